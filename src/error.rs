@@ -1,0 +1,114 @@
+//! Everything that can go wrong, as one type that says what was wrong, where, and what to do.
+
+use std::path::{Path, PathBuf};
+
+/// A `Result` with the library's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// The library's error. Its text is meant for the user: one or two lines.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Shapes, sizes or parameters that an operation or a network does not accept.
+    #[error("{what}: {reason}")]
+    Shape {
+        /// The operation, layer or network.
+        what: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Something larger than the device can hold or address.
+    #[error("{what} needs {needed}, but {limit} is {available}: {advice}")]
+    Limit {
+        /// What was asked for.
+        what: String,
+        /// How much it needs.
+        needed: u64,
+        /// The name of the limit, as in `wgpu::Limits` where it is one of those.
+        limit: &'static str,
+        /// How much there is.
+        available: u64,
+        /// What to do about it.
+        advice: &'static str,
+    },
+    /// No device answers to the wish.
+    #[error("no device {wish:?}: {reason}")]
+    NoDevice {
+        /// What was asked for.
+        wish: String,
+        /// What there is instead.
+        reason: String,
+    },
+    /// The device was lost: driver reset, unplugged, destroyed. Nothing on it survives.
+    #[error("the device {device} was lost ({reason}): make a new one and start again from the last saved state")]
+    DeviceLost {
+        /// The device's name.
+        device: String,
+        /// What the driver says.
+        reason: String,
+    },
+    /// The driver refused something that the engine asked for.
+    #[error("the device {device} refused a request: {reason}")]
+    Device {
+        /// The device's name.
+        device: String,
+        /// What the driver says.
+        reason: String,
+    },
+    /// A checked run found the memory around a buffer changed.
+    #[error("{step} wrote outside of its output {value}")]
+    OutOfBounds {
+        /// The step that ran, or the plan.
+        step: String,
+        /// The value beside which memory was changed.
+        value: String,
+    },
+    /// A file of weights that cannot be used.
+    #[error("{}{}: {reason}", file.display(), tensor.as_ref().map(|t| format!(", tensor {t}")).unwrap_or_default())]
+    Weights {
+        /// The file.
+        file: PathBuf,
+        /// The tensor, where it is one tensor's fault.
+        tensor: Option<String>,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A picture that cannot be read.
+    #[error("{}: {reason}", file.display())]
+    Image {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A data set that cannot be used.
+    #[error("{}: {reason}", folder.display())]
+    Data {
+        /// Its folder.
+        folder: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file that cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    pub(crate) fn shape(what: impl Into<String>, reason: impl Into<String>) -> Self {
+        Error::Shape { what: what.into(), reason: reason.into() }
+    }
+
+    pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
+        Error::Io { path: path.to_path_buf(), source }
+    }
+
+    pub(crate) fn weights(file: &Path, tensor: Option<&str>, reason: impl Into<String>) -> Self {
+        Error::Weights { file: file.to_path_buf(), tensor: tensor.map(str::to_owned), reason: reason.into() }
+    }
+}

@@ -1,0 +1,94 @@
+//! Tensors in host memory: a shape and its numbers in row order.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result};
+
+/// Named tensors: a network's parameters under PyTorch's names (`features.0.weight`, …).
+pub type Parameters = BTreeMap<String, Tensor>;
+
+/// A dense f32 tensor in row order (the last dimension is contiguous). Images are NCHW, convolution
+/// weights OIHW, dense weights `[out, in]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    shape: Vec<usize>,
+    data: Vec<f32>,
+}
+
+impl Tensor {
+    /// A tensor of this shape with these values.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the number of values is not the product of the dimensions.
+    ///
+    /// ```
+    /// let t = vultus::Tensor::new([2, 3], vec![0.0; 6])?;
+    /// assert!(vultus::Tensor::new([2, 3], vec![0.0; 5]).is_err());
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
+    pub fn new(shape: impl Into<Vec<usize>>, data: Vec<f32>) -> Result<Self> {
+        let shape = shape.into();
+        let wanted = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+        if wanted != Some(data.len()) {
+            return Err(Error::shape("tensor", format!("{} values do not fill the shape {shape:?}", data.len())));
+        }
+        Ok(Tensor { shape, data })
+    }
+
+    /// A tensor of zeros.
+    pub fn zeros(shape: impl Into<Vec<usize>>) -> Self {
+        Self::filled(shape, 0.0)
+    }
+
+    /// A tensor with one value everywhere.
+    pub fn filled(shape: impl Into<Vec<usize>>, value: f32) -> Self {
+        let shape = shape.into();
+        let data = vec![value; shape.iter().product()];
+        Tensor { shape, data }
+    }
+
+    /// A tensor whose every value is given by its place in row order.
+    pub fn from_fn(shape: impl Into<Vec<usize>>, value: impl FnMut(usize) -> f32) -> Self {
+        let shape = shape.into();
+        let data = (0..shape.iter().product()).map(value).collect();
+        Tensor { shape, data }
+    }
+
+    /// The dimensions.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The values in row order.
+    pub fn data(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// The values in row order, to change.
+    pub fn data_mut(&mut self) -> &mut [f32] {
+        &mut self.data
+    }
+
+    /// The values in row order, taken out.
+    pub fn into_data(self) -> Vec<f32> {
+        self.data
+    }
+
+    /// How many values there are.
+    pub fn len(&self) -> usize {
+        self.data.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.data.is_empty()
+    }
+
+    /// The same values under another shape.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the new shape holds another number of values.
+    pub fn reshape(self, shape: impl Into<Vec<usize>>) -> Result<Self> {
+        Tensor::new(shape, self.data)
+    }
+}
