@@ -1,0 +1,88 @@
+//! What any file of weights gives, whatever its format.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::error::{Error, Result};
+use crate::tensor::Parameters;
+
+/// The contents of a file of weights.
+#[derive(Clone, Debug)]
+pub struct WeightFile {
+    /// Where it was read from, for messages.
+    pub path: PathBuf,
+    /// Its tensors as f32, all of them finite.
+    pub parameters: Parameters,
+    /// What it says about itself.
+    pub metadata: BTreeMap<String, String>,
+    /// The SHA-256 of the whole file in lower-case hexadecimal.
+    pub sha256: String,
+}
+
+impl WeightFile {
+    /// Keeps only the tensors whose names start with `prefix`, under their full names. A file of torchvision's VGG16
+    /// holds `features.*` and `classifier.*`: `with_prefix("features.")` leaves the convolutional base.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] if there is no such tensor.
+    pub fn with_prefix(mut self, prefix: &str) -> Result<Self> {
+        self.parameters.retain(|name, _| name.starts_with(prefix));
+        if self.parameters.is_empty() {
+            return Err(Error::weights(&self.path, None, format!("no tensor's name starts with {prefix:?}")));
+        }
+        Ok(self)
+    }
+
+    /// Checks that the file holds exactly these tensors, each a name and a shape.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] that names the first tensor that is missing, or else has another shape, or else is not
+    /// wanted, and says how many more there are.
+    pub fn check_shapes(&self, expected: &[(String, Vec<usize>)]) -> Result<()> {
+        let refuse = |name: &str, reason: String| Err(Error::weights(&self.path, Some(name), reason));
+        let wanted: BTreeMap<&str, &[usize]> = expected.iter().map(|(n, s)| (n.as_str(), s.as_slice())).collect();
+        let extra: Vec<&str> =
+            self.parameters.keys().map(String::as_str).filter(|name| !wanted.contains_key(name)).collect();
+
+        let missing: Vec<&str> = wanted.keys().copied().filter(|name| !self.parameters.contains_key(*name)).collect();
+        if let Some((first, others)) = missing.split_first() {
+            let hint = nearest(first, &extra).map(|n| format!("; the nearest name in the file is {n}"));
+            return refuse(first, format!("missing{}{}", and_more(others.len()), hint.unwrap_or_default()));
+        }
+
+        let misshaped: Vec<(&str, &[usize], &[usize])> = (wanted.iter())
+            .filter_map(|(&name, &shape)| self.parameters.get(name).map(|tensor| (name, tensor.shape(), shape)))
+            .filter(|(_, found, wanted)| found != wanted)
+            .collect();
+        if let Some(((name, found, wanted), others)) = misshaped.split_first() {
+            return refuse(name, format!("its shape is {found:?}, but {wanted:?} is needed{}", and_more(others.len())));
+        }
+
+        if let Some((first, others)) = extra.split_first() {
+            return refuse(first, format!("the network has no parameter of this name{}", and_more(others.len())));
+        }
+        Ok(())
+    }
+}
+
+/// How many more tensors have the same fault, as the end of a clause.
+fn and_more(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => " (1 more tensor has this fault)".to_owned(),
+        n => format!(" ({n} more tensors have this fault)"),
+    }
+}
+
+/// The candidate that shares the longest start and end with `name`, if that is at least half of it. This finds both
+/// a prefix that was added or dropped (`module.features.0.weight`) and a slip of spelling.
+fn nearest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let shared = |other: &str| {
+        let start = name.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count();
+        let rest = name.len().min(other.len()) - start;
+        let end = name.bytes().rev().zip(other.bytes().rev()).take(rest).take_while(|(a, b)| a == b).count();
+        start + end
+    };
+    let best = candidates.iter().copied().max_by_key(|other| shared(other))?;
+    (2 * shared(best) >= name.len()).then_some(best)
+}
