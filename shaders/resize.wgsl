@@ -1,0 +1,92 @@
+// From 8-bit pixels to a normalised NCHW tensor: crop, resize, gray, order of channels, mean and deviation.
+// One invocation per pixel of the tensor, for all three channels; one tensor per crop.
+
+struct Params {
+    crops: u32,
+    height: u32,
+    width: u32,
+    // Bytes from one row of the picture to the next, and of one pixel.
+    row_bytes: u32,
+    pixel_bytes: u32,
+    out_offset: u32,
+    gray: u32,
+    bgr: u32,
+    // Channel by channel in the order of the tensor: what is subtracted, and what the difference is divided by.
+    mean: vec4<f32>,
+    deviation: vec4<f32>,
+    // Workgroups along x: grids of more than 65,535 go on along y.
+    grid: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+// Bytes, four to a word, the first in the lowest bits.
+@group(0) @binding(1) var<storage, read> pixels: array<u32>;
+// Left, top, width, height.
+@group(0) @binding(2) var<storage, read> crops: array<vec4<u32>>;
+@group(0) @binding(3) var<storage, read_write> out: array<f32>;
+
+fn pixel(x: u32, y: u32) -> vec3<f32> {
+    let first = y * params.row_bytes + x * params.pixel_bytes;
+    var rgb: vec3<f32>;
+    for (var c = 0u; c < 3u; c++) {
+        let byte = first + c;
+        rgb[c] = f32((pixels[byte / 4u] >> (byte % 4u * 8u)) & 0xffu);
+    }
+    return rgb;
+}
+
+fn store(index: u32, rgb: vec3<f32>) {
+    let plane = params.height * params.width;
+    let at = params.out_offset + index / plane * 3u * plane + index % plane;
+    let luma = rgb.x * 0.299 + rgb.y * 0.587 + rgb.z * 0.114;
+    let ordered = select(rgb, rgb.zyx, params.bgr != 0u);
+    let value = (select(ordered, vec3<f32>(luma), params.gray != 0u) - params.mean.xyz) / params.deviation.xyz;
+    out[at] = value.x;
+    out[at + plane] = value.y;
+    out[at + 2u * plane] = value.z;
+}
+
+// The mean of all pixels that a new pixel touches.
+@compute @workgroup_size(64)
+fn area(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let i = (group.y * params.grid + group.x) * 64u + local;
+    let plane = params.height * params.width;
+    if (i >= params.crops * plane) { return; }
+    let crop = crops[i / plane];
+    let oy = i % plane / params.width;
+    let ox = i % params.width;
+    let top = oy * crop.w / params.height;
+    let bottom = ((oy + 1u) * crop.w + params.height - 1u) / params.height;
+    let left = ox * crop.z / params.width;
+    let right = ((ox + 1u) * crop.z + params.width - 1u) / params.width;
+    var sum = vec3<f32>();
+    for (var y = top; y < bottom; y++) {
+        for (var x = left; x < right; x++) {
+            sum += pixel(crop.x + x, crop.y + y);
+        }
+    }
+    store(i, sum / f32((bottom - top) * (right - left)));
+}
+
+// Between the four nearest pixels, with half-pixel centres.
+@compute @workgroup_size(64)
+fn bilinear(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let i = (group.y * params.grid + group.x) * 64u + local;
+    let plane = params.height * params.width;
+    if (i >= params.crops * plane) { return; }
+    let crop = crops[i / plane];
+    let place = vec2<f32>(f32(i % params.width), f32(i % plane / params.width));
+    let scale = vec2<f32>(crop.zw) / vec2<f32>(f32(params.width), f32(params.height));
+    let position = max((place + 0.5) * scale - 0.5, vec2<f32>());
+    let low = min(vec2<u32>(position), crop.zw - 1u);
+    let high = min(low + 1u, crop.zw - 1u);
+    let part = position - vec2<f32>(low);
+    let upper = mix_pixels(crop.xy, low.x, high.x, low.y, part.x);
+    let lower = mix_pixels(crop.xy, low.x, high.x, high.y, part.x);
+    store(i, upper + (lower - upper) * part.y);
+}
+
+fn mix_pixels(corner: vec2<u32>, left: u32, right: u32, y: u32, part: f32) -> vec3<f32> {
+    let a = pixel(corner.x + left, corner.y + y);
+    return a + (pixel(corner.x + right, corner.y + y) - a) * part;
+}

@@ -1,0 +1,78 @@
+//! The CPU backend: every operation with rayon, as a twin that the GPU's kernels are checked against, and for machines
+//! without a GPU. One file per operation, under the operation's name.
+
+mod adam;
+mod adaptive_avg_pool2d;
+mod conv2d;
+mod cross_entropy;
+mod dense;
+mod dropout;
+mod matmul;
+mod max_pool2d;
+mod plan;
+mod prelu;
+mod relu;
+pub(crate) mod resize;
+mod sgd;
+mod softmax;
+
+pub(crate) use plan::{CpuModel, CpuPlan};
+
+use crate::ops::{Op, RunState};
+
+/// What an operation reads: a shape and its values.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub shape: &'a [usize],
+    pub data: &'a [f32],
+}
+
+impl View<'_> {
+    /// The four dimensions of an image tensor, which the shape rule has checked.
+    fn nchw(&self) -> [usize; 4] {
+        let dimension = |i: usize| self.shape.get(i).copied().unwrap_or(1);
+        [dimension(0), dimension(1), dimension(2), dimension(3)]
+    }
+}
+
+/// Runs an operation that does not work in place. Shapes were checked by `Op::output_shapes`.
+fn run(op: &Op, state: &RunState, inputs: &[View], outputs: &mut [&mut [f32]]) {
+    match (op, inputs, outputs) {
+        (Op::Conv2d(op), [x, weight, bias], [y]) => conv2d::forward(op, *x, *weight, bias.data, y),
+        (Op::Conv2dBackwardInput(op, size), [dy, weight], [dx]) => {
+            conv2d::backward_input(op, *size, *dy, *weight, dx);
+        }
+        (Op::Conv2dBackwardWeight(op), [x, dy], [dweight, dbias]) => {
+            conv2d::backward_weight(op, *x, *dy, dweight, dbias);
+        }
+        (Op::Relu, [x], [y]) => relu::forward(x.data, y),
+        (Op::ReluBackward, [y, dy], [dx]) => relu::backward(y.data, dy.data, dx),
+        (Op::Prelu, [x, slope], [y]) => prelu::forward(*x, slope.data, y),
+        (Op::PreluBackward, [x, slope, dy], [dx, dslope]) => prelu::backward(*x, slope.data, dy.data, dx, dslope),
+        (Op::MaxPool2d(op), [x], [y]) => max_pool2d::forward(op, *x, y),
+        (Op::MaxPool2dBackward(op), [x, dy], [dx]) => max_pool2d::backward(op, *x, *dy, dx),
+        (Op::AdaptiveAvgPool2d(op), [x], [y]) => adaptive_avg_pool2d::forward(op, *x, y),
+        (Op::AdaptiveAvgPool2dBackward(op, size), [dy], [dx]) => {
+            adaptive_avg_pool2d::backward(op, *size, *dy, dx);
+        }
+        (Op::Dense(op), [x, weight, bias], [y]) => dense::forward(op, *x, *weight, bias.data, y),
+        (Op::DenseBackwardInput(..), [dy, weight], [dx]) => dense::backward_input(*dy, *weight, dx),
+        (Op::DenseBackwardWeight(_), [x, dy], [dweight, dbias]) => dense::backward_weight(*x, *dy, dweight, dbias),
+        (Op::Softmax, [x], [y]) => softmax::forward(*x, y),
+        (Op::SoftmaxBackward, [y, dy], [dx]) => softmax::backward(*y, dy.data, dx),
+        (Op::CrossEntropy(op), [logits, target, weight], [loss, dlogits]) => {
+            loss[0] = cross_entropy::forward(op, *logits, target.data, weight.data, dlogits);
+        }
+        (Op::Dropout(op), [x], [y]) => dropout::forward(op, state, x.data, y),
+        (op, ..) => unreachable!("{op:?} with other inputs or outputs than its shape rule gives"),
+    }
+}
+
+/// Runs an operation that works in place: the parameter, its gradient and the optimiser's memory.
+fn update(op: &Op, state: &RunState, parameter: &mut [f32], gradient: &[f32], memory: &mut [&mut [f32]]) {
+    match (op, memory) {
+        (Op::Sgd(op), [velocity]) => sgd::update(op, state, parameter, gradient, velocity),
+        (Op::Adam(op), [m, v]) => adam::update(op, state, parameter, gradient, m, v),
+        (op, _) => unreachable!("{op:?} does not work in place"),
+    }
+}

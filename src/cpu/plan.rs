@@ -1,0 +1,219 @@
+//! Running a program on the CPU.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Instant;
+
+use super::{View, resize, run, update};
+use crate::error::Result;
+use crate::ops::{Crop, Filter, Normalization, RunState};
+use crate::program::{Place, Program, Step, Storage, ValueId, plan_memory};
+use crate::tensor::{Parameters, Tensor};
+
+type Shared = Arc<RwLock<Vec<f32>>>;
+
+/// Parameters in host memory, shared by the plans that use them.
+pub(crate) struct CpuModel {
+    parameters: BTreeMap<String, (Vec<usize>, Shared)>,
+}
+
+impl CpuModel {
+    pub fn new(parameters: &Parameters) -> Self {
+        let shared = |t: &Tensor| (t.shape().to_vec(), Arc::new(RwLock::new(t.data().to_vec())));
+        CpuModel { parameters: parameters.iter().map(|(name, t)| (name.clone(), shared(t))).collect() }
+    }
+
+    pub fn parameters(&self) -> Result<Parameters> {
+        let copy = |(name, (shape, data)): (&String, &(Vec<usize>, Shared))| {
+            Ok((name.clone(), Tensor::new(shape.clone(), read(data).clone())?))
+        };
+        self.parameters.iter().map(copy).collect()
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.parameters.values().map(|(_, data)| 4 * read(data).len() as u64).sum()
+    }
+}
+
+/// A poisoned lock only says that another thread panicked; the numbers are still numbers.
+fn read(data: &Shared) -> RwLockReadGuard<'_, Vec<f32>> {
+    data.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where a value's numbers are.
+#[derive(Clone)]
+enum Location {
+    Memory(usize),
+    Shared(Shared),
+}
+
+/// A program with its memory.
+pub(crate) struct CpuPlan {
+    program: Arc<Program>,
+    locations: Vec<Location>,
+    memory: Vec<Vec<f32>>,
+    /// Whether memory is filled with NaN before each run, so that a value read before it is written shows.
+    checked: bool,
+}
+
+impl CpuPlan {
+    pub fn new(program: Arc<Program>, model: &CpuModel, checked: bool) -> Self {
+        let (places, slots) = plan_memory(&program);
+        let mut memory: Vec<Vec<f32>> = slots.into_iter().map(|length| vec![0.0; length]).collect();
+        let locations = program
+            .values
+            .iter()
+            .zip(places)
+            .map(|(value, place)| match (&value.storage, place) {
+                (Storage::Parameter(name), _) => Location::Shared(model.parameters[name].1.clone()),
+                (_, Place::Slot(slot)) => Location::Memory(slot),
+                (storage, Place::Own) => {
+                    memory.push(match storage {
+                        Storage::Constant(data) => data.clone(),
+                        _ => vec![0.0; value.len()],
+                    });
+                    Location::Memory(memory.len() - 1)
+                }
+            })
+            .collect();
+        CpuPlan { program, locations, memory, checked }
+    }
+
+    /// The working memory of the plan, without the model's parameters.
+    pub fn bytes(&self) -> u64 {
+        self.memory.iter().map(|m| 4 * m.len() as u64).sum()
+    }
+
+    pub fn write(&mut self, value: ValueId, data: &[f32]) {
+        match &self.locations[value] {
+            Location::Memory(index) => self.memory[*index][..data.len()].copy_from_slice(data),
+            Location::Shared(shared) => {
+                shared.write().unwrap_or_else(PoisonError::into_inner).copy_from_slice(data);
+            }
+        }
+    }
+
+    pub fn read(&self, value: ValueId) -> Vec<f32> {
+        let length = self.program.values[value].len();
+        match &self.locations[value] {
+            Location::Memory(index) => self.memory[*index][..length].to_vec(),
+            Location::Shared(shared) => read(shared).clone(),
+        }
+    }
+
+    pub fn write_pixels(
+        &mut self,
+        value: ValueId,
+        pixels: &resize::Pixels,
+        crops: &[Crop],
+        filter: Filter,
+        normalization: &Normalization,
+    ) {
+        let shape = &self.program.values[value].shape;
+        let size = [shape[2], shape[3]];
+        if let Location::Memory(index) = self.locations[value] {
+            resize::forward(pixels, crops, size, filter, normalization, &mut self.memory[index]);
+        }
+    }
+
+    pub fn run(&mut self, state: &RunState) {
+        let program = self.program.clone();
+        if self.checked {
+            self.poison();
+        }
+        program.steps.iter().for_each(|step| self.run_step(step, state));
+    }
+
+    /// Runs once; the milliseconds of every step.
+    pub fn profile(&mut self, state: &RunState) -> Vec<f64> {
+        let program = self.program.clone();
+        let timed = |step: &Step| {
+            let start = Instant::now();
+            self.run_step(step, state);
+            start.elapsed().as_secs_f64() * 1e3
+        };
+        program.steps.iter().map(timed).collect()
+    }
+
+    fn poison(&mut self) {
+        let program = self.program.clone();
+        for step in program.steps.iter().filter(|step| step.op.in_place().is_empty()) {
+            for &value in &step.outputs {
+                if let Location::Memory(index) = self.locations[value] {
+                    self.memory[index].fill(f32::NAN);
+                }
+            }
+        }
+    }
+
+    fn run_step(&mut self, step: &Step, state: &RunState) {
+        if step.op.in_place().is_empty() { self.run_apart(step, state) } else { self.run_in_place(step, state) }
+    }
+
+    fn run_apart(&mut self, step: &Step, state: &RunState) {
+        let program = self.program.clone();
+        let owned: Vec<usize> = step
+            .outputs
+            .iter()
+            .filter_map(|&v| if let Location::Memory(index) = self.locations[v] { Some(index) } else { None })
+            .collect();
+        let mut taken: Vec<Vec<f32>> = owned.iter().map(|&index| std::mem::take(&mut self.memory[index])).collect();
+        let guards: Vec<Option<RwLockReadGuard<'_, Vec<f32>>>> = step
+            .inputs
+            .iter()
+            .map(|&v| if let Location::Shared(shared) = &self.locations[v] { Some(read(shared)) } else { None })
+            .collect();
+        let inputs: Vec<View> = step
+            .inputs
+            .iter()
+            .zip(&guards)
+            .map(|(&v, guard)| {
+                let value = &program.values[v];
+                let data = match (guard, &self.locations[v]) {
+                    (Some(guard), _) => guard.as_slice(),
+                    (None, Location::Memory(index)) => &self.memory[*index],
+                    (None, Location::Shared(_)) => unreachable!("shared values have a guard"),
+                };
+                View { shape: &value.shape, data: &data[..value.len()] }
+            })
+            .collect();
+        let mut outputs: Vec<&mut [f32]> = taken
+            .iter_mut()
+            .zip(&step.outputs)
+            .map(|(memory, &v)| &mut memory[..program.values[v].len()])
+            .collect();
+        run(&step.op, state, &inputs, &mut outputs);
+        drop(inputs);
+        drop(guards);
+        for (index, memory) in owned.into_iter().zip(taken) {
+            self.memory[index] = memory;
+        }
+    }
+
+    fn run_in_place(&mut self, step: &Step, state: &RunState) {
+        // Inputs of an optimiser: the parameter, its gradient, then the optimiser's own memory.
+        let places: Vec<Location> = step.inputs.iter().map(|&v| self.locations[v].clone()).collect();
+        let mut taken: Vec<Vec<f32>> = places
+            .iter()
+            .map(|place| match place {
+                Location::Memory(index) => std::mem::take(&mut self.memory[*index]),
+                Location::Shared(_) => Vec::new(),
+            })
+            .collect();
+        if let [parameter, gradient, memory @ ..] = taken.as_mut_slice() {
+            let mut memory: Vec<&mut [f32]> = memory.iter_mut().map(Vec::as_mut_slice).collect();
+            match &places[0] {
+                Location::Memory(_) => update(&step.op, state, parameter, gradient, &mut memory),
+                Location::Shared(shared) => {
+                    let mut parameter = shared.write().unwrap_or_else(PoisonError::into_inner);
+                    update(&step.op, state, &mut parameter, gradient, &mut memory);
+                }
+            }
+        }
+        for (place, data) in places.into_iter().zip(taken) {
+            if let Location::Memory(index) = place {
+                self.memory[index] = data;
+            }
+        }
+    }
+}

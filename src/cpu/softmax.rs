@@ -1,0 +1,37 @@
+use rayon::prelude::*;
+
+use super::View;
+
+/// Classes, and how far apart the classes of one sample lie.
+fn dimensions(x: View) -> (usize, usize) {
+    (x.shape[1], x.shape[2..].iter().product())
+}
+
+pub(super) fn forward(x: View, y: &mut [f32]) {
+    let (classes, inner) = dimensions(x);
+    y.par_chunks_mut(classes * inner).zip(x.data.par_chunks(classes * inner)).for_each(|(y, x)| {
+        for start in 0..inner {
+            let row = || x[start..].iter().step_by(inner).copied();
+            let maximum = row().fold(f32::NEG_INFINITY, f32::max);
+            let sum: f32 = row().map(|x| (x - maximum).exp()).sum();
+            for (y, x) in y[start..].iter_mut().step_by(inner).zip(row()) {
+                *y = (x - maximum).exp() / sum;
+            }
+        }
+    });
+}
+
+/// `dx = y · (dy − Σ y·dy)`
+pub(super) fn backward(y: View, dy: &[f32], dx: &mut [f32]) {
+    let (classes, inner) = dimensions(y);
+    let samples = dx.par_chunks_mut(classes * inner).zip(y.data.par_chunks(classes * inner));
+    samples.zip(dy.par_chunks(classes * inner)).for_each(|((dx, y), dy)| {
+        for start in 0..inner {
+            let row = || y[start..].iter().step_by(inner).zip(dy[start..].iter().step_by(inner));
+            let sum: f32 = row().map(|(y, dy)| y * dy).sum();
+            for (dx, (y, dy)) in dx[start..].iter_mut().step_by(inner).zip(row()) {
+                *dx = y * (dy - sum);
+            }
+        }
+    });
+}

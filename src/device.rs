@@ -1,0 +1,143 @@
+//! Devices: a GPU, or this machine's processor.
+
+use std::fmt;
+
+use crate::cpu::CpuModel;
+use crate::error::{Error, Result};
+use crate::gpu::{Adapter, Gpu, GpuModel, GpuPicture};
+use crate::model::{Model, ModelMemory};
+use crate::nn::Network;
+use crate::ops::Op;
+use crate::picture::{Picture, PictureMemory};
+use crate::plan::{Options, Plan};
+use crate::program::Program;
+use crate::tensor::Parameters;
+
+/// Where networks run.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Device {
+    /// This machine's processor, on all threads of rayon's pool.
+    Cpu,
+    /// A GPU.
+    Gpu(Gpu),
+}
+
+impl Device {
+    /// The best device of this machine: a discrete GPU, then an integrated one, then the processor. A software adapter
+    /// is slower than the processor's own backend and is never chosen here.
+    pub fn best() -> Self {
+        Gpu::new().map_or(Device::Cpu, Device::Gpu)
+    }
+
+    /// The device that a user asks for: `cpu`, `gpu` (the best hardware adapter) or a part of an adapter's name.
+    ///
+    /// # Errors
+    /// [`Error::NoDevice`] if there is none; it says what there is.
+    ///
+    /// ```
+    /// assert_eq!(vultus::Device::named("cpu")?.to_string(), "CPU");
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
+    pub fn named(name: &str) -> Result<Self> {
+        match name.to_lowercase().as_str() {
+            "cpu" => Ok(Device::Cpu),
+            "gpu" => Gpu::new().map(Device::Gpu),
+            _ => Gpu::named(name).map(Device::Gpu),
+        }
+    }
+
+    /// The GPU, where it is one.
+    pub fn gpu(&self) -> Option<&Gpu> {
+        match self {
+            Device::Cpu => None,
+            Device::Gpu(gpu) => Some(gpu),
+        }
+    }
+
+    /// Why [`Device::best`] chooses what it chooses, in one sentence for each adapter.
+    pub fn explain() -> Vec<String> {
+        let adapters = Adapter::all();
+        let best = adapters.iter().position(|adapter| !adapter.is_software());
+        let explain = |(i, adapter): (usize, &Adapter)| match (best == Some(i), adapter.is_software()) {
+            (true, _) => "chosen: the best hardware adapter",
+            (_, true) => "not chosen: software, slower than the CPU backend; name it to use it",
+            _ => "not chosen: another adapter is discrete or comes first",
+        };
+        adapters.iter().enumerate().map(|adapter| explain(adapter).to_owned()).collect()
+    }
+
+    /// Puts a network's parameters on the device.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if a parameter is missing, is not one of the network's, or has another shape;
+    /// [`Error::Limit`] or [`Error::Device`] if the device cannot hold them.
+    pub fn load(&self, network: &Network, parameters: &Parameters) -> Result<Model> {
+        check(network, parameters)?;
+        let memory = match self {
+            Device::Cpu => ModelMemory::Cpu(CpuModel::new(parameters)),
+            Device::Gpu(gpu) => ModelMemory::Gpu(gpu.clone(), GpuModel::new(gpu, parameters)?),
+        };
+        Ok(Model::new(network.clone(), memory))
+    }
+
+    /// A plan for one operation on inputs of these shapes: the same door that networks go through.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the operation does not accept such inputs; [`Error::Limit`] or [`Error::Device`] if the
+    /// device cannot run it.
+    pub fn compile_op(&self, op: &Op, shapes: &[&[usize]], options: &Options) -> Result<Plan> {
+        let program = Program::single(op.clone(), shapes)?;
+        let none = Parameters::new();
+        let memory = match self {
+            Device::Cpu => ModelMemory::Cpu(CpuModel::new(&none)),
+            Device::Gpu(gpu) => ModelMemory::Gpu(gpu.clone(), GpuModel::new(gpu, &none)?),
+        };
+        Plan::new(program, &memory, options)
+    }
+
+    /// Puts a picture on the device, to be cut from.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the bytes are not three for each of the pixels; [`Error::Limit`] if the device cannot hold
+    /// it.
+    pub fn upload(&self, rgb: &[u8], width: u32, height: u32) -> Result<Picture> {
+        if width == 0 || height == 0 || rgb.len() as u64 != 3 * u64::from(width) * u64::from(height) {
+            let reason = format!("{} bytes are not three for each of {width}×{height} pixels", rgb.len());
+            return Err(Error::shape("picture", reason));
+        }
+        let memory = match self {
+            Device::Cpu => PictureMemory::Cpu(rgb.to_vec()),
+            Device::Gpu(gpu) => PictureMemory::Gpu(GpuPicture::upload(gpu, rgb, width)?),
+        };
+        Ok(Picture::new(width, height, memory))
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Device::Cpu => write!(f, "CPU"),
+            Device::Gpu(gpu) => write!(f, "{} ({:?}, {})", gpu.name(), gpu.info().backend, gpu.info().driver),
+        }
+    }
+}
+
+/// Whether these are the network's parameters.
+fn check(network: &Network, parameters: &Parameters) -> Result<()> {
+    let expected = network.parameter_shapes()?;
+    for (name, shape) in &expected {
+        match parameters.get(name) {
+            None => return Err(Error::shape(network.name(), format!("the parameter {name} is missing"))),
+            Some(tensor) if tensor.shape() != shape => {
+                let reason = format!("the parameter {name} has the shape {:?} where {shape:?} is needed", tensor.shape());
+                return Err(Error::shape(network.name(), reason));
+            }
+            Some(_) => {}
+        }
+    }
+    match parameters.keys().find(|name| !expected.iter().any(|(expected, _)| expected == *name)) {
+        Some(name) => Err(Error::shape(network.name(), format!("it has no parameter {name}"))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,209 @@
+//! From the steps of a program to dispatches: pipelines, bind groups, grids.
+
+use std::sync::Arc;
+
+use bytemuck::Pod;
+
+use super::buffer::{Storage, View};
+use super::device::{CountedBuffer, Gpu, Pipeline};
+use super::kernel::{Access, Kernel};
+use super::{
+    adam, adaptive_avg_pool2d, conv2d, cross_entropy, dense, dropout, max_pool2d, prelu, relu, sgd, softmax,
+};
+use crate::error::{Error, Result};
+use crate::ops::Op;
+
+/// The most workgroups along one dimension of a grid.
+pub(super) const MAX_GRID: usize = 65_535;
+
+/// One dispatch, ready to be encoded.
+pub(super) struct Dispatch {
+    pub pipeline: Arc<Pipeline>,
+    pub bind_group: wgpu::BindGroup,
+    pub grid: [u32; 3],
+    pub flops: u64,
+    /// The step of the program that it belongs to.
+    pub step: usize,
+    pub kernel: &'static Kernel,
+}
+
+/// A dispatch whose parameters are not in a buffer yet.
+struct Pending {
+    kernel: &'static Kernel,
+    views: Vec<View>,
+    parameters: usize,
+    grid: [u32; 3],
+    flops: u64,
+    step: usize,
+}
+
+/// Collects the dispatches of a program.
+pub(super) struct Compiler<'a> {
+    pub gpu: &'a Gpu,
+    /// A kernel to be used wherever it can be, instead of the one that the rules choose.
+    forced: Option<&'a str>,
+    pending: Vec<Pending>,
+    parameters: Vec<u8>,
+    step: usize,
+}
+
+/// What an operation works on.
+pub(super) struct Operands<'a> {
+    pub inputs: &'a [&'a Storage],
+    pub shapes: &'a [&'a [usize]],
+    pub outputs: &'a [&'a Storage],
+    pub output_shapes: &'a [&'a [usize]],
+}
+
+impl<'a> Compiler<'a> {
+    pub fn new(gpu: &'a Gpu, forced: Option<&'a str>) -> Self {
+        Compiler { gpu, forced, pending: Vec::new(), parameters: Vec::new(), step: 0 }
+    }
+
+    /// Adds the dispatches of one step.
+    pub fn step(&mut self, index: usize, op: &Op, operands: &Operands) -> Result<()> {
+        self.step = index;
+        match op {
+            Op::Conv2d(op) => conv2d::forward(self, op, operands),
+            Op::Conv2dBackwardInput(op, size) => conv2d::backward_input(self, op, *size, operands),
+            Op::Conv2dBackwardWeight(op) => conv2d::backward_weight(self, op, operands),
+            Op::Relu => relu::forward(self, operands),
+            Op::ReluBackward => relu::backward(self, operands),
+            Op::Prelu => prelu::forward(self, operands),
+            Op::PreluBackward => prelu::backward(self, operands),
+            Op::MaxPool2d(op) => max_pool2d::forward(self, op, operands),
+            Op::MaxPool2dBackward(op) => max_pool2d::backward(self, op, operands),
+            Op::AdaptiveAvgPool2d(_) => adaptive_avg_pool2d::forward(self, operands),
+            Op::AdaptiveAvgPool2dBackward(..) => adaptive_avg_pool2d::backward(self, operands),
+            Op::Dense(op) => dense::forward(self, op, operands),
+            Op::DenseBackwardInput(..) => dense::backward_input(self, operands),
+            Op::DenseBackwardWeight(_) => dense::backward_weight(self, operands),
+            Op::Softmax => softmax::forward(self, operands),
+            Op::SoftmaxBackward => softmax::backward(self, operands),
+            Op::CrossEntropy(op) => cross_entropy::forward(self, op, operands),
+            Op::Dropout(op) => dropout::forward(self, op, operands),
+            Op::Sgd(op) => sgd::update(self, op, operands),
+            Op::Adam(op) => adam::update(self, op, operands),
+        }
+    }
+
+    /// The kernel that the caller forces, if it is one of these, else the default.
+    pub fn choose(&self, candidates: &[&'static Kernel], default: &'static Kernel) -> &'static Kernel {
+        candidates.iter().copied().find(|kernel| Some(kernel.name) == self.forced).unwrap_or(default)
+    }
+
+    /// Whether the adapter computes on the CPU: kernels that share workgroup memory are slow there.
+    pub fn is_software(&self) -> bool {
+        self.gpu.info().device_type == wgpu::DeviceType::Cpu
+    }
+
+    /// Adds a dispatch. `views` are the bindings of the kernel that are storage buffers, in order.
+    pub fn dispatch<P: Pod>(
+        &mut self,
+        kernel: &'static Kernel,
+        parameters: &P,
+        views: &[&View],
+        grid: [usize; 3],
+        flops: u64,
+    ) -> Result<()> {
+        if grid.iter().any(|&groups| groups > MAX_GRID) {
+            return Err(Error::Limit {
+                what: format!("a grid of {grid:?} workgroups for {}", kernel.name),
+                needed: grid.iter().copied().max().unwrap_or(0) as u64,
+                limit: "max_compute_workgroups_per_dimension",
+                available: MAX_GRID as u64,
+                advice: "take a smaller batch or input",
+            });
+        }
+        let align = self.gpu.limits().min_uniform_buffer_offset_alignment as usize;
+        self.parameters.resize(self.parameters.len().next_multiple_of(align), 0);
+        let start = self.parameters.len();
+        self.parameters.extend_from_slice(bytemuck::bytes_of(parameters));
+        self.pending.push(Pending {
+            kernel,
+            views: views.iter().map(|&view| view.clone()).collect(),
+            parameters: start,
+            grid: grid.map(|groups| groups as u32),
+            flops,
+            step: self.step,
+        });
+        Ok(())
+    }
+
+    /// The grid for this many workgroups in a row: kernels go on along y after `grid[0]`.
+    pub fn folded(&self, groups: usize) -> [usize; 3] {
+        let across = groups.clamp(1, MAX_GRID);
+        [across, groups.div_ceil(across).max(1), 1]
+    }
+
+    /// Stretches of a value of this length that fit one binding and begin at multiples of `unit`.
+    pub fn stretches(&self, length: usize, unit: usize) -> impl Iterator<Item = std::ops::Range<usize>> + use<> {
+        let most = (self.gpu.values_per_binding() / unit).max(1) * unit;
+        (0..length.div_ceil(most)).map(move |i| i * most..((i + 1) * most).min(length))
+    }
+
+    /// How many images go into one dispatch, so that each of these lengths (per image) fits one binding and the work
+    /// one submission.
+    pub fn images_per_dispatch(&self, lengths: &[usize], flops: u64) -> usize {
+        let fitting = lengths.iter().map(|&length| self.gpu.values_per_binding() / length.max(1)).min().unwrap_or(1);
+        let affordable = usize::try_from(self.gpu.options().flops_per_submit / flops.max(1)).unwrap_or(usize::MAX);
+        fitting.min(affordable).max(1)
+    }
+
+    /// Makes the buffer of parameters and the bind groups.
+    pub fn finish(self, state: &CountedBuffer) -> Result<(Vec<Dispatch>, CountedBuffer)> {
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        // A binding may reach behind its parameters to the end of the kernel's structure.
+        let size = (self.parameters.len() + 256).next_multiple_of(4) as u64;
+        let parameters = self.gpu.create_buffer("parameters", size, usage)?;
+        self.gpu.queue().write_buffer(&parameters, 0, &padded(&self.parameters));
+        let dispatches = self.pending.iter().map(|pending| {
+            let pipeline = self.gpu.pipeline(pending.kernel)?;
+            let mut views = pending.views.iter();
+            let bind = |buffer: &wgpu::Buffer, offset: u64, size: u64| {
+                let size = std::num::NonZeroU64::new(size);
+                (buffer.clone(), offset, size)
+            };
+            let mut bound = vec![(0, bind(&parameters, pending.parameters as u64, 256))];
+            for (access, binding) in pending.kernel.bindings.iter().zip(1..) {
+                match access {
+                    Access::Unused => {}
+                    Access::State => bound.push((binding, bind(state, 0, state.size()))),
+                    Access::Read | Access::Write => {
+                        if let Some(view) = views.next() {
+                            let size = view.bytes.end - view.bytes.start;
+                            bound.push((binding, bind(&view.buffer, view.bytes.start, size)));
+                        }
+                    }
+                }
+            }
+            let entries: Vec<wgpu::BindGroupEntry> = bound
+                .iter()
+                .map(|(binding, (buffer, offset, size))| wgpu::BindGroupEntry {
+                    binding: *binding,
+                    resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                        buffer,
+                        offset: *offset,
+                        size: *size,
+                    }),
+                })
+                .collect();
+            let bind_group = self.gpu.create_bind_group(&pipeline.layout, &entries);
+            Ok(Dispatch {
+                pipeline,
+                bind_group,
+                grid: pending.grid,
+                flops: pending.flops,
+                step: pending.step,
+                kernel: pending.kernel,
+            })
+        });
+        Ok((dispatches.collect::<Result<_>>()?, parameters))
+    }
+}
+
+fn padded(bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}

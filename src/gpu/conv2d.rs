@@ -1,0 +1,304 @@
+use std::ops::Range;
+
+use bytemuck::{Pod, Zeroable};
+
+use super::buffer::{Storage, View};
+use super::compile::{Compiler, MAX_GRID, Operands};
+use super::kernel::Access::{Read, Unused, Write};
+use super::kernel::{Access, Kernel};
+use crate::error::Result;
+use crate::ops::Conv2d;
+
+pub(super) static KERNELS: &[&Kernel] = &[
+    &DIRECT,
+    &DIRECT_RELU,
+    &DIRECT_3X3,
+    &DIRECT_3X3_RELU,
+    &GEMM,
+    &GEMM_RELU,
+    &GEMM_3X3,
+    &GEMM_3X3_RELU,
+    &GEMM_INPUT,
+    &GEMM_INPUT_3X3,
+    &GEMM_WEIGHT,
+    &GEMM_WEIGHT_3X3,
+    &BIAS_GRADIENT,
+];
+
+const FORWARD: &[Access] = &[Read, Read, Read, Write];
+const RELU: &[(&str, f64)] = &[("RELU", 1.0)];
+const SQUARE: &[(&str, f64)] = &[("KERNEL", 3.0)];
+const SQUARE_RELU: &[(&str, f64)] = &[("KERNEL", 3.0), ("RELU", 1.0)];
+
+static DIRECT: Kernel = Kernel::new("conv2d/direct", "conv2d", "direct", FORWARD);
+static DIRECT_RELU: Kernel = Kernel::new("", "conv2d", "direct", FORWARD).with("conv2d/direct_relu", RELU);
+static DIRECT_3X3: Kernel = Kernel::new("", "conv2d", "direct", FORWARD).with("conv2d/direct_3x3", SQUARE);
+static DIRECT_3X3_RELU: Kernel =
+    Kernel::new("", "conv2d", "direct", FORWARD).with("conv2d/direct_3x3_relu", SQUARE_RELU);
+static GEMM: Kernel = Kernel::new("conv2d/gemm", "conv2d", "gemm", FORWARD);
+static GEMM_RELU: Kernel = Kernel::new("", "conv2d", "gemm", FORWARD).with("conv2d/gemm_relu", RELU);
+static GEMM_3X3: Kernel = Kernel::new("", "conv2d", "gemm", FORWARD).with("conv2d/gemm_3x3", SQUARE);
+static GEMM_3X3_RELU: Kernel = Kernel::new("", "conv2d", "gemm", FORWARD).with("conv2d/gemm_3x3_relu", SQUARE_RELU);
+
+const INPUT: &[Access] = &[Read, Read, Write, Unused];
+static GEMM_INPUT: Kernel = Kernel::new("conv2d/gemm_input", "conv2d", "gemm_input", INPUT);
+static GEMM_INPUT_3X3: Kernel = Kernel::new("", "conv2d", "gemm_input", INPUT).with("conv2d/gemm_input_3x3", SQUARE);
+
+const WEIGHT: &[Access] = &[Read, Read, Write, Unused];
+static GEMM_WEIGHT: Kernel = Kernel::new("conv2d/gemm_weight", "conv2d", "gemm_weight", WEIGHT);
+static GEMM_WEIGHT_3X3: Kernel =
+    Kernel::new("", "conv2d", "gemm_weight", WEIGHT).with("conv2d/gemm_weight_3x3", SQUARE);
+
+static BIAS_GRADIENT: Kernel =
+    Kernel::new("conv2d/bias_gradient", "conv2d", "bias_gradient", &[Read, Write, Unused, Unused]);
+
+/// Height and width of the tiles of the matrix products.
+const TILE: usize = 64;
+
+/// Filters and pixels that one invocation of `direct` makes.
+const DIRECT_FILTERS: usize = 8;
+const DIRECT_PIXELS: usize = 4;
+
+/// Up to this many channels, a product's inner dimension is too short for tiles in workgroup memory.
+const FEW_CHANNELS: usize = 4;
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    images: u32,
+    channels: u32,
+    height: u32,
+    width: u32,
+    filters: u32,
+    out_height: u32,
+    out_width: u32,
+    kernel_height: u32,
+    kernel_width: u32,
+    stride_y: u32,
+    stride_x: u32,
+    padding_y: u32,
+    padding_x: u32,
+    y_image: u32,
+    x_offset: u32,
+    weight_offset: u32,
+    bias_offset: u32,
+    y_offset: u32,
+    accumulate: u32,
+    first_group: u32,
+}
+
+/// The sizes of one convolution.
+struct Geometry {
+    op: Conv2d,
+    images: usize,
+    channels: usize,
+    input: [usize; 2],
+    filters: usize,
+    output: [usize; 2],
+}
+
+impl Geometry {
+    fn new(op: &Conv2d, x: [usize; 4], y: &[usize]) -> Self {
+        let [images, channels, height, width] = x;
+        Geometry { op: *op, images, channels, input: [height, width], filters: y[1], output: [y[2], y[3]] }
+    }
+
+    /// Values of one image of x.
+    fn x_image(&self) -> usize {
+        self.channels * self.input[0] * self.input[1]
+    }
+
+    /// Values of one feature map of y.
+    fn plane(&self) -> usize {
+        self.output[0] * self.output[1]
+    }
+
+    fn filter(&self) -> usize {
+        self.channels * self.op.kernel[0] * self.op.kernel[1]
+    }
+
+    fn flops(&self, images: usize, filters: usize) -> u64 {
+        2 * (images * filters * self.plane()) as u64 * self.filter() as u64
+    }
+
+    fn params(&self, images: usize, filters: usize) -> Params {
+        Params {
+            images: images as u32,
+            channels: self.channels as u32,
+            height: self.input[0] as u32,
+            width: self.input[1] as u32,
+            filters: filters as u32,
+            out_height: self.output[0] as u32,
+            out_width: self.output[1] as u32,
+            kernel_height: self.op.kernel[0] as u32,
+            kernel_width: self.op.kernel[1] as u32,
+            stride_y: self.op.stride[0] as u32,
+            stride_x: self.op.stride[1] as u32,
+            padding_y: self.op.padding[0] as u32,
+            padding_x: self.op.padding[1] as u32,
+            y_image: (self.filters * self.plane()) as u32,
+            ..Params::zeroed()
+        }
+    }
+
+    /// The parts that the work is cut into, so that everything bound fits: images and filters. Filters are cut where
+    /// their weights lie in several buffers, or where one image of y is larger than a binding; then images go one by
+    /// one, because the same filters of two images do not lie side by side.
+    fn parts(&self, compiler: &Compiler, weight: &Storage) -> Vec<(Range<usize>, Range<usize>)> {
+        let planes = (compiler.gpu.values_per_binding() / self.plane()).max(1);
+        let rows: Vec<Range<usize>> = weight
+            .rows()
+            .flat_map(|rows| {
+                let pieces = rows.len().div_ceil(planes);
+                (0..pieces).map(move |i| {
+                    rows.start + i * rows.len() / pieces..rows.start + (i + 1) * rows.len() / pieces
+                })
+            })
+            .collect();
+        let at_once = if rows.len() == 1 {
+            let lengths = [self.x_image(), self.filters * self.plane()];
+            compiler.images_per_dispatch(&lengths, self.flops(1, self.filters))
+        } else {
+            1
+        };
+        let images = (0..self.images).step_by(at_once).map(|first| first..(first + at_once).min(self.images));
+        images.flat_map(|images| rows.iter().map(move |rows| (images.clone(), rows.clone()))).collect()
+    }
+
+    fn x_view(&self, compiler: &Compiler, x: &Storage, images: &Range<usize>) -> Result<View> {
+        compiler.gpu.view(x, images.start * self.x_image()..images.end * self.x_image())
+    }
+
+    /// These filters of these images.
+    fn y_view(&self, compiler: &Compiler, y: &Storage, images: &Range<usize>, filters: &Range<usize>) -> Result<View> {
+        let first = images.start * self.filters + filters.start;
+        let last = (images.end - 1) * self.filters + filters.end;
+        compiler.gpu.view(y, first * self.plane()..last * self.plane())
+    }
+
+    fn weight_view(&self, compiler: &Compiler, weight: &Storage, filters: &Range<usize>) -> Result<View> {
+        compiler.gpu.view(weight, filters.start * self.filter()..filters.end * self.filter())
+    }
+
+    /// Whether the kernels whose filter size is known at compile time can be used.
+    fn is_3x3(&self) -> bool {
+        self.op.kernel == [3, 3]
+    }
+}
+
+/// Adds as many dispatches as the grid's limit along x asks for.
+fn dispatch(
+    compiler: &mut Compiler,
+    kernel: &'static Kernel,
+    params: Params,
+    views: &[&View],
+    groups: [usize; 3],
+    flops: u64,
+) -> Result<()> {
+    for first in (0..groups[0]).step_by(MAX_GRID) {
+        let count = (groups[0] - first).min(MAX_GRID);
+        let params = Params { first_group: first as u32, ..params };
+        compiler.dispatch(kernel, &params, views, [count, groups[1], groups[2]], flops / groups[0] as u64 * count as u64)?;
+    }
+    Ok(())
+}
+
+fn nchw(shape: &[usize]) -> [usize; 4] {
+    [shape[0], shape[1], shape[2], shape[3]]
+}
+
+/// The four forms of one kernel, by whether the filters are 3×3 and whether a ReLU follows.
+fn form(forms: [&'static Kernel; 4], square: bool, relu: bool) -> &'static Kernel {
+    forms[usize::from(square) * 2 + usize::from(relu)]
+}
+
+pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands) -> Result<()> {
+    let (&[x, weight, bias], &[y]) = (operands.inputs, operands.outputs) else { return Ok(()) };
+    let geometry = Geometry::new(op, nchw(operands.shapes[0]), operands.output_shapes[0]);
+    let square = geometry.is_3x3();
+    let direct = form([&DIRECT, &DIRECT_RELU, &DIRECT_3X3, &DIRECT_3X3_RELU], square, op.relu);
+    let gemm = form([&GEMM, &GEMM_RELU, &GEMM_3X3, &GEMM_3X3_RELU], square, op.relu);
+    let general_direct = if op.relu { &DIRECT_RELU } else { &DIRECT };
+    let general_gemm = if op.relu { &GEMM_RELU } else { &GEMM };
+    let default = if compiler.is_software() || geometry.channels <= FEW_CHANNELS { direct } else { gemm };
+    let kernel = compiler.choose(&[direct, gemm, general_direct, general_gemm], default);
+    for (images, filters) in geometry.parts(compiler, weight) {
+        let x = geometry.x_view(compiler, x, &images)?;
+        let weight = geometry.weight_view(compiler, weight, &filters)?;
+        let bias = compiler.gpu.view(bias, filters.clone())?;
+        let y = geometry.y_view(compiler, y, &images, &filters)?;
+        let params = Params {
+            x_offset: x.offset,
+            weight_offset: weight.offset,
+            bias_offset: bias.offset,
+            y_offset: y.offset,
+            ..geometry.params(images.len(), filters.len())
+        };
+        let groups = if kernel.entry == "direct" {
+            let strips = geometry.output[1].div_ceil(DIRECT_PIXELS) * geometry.output[0];
+            [strips.div_ceil(64), filters.len().div_ceil(DIRECT_FILTERS), images.len()]
+        } else {
+            [(images.len() * geometry.plane()).div_ceil(TILE), filters.len().div_ceil(TILE), 1]
+        };
+        let flops = geometry.flops(images.len(), filters.len());
+        dispatch(compiler, kernel, params, &[&x, &weight, &bias, &y], groups, flops)?;
+    }
+    Ok(())
+}
+
+pub(super) fn backward_input(
+    compiler: &mut Compiler,
+    op: &Conv2d,
+    [height, width]: [usize; 2],
+    operands: &Operands,
+) -> Result<()> {
+    let (&[dy, weight], &[dx]) = (operands.inputs, operands.outputs) else { return Ok(()) };
+    let x = [operands.shapes[0][0], operands.shapes[1][1], height, width];
+    let geometry = Geometry::new(op, x, operands.shapes[0]);
+    let default = if geometry.is_3x3() { &GEMM_INPUT_3X3 } else { &GEMM_INPUT };
+    let kernel = compiler.choose(&[default, &GEMM_INPUT], default);
+    for (images, filters) in geometry.parts(compiler, weight) {
+        let dy = geometry.y_view(compiler, dy, &images, &filters)?;
+        let weight = geometry.weight_view(compiler, weight, &filters)?;
+        let dx = geometry.x_view(compiler, dx, &images)?;
+        let params = Params {
+            x_offset: dx.offset,
+            weight_offset: weight.offset,
+            y_offset: dy.offset,
+            accumulate: u32::from(filters.start > 0),
+            ..geometry.params(images.len(), filters.len())
+        };
+        let pixels = images.len() * height * width;
+        let groups = [pixels.div_ceil(TILE), geometry.channels.div_ceil(TILE), 1];
+        let flops = geometry.flops(images.len(), filters.len());
+        dispatch(compiler, kernel, params, &[&dy, &weight, &dx], groups, flops)?;
+    }
+    Ok(())
+}
+
+pub(super) fn backward_weight(compiler: &mut Compiler, op: &Conv2d, operands: &Operands) -> Result<()> {
+    let (&[x, dy], &[dweight, dbias]) = (operands.inputs, operands.outputs) else { return Ok(()) };
+    let geometry = Geometry::new(op, nchw(operands.shapes[0]), operands.shapes[1]);
+    let default = if geometry.is_3x3() { &GEMM_WEIGHT_3X3 } else { &GEMM_WEIGHT };
+    let kernel = compiler.choose(&[default, &GEMM_WEIGHT], default);
+    for (images, filters) in geometry.parts(compiler, dweight) {
+        let x = geometry.x_view(compiler, x, &images)?;
+        let dy = geometry.y_view(compiler, dy, &images, &filters)?;
+        let dweight = geometry.weight_view(compiler, dweight, &filters)?;
+        let dbias = compiler.gpu.view(dbias, filters.clone())?;
+        let params = Params {
+            x_offset: x.offset,
+            weight_offset: dweight.offset,
+            bias_offset: dbias.offset,
+            y_offset: dy.offset,
+            accumulate: u32::from(images.start > 0),
+            ..geometry.params(images.len(), filters.len())
+        };
+        let groups = [geometry.filter().div_ceil(TILE), filters.len().div_ceil(TILE), 1];
+        let flops = geometry.flops(images.len(), filters.len());
+        dispatch(compiler, kernel, params, &[&x, &dy, &dweight], groups, flops)?;
+        let flops = (images.len() * filters.len() * geometry.plane()) as u64;
+        dispatch(compiler, &BIAS_GRADIENT, params, &[&dy, &dbias], [filters.len(), 1, 1], flops)?;
+    }
+    Ok(())
+}

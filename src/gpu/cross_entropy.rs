@@ -1,0 +1,45 @@
+use bytemuck::{Pod, Zeroable};
+
+use super::compile::{Compiler, Operands};
+use super::kernel::Access::{Read, Write};
+use super::kernel::Kernel;
+use crate::error::Result;
+use crate::ops::CrossEntropy;
+
+pub(super) static KERNELS: &[&Kernel] = &[&FORWARD];
+
+static FORWARD: Kernel =
+    Kernel::new("cross_entropy/forward", "cross_entropy", "forward", &[Read, Read, Read, Write, Write]);
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    rows: u32,
+    classes: u32,
+    label_smoothing: f32,
+    logits_offset: u32,
+    target_offset: u32,
+    weight_offset: u32,
+    loss_offset: u32,
+    gradient_offset: u32,
+}
+
+pub(super) fn forward(compiler: &mut Compiler, op: &CrossEntropy, operands: &Operands) -> Result<()> {
+    let mut views = Vec::new();
+    for storage in operands.inputs.iter().chain(operands.outputs) {
+        views.push(compiler.gpu.whole(storage)?);
+    }
+    let logits = operands.shapes[0];
+    let params = Params {
+        rows: logits[0] as u32,
+        classes: logits[1] as u32,
+        label_smoothing: op.label_smoothing,
+        logits_offset: views[0].offset,
+        target_offset: views[1].offset,
+        weight_offset: views[2].offset,
+        loss_offset: views[3].offset,
+        gradient_offset: views[4].offset,
+    };
+    let flops = 8 * (logits[0] * logits[1]) as u64;
+    compiler.dispatch(&FORWARD, &params, &views.iter().collect::<Vec<_>>(), [1, 1, 1], flops)
+}

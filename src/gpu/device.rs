@@ -1,0 +1,454 @@
+//! The device: chosen here, or the embedding application's own.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::kernel::{Access, Kernel, shader_source};
+use crate::error::{Error, Result};
+
+/// What a device was made for, and what has been made on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Buffers created so far.
+    pub buffers: u64,
+    /// Bind groups created so far.
+    pub bind_groups: u64,
+    /// Pipelines created so far.
+    pub pipelines: u64,
+}
+
+/// How work on a device is cut into pieces.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GpuOptions {
+    /// Floating-point operations per submission, so that no driver's watchdog takes a slow GPU for a hung one.
+    pub flops_per_submit: u64,
+    /// The most bytes that one binding is made for; less than the device's limit to try out small devices.
+    pub max_binding: u64,
+}
+
+impl Default for GpuOptions {
+    fn default() -> Self {
+        GpuOptions { flops_per_submit: 20_000_000_000, max_binding: u64::MAX }
+    }
+}
+
+/// An adapter that this machine has.
+#[derive(Clone, Debug)]
+pub struct Adapter {
+    adapter: wgpu::Adapter,
+}
+
+impl Adapter {
+    /// All adapters that the drivers offer, the best first: discrete, integrated, virtual, other, software.
+    pub fn all() -> Vec<Adapter> {
+        let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+        descriptor.backends = wgpu::Backends::PRIMARY;
+        let instance = wgpu::Instance::new(descriptor);
+        let mut adapters: Vec<Adapter> = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY))
+            .into_iter()
+            .map(|adapter| Adapter { adapter })
+            .collect();
+        adapters.sort_by_key(Adapter::rank);
+        adapters
+    }
+
+    fn rank(&self) -> u8 {
+        match self.info().device_type {
+            wgpu::DeviceType::DiscreteGpu => 0,
+            wgpu::DeviceType::IntegratedGpu => 1,
+            wgpu::DeviceType::VirtualGpu => 2,
+            wgpu::DeviceType::Other => 3,
+            wgpu::DeviceType::Cpu => 4,
+        }
+    }
+
+    /// Name, driver and kind.
+    pub fn info(&self) -> wgpu::AdapterInfo {
+        self.adapter.get_info()
+    }
+
+    /// Its limits.
+    pub fn limits(&self) -> wgpu::Limits {
+        self.adapter.limits()
+    }
+
+    /// Its features.
+    pub fn features(&self) -> wgpu::Features {
+        self.adapter.features()
+    }
+
+    /// Whether it is a driver that computes on the CPU (llvmpipe, SwiftShader, WARP): slower than the CPU backend, and
+    /// so taken only when it is named.
+    pub fn is_software(&self) -> bool {
+        self.info().device_type == wgpu::DeviceType::Cpu
+    }
+
+    /// A device on this adapter, with the optional features and the buffer sizes that the engine can use.
+    ///
+    /// # Errors
+    /// [`Error::NoDevice`] if the driver refuses.
+    pub fn open(&self) -> Result<Gpu> {
+        let available = self.adapter.limits();
+        let wanted = wgpu::Limits {
+            max_buffer_size: available.max_buffer_size,
+            max_storage_buffer_binding_size: available.max_storage_buffer_binding_size,
+            ..wgpu::Limits::default().or_worse_values_from(&available)
+        };
+        self.open_with(self.adapter.features() & wgpu::Features::TIMESTAMP_QUERY, wanted, GpuOptions::default())
+    }
+
+    /// A device with these features and limits only.
+    ///
+    /// # Errors
+    /// [`Error::NoDevice`] if the driver refuses.
+    pub fn open_with(&self, features: wgpu::Features, limits: wgpu::Limits, options: GpuOptions) -> Result<Gpu> {
+        let name = self.info().name;
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("vultus"),
+            required_features: features,
+            required_limits: limits,
+            ..wgpu::DeviceDescriptor::default()
+        };
+        let (device, queue) = pollster::block_on(self.adapter.request_device(&descriptor))
+            .map_err(|error| Error::NoDevice { wish: name, reason: error.to_string() })?;
+        let gpu = Gpu::with_options(device, queue, options);
+        gpu.keep_errors();
+        Ok(gpu)
+    }
+}
+
+/// A GPU. Clones are cheap and stand for the same device.
+#[derive(Clone)]
+pub struct Gpu {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    info: wgpu::AdapterInfo,
+    limits: wgpu::Limits,
+    options: GpuOptions,
+    pipelines: Mutex<HashMap<&'static str, Arc<Pipeline>>>,
+    /// Shaders tried out in place of the built-in ones.
+    shaders: Mutex<BTreeMap<String, String>>,
+    bytes: AtomicU64,
+    buffers: AtomicU64,
+    bind_groups: AtomicU64,
+    made_pipelines: AtomicU64,
+    /// What the driver complained of, where this library owns the device.
+    complaint: Arc<Mutex<Option<Complaint>>>,
+}
+
+enum Complaint {
+    Lost(String),
+    Error(String),
+}
+
+pub(super) struct Pipeline {
+    pub pipeline: wgpu::ComputePipeline,
+    pub layout: wgpu::BindGroupLayout,
+}
+
+impl fmt::Debug for Gpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gpu").field("name", &self.name()).finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Gpu {
+    /// The engine on a device that is already there: the embedding application's own. Handles of wgpu are cheap to
+    /// clone. The device's callbacks stay the application's.
+    ///
+    /// ```no_run
+    /// # fn embed(device: &wgpu::Device, queue: &wgpu::Queue) {
+    /// let gpu = vultus::gpu::Gpu::from_device(device.clone(), queue.clone());
+    /// # }
+    /// ```
+    pub fn from_device(device: wgpu::Device, queue: wgpu::Queue) -> Self {
+        Self::with_options(device, queue, GpuOptions::default())
+    }
+
+    /// As [`Gpu::from_device`], with other options.
+    pub fn with_options(device: wgpu::Device, queue: wgpu::Queue, options: GpuOptions) -> Self {
+        let (info, limits) = (device.adapter_info(), device.limits());
+        let shared = Shared {
+            device,
+            queue,
+            info,
+            limits,
+            options,
+            pipelines: Mutex::default(),
+            shaders: Mutex::default(),
+            bytes: AtomicU64::new(0),
+            buffers: AtomicU64::new(0),
+            bind_groups: AtomicU64::new(0),
+            made_pipelines: AtomicU64::new(0),
+            complaint: Arc::default(),
+        };
+        Gpu { shared: Arc::new(shared) }
+    }
+
+    /// The best hardware adapter of this machine: discrete, then integrated.
+    ///
+    /// # Errors
+    /// [`Error::NoDevice`] if there is none; a software adapter must be asked for by name.
+    pub fn new() -> Result<Self> {
+        let adapters = Adapter::all();
+        match adapters.iter().find(|adapter| !adapter.is_software()) {
+            Some(adapter) => adapter.open(),
+            None => Err(no_device("gpu", &adapters)),
+        }
+    }
+
+    /// The adapter whose name contains this text, whatever its case.
+    ///
+    /// # Errors
+    /// [`Error::NoDevice`] if there is none.
+    pub fn named(name: &str) -> Result<Self> {
+        let adapters = Adapter::all();
+        let wanted = name.to_lowercase();
+        match adapters.iter().find(|adapter| adapter.info().name.to_lowercase().contains(&wanted)) {
+            Some(adapter) => adapter.open(),
+            None => Err(no_device(name, &adapters)),
+        }
+    }
+
+    /// The adapter's name.
+    pub fn name(&self) -> &str {
+        &self.shared.info.name
+    }
+
+    /// Name, driver and kind of the adapter.
+    pub fn info(&self) -> &wgpu::AdapterInfo {
+        &self.shared.info
+    }
+
+    /// The device.
+    pub fn device(&self) -> &wgpu::Device {
+        &self.shared.device
+    }
+
+    /// The queue.
+    pub fn queue(&self) -> &wgpu::Queue {
+        &self.shared.queue
+    }
+
+    /// Bytes of the buffers that the engine holds on this device now.
+    pub fn bytes_in_use(&self) -> u64 {
+        self.shared.bytes.load(Ordering::Relaxed)
+    }
+
+    /// How many objects the engine has created on this device so far.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            buffers: self.shared.buffers.load(Ordering::Relaxed),
+            bind_groups: self.shared.bind_groups.load(Ordering::Relaxed),
+            pipelines: self.shared.made_pipelines.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Tries out another text for a shader (`conv2d`, …) in plans that are compiled from now on: for those who write
+    /// kernels. Entry points, constants and bindings must be those of the built-in one.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there is no shader of this name.
+    pub fn replace_shader(&self, shader: &str, wgsl: impl Into<String>) -> Result<()> {
+        if shader_source(shader).is_none() {
+            return Err(Error::shape(shader, "there is no shader of this name"));
+        }
+        lock(&self.shared.shaders).insert(shader.to_owned(), wgsl.into());
+        lock(&self.shared.pipelines).clear();
+        Ok(())
+    }
+
+    pub(super) fn options(&self) -> &GpuOptions {
+        &self.shared.options
+    }
+
+    pub(super) fn limits(&self) -> &wgpu::Limits {
+        &self.shared.limits
+    }
+
+    /// Bytes that one binding may have.
+    pub(super) fn max_binding(&self) -> u64 {
+        self.shared.limits.max_storage_buffer_binding_size.min(self.shared.options.max_binding)
+    }
+
+    /// A buffer, counted among the bytes in use for as long as it lives.
+    pub(super) fn create_buffer(&self, label: &str, size: u64, usage: wgpu::BufferUsages) -> Result<CountedBuffer> {
+        let limit = self.shared.limits.max_buffer_size;
+        if size > limit {
+            return Err(Error::Limit {
+                what: label.to_owned(),
+                needed: size,
+                limit: "max_buffer_size",
+                available: limit,
+                advice: "take a smaller batch or input",
+            });
+        }
+        let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
+        let buffer = self.shared.device.create_buffer(&descriptor);
+        self.shared.buffers.fetch_add(1, Ordering::Relaxed);
+        self.shared.bytes.fetch_add(size, Ordering::Relaxed);
+        Ok(CountedBuffer { buffer, shared: self.shared.clone() })
+    }
+
+    pub(super) fn create_bind_group(
+        &self,
+        layout: &wgpu::BindGroupLayout,
+        entries: &[wgpu::BindGroupEntry],
+    ) -> wgpu::BindGroup {
+        self.shared.bind_groups.fetch_add(1, Ordering::Relaxed);
+        self.shared.device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout, entries })
+    }
+
+    /// Runs what creates objects, and gives what the driver complains of as an error.
+    pub(super) fn guarded<T>(&self, make: impl FnOnce() -> Result<T>) -> Result<T> {
+        let scopes = [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::Internal]
+            .map(|filter| self.shared.device.push_error_scope(filter));
+        let made = make();
+        for scope in scopes.into_iter().rev() {
+            if let Some(error) = pollster::block_on(scope.pop()) {
+                return Err(self.refused(error.to_string()));
+            }
+        }
+        made
+    }
+
+    pub(super) fn refused(&self, reason: String) -> Error {
+        Error::Device { device: self.name().to_owned(), reason }
+    }
+
+    pub(super) fn lost(&self, reason: impl Into<String>) -> Error {
+        Error::DeviceLost { device: self.name().to_owned(), reason: reason.into() }
+    }
+
+    /// What the driver has complained of since the device was made.
+    pub(super) fn check(&self) -> Result<()> {
+        match &*lock(&self.shared.complaint) {
+            None => Ok(()),
+            Some(Complaint::Lost(reason)) => Err(self.lost(reason.clone())),
+            Some(Complaint::Error(reason)) => Err(self.refused(reason.clone())),
+        }
+    }
+
+    /// On a device of our own: errors that come late are kept for the next call instead of ending the process.
+    fn keep_errors(&self) {
+        let complaint = self.shared.complaint.clone();
+        self.shared.device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            lock(&complaint).get_or_insert(Complaint::Error(error.to_string()));
+        }));
+        let complaint = self.shared.complaint.clone();
+        self.shared.device.set_device_lost_callback(move |reason, message| {
+            *lock(&complaint) = Some(Complaint::Lost(format!("{reason:?}: {message}")));
+        });
+    }
+
+    /// Blocks until the device has done what was submitted.
+    pub(super) fn wait(&self) -> Result<()> {
+        self.shared.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|error| self.lost(error.to_string()))?;
+        self.check()
+    }
+
+    /// The pipeline of a kernel, compiled when it is first asked for.
+    pub(super) fn pipeline(&self, kernel: &'static Kernel) -> Result<Arc<Pipeline>> {
+        if let Some(pipeline) = lock(&self.shared.pipelines).get(kernel.name) {
+            return Ok(pipeline.clone());
+        }
+        let pipeline = Arc::new(self.create_pipeline(kernel)?);
+        lock(&self.shared.pipelines).insert(kernel.name, pipeline.clone());
+        Ok(pipeline)
+    }
+
+    fn create_pipeline(&self, kernel: &'static Kernel) -> Result<Pipeline> {
+        let device = &self.shared.device;
+        let replaced = lock(&self.shared.shaders).get(kernel.shader).cloned();
+        let source = replaced.as_deref().or(shader_source(kernel.shader)).unwrap_or_default();
+        self.guarded(|| {
+            let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+                label: Some(kernel.shader),
+                source: wgpu::ShaderSource::Wgsl(source.into()),
+            });
+            let entries: Vec<_> = std::iter::once((0, wgpu::BufferBindingType::Uniform))
+                .chain(kernel.bindings.iter().zip(1..).filter_map(|(access, binding)| {
+                    Some((binding, binding_type(*access)?))
+                }))
+                .map(|(binding, ty)| wgpu::BindGroupLayoutEntry {
+                    binding,
+                    visibility: wgpu::ShaderStages::COMPUTE,
+                    ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+                    count: None,
+                })
+                .collect();
+            let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+                label: Some(kernel.name),
+                entries: &entries,
+            });
+            let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                label: Some(kernel.name),
+                bind_group_layouts: &[Some(&layout)],
+                immediate_size: 0,
+            });
+            let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(kernel.name),
+                layout: Some(&pipeline_layout),
+                module: &module,
+                entry_point: Some(kernel.entry),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    constants: kernel.constants,
+                    // Workgroup memory is always written before it is read.
+                    zero_initialize_workgroup_memory: false,
+                },
+                cache: None,
+            });
+            self.shared.made_pipelines.fetch_add(1, Ordering::Relaxed);
+            Ok(Pipeline { pipeline, layout })
+        })
+    }
+}
+
+fn binding_type(access: Access) -> Option<wgpu::BufferBindingType> {
+    match access {
+        Access::Read => Some(wgpu::BufferBindingType::Storage { read_only: true }),
+        Access::Write => Some(wgpu::BufferBindingType::Storage { read_only: false }),
+        Access::State => Some(wgpu::BufferBindingType::Uniform),
+        Access::Unused => None,
+    }
+}
+
+pub(crate) fn no_device(wish: &str, adapters: &[Adapter]) -> Error {
+    let names: Vec<String> = adapters.iter().map(|adapter| adapter.info().name).collect();
+    let reason = match (names.as_slice(), adapters.iter().all(Adapter::is_software)) {
+        ([], _) => "no driver offers an adapter; use the CPU (--device cpu)".to_owned(),
+        (_, true) => format!("there is only software: {}; name it to use it, or use the CPU", names.join(", ")),
+        _ => format!("there is {}", names.join(", ")),
+    };
+    Error::NoDevice { wish: wish.to_owned(), reason }
+}
+
+/// A buffer whose bytes are counted while it lives.
+pub(super) struct CountedBuffer {
+    buffer: wgpu::Buffer,
+    shared: Arc<Shared>,
+}
+
+impl std::ops::Deref for CountedBuffer {
+    type Target = wgpu::Buffer;
+
+    fn deref(&self) -> &wgpu::Buffer {
+        &self.buffer
+    }
+}
+
+impl Drop for CountedBuffer {
+    fn drop(&mut self) {
+        self.shared.bytes.fetch_sub(self.buffer.size(), Ordering::Relaxed);
+    }
+}

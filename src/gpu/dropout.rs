@@ -1,0 +1,45 @@
+use bytemuck::{Pod, Zeroable};
+
+use super::compile::{Compiler, Operands};
+use super::kernel::Access::{Read, State, Write};
+use super::kernel::Kernel;
+use crate::error::Result;
+use crate::ops::Dropout;
+
+pub(super) static KERNELS: &[&Kernel] = &[&FORWARD];
+
+static FORWARD: Kernel = Kernel::new("dropout/forward", "dropout", "forward", &[Read, Write, State]);
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    length: u32,
+    first_quad: u32,
+    layer: u32,
+    threshold: u32,
+    scale: f32,
+    x_offset: u32,
+    out_offset: u32,
+    grid: u32,
+}
+
+pub(super) fn forward(compiler: &mut Compiler, op: &Dropout, operands: &Operands) -> Result<()> {
+    // Four values share one draw, so a stretch begins at a multiple of four.
+    for values in compiler.stretches(operands.inputs[0].len, 4) {
+        let x = compiler.gpu.view(operands.inputs[0], values.clone())?;
+        let out = compiler.gpu.view(operands.outputs[0], values.clone())?;
+        let grid = compiler.folded(values.len().div_ceil(4 * 256));
+        let params = Params {
+            length: values.len() as u32,
+            first_quad: (values.start / 4) as u32,
+            layer: op.layer,
+            threshold: op.threshold(),
+            scale: op.scale(),
+            x_offset: x.offset,
+            out_offset: out.offset,
+            grid: grid[0] as u32,
+        };
+        compiler.dispatch(&FORWARD, &params, &[&x, &out], grid, 2 * values.len() as u64)?;
+    }
+    Ok(())
+}

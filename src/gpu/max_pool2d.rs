@@ -1,0 +1,78 @@
+use bytemuck::{Pod, Zeroable};
+
+use super::compile::{Compiler, Operands};
+use super::kernel::Access::{Read, Unused, Write};
+use super::kernel::Kernel;
+use crate::error::Result;
+use crate::ops::MaxPool2d;
+
+pub(super) static KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD];
+
+static FORWARD: Kernel = Kernel::new("max_pool2d/forward", "max_pool2d", "forward", &[Read, Unused, Write]);
+static BACKWARD: Kernel = Kernel::new("max_pool2d/backward", "max_pool2d", "backward", &[Read, Read, Write]);
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    planes: u32,
+    height: u32,
+    width: u32,
+    out_height: u32,
+    out_width: u32,
+    kernel: u32,
+    stride: u32,
+    padding: u32,
+    x_offset: u32,
+    dy_offset: u32,
+    out_offset: u32,
+    grid: u32,
+}
+
+pub(super) fn forward(compiler: &mut Compiler, op: &MaxPool2d, operands: &Operands) -> Result<()> {
+    run(compiler, &FORWARD, op, operands, operands.output_shapes[0])
+}
+
+pub(super) fn backward(compiler: &mut Compiler, op: &MaxPool2d, operands: &Operands) -> Result<()> {
+    run(compiler, &BACKWARD, op, operands, operands.shapes[1])
+}
+
+/// `pooled` is the shape of y or dy. The last storage is the one that is written.
+fn run(
+    compiler: &mut Compiler,
+    kernel: &'static Kernel,
+    op: &MaxPool2d,
+    operands: &Operands,
+    pooled: &[usize],
+) -> Result<()> {
+    let x = operands.shapes[0];
+    let (plane, out_plane) = (x[2] * x[3], pooled[2] * pooled[3]);
+    let planes = x[0] * x[1];
+    let per_dispatch = (compiler.gpu.values_per_binding() / plane.max(out_plane)).max(1);
+    for first in (0..planes).step_by(per_dispatch) {
+        let count = per_dispatch.min(planes - first);
+        let mut views = Vec::new();
+        let shapes = operands.shapes.iter().chain(operands.output_shapes);
+        for (storage, shape) in operands.inputs.iter().chain(operands.outputs).zip(shapes) {
+            let plane = shape[2] * shape[3];
+            views.push(compiler.gpu.view(storage, first * plane..(first + count) * plane)?);
+        }
+        let invocations = count * operands.output_shapes[0][2] * operands.output_shapes[0][3];
+        let grid = compiler.folded(invocations.div_ceil(256));
+        let params = Params {
+            planes: count as u32,
+            height: x[2] as u32,
+            width: x[3] as u32,
+            out_height: pooled[2] as u32,
+            out_width: pooled[3] as u32,
+            kernel: op.kernel as u32,
+            stride: op.stride as u32,
+            padding: op.padding as u32,
+            x_offset: views[0].offset,
+            dy_offset: views[1].offset,
+            out_offset: views[views.len() - 1].offset,
+            grid: grid[0] as u32,
+        };
+        compiler.dispatch(kernel, &params, &views.iter().collect::<Vec<_>>(), grid, (count * plane) as u64)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,27 @@
+//! The GPU backend: every operation as WGSL kernels. One file per operation, under the operation's name, and its shader
+//! under the same name in `shaders/`.
+
+mod adam;
+mod adaptive_avg_pool2d;
+mod buffer;
+mod compile;
+mod conv2d;
+mod cross_entropy;
+mod dense;
+mod device;
+mod dropout;
+mod kernel;
+mod max_pool2d;
+mod picture;
+mod plan;
+mod prelu;
+mod relu;
+mod resize;
+mod sgd;
+mod softmax;
+
+pub use device::{Adapter, Counts, Gpu, GpuOptions};
+pub use kernel::{Access, Kernel, kernels, shader_source};
+pub(crate) use picture::GpuPicture;
+pub use plan::GpuPlan;
+pub(crate) use plan::GpuModel;

@@ -1,0 +1,128 @@
+//! The step that fills a plan's input from a picture. What is cut out changes from run to run, so it is not a step of
+//! the program: its parameters and crops lie in buffers of their own, written before each run.
+
+use std::sync::Arc;
+
+use bytemuck::{Pod, Zeroable};
+
+use super::buffer::View;
+use super::device::{CountedBuffer, Gpu, Pipeline};
+use super::kernel::Access::{Read, Write};
+use super::kernel::Kernel;
+use super::picture::GpuPicture;
+use crate::error::Result;
+use crate::ops::{Crop, Filter, Normalization, Order};
+
+pub(super) static KERNELS: &[&Kernel] = &[&AREA, &BILINEAR];
+
+static AREA: Kernel = Kernel::new("resize/area", "resize", "area", &[Read, Read, Write]);
+static BILINEAR: Kernel = Kernel::new("resize/bilinear", "resize", "bilinear", &[Read, Read, Write]);
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    crops: u32,
+    height: u32,
+    width: u32,
+    row_bytes: u32,
+    pixel_bytes: u32,
+    out_offset: u32,
+    gray: u32,
+    bgr: u32,
+    mean: [f32; 4],
+    deviation: [f32; 4],
+    grid: u32,
+    padding: [u32; 3],
+}
+
+/// Fills the input of one plan.
+pub(super) struct Resizer {
+    params: CountedBuffer,
+    crops: CountedBuffer,
+    out: View,
+    size: [usize; 2],
+    /// The bind group for the picture that was used last.
+    bound: Option<(Arc<CountedBuffer>, Filter, Arc<Pipeline>, wgpu::BindGroup)>,
+}
+
+impl Resizer {
+    /// For an input of this shape, `[n, 3, height, width]`, seen through this view.
+    pub fn new(gpu: &Gpu, shape: &[usize], out: View) -> Result<Self> {
+        let uniform = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let crops = (shape[0] * size_of::<[u32; 4]>()) as u64;
+        Ok(Resizer {
+            params: gpu.create_buffer("resize parameters", size_of::<Params>() as u64, uniform)?,
+            crops: gpu.create_buffer("crops", crops, super::buffer::USAGE)?,
+            out,
+            size: [shape[2], shape[3]],
+            bound: None,
+        })
+    }
+
+    /// Cuts these crops (at most as many as the plan's batch) out of a picture.
+    pub fn run(
+        &mut self,
+        gpu: &Gpu,
+        picture: &GpuPicture,
+        crops: &[Crop],
+        filter: Filter,
+        normalization: &Normalization,
+    ) -> Result<()> {
+        let [height, width] = self.size;
+        let groups = (crops.len() * height * width).div_ceil(64);
+        let across = groups.clamp(1, super::compile::MAX_GRID);
+        let four = |v: [f32; 3], last| [v[0], v[1], v[2], last];
+        let params = Params {
+            crops: crops.len() as u32,
+            height: height as u32,
+            width: width as u32,
+            row_bytes: picture.row_bytes,
+            pixel_bytes: picture.pixel_bytes,
+            out_offset: self.out.offset,
+            gray: u32::from(normalization.gray),
+            bgr: u32::from(normalization.order == Order::Bgr),
+            mean: four(normalization.mean, 0.0),
+            deviation: four(normalization.std, 1.0),
+            grid: across as u32,
+            padding: [0; 3],
+        };
+        let corners: Vec<[u32; 4]> = crops.iter().map(|c| [c.x, c.y, c.width, c.height]).collect();
+        gpu.queue().write_buffer(&self.params, 0, bytemuck::bytes_of(&params));
+        gpu.queue().write_buffer(&self.crops, 0, bytemuck::cast_slice(&corners));
+        let (pipeline, bind_group) = self.bind(gpu, picture, filter)?;
+        let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            pass.set_pipeline(&pipeline.pipeline);
+            pass.set_bind_group(0, bind_group, &[]);
+            pass.dispatch_workgroups(across as u32, groups.div_ceil(across) as u32, 1);
+        }
+        gpu.queue().submit([encoder.finish()]);
+        Ok(())
+    }
+
+    fn bind(&mut self, gpu: &Gpu, picture: &GpuPicture, filter: Filter) -> Result<(&Pipeline, &wgpu::BindGroup)> {
+        let current = self.bound.as_ref().is_some_and(|(buffer, f, ..)| Arc::ptr_eq(buffer, &picture.buffer) && *f == filter);
+        if !current {
+            let kernel = if filter == Filter::Area { &AREA } else { &BILINEAR };
+            let pipeline = gpu.pipeline(kernel)?;
+            let out = wgpu::BufferBinding {
+                buffer: &self.out.buffer,
+                offset: self.out.bytes.start,
+                size: std::num::NonZeroU64::new(self.out.bytes.end - self.out.bytes.start),
+            };
+            let entries = [
+                wgpu::BindGroupEntry { binding: 0, resource: self.params.as_entire_binding() },
+                wgpu::BindGroupEntry { binding: 1, resource: picture.buffer.as_entire_binding() },
+                wgpu::BindGroupEntry { binding: 2, resource: self.crops.as_entire_binding() },
+                wgpu::BindGroupEntry { binding: 3, resource: wgpu::BindingResource::Buffer(out) },
+            ];
+            let bind_group = gpu.guarded(|| Ok(gpu.create_bind_group(&pipeline.layout, &entries)))?;
+            self.bound = Some((picture.buffer.clone(), filter, pipeline, bind_group));
+        }
+        match &self.bound {
+            Some((_, _, pipeline, bind_group)) => Ok((pipeline, bind_group)),
+            None => Err(gpu.refused("no bind group was made".to_owned())),
+        }
+    }
+}

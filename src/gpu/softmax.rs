@@ -1,0 +1,64 @@
+use bytemuck::{Pod, Zeroable};
+
+use super::compile::{Compiler, Operands};
+use super::kernel::Access::{Read, Unused, Write};
+use super::kernel::Kernel;
+use crate::error::Result;
+
+pub(super) static KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD, &FORWARD_WIDE, &BACKWARD_WIDE];
+
+static FORWARD: Kernel = Kernel::new("softmax/forward", "softmax", "forward", &[Read, Unused, Write]);
+static BACKWARD: Kernel = Kernel::new("softmax/backward", "softmax", "backward", &[Read, Read, Write]);
+static FORWARD_WIDE: Kernel = Kernel::new("softmax/forward_wide", "softmax", "forward_wide", &[Read, Unused, Write]);
+static BACKWARD_WIDE: Kernel = Kernel::new("softmax/backward_wide", "softmax", "backward_wide", &[Read, Read, Write]);
+
+/// From this many classes on, a workgroup per row pays.
+const WIDE: usize = 64;
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    rows: u32,
+    classes: u32,
+    inner: u32,
+    x_offset: u32,
+    dy_offset: u32,
+    out_offset: u32,
+    grid: u32,
+}
+
+pub(super) fn forward(compiler: &mut Compiler, operands: &Operands) -> Result<()> {
+    let default = if operands.shapes[0][1] < WIDE { &FORWARD } else { &FORWARD_WIDE };
+    let kernel = compiler.choose(&[&FORWARD, &FORWARD_WIDE], default);
+    run(compiler, kernel, operands)
+}
+
+pub(super) fn backward(compiler: &mut Compiler, operands: &Operands) -> Result<()> {
+    let default = if operands.shapes[0][1] < WIDE { &BACKWARD } else { &BACKWARD_WIDE };
+    let kernel = compiler.choose(&[&BACKWARD, &BACKWARD_WIDE], default);
+    run(compiler, kernel, operands)
+}
+
+fn run(compiler: &mut Compiler, kernel: &'static Kernel, operands: &Operands) -> Result<()> {
+    let (classes, inner) = (operands.shapes[0][1], operands.shapes[0][2..].iter().product::<usize>());
+    let one_row_per_group = std::ptr::eq(kernel, &FORWARD_WIDE) || std::ptr::eq(kernel, &BACKWARD_WIDE);
+    for values in compiler.stretches(operands.inputs[0].len, classes * inner) {
+        let mut views = Vec::new();
+        for storage in operands.inputs.iter().chain(operands.outputs) {
+            views.push(compiler.gpu.view(storage, values.clone())?);
+        }
+        let rows = values.len() / classes;
+        let grid = compiler.folded(if one_row_per_group { rows } else { rows.div_ceil(64) });
+        let params = Params {
+            rows: rows as u32,
+            classes: classes as u32,
+            inner: inner as u32,
+            x_offset: views[0].offset,
+            dy_offset: views[1].offset,
+            out_offset: views[views.len() - 1].offset,
+            grid: grid[0] as u32,
+        };
+        compiler.dispatch(kernel, &params, &views.iter().collect::<Vec<_>>(), grid, 5 * values.len() as u64)?;
+    }
+    Ok(())
+}

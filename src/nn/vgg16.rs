@@ -1,0 +1,79 @@
+//! VGG16 (Simonyan, Zisserman 2014: configuration D), with torchvision's names for its parameters.
+
+use super::Network;
+use crate::error::Result;
+use crate::ops::{Conv2d, MaxPool2d};
+
+/// Height and width of the pictures that VGG16 was trained on.
+pub const INPUT: usize = 224;
+
+/// Filters of the convolutions of the five blocks.
+pub const WIDTHS: [&[usize]; 5] =
+    [&[64, 64], &[128, 128], &[256, 256, 256], &[512, 512, 512], &[512, 512, 512]];
+
+/// What stands between the base and the dense layers of a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pooling {
+    /// Nothing: every place of the last feature maps counts on its own.
+    Flatten,
+    /// The mean of each feature map.
+    Average,
+}
+
+/// The convolutional base: thirteen convolutions and five pools, named `block1_conv1` to `block5_pool`. Takes RGB or
+/// BGR pictures of this height and width (at least 32) and gives 512 feature maps of a 32nd of it.
+pub fn base(input: usize) -> Network {
+    base_with_widths(input, &WIDTHS)
+}
+
+/// A base of VGG16's structure with other numbers of filters per convolution.
+pub fn base_with_widths(input: usize, widths: &[&[usize]]) -> Network {
+    let mut network = Network::new("vgg16-base", [3, input, input]);
+    // torchvision counts convolutions, ReLUs and pools in one sequence.
+    let mut number = 0;
+    for (block, widths) in widths.iter().enumerate().map(|(i, widths)| (i + 1, widths)) {
+        for (conv, &filters) in widths.iter().enumerate().map(|(i, filters)| (i + 1, filters)) {
+            let (name, parameters) = (format!("block{block}_conv{conv}"), format!("features.{number}"));
+            network = network.conv2d(&name, &parameters, filters, Conv2d::square(3, 1, 1)).relu();
+            number += 2;
+        }
+        network = network.max_pool2d(&format!("block{block}_pool"), MaxPool2d::new(2, 2));
+        number += 1;
+    }
+    network
+}
+
+/// The classifier of a network behind feature maps of this shape: hidden dense layers, each with ReLU and dropout, then
+/// one for the classes. Its parameters are called `classifier.0`, `classifier.3`, … as in torchvision.
+pub fn head(features: [usize; 3], pooling: Pooling, hidden: &[usize], dropout: f32, classes: usize) -> Network {
+    let mut network = Network::new("head", features);
+    if pooling == Pooling::Average {
+        network = network.adaptive_avg_pool2d("avgpool", [1, 1]);
+    }
+    network = network.flatten();
+    for (i, &width) in hidden.iter().enumerate() {
+        network = network.dense(&format!("fc{}", i + 6), &format!("classifier.{}", 3 * i), width).relu().dropout(dropout);
+    }
+    let i = hidden.len();
+    network.dense(&format!("fc{}", i + 6), &format!("classifier.{}", 3 * i), classes).softmax()
+}
+
+/// The whole VGG16 with its own head (7×7 adaptive average-pool, 4096, 4096, classes), giving probabilities.
+///
+/// # Errors
+/// [`crate::Error::Shape`] if the input is too small for five pools.
+pub fn whole(input: usize, classes: usize) -> Result<Network> {
+    whole_with_widths(input, &WIDTHS, &[4096, 4096], classes)
+}
+
+/// A network of VGG16's structure with other numbers of filters and hidden units.
+///
+/// # Errors
+/// [`crate::Error::Shape`] if the input is too small for five pools.
+pub fn whole_with_widths(input: usize, widths: &[&[usize]], hidden: &[usize], classes: usize) -> Result<Network> {
+    let base = base_with_widths(input, widths).adaptive_avg_pool2d("avgpool", [7, 7]);
+    let channels = widths.last().and_then(|w| w.last()).copied().unwrap_or(3);
+    let mut network = base.followed_by(head([channels, 7, 7], Pooling::Flatten, hidden, 0.5, classes))?;
+    network.name = "vgg16".to_owned();
+    Ok(network)
+}

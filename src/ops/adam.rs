@@ -1,0 +1,69 @@
+//! Adam (Kingma, Ba 2015) and AdamW (Loshchilov, Hutter 2019), as in PyTorch.
+
+use super::{Case, Fill, Op, Shape, same, take};
+use crate::error::{Error, Result};
+use crate::random::Random;
+
+/// The parameters of the optimiser; the learning rate comes with every step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Adam {
+    /// Decay of the running means of the gradient and of its square.
+    pub betas: [f32; 2],
+    /// Added to the root of the second mean.
+    pub epsilon: f32,
+    /// Weight decay.
+    pub weight_decay: f32,
+    /// Whether the decay acts on the parameter itself (AdamW) instead of on its gradient (Adam).
+    pub decoupled: bool,
+}
+
+impl Default for Adam {
+    fn default() -> Self {
+        Adam { betas: [0.9, 0.999], epsilon: 1e-8, weight_decay: 0.0, decoupled: false }
+    }
+}
+
+impl Adam {
+    pub(super) fn update(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
+        let [parameter, gradient, m, v] = take("adam", inputs)?;
+        same("adam", "gradient", gradient, parameter)?;
+        same("adam", "m", m, parameter)?;
+        same("adam", "v", v, parameter)?;
+        if self.betas.iter().any(|b| !(0.0..1.0).contains(b)) || !(self.weight_decay >= 0.0) || !(self.epsilon >= 0.0) {
+            let reason = format!("betas {:?} are not in 0 to 1 (exclusive), or a rate is negative", self.betas);
+            return Err(Error::shape("adam", reason));
+        }
+        Ok(vec![parameter.to_vec(), m.to_vec(), v.to_vec()])
+    }
+
+    /// `1 − betaᵗ` for both means in step t, in f64 because betas are near 1.
+    pub(crate) fn bias_corrections(&self, step: u32) -> [f32; 2] {
+        self.betas.map(|beta| (1.0 - f64::from(beta).powi(step.max(1) as i32)) as f32)
+    }
+}
+
+/// Shapes that every kernel must get right.
+pub fn cases() -> Vec<Case> {
+    let decayed = Adam { weight_decay: 0.05, ..Adam::default() };
+    [(vec![1], Adam::default()), (vec![1000], decayed), (vec![64, 3, 3, 3], Adam { decoupled: true, ..decayed })]
+        .into_iter()
+        .map(|(shape, adam)| case(shape, adam))
+        .collect()
+}
+
+/// A case with a random shape and parameters.
+pub fn random_case(random: &mut Random) -> Case {
+    let shape = (0..1 + random.below(3)).map(|_| 1 + random.below(20)).collect();
+    let adam = Adam {
+        betas: [random.uniform() * 0.99, 0.9 + random.uniform() * 0.099],
+        epsilon: 1e-6,
+        weight_decay: random.uniform() * 0.1,
+        decoupled: random.below(2) == 0,
+    };
+    case(shape, adam)
+}
+
+fn case(shape: Shape, adam: Adam) -> Case {
+    let normal = (shape.clone(), Fill::Normal(1.0));
+    Case::new(Op::Adam(adam), vec![normal.clone(), normal.clone(), normal, (shape, Fill::Between(0.0, 1.0))])
+}

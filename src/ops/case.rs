@@ -1,0 +1,62 @@
+use super::{Op, Shape};
+use crate::random::Random;
+use crate::tensor::Tensor;
+
+/// How an input of a [`Case`] is filled.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fill {
+    /// Normally distributed with this standard deviation.
+    Normal(f32),
+    /// Small whole numbers: ties in every window, zeros among them.
+    Ties,
+    /// Evenly distributed in this range.
+    Between(f32, f32),
+    /// A class below this number, or now and then -1 (to be ignored).
+    Class(usize),
+}
+
+/// One operation on inputs of given shapes: what tests check and benches time.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The operation.
+    pub op: Op,
+    inputs: Vec<(Shape, Fill)>,
+}
+
+impl Case {
+    pub(super) fn new(op: Op, inputs: Vec<(Shape, Fill)>) -> Self {
+        Case { op, inputs }
+    }
+
+    /// A name that tells cases of one operation apart.
+    pub fn name(&self) -> String {
+        let shapes: Vec<String> = self
+            .shapes()
+            .iter()
+            .map(|shape| shape.iter().map(ToString::to_string).collect::<Vec<_>>().join("x"))
+            .collect();
+        format!("{}/{}", self.op.name(), shapes.join("_"))
+    }
+
+    /// The shapes of the inputs.
+    pub fn shapes(&self) -> Vec<&[usize]> {
+        self.inputs.iter().map(|(shape, _)| shape.as_slice()).collect()
+    }
+
+    /// Inputs for this seed.
+    pub fn inputs(&self, seed: u64) -> Vec<Tensor> {
+        let mut random = Random::new(seed);
+        self.inputs
+            .iter()
+            .map(|(shape, fill)| {
+                Tensor::from_fn(shape.clone(), |_| match *fill {
+                    Fill::Normal(deviation) => random.normal() * deviation,
+                    Fill::Ties => random.below(5) as f32 - 2.0,
+                    Fill::Between(low, high) => low + (high - low) * random.uniform(),
+                    Fill::Class(_) if random.below(8) == 0 => -1.0,
+                    Fill::Class(classes) => random.below(classes) as f32,
+                })
+            })
+            .collect()
+    }
+}

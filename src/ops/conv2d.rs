@@ -1,0 +1,174 @@
+//! 2-D convolution (cross-correlation, as in PyTorch), with bias and an optional ReLU.
+
+use super::{Case, Fill, Op, Shape, image, same, take};
+use crate::error::{Error, Result};
+use crate::random::Random;
+
+/// The parameters of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Conv2d {
+    /// Height and width of the filters.
+    pub kernel: [usize; 2],
+    /// Step between two windows, down and across.
+    pub stride: [usize; 2],
+    /// Rows and columns of zeros on every side.
+    pub padding: [usize; 2],
+    /// Whether a ReLU follows within the same kernel. The backward operations ignore it.
+    pub relu: bool,
+}
+
+impl Conv2d {
+    /// A convolution with square filters and the same step and padding in both directions.
+    pub fn square(kernel: usize, stride: usize, padding: usize) -> Self {
+        Conv2d { kernel: [kernel; 2], stride: [stride; 2], padding: [padding; 2], relu: false }
+    }
+
+    /// The height and width of the output for an input of this height and width.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if not one window fits or a parameter is out of range.
+    pub fn output_size(&self, input: [usize; 2]) -> Result<[usize; 2]> {
+        let mut size = [0; 2];
+        for axis in 0..2 {
+            let (kernel, stride) = (self.kernel[axis], self.stride[axis]);
+            if kernel == 0 || stride == 0 {
+                return Err(Error::shape("conv2d", format!("kernel {kernel} and stride {stride} must be at least 1")));
+            }
+            let padded = input[axis] + 2 * self.padding[axis];
+            if padded < kernel {
+                return Err(Error::shape(
+                    "conv2d",
+                    format!("a kernel of {kernel} does not fit an input of {} padded to {padded}", input[axis]),
+                ));
+            }
+            size[axis] = (padded - kernel) / stride + 1;
+        }
+        Ok(size)
+    }
+
+    pub(super) fn forward(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
+        let [x, weight, bias] = take("conv2d", inputs)?;
+        let [n, c, h, w] = image("conv2d", x)?;
+        let filters = self.filters(weight, c)?;
+        same("conv2d", "bias", bias, &[filters])?;
+        let [oh, ow] = self.output_size([h, w])?;
+        Ok(vec![vec![n, filters, oh, ow]])
+    }
+
+    pub(super) fn backward_input(&self, [h, w]: [usize; 2], inputs: &[&[usize]]) -> Result<Vec<Shape>> {
+        let [dy, weight] = take("conv2d_backward_input", inputs)?;
+        let [n, ..] = image("conv2d_backward_input", dy)?;
+        let channels = image("conv2d_backward_input", weight)?[1];
+        let filters = self.filters(weight, channels)?;
+        let [oh, ow] = self.output_size([h, w])?;
+        same("conv2d_backward_input", "dy", dy, &[n, filters, oh, ow])?;
+        Ok(vec![vec![n, channels, h, w]])
+    }
+
+    pub(super) fn backward_weight(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
+        let [x, dy] = take("conv2d_backward_weight", inputs)?;
+        let [n, c, h, w] = image("conv2d_backward_weight", x)?;
+        let filters = image("conv2d_backward_weight", dy)?[1];
+        let [oh, ow] = self.output_size([h, w])?;
+        same("conv2d_backward_weight", "dy", dy, &[n, filters, oh, ow])?;
+        Ok(vec![vec![filters, c, self.kernel[0], self.kernel[1]], vec![filters]])
+    }
+
+    /// How many filters the weights hold, if they suit this many channels.
+    fn filters(&self, weight: &[usize], channels: usize) -> Result<usize> {
+        let filters = image("conv2d", weight)?[0];
+        same("conv2d", "weight", weight, &[filters, channels, self.kernel[0], self.kernel[1]])?;
+        Ok(filters)
+    }
+}
+
+/// Shapes that every kernel must get right: VGG16's at a small size, edges of tiles, every kernel, stride and padding.
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for ([n, c, h, w], filters, kernel, stride, padding) in [
+        ([1, 3, 20, 20], 64, 3, 1, 1),
+        ([2, 64, 8, 8], 64, 3, 1, 1),
+        ([64, 2, 3, 3], 3, 3, 1, 1),
+        ([1, 1, 1, 1], 1, 3, 1, 1),
+        ([1, 1, 1, 1], 1, 1, 1, 0),
+        ([3, 17, 13, 5], 19, 3, 1, 1),
+        ([1, 66, 9, 7], 130, 3, 1, 1),
+        ([2, 3, 12, 12], 10, 3, 1, 0),
+        ([2, 48, 4, 4], 64, 2, 1, 0),
+        ([1, 4, 11, 8], 7, 3, 2, 1),
+        ([1, 3, 21, 19], 8, 5, 2, 2),
+        ([1, 5, 17, 16], 4, 7, 3, 3),
+    ] {
+        let conv = Conv2d::square(kernel, stride, padding);
+        cases.extend(all_directions(conv, [n, c, h, w], filters));
+        cases.push(forward(Conv2d { relu: true, ..conv }, [n, c, h, w], filters));
+    }
+    let lopsided = Conv2d { kernel: [1, 4], stride: [2, 1], padding: [0, 2], relu: true };
+    cases.extend(all_directions(lopsided, [2, 6, 7, 9], 5));
+    cases
+}
+
+/// VGG16's thirteen convolutions on a picture of this height and width.
+pub fn vgg16_cases(batch: usize, input: usize) -> Vec<Case> {
+    let conv = Conv2d { relu: true, ..Conv2d::square(3, 1, 1) };
+    [(3, 64, 1), (64, 64, 1), (64, 128, 2), (128, 128, 2), (128, 256, 4), (256, 256, 4), (256, 512, 8), (512, 512, 8), (512, 512, 16)]
+        .iter()
+        .flat_map(|&(channels, filters, shrink)| {
+            all_directions(conv, [batch, channels, input / shrink, input / shrink], filters)
+        })
+        .collect()
+}
+
+/// A case with random sizes and parameters, in any direction.
+pub fn random_case(random: &mut Random) -> Case {
+    let axis = |random: &mut Random| {
+        let kernel = 1 + random.below(5);
+        let (stride, padding) = (1 + random.below(3), random.below(kernel));
+        (kernel, stride, padding, 1 + random.below(18) + kernel.saturating_sub(1 + 2 * padding))
+    };
+    let (vertical, horizontal) = (axis(random), axis(random));
+    let mut conv = Conv2d {
+        kernel: [vertical.0, horizontal.0],
+        stride: [vertical.1, horizontal.1],
+        padding: [vertical.2, horizontal.2],
+        relu: random.below(2) == 0,
+    };
+    if random.below(3) == 0 {
+        conv = Conv2d { relu: conv.relu, ..Conv2d::square(3, 1, 1) };
+    }
+    let (h, w) = (vertical.3.max(conv.kernel[0]), horizontal.3.max(conv.kernel[1]));
+    let x = [1 + random.below(5), 1 + random.below(40), h, w];
+    let filters = 1 + random.below(80);
+    let direction = random.below(3);
+    all_directions(conv, x, filters).swap_remove(direction)
+}
+
+fn forward(conv: Conv2d, x: [usize; 4], filters: usize) -> Case {
+    let weight = vec![filters, x[1], conv.kernel[0], conv.kernel[1]];
+    let fill = weight_fill(&weight);
+    let inputs = vec![(x.to_vec(), Fill::Normal(1.0)), (weight, fill), (vec![filters], Fill::Normal(1.0))];
+    Case::new(Op::Conv2d(conv), inputs)
+}
+
+fn all_directions(conv: Conv2d, x: [usize; 4], filters: usize) -> Vec<Case> {
+    let weight = vec![filters, x[1], conv.kernel[0], conv.kernel[1]];
+    let fill = weight_fill(&weight);
+    let Ok([oh, ow]) = conv.output_size([x[2], x[3]]) else { return Vec::new() };
+    let dy = vec![x[0], filters, oh, ow];
+    vec![
+        forward(conv, x, filters),
+        Case::new(
+            Op::Conv2dBackwardInput(conv, [x[2], x[3]]),
+            vec![(dy.clone(), Fill::Normal(1.0)), (weight, fill)],
+        ),
+        Case::new(
+            Op::Conv2dBackwardWeight(conv),
+            vec![(x.to_vec(), Fill::Normal(1.0)), (dy, Fill::Normal(1.0))],
+        ),
+    ]
+}
+
+/// He initialisation keeps the outputs near 1.
+fn weight_fill(weight: &[usize]) -> Fill {
+    Fill::Normal((2.0 / weight[1..].iter().product::<usize>() as f32).sqrt())
+}

@@ -1,0 +1,230 @@
+//! The vocabulary: what every operation is called, takes and gives, on any backend.
+//!
+//! One file per operation holds its parameters, its shape rule, its cost and the cases that tests and benches share.
+//! Images are NCHW, convolution weights OIHW, dense weights `[out, in]`; all numbers are f32.
+
+pub mod adam;
+pub mod adaptive_avg_pool2d;
+pub mod conv2d;
+pub mod cross_entropy;
+pub mod dense;
+pub mod dropout;
+pub mod max_pool2d;
+pub mod prelu;
+pub mod relu;
+pub mod resize;
+pub mod sgd;
+pub mod softmax;
+
+mod case;
+
+pub use adam::Adam;
+pub use adaptive_avg_pool2d::AdaptiveAvgPool2d;
+pub use case::{Case, Fill};
+pub use conv2d::Conv2d;
+pub use cross_entropy::CrossEntropy;
+pub use dense::Dense;
+pub use dropout::Dropout;
+pub use max_pool2d::MaxPool2d;
+pub use resize::{Crop, Filter, Normalization, Order};
+pub use sgd::Sgd;
+
+use crate::error::{Error, Result};
+
+/// A shape.
+pub type Shape = Vec<usize>;
+
+/// One operation, forward or backward. Both backends implement every one.
+///
+/// A gradient is named after what it is taken with respect to: `dx` belongs to `x` and has its shape.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Op {
+    /// `x, weight, bias → y`
+    Conv2d(Conv2d),
+    /// `dy, weight → dx`, for an input of this height and width
+    Conv2dBackwardInput(Conv2d, [usize; 2]),
+    /// `x, dy → dweight, dbias`
+    Conv2dBackwardWeight(Conv2d),
+    /// `x → y`
+    Relu,
+    /// `y, dy → dx`
+    ReluBackward,
+    /// `x, slope → y`
+    Prelu,
+    /// `x, slope, dy → dx, dslope`
+    PreluBackward,
+    /// `x → y`
+    MaxPool2d(MaxPool2d),
+    /// `x, dy → dx`
+    MaxPool2dBackward(MaxPool2d),
+    /// `x → y`
+    AdaptiveAvgPool2d(AdaptiveAvgPool2d),
+    /// `dy → dx`, for an input of this height and width
+    AdaptiveAvgPool2dBackward(AdaptiveAvgPool2d, [usize; 2]),
+    /// `x, weight, bias → y`
+    Dense(Dense),
+    /// `dy, weight → dx`, for an input of this shape (without the batch)
+    DenseBackwardInput(Dense, Shape),
+    /// `x, dy → dweight, dbias`
+    DenseBackwardWeight(Dense),
+    /// `x → y` over dimension 1
+    Softmax,
+    /// `y, dy → dx`
+    SoftmaxBackward,
+    /// `logits, target, class_weight → loss, dlogits`
+    CrossEntropy(CrossEntropy),
+    /// `x → y`; with `dy` for `x` it is its own backward pass
+    Dropout(Dropout),
+    /// `parameter, gradient, velocity → parameter, velocity`, in place
+    Sgd(Sgd),
+    /// `parameter, gradient, m, v → parameter, m, v`, in place
+    Adam(Adam),
+}
+
+/// What changes from run to run of a plan.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RunState {
+    /// How many optimiser steps were taken, this one included: 1 in the first.
+    pub step: u32,
+    /// The learning rate of this step.
+    pub learning_rate: f32,
+    /// The seed of `dropout`.
+    pub seed: u64,
+}
+
+impl Default for RunState {
+    fn default() -> Self {
+        RunState { step: 1, learning_rate: 0.0, seed: 0 }
+    }
+}
+
+impl Op {
+    /// The operation's name; the files that implement it begin with it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Op::Conv2d(_) => "conv2d",
+            Op::Conv2dBackwardInput(..) => "conv2d_backward_input",
+            Op::Conv2dBackwardWeight(_) => "conv2d_backward_weight",
+            Op::Relu => "relu",
+            Op::ReluBackward => "relu_backward",
+            Op::Prelu => "prelu",
+            Op::PreluBackward => "prelu_backward",
+            Op::MaxPool2d(_) => "max_pool2d",
+            Op::MaxPool2dBackward(_) => "max_pool2d_backward",
+            Op::AdaptiveAvgPool2d(_) => "adaptive_avg_pool2d",
+            Op::AdaptiveAvgPool2dBackward(..) => "adaptive_avg_pool2d_backward",
+            Op::Dense(_) => "dense",
+            Op::DenseBackwardInput(..) => "dense_backward_input",
+            Op::DenseBackwardWeight(_) => "dense_backward_weight",
+            Op::Softmax => "softmax",
+            Op::SoftmaxBackward => "softmax_backward",
+            Op::CrossEntropy(_) => "cross_entropy",
+            Op::Dropout(_) => "dropout",
+            Op::Sgd(_) => "sgd",
+            Op::Adam(_) => "adam",
+        }
+    }
+
+    /// The shapes of the outputs for inputs of these shapes.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the operation does not accept these inputs.
+    pub fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
+        if let Some(shape) = inputs.iter().find(|s| s.contains(&0) || s.is_empty()) {
+            return Err(Error::shape(self.name(), format!("an input of shape {shape:?} holds nothing")));
+        }
+        match self {
+            Op::Conv2d(op) => op.forward(inputs),
+            Op::Conv2dBackwardInput(op, size) => op.backward_input(*size, inputs),
+            Op::Conv2dBackwardWeight(op) => op.backward_weight(inputs),
+            Op::Relu => relu::forward(inputs),
+            Op::ReluBackward => relu::backward(inputs),
+            Op::Prelu => prelu::forward(inputs),
+            Op::PreluBackward => prelu::backward(inputs),
+            Op::MaxPool2d(op) => op.forward(inputs),
+            Op::MaxPool2dBackward(op) => op.backward(inputs),
+            Op::AdaptiveAvgPool2d(op) => op.forward(inputs),
+            Op::AdaptiveAvgPool2dBackward(op, size) => op.backward(*size, inputs),
+            Op::Dense(op) => op.forward(inputs),
+            Op::DenseBackwardInput(op, shape) => op.backward_input(shape, inputs),
+            Op::DenseBackwardWeight(op) => op.backward_weight(inputs),
+            Op::Softmax => softmax::forward(inputs),
+            Op::SoftmaxBackward => softmax::backward(inputs),
+            Op::CrossEntropy(op) => op.forward(inputs),
+            Op::Dropout(op) => op.forward(inputs),
+            Op::Sgd(op) => op.update(inputs),
+            Op::Adam(op) => op.update(inputs),
+        }
+    }
+
+    /// How many floating-point operations it takes (a multiply-add counts as two).
+    pub fn flops(&self, inputs: &[&[usize]], outputs: &[Shape]) -> u64 {
+        let size = |shape: &[usize]| shape.iter().map(|&d| d as u64).product::<u64>();
+        let input = size(inputs[0]);
+        match self {
+            // Every output is a sum over one filter.
+            Op::Conv2d(_) => 2 * size(&outputs[0]) * size(&inputs[1][1..]),
+            Op::Conv2dBackwardInput(..) => 2 * input * size(&inputs[1][1..]),
+            Op::Conv2dBackwardWeight(_) => 2 * size(inputs[1]) * size(&outputs[0][1..]),
+            Op::Dense(_) | Op::DenseBackwardInput(..) => 2 * inputs[0][0] as u64 * size(inputs[1]),
+            Op::DenseBackwardWeight(_) => 2 * inputs[0][0] as u64 * size(&outputs[0]),
+            Op::MaxPool2d(op) => size(&outputs[0]) * (op.kernel * op.kernel) as u64,
+            Op::Relu | Op::ReluBackward | Op::MaxPool2dBackward(_) => input,
+            Op::Prelu | Op::AdaptiveAvgPool2d(_) | Op::AdaptiveAvgPool2dBackward(..) | Op::Dropout(_) => 2 * input,
+            Op::PreluBackward => 4 * input,
+            Op::Softmax | Op::SoftmaxBackward => 5 * input,
+            Op::CrossEntropy(_) | Op::Sgd(_) => 8 * input,
+            Op::Adam(_) => 14 * input,
+        }
+    }
+
+    /// Which inputs are parameters: read by rows of their first dimension, and allowed to be larger than one binding.
+    pub fn parameter_inputs(&self) -> &'static [usize] {
+        match self {
+            Op::Conv2d(_) | Op::Dense(_) => &[1, 2],
+            Op::Conv2dBackwardInput(..) | Op::DenseBackwardInput(..) | Op::Prelu | Op::PreluBackward => &[1],
+            Op::Sgd(_) => &[0, 1, 2],
+            Op::Adam(_) => &[0, 1, 2, 3],
+            _ => &[],
+        }
+    }
+
+    /// Which outputs have the shape of parameters and are stored as these are.
+    pub fn parameter_outputs(&self) -> &'static [usize] {
+        match self {
+            Op::Conv2dBackwardWeight(_) | Op::DenseBackwardWeight(_) => &[0, 1],
+            Op::PreluBackward => &[1],
+            Op::Sgd(_) => &[0, 1],
+            Op::Adam(_) => &[0, 1, 2],
+            _ => &[],
+        }
+    }
+
+    /// For each output, the input that it overwrites, if it works in place.
+    pub fn in_place(&self) -> &'static [usize] {
+        match self {
+            Op::Sgd(_) => &[0, 2],
+            Op::Adam(_) => &[0, 2, 3],
+            _ => &[],
+        }
+    }
+}
+
+/// As many inputs as the operation takes.
+fn take<'a, const N: usize>(what: &str, inputs: &[&'a [usize]]) -> Result<[&'a [usize]; N]> {
+    inputs.try_into().map_err(|_| Error::shape(what, format!("takes {N} inputs, not {}", inputs.len())))
+}
+
+/// An image tensor: batch, channels, height, width.
+fn image(what: &str, shape: &[usize]) -> Result<[usize; 4]> {
+    shape.try_into().map_err(|_| Error::shape(what, format!("takes an NCHW tensor, not one of shape {shape:?}")))
+}
+
+/// Two shapes that must be the same.
+fn same(what: &str, name: &str, found: &[usize], wanted: &[usize]) -> Result<()> {
+    if found == wanted {
+        return Ok(());
+    }
+    Err(Error::shape(what, format!("{name} has the shape {found:?} where {wanted:?} is needed")))
+}

@@ -1,0 +1,52 @@
+//! Parametric rectified linear unit (He et al. 2015): `y = x` where x > 0, else `slope[channel] · x`.
+//! Dimension 1 is the channel.
+
+use super::{Case, Fill, Op, Shape, same, take};
+use crate::error::{Error, Result};
+use crate::random::Random;
+
+fn checked(what: &str, x: &[usize], slope: &[usize]) -> Result<()> {
+    if x.len() < 2 {
+        return Err(Error::shape(what, format!("takes batch and channels, not a tensor of shape {x:?}")));
+    }
+    same(what, "slope", slope, &x[1..2])
+}
+
+pub(super) fn forward(inputs: &[&[usize]]) -> Result<Vec<Shape>> {
+    let [x, slope] = take("prelu", inputs)?;
+    checked("prelu", x, slope)?;
+    Ok(vec![x.to_vec()])
+}
+
+pub(super) fn backward(inputs: &[&[usize]]) -> Result<Vec<Shape>> {
+    let [x, slope, dy] = take("prelu_backward", inputs)?;
+    checked("prelu_backward", x, slope)?;
+    same("prelu_backward", "dy", dy, x)?;
+    Ok(vec![x.to_vec(), slope.to_vec()])
+}
+
+/// Shapes that every kernel must get right.
+pub fn cases() -> Vec<Case> {
+    [vec![2, 10, 10, 10], vec![3, 28, 11, 11], vec![4, 128], vec![1, 1], vec![64, 3, 1, 1]]
+        .into_iter()
+        .flat_map(pair)
+        .collect()
+}
+
+/// A case with a random shape, in either direction.
+pub fn random_case(random: &mut Random) -> Case {
+    let mut shape = vec![1 + random.below(6), 1 + random.below(40)];
+    if random.below(3) > 0 {
+        shape.extend([1 + random.below(20), 1 + random.below(20)]);
+    }
+    let direction = random.below(2);
+    pair(shape).swap_remove(direction)
+}
+
+fn pair(shape: Shape) -> Vec<Case> {
+    let (x, slope) = ((shape.clone(), Fill::Normal(1.0)), (vec![shape[1]], Fill::Normal(0.3)));
+    vec![
+        Case::new(Op::Prelu, vec![x.clone(), slope.clone()]),
+        Case::new(Op::PreluBackward, vec![x, slope, (shape, Fill::Normal(1.0))]),
+    ]
+}

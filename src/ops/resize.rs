@@ -1,0 +1,132 @@
+//! From 8-bit pixels to a normalised NCHW tensor: crop, resize, gray, channel order, mean and standard deviation.
+//!
+//! The two filters are PyTorch's `interpolate` with `mode="bilinear"` (half-pixel centres, no anti-aliasing) and
+//! `mode="area"` (adaptive average). They look at the crop only, never at pixels beside it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::random::Random;
+
+/// How pixels become fewer or more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Filter {
+    /// Between the four nearest pixels: for enlarging.
+    Bilinear,
+    /// The mean of all pixels that a new pixel touches: for reducing.
+    Area,
+}
+
+/// The order of the channels in the tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// Red, green, blue.
+    Rgb,
+    /// Blue, green, red: networks from Caffe.
+    Bgr,
+}
+
+/// What a network expects of its input: `(value − mean) / std` per channel, from pixel values in 0 to 255.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Normalization {
+    /// The order of the channels; `mean` and `std` are in this order too.
+    pub order: Order,
+    /// What is subtracted.
+    pub mean: [f32; 3],
+    /// What the difference is divided by.
+    pub std: [f32; 3],
+    /// Whether colour is taken out first (ITU-R BT.601 luma in all three channels).
+    pub gray: bool,
+}
+
+impl Normalization {
+    /// The original VGG16 from Caffe, also in Keras: BGR minus the mean of ImageNet.
+    pub const CAFFE: Normalization =
+        Normalization { order: Order::Bgr, mean: [103.939, 116.779, 123.68], std: [1.0; 3], gray: false };
+    /// torchvision's networks: RGB, mean and standard deviation of ImageNet.
+    pub const TORCHVISION: Normalization = Normalization {
+        order: Order::Rgb,
+        mean: [123.675, 116.28, 103.53],
+        std: [58.395, 57.12, 57.375],
+        gray: false,
+    };
+    /// MTCNN: RGB to −1 … 1.
+    pub const MTCNN: Normalization =
+        Normalization { order: Order::Rgb, mean: [127.5; 3], std: [128.0; 3], gray: false };
+}
+
+/// Weights of red, green and blue in the luma of ITU-R BT.601.
+pub(crate) const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
+
+/// A rectangle of whole pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crop {
+    /// Left edge.
+    pub x: u32,
+    /// Upper edge.
+    pub y: u32,
+    /// Width, at least 1.
+    pub width: u32,
+    /// Height, at least 1.
+    pub height: u32,
+}
+
+impl Crop {
+    /// The whole of a picture of this size.
+    pub fn whole(width: u32, height: u32) -> Self {
+        Crop { x: 0, y: 0, width, height }
+    }
+
+    /// Whether it holds something and lies within a picture of this size.
+    pub(crate) fn check(&self, width: u32, height: u32) -> Result<()> {
+        let fits = |start: u32, length: u32, size: u32| {
+            length > 0 && start.checked_add(length).is_some_and(|end| end <= size)
+        };
+        if fits(self.x, self.width, width) && fits(self.y, self.height, height) {
+            return Ok(());
+        }
+        Err(Error::shape("resize", format!("the crop {self:?} is empty or leaves a picture of {width}×{height}")))
+    }
+}
+
+/// A case for tests and benches: a picture's size and bytes per pixel, its crops, and the tensor's height and width.
+#[derive(Clone, Debug)]
+pub struct ResizeCase {
+    /// Width and height of the picture.
+    pub picture: [u32; 2],
+    /// 3 for RGB, 4 for RGBA.
+    pub channels: u32,
+    /// What is cut out.
+    pub crops: Vec<Crop>,
+    /// Height and width of the tensor.
+    pub size: [usize; 2],
+    /// The filter.
+    pub filter: Filter,
+    /// The normalisation.
+    pub normalization: Normalization,
+}
+
+/// A case with random sizes and parameters.
+pub fn random_case(random: &mut Random) -> ResizeCase {
+    let picture = [1 + random.below(60) as u32, 1 + random.below(60) as u32];
+    let crops = (0..1 + random.below(4))
+        .map(|_| {
+            let (x, y) = (random.below(picture[0] as usize) as u32, random.below(picture[1] as usize) as u32);
+            let width = 1 + random.below((picture[0] - x) as usize) as u32;
+            let height = 1 + random.below((picture[1] - y) as usize) as u32;
+            Crop { x, y, width, height }
+        })
+        .collect();
+    let mut normalization =
+        [Normalization::CAFFE, Normalization::TORCHVISION, Normalization::MTCNN][random.below(3)];
+    normalization.gray = random.below(2) == 0;
+    ResizeCase {
+        picture,
+        channels: 3 + random.below(2) as u32,
+        crops,
+        size: [1 + random.below(40), 1 + random.below(40)],
+        filter: [Filter::Bilinear, Filter::Area][random.below(2)],
+        normalization,
+    }
+}

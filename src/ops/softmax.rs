@@ -1,0 +1,53 @@
+//! Softmax over dimension 1: `y = exp(x − max) / Σ exp(x − max)`.
+
+use super::{Case, Fill, Op, Shape, same, take};
+use crate::error::{Error, Result};
+use crate::random::Random;
+
+pub(super) fn forward(inputs: &[&[usize]]) -> Result<Vec<Shape>> {
+    let [x] = take("softmax", inputs)?;
+    if x.len() < 2 {
+        return Err(Error::shape("softmax", format!("takes batch and classes, not a tensor of shape {x:?}")));
+    }
+    Ok(vec![x.to_vec()])
+}
+
+pub(super) fn backward(inputs: &[&[usize]]) -> Result<Vec<Shape>> {
+    let [y, dy] = take("softmax_backward", inputs)?;
+    same("softmax_backward", "dy", dy, y)?;
+    forward(&[y])
+}
+
+/// Shapes that every kernel must get right: one class, ImageNet's thousand, logits of ±200, classes per pixel.
+pub fn cases() -> Vec<Case> {
+    [
+        (vec![1, 7], 1.0),
+        (vec![33, 7], 3.0),
+        (vec![4, 1000], 5.0),
+        (vec![2, 7], 100.0),
+        (vec![64, 1], 1.0),
+        (vec![2, 2, 9, 7], 3.0),
+        (vec![1, 70, 3, 2], 3.0),
+    ]
+    .into_iter()
+    .flat_map(|(shape, scale)| pair(shape, scale))
+    .collect()
+}
+
+/// A case with a random shape, in either direction.
+pub fn random_case(random: &mut Random) -> Case {
+    let mut shape = vec![1 + random.below(70), 1 + random.below(120)];
+    if random.below(2) == 0 {
+        shape.extend([1 + random.below(5), 1 + random.below(5)]);
+    }
+    let (scale, direction) = (1.0 + random.below(100) as f32, random.below(2));
+    pair(shape, scale).swap_remove(direction)
+}
+
+fn pair(shape: Shape, scale: f32) -> Vec<Case> {
+    // Any values serve as y: the backward pass is a formula in y and dy.
+    vec![
+        Case::new(Op::Softmax, vec![(shape.clone(), Fill::Normal(scale))]),
+        Case::new(Op::SoftmaxBackward, vec![(shape.clone(), Fill::Between(0.0, 1.0)), (shape, Fill::Normal(1.0))]),
+    ]
+}

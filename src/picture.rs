@@ -1,0 +1,44 @@
+//! Pictures on a device.
+
+use crate::error::Result;
+use crate::gpu::{Gpu, GpuPicture};
+
+/// A picture on a device: uploaded once, cut from and scaled by [`crate::Plan::set_picture`].
+pub struct Picture {
+    width: u32,
+    height: u32,
+    pub(crate) memory: PictureMemory,
+}
+
+pub(crate) enum PictureMemory {
+    /// RGB without gaps.
+    Cpu(Vec<u8>),
+    Gpu(GpuPicture),
+}
+
+impl Picture {
+    pub(crate) fn new(width: u32, height: u32, memory: PictureMemory) -> Self {
+        Picture { width, height, memory }
+    }
+
+    /// A picture from a texture of the embedding application (`Rgba8Unorm` or `Rgba8UnormSrgb`, with the usage
+    /// `COPY_SRC`), copied within the device.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] for other formats; [`crate::Error::Limit`] or [`crate::Error::Device`] if it does not
+    /// fit.
+    pub fn from_texture(gpu: &Gpu, texture: &wgpu::Texture) -> Result<Self> {
+        let memory = PictureMemory::Gpu(GpuPicture::from_texture(gpu, texture)?);
+        Ok(Picture { width: texture.width(), height: texture.height(), memory })
+    }
+
+    /// Width in pixels.
+    pub fn width(&self) -> u32 {
+        self.width
+    }
+
+    /// Height in pixels.
+    pub fn height(&self) -> u32 {
+        self.height
+    }
+}

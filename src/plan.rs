@@ -1,0 +1,303 @@
+//! Plans: a network or an operation, compiled for a device and a batch, to be run again and again.
+
+use std::sync::Arc;
+
+use crate::cpu::{CpuPlan, resize::Pixels};
+use crate::error::{Error, Result};
+use crate::gpu::GpuPlan;
+use crate::model::ModelMemory;
+use crate::nn::gradient_name;
+use crate::ops::{Crop, Filter, Normalization, RunState};
+use crate::picture::{Picture, PictureMemory};
+use crate::program::{Program, ValueId};
+use crate::tensor::Tensor;
+
+/// How a plan is compiled.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Whether every layer's output can be looked at after a run; it costs memory.
+    pub keep_activations: bool,
+    /// Whether memory is filled with NaN before each run and writes beside a buffer are found: slow, for tests.
+    pub checked: bool,
+    /// A kernel (by its name, `conv2d/gemm`) that is used wherever it can be, whatever the rules say.
+    pub kernel: Option<String>,
+}
+
+/// A network or an operation on a device, with all the memory that it needs. Running it allocates nothing.
+pub struct Plan {
+    program: Arc<Program>,
+    executor: Executor,
+}
+
+enum Executor {
+    Cpu(Box<CpuPlan>),
+    Gpu(Box<GpuPlan>),
+}
+
+/// How long one layer took.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerTime {
+    /// The layer.
+    pub name: String,
+    /// The kernel, or on the CPU the operation.
+    pub kernel: String,
+    /// Milliseconds.
+    pub milliseconds: f64,
+    /// Floating-point operations (a multiply-add counts as two).
+    pub flops: u64,
+}
+
+impl Plan {
+    pub(crate) fn new(program: Program, memory: &ModelMemory, options: &Options) -> Result<Self> {
+        let program = Arc::new(program);
+        let executor = match memory {
+            ModelMemory::Cpu(model) => {
+                Executor::Cpu(Box::new(CpuPlan::new(program.clone(), model, options.checked)))
+            }
+            ModelMemory::Gpu(gpu, model) => {
+                let kernel = options.kernel.as_deref();
+                Executor::Gpu(Box::new(GpuPlan::new(gpu, program.clone(), model, options.checked, kernel)?))
+            }
+        };
+        Ok(Plan { program, executor })
+    }
+
+    /// The shapes of the inputs, with the batch. A training plan's second input are the targets.
+    pub fn input_shapes(&self) -> Vec<&[usize]> {
+        self.program.shapes(&self.program.inputs)
+    }
+
+    /// The shapes of the outputs, with the batch. A training plan's are the loss and the logits.
+    pub fn output_shapes(&self) -> Vec<&[usize]> {
+        self.program.shapes(&self.program.outputs)
+    }
+
+    /// The plan on the GPU, where it runs on one.
+    pub fn gpu(&self) -> Option<&GpuPlan> {
+        match &self.executor {
+            Executor::Cpu(_) => None,
+            Executor::Gpu(plan) => Some(plan),
+        }
+    }
+
+    /// Runs a plan of one input: its outputs. Blocks until they are there.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the input has another shape than the plan's; [`Error::DeviceLost`] if the device is gone.
+    pub fn run(&mut self, input: &Tensor) -> Result<Vec<Tensor>> {
+        self.run_all(std::slice::from_ref(input), &RunState::default())
+    }
+
+    /// Runs a plan with all of its inputs.
+    ///
+    /// # Errors
+    /// As [`Plan::run`].
+    pub fn run_all(&mut self, inputs: &[Tensor], state: &RunState) -> Result<Vec<Tensor>> {
+        let ids = self.program.inputs.clone();
+        if inputs.len() != ids.len() {
+            let reason = format!("takes {} inputs, not {}", ids.len(), inputs.len());
+            return Err(Error::shape(&self.program.name, reason));
+        }
+        for (index, input) in inputs.iter().enumerate() {
+            self.set_input(index, input)?;
+        }
+        self.execute(state)?;
+        self.outputs()
+    }
+
+    /// As [`Plan::run`], without blocking: on a GPU the future is ready some time after the application has polled the
+    /// device.
+    ///
+    /// # Errors
+    /// As [`Plan::run`].
+    pub async fn run_async(&mut self, input: &Tensor) -> Result<Vec<Tensor>> {
+        self.set_input(0, input)?;
+        self.execute(&RunState::default())?;
+        let program = self.program.clone();
+        let mut outputs = Vec::new();
+        for &id in &program.outputs {
+            let data = match &mut self.executor {
+                Executor::Cpu(plan) => plan.read(id),
+                Executor::Gpu(plan) => plan.read_async(id).await?,
+            };
+            outputs.push(Tensor::new(program.values[id].shape.clone(), data)?);
+        }
+        Ok(outputs)
+    }
+
+    /// Writes an input.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there is no such input, or it has another shape.
+    pub fn set_input(&mut self, index: usize, input: &Tensor) -> Result<()> {
+        let Some(&id) = self.program.inputs.get(index) else {
+            return Err(Error::shape(&self.program.name, format!("there is no input {index}")));
+        };
+        let wanted = &self.program.values[id].shape;
+        if input.shape() != wanted {
+            let reason = format!("the input has the shape {:?} where the plan takes {wanted:?}", input.shape());
+            return Err(Error::shape(&self.program.name, reason));
+        }
+        self.write(id, input.data());
+        Ok(())
+    }
+
+    /// Fills the first images of the first input from a picture: each crop is scaled to the plan's height and width
+    /// and normalised.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if a crop is empty or leaves the picture, there are more crops than images in a batch, the
+    /// input does not have three channels, or the picture is on another device.
+    pub fn set_picture(
+        &mut self,
+        picture: &Picture,
+        crops: &[Crop],
+        filter: Filter,
+        normalization: &Normalization,
+    ) -> Result<()> {
+        let id = self.program.inputs[0];
+        let shape = &self.program.values[id].shape;
+        if shape.len() != 4 || shape[1] != 3 || crops.is_empty() || crops.len() > shape[0] {
+            let reason = format!("{} crops of three channels do not fill an input of {shape:?}", crops.len());
+            return Err(Error::shape(&self.program.name, reason));
+        }
+        crops.iter().try_for_each(|crop| crop.check(picture.width(), picture.height()))?;
+        match (&mut self.executor, &picture.memory) {
+            (Executor::Cpu(plan), PictureMemory::Cpu(data)) => {
+                let pixels = Pixels { data, width: picture.width(), channels: 3 };
+                plan.write_pixels(id, &pixels, crops, filter, normalization);
+                Ok(())
+            }
+            (Executor::Gpu(plan), PictureMemory::Gpu(memory)) => {
+                plan.write_picture(id, memory, crops, filter, normalization)
+            }
+            _ => Err(Error::shape(&self.program.name, "the picture is on another device than the plan")),
+        }
+    }
+
+    /// Runs the plan on the inputs that are there. On a GPU the work is submitted, and not waited for.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] if the device is gone; [`Error::OutOfBounds`] if a checked plan finds such a write.
+    pub fn execute(&mut self, state: &RunState) -> Result<()> {
+        match &mut self.executor {
+            Executor::Cpu(plan) => plan.run(state),
+            Executor::Gpu(plan) => plan.submit(state)?,
+        }
+        Ok(())
+    }
+
+    /// The outputs of the last run. Blocks until they are there.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] if the device is gone.
+    pub fn outputs(&mut self) -> Result<Vec<Tensor>> {
+        let program = self.program.clone();
+        program.outputs.iter().map(|&id| self.read(id)).collect()
+    }
+
+    /// Waits until the device has done what was submitted to it.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] if the device is gone.
+    pub fn wait(&self) -> Result<()> {
+        match &self.executor {
+            Executor::Cpu(_) => Ok(()),
+            Executor::Gpu(plan) => plan.wait(),
+        }
+    }
+
+    /// One step of a training plan: forward, backward, optimiser; the loss. Targets are class numbers; `None` fills up
+    /// a batch that is not full and counts for nothing.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the input has another shape, a target is missing or is not a class, or the plan does not
+    /// train; [`Error::DeviceLost`] if the device is gone.
+    pub fn train(&mut self, input: &Tensor, targets: &[Option<usize>], state: &RunState) -> Result<f32> {
+        let &[_, target] = self.program.inputs.as_slice() else {
+            return Err(Error::shape(&self.program.name, "the plan was not compiled for training"));
+        };
+        let classes = self.program.values[self.program.outputs[1]].shape[1];
+        if targets.len() != self.program.values[target].len() || targets.iter().flatten().any(|&t| t >= classes) {
+            let wanted = self.program.values[target].len();
+            let reason = format!("takes {wanted} targets below {classes}, not {} such as {:?}", targets.len(), targets);
+            return Err(Error::shape(&self.program.name, reason));
+        }
+        let targets: Vec<f32> = targets.iter().map(|t| t.map_or(-1.0, |class| class as f32)).collect();
+        self.set_input(0, input)?;
+        self.write(target, &targets);
+        self.execute(state)?;
+        Ok(self.read(self.program.outputs[0])?.data()[0])
+    }
+
+    /// The output of a layer in the last run, of a plan that keeps its activations.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there is no such layer or its output is not kept.
+    pub fn activation(&mut self, layer: &str) -> Result<Tensor> {
+        let id = self.find(layer)?;
+        if !self.program.keep_activations && !self.program.outputs.contains(&id) {
+            return Err(Error::shape(layer, "the plan does not keep its activations (Options::keep_activations)"));
+        }
+        self.read(id)
+    }
+
+    /// The names of the layers whose outputs [`Plan::activation`] gives, in the order in which they run.
+    pub fn layers(&self) -> Vec<&str> {
+        let forward = self.program.steps.iter().filter(|step| step.outputs.len() == 1);
+        forward.map(|step| self.program.values[step.outputs[0]].name.as_str()).collect()
+    }
+
+    /// The gradient of a parameter in the last step of a training plan.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there is none.
+    pub fn gradient(&mut self, parameter: &str) -> Result<Tensor> {
+        let id = self.find(&gradient_name(parameter))?;
+        self.read(id)
+    }
+
+    /// Runs once and times every layer, by the device's own clock where it has one.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] if the device is gone.
+    pub fn profile(&mut self) -> Result<Vec<LayerTime>> {
+        let state = RunState::default();
+        let times = match &mut self.executor {
+            Executor::Cpu(plan) => plan.profile(&state),
+            Executor::Gpu(plan) => plan.profile(&state)?,
+        };
+        let layers = self.program.steps.iter().zip(times).enumerate().map(|(index, (step, milliseconds))| {
+            let kernel = match &self.executor {
+                Executor::Cpu(_) => step.op.name().to_owned(),
+                Executor::Gpu(plan) => {
+                    let mut names = plan.kernels_of_step(index);
+                    names.dedup();
+                    names.join(" + ")
+                }
+            };
+            LayerTime { name: step.name.clone(), kernel, milliseconds, flops: step.flops }
+        });
+        Ok(layers.collect())
+    }
+
+    fn find(&self, name: &str) -> Result<ValueId> {
+        let found = self.program.values.iter().position(|value| value.name == name);
+        found.ok_or_else(|| Error::shape(&self.program.name, format!("the plan has no value {name:?}")))
+    }
+
+    fn write(&mut self, id: ValueId, data: &[f32]) {
+        match &mut self.executor {
+            Executor::Cpu(plan) => plan.write(id, data),
+            Executor::Gpu(plan) => plan.write(id, data),
+        }
+    }
+
+    fn read(&mut self, id: ValueId) -> Result<Tensor> {
+        let data = match &mut self.executor {
+            Executor::Cpu(plan) => plan.read(id),
+            Executor::Gpu(plan) => plan.read(id)?,
+        };
+        Tensor::new(self.program.values[id].shape.clone(), data)
+    }
+}

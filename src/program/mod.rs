@@ -1,0 +1,110 @@
+//! What a network becomes before a backend gets it: values, and steps that make values from values.
+//!
+//! Both backends run the same program; they differ only in how they run a step.
+
+mod memory;
+
+pub(crate) use memory::{Place, plan_memory};
+
+use crate::error::Result;
+use crate::ops::{Op, Shape};
+
+/// The index of a value in its program.
+pub(crate) type ValueId = usize;
+
+/// Where a value lives.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Storage {
+    /// In the plan's working memory, shared with values whose lives do not overlap.
+    Activation,
+    /// In the plan, for as long as it lives: gradients and the optimiser's memory, zero at first; stored by rows.
+    State,
+    /// In the plan, written once.
+    Constant(Vec<f32>),
+    /// In the model, under this name, shared by all of its plans; stored by rows.
+    Parameter(String),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Value {
+    pub name: String,
+    pub shape: Shape,
+    pub storage: Storage,
+}
+
+impl Value {
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    /// The layer that it belongs to.
+    pub name: String,
+    pub op: Op,
+    pub inputs: Vec<ValueId>,
+    pub outputs: Vec<ValueId>,
+    pub flops: u64,
+}
+
+/// Steps in the order in which they run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Program {
+    pub name: String,
+    pub values: Vec<Value>,
+    pub steps: Vec<Step>,
+    pub inputs: Vec<ValueId>,
+    pub outputs: Vec<ValueId>,
+    /// Whether every activation outlives the run, to be looked at.
+    pub keep_activations: bool,
+}
+
+impl Program {
+    pub fn add_value(&mut self, name: impl Into<String>, shape: Shape, storage: Storage) -> ValueId {
+        self.values.push(Value { name: name.into(), shape, storage });
+        self.values.len() - 1
+    }
+
+    pub fn shapes(&self, values: &[ValueId]) -> Vec<&[usize]> {
+        values.iter().map(|&v| self.values[v].shape.as_slice()).collect()
+    }
+
+    /// Adds a step and the values that it makes (under these names), and gives the latter.
+    ///
+    /// # Errors
+    /// The operation's own, if it does not accept these inputs.
+    pub fn add_step(&mut self, layer: &str, op: Op, inputs: &[ValueId], names: &[String]) -> Result<Vec<ValueId>> {
+        let shapes = op.output_shapes(&self.shapes(inputs))?;
+        let flops = op.flops(&self.shapes(inputs), &shapes);
+        let outputs: Vec<ValueId> = if op.in_place().is_empty() {
+            let rows = op.parameter_outputs();
+            shapes
+                .into_iter()
+                .zip(names)
+                .enumerate()
+                .map(|(i, (shape, name))| {
+                    let storage = if rows.contains(&i) { Storage::State } else { Storage::Activation };
+                    self.add_value(name, shape, storage)
+                })
+                .collect()
+        } else {
+            op.in_place().iter().map(|&i| inputs[i]).collect()
+        };
+        self.steps.push(Step { name: layer.to_owned(), op, inputs: inputs.to_vec(), outputs: outputs.clone(), flops });
+        Ok(outputs)
+    }
+
+    /// A program of one operation, whose inputs and outputs are all to be written and read.
+    pub fn single(op: Op, shapes: &[&[usize]]) -> Result<Self> {
+        let mut program = Program { name: op.name().to_owned(), ..Program::default() };
+        for (i, shape) in shapes.iter().enumerate() {
+            let storage = if op.parameter_inputs().contains(&i) { Storage::State } else { Storage::Activation };
+            let value = program.add_value(format!("input {i}"), shape.to_vec(), storage);
+            program.inputs.push(value);
+        }
+        let names: Vec<String> = (0..3).map(|i| format!("output {i}")).collect();
+        program.outputs = program.add_step(op.name(), op.clone(), &program.inputs.clone(), &names)?;
+        Ok(program)
+    }
+}

@@ -1,0 +1,103 @@
+//! Random numbers from counters: Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as
+//! 1, 2, 3", 2011). The number at a place depends on key and counter only, so that the GPU and the CPU draw the same
+//! ones in any order.
+
+const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
+const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
+
+/// Four random words for this counter under this key.
+pub(crate) fn philox4x32(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
+    for _ in 0..10 {
+        let a = u64::from(MULTIPLIERS[0]) * u64::from(counter[0]);
+        let b = u64::from(MULTIPLIERS[1]) * u64::from(counter[2]);
+        counter =
+            [(b >> 32) as u32 ^ counter[1] ^ key[0], b as u32, (a >> 32) as u32 ^ counter[3] ^ key[1], a as u32];
+        key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
+    }
+    counter
+}
+
+/// A stream of random numbers, the same on every machine for the same seed.
+#[derive(Clone, Debug)]
+pub struct Random {
+    key: [u32; 2],
+    counter: u64,
+    words: [u32; 4],
+    left: usize,
+}
+
+impl Random {
+    /// The stream of this seed.
+    pub fn new(seed: u64) -> Self {
+        Random { key: [seed as u32, (seed >> 32) as u32], counter: 0, words: [0; 4], left: 0 }
+    }
+
+    /// 32 random bits.
+    pub fn bits(&mut self) -> u32 {
+        if self.left == 0 {
+            self.words = philox4x32([self.counter as u32, (self.counter >> 32) as u32, 0, 0], self.key);
+            self.counter += 1;
+            self.left = 4;
+        }
+        self.left -= 1;
+        self.words[3 - self.left]
+    }
+
+    /// A number in 0 (inclusive) to 1 (exclusive).
+    pub fn uniform(&mut self) -> f32 {
+        (self.bits() >> 8) as f32 / (1 << 24) as f32
+    }
+
+    /// A number of the standard normal distribution (Box and Muller, 1958).
+    pub fn normal(&mut self) -> f32 {
+        let radius = (-2.0 * f64::from(1.0 - self.uniform()).ln()).sqrt();
+        (radius * (std::f64::consts::TAU * f64::from(self.uniform())).cos()) as f32
+    }
+
+    /// A whole number below `n`; 0 if `n` is 0.
+    pub fn below(&mut self, n: usize) -> usize {
+        ((u64::from(self.bits()) * n as u64) >> 32) as usize
+    }
+
+    /// Puts the items in random order (Fisher and Yates).
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.below(last + 1));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn philox_gives_the_published_vectors() {
+        let all = u32::MAX;
+        assert_eq!(philox4x32([0; 4], [0; 2]), [0x6627_E8D5, 0xE169_C58D, 0xBC57_AC4C, 0x9B00_DBD8]);
+        assert_eq!(philox4x32([all; 4], [all; 2]), [0x408F_276D, 0x41C8_3B0E, 0xA20B_C7C6, 0x6D54_51FD]);
+    }
+
+    #[test]
+    fn the_stream_has_the_moments_of_its_distributions() {
+        let mut random = Random::new(7);
+        let n = 20_000;
+        let mean = |values: &[f32]| values.iter().sum::<f32>() / n as f32;
+        let uniform: Vec<f32> = (0..n).map(|_| random.uniform()).collect();
+        let normal: Vec<f32> = (0..n).map(|_| random.normal()).collect();
+        let squares: Vec<f32> = normal.iter().map(|v| v * v).collect();
+        // Four standard errors of each mean.
+        assert!((mean(&uniform) - 0.5).abs() < 4.0 * (1.0f32 / 12.0 / n as f32).sqrt());
+        assert!(mean(&normal).abs() < 4.0 * (1.0 / n as f32).sqrt());
+        assert!((mean(&squares) - 1.0).abs() < 4.0 * (2.0 / n as f32).sqrt());
+    }
+
+    #[test]
+    fn shuffling_keeps_every_item() {
+        let mut items: Vec<usize> = (0..100).collect();
+        Random::new(1).shuffle(&mut items);
+        assert_ne!(items, (0..100).collect::<Vec<_>>());
+        items.sort_unstable();
+        assert_eq!(items, (0..100).collect::<Vec<_>>());
+    }
+}
