@@ -3,9 +3,11 @@
 #![warn(missing_docs)]
 
 mod cpu;
+pub mod data;
 mod device;
 mod error;
 pub mod gpu;
+pub mod image;
 mod model;
 pub mod nn;
 pub mod ops;
@@ -14,6 +16,7 @@ mod plan;
 mod program;
 mod random;
 mod tensor;
+pub mod train;
 pub mod weights;
 
 pub use device::Device;
