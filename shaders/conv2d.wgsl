@@ -121,6 +121,182 @@ fn direct(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
     }
 }
 
+
+// --------------------------------------------------------------------------------------------------------- blocked
+//
+// Every value lies in a register of its own and no array is indexed, so that a compiler without loop unrolling keeps
+// them there.
+
+// Ten neighbouring values of one row of x.
+struct Line {
+    a: vec4<f32>,
+    b: vec4<f32>,
+    c: vec2<f32>,
+}
+
+// The columns of such a row, and whether they exist.
+struct Columns {
+    a: vec4<i32>,
+    b: vec4<i32>,
+    c: vec2<i32>,
+}
+
+// The six rows of x that four rows of y see.
+struct Window {
+    row0: Line,
+    row1: Line,
+    row2: Line,
+    row3: Line,
+    row4: Line,
+    row5: Line,
+}
+
+// Eight neighbouring values of one row of y.
+struct Strip {
+    a: vec4<f32>,
+    b: vec4<f32>,
+}
+
+// Four rows of them, of one filter.
+struct Block {
+    row0: Strip,
+    row1: Strip,
+    row2: Strip,
+    row3: Strip,
+}
+
+fn x_or_zero(line: u32, column: i32, row_exists: bool) -> f32 {
+    let exists = row_exists && column >= 0 && column < i32(params.width);
+    return select(0.0, x[select(params.x_offset, line + u32(column), exists)], exists);
+}
+
+fn line_at(plane: u32, iy: i32, at: Columns) -> Line {
+    let exists = iy >= 0 && iy < i32(params.height);
+    let line = plane + u32(max(iy, 0)) * params.width;
+    return Line(
+        vec4<f32>(
+            x_or_zero(line, at.a.x, exists),
+            x_or_zero(line, at.a.y, exists),
+            x_or_zero(line, at.a.z, exists),
+            x_or_zero(line, at.a.w, exists),
+        ),
+        vec4<f32>(
+            x_or_zero(line, at.b.x, exists),
+            x_or_zero(line, at.b.y, exists),
+            x_or_zero(line, at.b.z, exists),
+            x_or_zero(line, at.b.w, exists),
+        ),
+        vec2<f32>(x_or_zero(line, at.c.x, exists), x_or_zero(line, at.c.y, exists)),
+    );
+}
+
+// Adds what one row of a filter makes of one row of x.
+fn add_row(sum: Strip, w: vec3<f32>, line: Line) -> Strip {
+    let a = fma(vec4<f32>(w.x), line.a, sum.a);
+    let b = fma(vec4<f32>(w.x), line.b, sum.b);
+    let a1 = fma(vec4<f32>(w.y), vec4<f32>(line.a.yzw, line.b.x), a);
+    let b1 = fma(vec4<f32>(w.y), vec4<f32>(line.b.yzw, line.c.x), b);
+    return Strip(
+        fma(vec4<f32>(w.z), vec4<f32>(line.a.zw, line.b.xy), a1),
+        fma(vec4<f32>(w.z), vec4<f32>(line.b.zw, line.c.xy), b1),
+    );
+}
+
+// Adds what one channel of a filter, whose weights begin at `at`, makes of a window.
+fn add_channel(sum: Block, at: u32, see: Window) -> Block {
+    let top = vec3<f32>(weight[at], weight[at + 1u], weight[at + 2u]);
+    let middle = vec3<f32>(weight[at + 3u], weight[at + 4u], weight[at + 5u]);
+    let bottom = vec3<f32>(weight[at + 6u], weight[at + 7u], weight[at + 8u]);
+    return Block(
+        add_row(add_row(add_row(sum.row0, top, see.row0), middle, see.row1), bottom, see.row2),
+        add_row(add_row(add_row(sum.row1, top, see.row1), middle, see.row2), bottom, see.row3),
+        add_row(add_row(add_row(sum.row2, top, see.row2), middle, see.row3), bottom, see.row4),
+        add_row(add_row(add_row(sum.row3, top, see.row3), middle, see.row4), bottom, see.row5),
+    );
+}
+
+fn store_value(at: u32, ox: u32, value: f32) {
+    if (ox < params.out_width) { y[at + ox] = activate(value); }
+}
+
+fn store_strip(strip: Strip, at: u32, oy: u32, ox: u32, b: f32) {
+    if (oy >= params.out_height) { return; }
+    let line = at + oy * params.out_width;
+    store_value(line, ox, strip.a.x + b);
+    store_value(line, ox + 1u, strip.a.y + b);
+    store_value(line, ox + 2u, strip.a.z + b);
+    store_value(line, ox + 3u, strip.a.w + b);
+    store_value(line, ox + 4u, strip.b.x + b);
+    store_value(line, ox + 5u, strip.b.y + b);
+    store_value(line, ox + 6u, strip.b.z + b);
+    store_value(line, ox + 7u, strip.b.w + b);
+}
+
+fn store_block(block: Block, image: u32, filter_index: u32, oy: u32, ox: u32) {
+    if (filter_index >= params.filters) { return; }
+    let at = params.y_offset + image * params.y_image + filter_index * params.out_height * params.out_width;
+    let b = bias[params.bias_offset + filter_index];
+    store_strip(block.row0, at, oy, ox, b);
+    store_strip(block.row1, at, oy + 1u, ox, b);
+    store_strip(block.row2, at, oy + 2u, ox, b);
+    store_strip(block.row3, at, oy + 3u, ox, b);
+}
+
+@compute @workgroup_size(32)
+fn blocked(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    // Blocks of 8 × 4 pixels, then groups of 8 filters, counted in one row; along z: images.
+    let across = (params.out_width + 7u) / 8u;
+    let blocks = across * ((params.out_height + 3u) / 4u);
+    let index = (group.x + params.first_group) * 32u + local;
+    let first = index / blocks * 8u;
+    if (first >= params.filters) { return; }
+    let ox = index % across * 8u;
+    let oy = index % blocks / across * 4u;
+
+    let size = params.channels * 9u;
+    // Filters past the last repeat it, and are not stored.
+    let rows_a = params.weight_offset + min(vec4<u32>(first) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.filters - 1u)) * size;
+    let rows_b = params.weight_offset + min(vec4<u32>(first) + vec4<u32>(4u, 5u, 6u, 7u), vec4<u32>(params.filters - 1u)) * size;
+    let left = i32(ox) - i32(params.padding_x);
+    let top = i32(oy) - i32(params.padding_y);
+    let at = Columns(left + vec4<i32>(0, 1, 2, 3), left + vec4<i32>(4, 5, 6, 7), left + vec2<i32>(8, 9));
+    var s0: Block;
+    var s1: Block;
+    var s2: Block;
+    var s3: Block;
+    var s4: Block;
+    var s5: Block;
+    var s6: Block;
+    var s7: Block;
+    for (var c = 0u; c < params.channels; c++) {
+        let plane = params.x_offset + (group.z * params.channels + c) * params.height * params.width;
+        let see = Window(
+            line_at(plane, top, at),
+            line_at(plane, top + 1, at),
+            line_at(plane, top + 2, at),
+            line_at(plane, top + 3, at),
+            line_at(plane, top + 4, at),
+            line_at(plane, top + 5, at),
+        );
+        s0 = add_channel(s0, rows_a.x + c * 9u, see);
+        s1 = add_channel(s1, rows_a.y + c * 9u, see);
+        s2 = add_channel(s2, rows_a.z + c * 9u, see);
+        s3 = add_channel(s3, rows_a.w + c * 9u, see);
+        s4 = add_channel(s4, rows_b.x + c * 9u, see);
+        s5 = add_channel(s5, rows_b.y + c * 9u, see);
+        s6 = add_channel(s6, rows_b.z + c * 9u, see);
+        s7 = add_channel(s7, rows_b.w + c * 9u, see);
+    }
+    store_block(s0, group.z, first, oy, ox);
+    store_block(s1, group.z, first + 1u, oy, ox);
+    store_block(s2, group.z, first + 2u, oy, ox);
+    store_block(s3, group.z, first + 3u, oy, ox);
+    store_block(s4, group.z, first + 4u, oy, ox);
+    store_block(s5, group.z, first + 5u, oy, ox);
+    store_block(s6, group.z, first + 6u, oy, ox);
+    store_block(s7, group.z, first + 7u, oy, ox);
+}
+
 // ------------------------------------------------------------------------------------------------------------ gemm
 //
 // 64 invocations make a tile of 64 × 64, each 8 × 8 of it, in steps of 16 along the inner dimension. Tiles lie in

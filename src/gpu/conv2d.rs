@@ -14,6 +14,8 @@ pub(super) static KERNELS: &[&Kernel] = &[
     &DIRECT_RELU,
     &DIRECT_3X3,
     &DIRECT_3X3_RELU,
+    &BLOCKED,
+    &BLOCKED_RELU,
     &GEMM,
     &GEMM_RELU,
     &GEMM_3X3,
@@ -35,6 +37,8 @@ static DIRECT_RELU: Kernel = Kernel::new("", "conv2d", "direct", FORWARD).with("
 static DIRECT_3X3: Kernel = Kernel::new("", "conv2d", "direct", FORWARD).with("conv2d/direct_3x3", SQUARE);
 static DIRECT_3X3_RELU: Kernel =
     Kernel::new("", "conv2d", "direct", FORWARD).with("conv2d/direct_3x3_relu", SQUARE_RELU);
+static BLOCKED: Kernel = Kernel::new("conv2d/blocked", "conv2d", "blocked", FORWARD);
+static BLOCKED_RELU: Kernel = Kernel::new("", "conv2d", "blocked", FORWARD).with("conv2d/blocked_relu", RELU);
 static GEMM: Kernel = Kernel::new("conv2d/gemm", "conv2d", "gemm", FORWARD);
 static GEMM_RELU: Kernel = Kernel::new("", "conv2d", "gemm", FORWARD).with("conv2d/gemm_relu", RELU);
 static GEMM_3X3: Kernel = Kernel::new("", "conv2d", "gemm", FORWARD).with("conv2d/gemm_3x3", SQUARE);
@@ -220,8 +224,9 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands)
     let gemm = form([&GEMM, &GEMM_RELU, &GEMM_3X3, &GEMM_3X3_RELU], square, op.relu);
     let general_direct = if op.relu { &DIRECT_RELU } else { &DIRECT };
     let general_gemm = if op.relu { &GEMM_RELU } else { &GEMM };
+    let blocked = if op.relu { &BLOCKED_RELU } else { &BLOCKED };
     let default = if compiler.is_software() || geometry.channels <= FEW_CHANNELS { direct } else { gemm };
-    let kernel = compiler.choose(&[direct, gemm, general_direct, general_gemm], default);
+    let kernel = compiler.choose(&[blocked, direct, gemm, general_direct, general_gemm], default);
     for (images, filters) in geometry.parts(compiler, weight) {
         let x = geometry.x_view(compiler, x, &images)?;
         let weight = geometry.weight_view(compiler, weight, &filters)?;
@@ -237,6 +242,9 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands)
         let groups = if kernel.entry == "direct" {
             let strips = geometry.output[1].div_ceil(DIRECT_PIXELS) * geometry.output[0];
             [strips.div_ceil(64), filters.len().div_ceil(DIRECT_FILTERS), images.len()]
+        } else if kernel.entry == "blocked" {
+            let patches = geometry.output[1].div_ceil(8) * geometry.output[0].div_ceil(4);
+            [(patches * filters.len().div_ceil(8)).div_ceil(32), 1, images.len()]
         } else {
             [(images.len() * geometry.plane()).div_ceil(TILE), filters.len().div_ceil(TILE), 1]
         };
