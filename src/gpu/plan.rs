@@ -379,6 +379,7 @@ impl Staging {
     fn read_blocking(&self, gpu: &Gpu) -> Result<Vec<f32>> {
         let answers = self.map();
         gpu.wait()?;
+        answers.iter().for_each(|answer| answer.wait());
         self.take(gpu, answers)
     }
 
@@ -421,7 +422,11 @@ impl Staging {
 #[derive(Default)]
 struct Answer {
     inner: std::sync::Mutex<(Option<std::result::Result<(), wgpu::BufferAsyncError>>, Option<std::task::Waker>)>,
+    arrived: std::sync::Condvar,
 }
+
+/// How long an answer may take to arrive once the device has done everything.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 impl Answer {
     fn lock(&self) -> std::sync::MutexGuard<'_, (Option<std::result::Result<(), wgpu::BufferAsyncError>>, Option<std::task::Waker>)> {
@@ -434,6 +439,14 @@ impl Answer {
         if let Some(waker) = inner.1.take() {
             waker.wake();
         }
+        self.arrived.notify_all();
+    }
+
+    /// Blocks until the answer is there. Where several threads wait for a device, one of them delivers the answers of
+    /// all, and the others may come back a little earlier.
+    fn wait(&self) {
+        let missing = |inner: &mut (Option<_>, _)| inner.0.is_none();
+        drop(self.arrived.wait_timeout_while(self.lock(), PATIENCE, missing));
     }
 
     fn is_ready(&self, context: &std::task::Context) -> bool {
