@@ -127,15 +127,15 @@ impl Storage {
         }
     }
 
-    /// Writes the guards, and over everything between them where the value is yet to be computed.
-    pub fn guard(&self, gpu: &Gpu, poison: bool) {
+    /// Writes the guards, and NaN over the first values: those that are yet to be computed.
+    pub fn guard(&self, gpu: &Gpu, poisoned: usize) {
         for chunk in &self.chunks {
             let guard = vec![GUARD_WORD; chunk.guard];
             let after = ((chunk.guard + chunk.values.len()) * WORD) as u64;
             gpu.queue().write_buffer(&chunk.buffer, 0, bytemuck::cast_slice(&guard));
             gpu.queue().write_buffer(&chunk.buffer, after, bytemuck::cast_slice(&guard));
-            if poison {
-                let values = vec![POISON_WORD; chunk.values.len()];
+            let values = vec![POISON_WORD; poisoned.saturating_sub(chunk.values.start).min(chunk.values.len())];
+            if !values.is_empty() {
                 gpu.queue().write_buffer(&chunk.buffer, (chunk.guard * WORD) as u64, bytemuck::cast_slice(&values));
             }
         }

@@ -63,5 +63,5 @@ fn create(gpu: &Gpu, size: u64) -> Result<Arc<CountedBuffer>> {
             advice: "take a smaller picture",
         });
     }
-    Ok(Arc::new(gpu.create_buffer("picture", size, super::buffer::USAGE)?))
+    gpu.guarded(|| Ok(Arc::new(gpu.create_buffer("picture", size, super::buffer::USAGE)?)))
 }
