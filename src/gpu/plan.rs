@@ -166,14 +166,13 @@ impl GpuPlan {
         if self.checked {
             storage.guard(&self.gpu, crops.len() * shape[1..].iter().product::<usize>());
         }
-        let resizer = match self.resizers.entry(value) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => {
-                let out = self.gpu.whole(storage)?;
-                entry.insert(self.gpu.guarded(|| Resizer::new(&self.gpu, shape, out))?)
-            }
-        };
-        resizer.run(&self.gpu, picture, crops, filter, normalization)?;
+        self.gpu.guarded(|| {
+            let resizer = match self.resizers.entry(value) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => entry.insert(Resizer::new(&self.gpu, shape, self.gpu.whole(storage)?)?),
+            };
+            resizer.run(&self.gpu, picture, crops, filter, normalization)
+        })?;
         if self.checked { self.check_guards("resize", storage) } else { Ok(()) }
     }
 
@@ -250,6 +249,7 @@ impl GpuPlan {
 
     /// Runs once; the milliseconds of every step, by the device's own clock where it has one.
     pub(crate) fn profile(&mut self, state: &RunState) -> Result<Vec<f64>> {
+        self.gpu.check()?;
         self.write_state(state);
         if self.timer.is_none() && self.gpu.device().features().contains(wgpu::Features::TIMESTAMP_QUERY) {
             self.timer = Some(Timer::new(&self.gpu, self.dispatches.len().min(MAX_TIMED))?);
@@ -258,7 +258,8 @@ impl GpuPlan {
         match &self.timer {
             Some(timer) => {
                 for dispatches in self.dispatches.chunks(MAX_TIMED) {
-                    for (dispatch, time) in dispatches.iter().zip(timer.run(&self.gpu, dispatches)?) {
+                    let measured = self.gpu.guarded(|| timer.run(&self.gpu, dispatches))?;
+                    for (dispatch, time) in dispatches.iter().zip(measured) {
                         times[dispatch.step] += time;
                     }
                 }
@@ -389,14 +390,14 @@ impl Staging {
     }
 
     fn read_blocking(&self, gpu: &Gpu) -> Result<Vec<f32>> {
-        let answers = self.map();
+        let answers = gpu.guarded(|| Ok(self.map()))?;
         gpu.wait()?;
         answers.iter().for_each(|answer| answer.wait());
         self.take(gpu, answers)
     }
 
     async fn read(&self, gpu: &Gpu) -> Result<Vec<f32>> {
-        let answers = self.map();
+        let answers = gpu.guarded(|| Ok(self.map()))?;
         // Ready once every mapping has answered; the application polls its device.
         std::future::poll_fn(|context| {
             let ready = answers.iter().all(|answer| answer.is_ready(context));
