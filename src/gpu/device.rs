@@ -329,7 +329,7 @@ impl Gpu {
 
     /// Whether the device is gone. On a device of the application only its own callback is told, so this asks for
     /// the smallest thing that every device can do.
-    fn is_lost(&self) -> bool {
+    pub(super) fn is_lost(&self) -> bool {
         let scope = self.shared.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let usage = wgpu::BufferUsages::COPY_DST;
         let descriptor = wgpu::BufferDescriptor { label: Some("probe"), size: 4, usage, mapped_at_creation: false };

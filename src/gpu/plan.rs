@@ -229,7 +229,8 @@ impl GpuPlan {
 
     /// Waits until everything submitted is done.
     pub(crate) fn wait(&self) -> Result<()> {
-        self.gpu.wait()
+        self.gpu.wait()?;
+        if self.gpu.is_lost() { Err(self.gpu.lost("it does not answer any more")) } else { Ok(()) }
     }
 
     fn write_state(&self, state: &RunState) {
@@ -270,7 +271,7 @@ impl GpuPlan {
                     let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
                     dispatch.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
                     self.gpu.queue().submit([encoder.finish()]);
-                    self.gpu.wait()?;
+                    self.wait()?;
                     times[dispatch.step] += start.elapsed().as_secs_f64() * 1e3;
                 }
             }
