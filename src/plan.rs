@@ -178,7 +178,7 @@ impl Plan {
     /// Runs the plan on the inputs that are there. On a GPU the work is submitted, and not waited for.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`] if the device is gone; [`Error::OutOfBounds`] if a checked plan finds such a write.
+    /// [`Error::DeviceLost`] if the device is gone (an application's own device: at the next wait or read); [`Error::OutOfBounds`] if a checked plan finds such a write.
     pub fn execute(&mut self, state: &RunState) -> Result<()> {
         match &mut self.executor {
             Executor::Cpu(plan) => plan.run(state),

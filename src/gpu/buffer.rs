@@ -65,9 +65,11 @@ impl Gpu {
         let row = shape[1..].iter().product::<usize>();
         let rows = shape[0];
         let buffer = usize::try_from(self.limits().max_buffer_size).unwrap_or(usize::MAX) / WORD - 2 * GUARD;
-        let most = self.values_per_binding().min(buffer) / row;
+        // A single row may fill a binding to its end: its buffer begins with it.
+        let fits = (row * WORD) as u64 <= self.max_binding();
+        let most = (self.values_per_binding().min(buffer) / row).max(usize::from(fits));
         if most == 0 {
-            return Err(self.too_large(&format!("one row of {name}"), row));
+            return Err(self.too_large(&format!("one row of {name}"), (row * WORD) as u64));
         }
         let pieces = rows.div_ceil(most);
         let chunks = (0..pieces).map(|i| {
@@ -78,10 +80,10 @@ impl Gpu {
         Ok(Storage { name: name.to_owned(), len: rows * row, row, chunks: chunks.collect::<Result<_>>()? })
     }
 
-    fn too_large(&self, what: &str, values: usize) -> Error {
+    fn too_large(&self, what: &str, bytes: u64) -> Error {
         Error::Limit {
             what: what.to_owned(),
-            needed: (values * WORD) as u64,
+            needed: bytes,
             limit: "max_storage_buffer_binding_size",
             available: self.max_binding(),
             advice: "take a smaller input, or a device with larger bindings",
@@ -90,16 +92,18 @@ impl Gpu {
 
     /// The binding through which a kernel sees `values` of a storage.
     pub(super) fn view(&self, storage: &Storage, values: Range<usize>) -> Result<View> {
+        let too_large =
+            |bytes| self.too_large(&format!("a part of {} that is needed at once", storage.name), bytes);
         let found = storage.chunks.iter().find(|c| c.values.start <= values.start && values.end <= c.values.end);
-        let chunk = match found {
-            Some(chunk) if values.len() <= self.values_per_binding() => chunk,
-            _ => return Err(self.too_large(&format!("a part of {} that is needed at once", storage.name), values.len())),
-        };
+        let chunk = found.ok_or_else(|| too_large((values.len() * WORD) as u64))?;
         let align = u64::from(self.limits().min_storage_buffer_offset_alignment);
         // The guards are within the binding, so that a write beside the values hits them.
         let first = (values.start - chunk.values.start) * WORD;
         let start = first as u64 / align * align;
         let end = (first + (values.len() + 2 * chunk.guard) * WORD) as u64;
+        if end - start > self.max_binding() {
+            return Err(too_large(end - start));
+        }
         let offset = chunk.guard + (first - start as usize) / WORD;
         Ok(View { buffer: chunk.buffer.clone(), bytes: start..end, offset: offset as u32 })
     }
@@ -127,15 +131,15 @@ impl Storage {
         }
     }
 
-    /// Writes the guards, and over everything between them where the value is yet to be computed.
-    pub fn guard(&self, gpu: &Gpu, poison: bool) {
+    /// Writes the guards, and NaN over the first values: those that are yet to be computed.
+    pub fn guard(&self, gpu: &Gpu, poisoned: usize) {
         for chunk in &self.chunks {
             let guard = vec![GUARD_WORD; chunk.guard];
             let after = ((chunk.guard + chunk.values.len()) * WORD) as u64;
             gpu.queue().write_buffer(&chunk.buffer, 0, bytemuck::cast_slice(&guard));
             gpu.queue().write_buffer(&chunk.buffer, after, bytemuck::cast_slice(&guard));
-            if poison {
-                let values = vec![POISON_WORD; chunk.values.len()];
+            let values = vec![POISON_WORD; poisoned.saturating_sub(chunk.values.start).min(chunk.values.len())];
+            if !values.is_empty() {
                 gpu.queue().write_buffer(&chunk.buffer, (chunk.guard * WORD) as u64, bytemuck::cast_slice(&values));
             }
         }

@@ -314,16 +314,27 @@ impl Gpu {
         let scopes = [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::Internal]
             .map(|filter| self.shared.device.push_error_scope(filter));
         let made = make();
-        for scope in scopes.into_iter().rev() {
-            if let Some(error) = pollster::block_on(scope.pop()) {
-                return Err(self.refused(error.to_string()));
-            }
+        // All are popped, the last first, before anything returns: wgpu insists on that.
+        let errors = scopes.into_iter().rev().map(|scope| pollster::block_on(scope.pop())).collect::<Vec<_>>();
+        match errors.into_iter().flatten().next() {
+            Some(error) => Err(self.refused(error.to_string())),
+            None => made,
         }
-        made
     }
 
+    /// The error for what the driver has refused; whatever a lost device is asked for, the loss is the reason.
     pub(super) fn refused(&self, reason: String) -> Error {
-        Error::Device { device: self.name().to_owned(), reason }
+        if self.is_lost() { self.lost(reason) } else { Error::Device { device: self.name().to_owned(), reason } }
+    }
+
+    /// Whether the device is gone. On a device of the application only its own callback is told, so this asks for
+    /// the smallest thing that every device can do.
+    pub(super) fn is_lost(&self) -> bool {
+        let scope = self.shared.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let usage = wgpu::BufferUsages::COPY_DST;
+        let descriptor = wgpu::BufferDescriptor { label: Some("probe"), size: 4, usage, mapped_at_creation: false };
+        self.shared.queue.write_buffer(&self.shared.device.create_buffer(&descriptor), 0, &[0; 4]);
+        pollster::block_on(scope.pop()).is_some()
     }
 
     pub(super) fn lost(&self, reason: impl Into<String>) -> Error {

@@ -16,15 +16,17 @@ impl GpuPicture {
     /// Uploads rows of RGB pixels without gaps.
     pub fn upload(gpu: &Gpu, rgb: &[u8], width: u32) -> Result<Self> {
         let size = rgb.len().next_multiple_of(4) as u64;
-        let buffer = create(gpu, size)?;
-        let whole = rgb.len() / 4 * 4;
-        gpu.queue().write_buffer(&buffer, 0, &rgb[..whole]);
-        if whole < rgb.len() {
-            let mut last = [0; 4];
-            last[..rgb.len() - whole].copy_from_slice(&rgb[whole..]);
-            gpu.queue().write_buffer(&buffer, whole as u64, &last);
-        }
-        Ok(GpuPicture { buffer, row_bytes: 3 * width, pixel_bytes: 3 })
+        gpu.guarded(|| {
+            let buffer = create(gpu, size)?;
+            let whole = rgb.len() / 4 * 4;
+            gpu.queue().write_buffer(&buffer, 0, &rgb[..whole]);
+            if whole < rgb.len() {
+                let mut last = [0; 4];
+                last[..rgb.len() - whole].copy_from_slice(&rgb[whole..]);
+                gpu.queue().write_buffer(&buffer, whole as u64, &last);
+            }
+            Ok(GpuPicture { buffer, row_bytes: 3 * width, pixel_bytes: 3 })
+        })
     }
 
     /// Copies a texture of 8-bit RGBA within the device.
@@ -35,8 +37,8 @@ impl GpuPicture {
             return Err(Error::shape("texture", reason));
         }
         let row_bytes = (4 * texture.width()).next_multiple_of(wgpu::COPY_BYTES_PER_ROW_ALIGNMENT);
-        let buffer = create(gpu, u64::from(row_bytes) * u64::from(texture.height()))?;
         gpu.guarded(|| {
+            let buffer = create(gpu, u64::from(row_bytes) * u64::from(texture.height()))?;
             let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             let layout =
                 wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(row_bytes), rows_per_image: None };
@@ -46,9 +48,8 @@ impl GpuPicture {
                 wgpu::Extent3d { width: texture.width(), height: texture.height(), depth_or_array_layers: 1 },
             );
             gpu.queue().submit([encoder.finish()]);
-            Ok(())
-        })?;
-        Ok(GpuPicture { buffer, row_bytes, pixel_bytes: 4 })
+            Ok(GpuPicture { buffer, row_bytes, pixel_bytes: 4 })
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Running a program on the GPU.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use super::buffer::{GUARD, GUARD_WORD, Storage};
@@ -32,7 +33,7 @@ impl GpuModel {
 
     pub fn parameters(&self) -> Result<Parameters> {
         let download = |(name, (shape, storage)): (&String, &(Vec<usize>, Storage))| {
-            let staging = Staging::new(&self.gpu, storage)?;
+            let staging = self.gpu.guarded(|| Staging::new(&self.gpu, storage))?;
             staging.copy(&self.gpu, storage);
             let tensor = Tensor::new(shape.clone(), staging.read_blocking(&self.gpu)?)?;
             Ok((name.clone(), tensor))
@@ -159,15 +160,20 @@ impl GpuPlan {
         filter: Filter,
         normalization: &Normalization,
     ) -> Result<()> {
-        if !self.resizers.contains_key(&value) {
-            let out = self.gpu.whole(&self.values[value])?;
-            let resizer = Resizer::new(&self.gpu, &self.program.values[value].shape, out)?;
-            self.resizers.insert(value, resizer);
+        self.gpu.check()?;
+        let shape = &self.program.values[value].shape;
+        let storage = &self.values[value];
+        if self.checked {
+            storage.guard(&self.gpu, crops.len() * shape[1..].iter().product::<usize>());
         }
-        match self.resizers.get_mut(&value) {
-            Some(resizer) => resizer.run(&self.gpu, picture, crops, filter, normalization),
-            None => Ok(()),
-        }
+        self.gpu.guarded(|| {
+            let resizer = match self.resizers.entry(value) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => entry.insert(Resizer::new(&self.gpu, shape, self.gpu.whole(storage)?)?),
+            };
+            resizer.run(&self.gpu, picture, crops, filter, normalization)
+        })?;
+        if self.checked { self.check_guards("resize", storage) } else { Ok(()) }
     }
 
     /// Submits one run, in pieces of bounded work, and does not wait for it.
@@ -193,7 +199,10 @@ impl GpuPlan {
             self.gpu.queue().submit([encoder.finish()]);
             rest = &rest[count..];
         }
-        if self.checked { self.check_guards() } else { Ok(()) }
+        if self.checked {
+            self.guarded_values().try_for_each(|(_, storage)| self.check_guards(&self.program.name, storage))?;
+        }
+        Ok(())
     }
 
     /// The values of an output or of any other value that is still there, once the work submitted so far is done.
@@ -211,8 +220,8 @@ impl GpuPlan {
     fn staging(&mut self, value: ValueId) -> Result<&Staging> {
         let storage = &self.values[value];
         let staging = match self.staging.entry(value) {
-            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::btree_map::Entry::Vacant(entry) => entry.insert(Staging::new(&self.gpu, storage)?),
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(self.gpu.guarded(|| Staging::new(&self.gpu, storage))?),
         };
         staging.copy(&self.gpu, storage);
         Ok(staging)
@@ -220,7 +229,8 @@ impl GpuPlan {
 
     /// Waits until everything submitted is done.
     pub(crate) fn wait(&self) -> Result<()> {
-        self.gpu.wait()
+        self.gpu.wait()?;
+        if self.gpu.is_lost() { Err(self.gpu.lost("it does not answer any more")) } else { Ok(()) }
     }
 
     fn write_state(&self, state: &RunState) {
@@ -240,6 +250,7 @@ impl GpuPlan {
 
     /// Runs once; the milliseconds of every step, by the device's own clock where it has one.
     pub(crate) fn profile(&mut self, state: &RunState) -> Result<Vec<f64>> {
+        self.gpu.check()?;
         self.write_state(state);
         if self.timer.is_none() && self.gpu.device().features().contains(wgpu::Features::TIMESTAMP_QUERY) {
             self.timer = Some(Timer::new(&self.gpu, self.dispatches.len().min(MAX_TIMED))?);
@@ -248,7 +259,8 @@ impl GpuPlan {
         match &self.timer {
             Some(timer) => {
                 for dispatches in self.dispatches.chunks(MAX_TIMED) {
-                    for (dispatch, time) in dispatches.iter().zip(timer.run(&self.gpu, dispatches)?) {
+                    let measured = self.gpu.guarded(|| timer.run(&self.gpu, dispatches))?;
+                    for (dispatch, time) in dispatches.iter().zip(measured) {
                         times[dispatch.step] += time;
                     }
                 }
@@ -259,7 +271,7 @@ impl GpuPlan {
                     let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
                     dispatch.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
                     self.gpu.queue().submit([encoder.finish()]);
-                    self.gpu.wait()?;
+                    self.wait()?;
                     times[dispatch.step] += start.elapsed().as_secs_f64() * 1e3;
                 }
             }
@@ -267,30 +279,32 @@ impl GpuPlan {
         Ok(times)
     }
 
+    /// The values that are surrounded by guards, by number.
+    fn guarded_values(&self) -> impl Iterator<Item = (ValueId, &Storage)> {
+        self.values.iter().enumerate().filter(|(_, storage)| storage.chunks.iter().all(|chunk| chunk.guard > 0))
+    }
+
     /// Surrounds every value with a pattern, and fills those that are yet to be computed with NaN.
     fn guard(&self) {
-        for (id, storage) in self.values.iter().enumerate().filter(|(_, s)| s.chunks.iter().all(|c| c.guard > 0)) {
+        for (id, storage) in self.guarded_values() {
             let computed =
                 self.program.steps.iter().any(|step| step.op.in_place().is_empty() && step.outputs.contains(&id));
-            storage.guard(&self.gpu, computed);
+            storage.guard(&self.gpu, if computed { storage.len } else { 0 });
         }
     }
 
-    /// Whether the patterns are still there.
-    fn check_guards(&self) -> Result<()> {
-        for storage in self.values.iter().filter(|s| s.chunks.iter().all(|c| c.guard > 0)) {
-            for chunk in &storage.chunks {
-                let size = chunk.buffer.size();
-                let staging = Staging::for_bytes(&self.gpu, &[0..size])?;
-                let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
-                encoder.copy_buffer_to_buffer(&chunk.buffer, 0, &staging.parts[0].0, 0, size);
-                self.gpu.queue().submit([encoder.finish()]);
-                let words = staging.read_blocking(&self.gpu)?;
-                let intact = |words: &[f32]| words.iter().all(|word| word.to_bits() == GUARD_WORD);
-                if !intact(&words[..GUARD]) || !intact(&words[words.len() - GUARD..]) {
-                    let step = self.program.name.clone();
-                    return Err(Error::OutOfBounds { step, value: storage.name.clone() });
-                }
+    /// Whether the pattern around a value is still there.
+    fn check_guards(&self, step: &str, storage: &Storage) -> Result<()> {
+        for chunk in &storage.chunks {
+            let size = chunk.buffer.size();
+            let staging = Staging::for_bytes(&self.gpu, &[0..size])?;
+            let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
+            encoder.copy_buffer_to_buffer(&chunk.buffer, 0, &staging.parts[0].0, 0, size);
+            self.gpu.queue().submit([encoder.finish()]);
+            let words = staging.read_blocking(&self.gpu)?;
+            let intact = |words: &[f32]| words.iter().all(|word| word.to_bits() == GUARD_WORD);
+            if !intact(&words[..GUARD]) || !intact(&words[words.len() - GUARD..]) {
+                return Err(Error::OutOfBounds { step: step.to_owned(), value: storage.name.clone() });
             }
         }
         Ok(())
@@ -377,13 +391,14 @@ impl Staging {
     }
 
     fn read_blocking(&self, gpu: &Gpu) -> Result<Vec<f32>> {
-        let answers = self.map();
+        let answers = gpu.guarded(|| Ok(self.map()))?;
         gpu.wait()?;
+        answers.iter().for_each(|answer| answer.wait());
         self.take(gpu, answers)
     }
 
     async fn read(&self, gpu: &Gpu) -> Result<Vec<f32>> {
-        let answers = self.map();
+        let answers = gpu.guarded(|| Ok(self.map()))?;
         // Ready once every mapping has answered; the application polls its device.
         std::future::poll_fn(|context| {
             let ready = answers.iter().all(|answer| answer.is_ready(context));
@@ -421,7 +436,11 @@ impl Staging {
 #[derive(Default)]
 struct Answer {
     inner: std::sync::Mutex<(Option<std::result::Result<(), wgpu::BufferAsyncError>>, Option<std::task::Waker>)>,
+    arrived: std::sync::Condvar,
 }
+
+/// How long an answer may take to arrive once the device has done everything.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 impl Answer {
     fn lock(&self) -> std::sync::MutexGuard<'_, (Option<std::result::Result<(), wgpu::BufferAsyncError>>, Option<std::task::Waker>)> {
@@ -434,6 +453,14 @@ impl Answer {
         if let Some(waker) = inner.1.take() {
             waker.wake();
         }
+        self.arrived.notify_all();
+    }
+
+    /// Blocks until the answer is there. Where several threads wait for a device, one of them delivers the answers of
+    /// all, and the others may come back a little earlier.
+    fn wait(&self) {
+        let missing = |inner: &mut (Option<_>, _)| inner.0.is_none();
+        drop(self.arrived.wait_timeout_while(self.lock(), PATIENCE, missing));
     }
 
     fn is_ready(&self, context: &std::task::Context) -> bool {

@@ -117,7 +117,7 @@ impl Resizer {
                 wgpu::BindGroupEntry { binding: 2, resource: self.crops.as_entire_binding() },
                 wgpu::BindGroupEntry { binding: 3, resource: wgpu::BindingResource::Buffer(out) },
             ];
-            let bind_group = gpu.guarded(|| Ok(gpu.create_bind_group(&pipeline.layout, &entries)))?;
+            let bind_group = gpu.create_bind_group(&pipeline.layout, &entries);
             self.bound = Some((picture.buffer.clone(), filter, pipeline, bind_group));
         }
         match &self.bound {

@@ -1,0 +1,200 @@
+//! One case on both backends, and how far apart they may be.
+
+use vultus::gpu::{Gpu, Kernel, kernels};
+use vultus::nn::Network;
+use vultus::ops::resize::ResizeCase;
+use vultus::ops::{self, Case, Filter, MaxPool2d, Op, RunState};
+use vultus::{Device, Options, Parameters, Random, Tensor};
+
+use super::{Comparison, checked, largest, run_op};
+
+/// The distance between 1 and the next f32.
+const EPSILON: f32 = f32::EPSILON;
+
+/// The cases of one operation in all of its directions.
+pub struct Twins {
+    pub cases: fn() -> Vec<Case>,
+    pub random_case: fn(&mut Random) -> Case,
+}
+
+impl Twins {
+    /// By the name of the operation's module.
+    pub fn of(op: &str) -> Self {
+        macro_rules! by_name {
+            ($($op:ident),+) => {
+                match op {
+                    $(stringify!($op) => Twins { cases: ops::$op::cases, random_case: ops::$op::random_case },)+
+                    _ => panic!("there is no operation {op}"),
+                }
+            };
+        }
+        by_name!(
+            adam, adaptive_avg_pool2d, conv2d, cross_entropy, dense, dropout, max_pool2d, prelu, relu, sgd, softmax
+        )
+    }
+}
+
+/// Runs a case on the CPU, and on the GPU with every kernel that suits it; the kernels that were used.
+pub fn check(gpu: &Gpu, case: &Case, seed: u64, comparison: &mut Comparison) -> Vec<String> {
+    // A step far from the first, and a rate at which updates are not lost beside the parameters.
+    let state = RunState { step: 3, learning_rate: 0.5, seed };
+    let inputs = case.inputs(seed);
+    let wanted = match run_op(&Device::Cpu, &case.op, &inputs, &state, &checked()) {
+        Ok(wanted) => wanted,
+        Err(error) => {
+            comparison.fail(case.name(), format!("CPU: {error}"));
+            return Vec::new();
+        }
+    };
+    let mut used = Vec::new();
+    for kernel in candidates(&case.op) {
+        let name = format!("{} with {}", case.name(), kernel.unwrap_or("the default"));
+        let options = Options { kernel: kernel.map(str::to_owned), ..checked() };
+        let plan = Device::Gpu(gpu.clone()).compile_op(&case.op, &case.shapes(), &options);
+        let run = plan.and_then(|mut plan| {
+            let found = plan.run_all(&inputs, &state)?;
+            Ok((found, plan.profile()?))
+        });
+        match run {
+            Err(error) => comparison.fail(name, error),
+            Ok((found, times)) => {
+                used.extend(times.iter().flat_map(|time| time.kernel.split(" + ").map(str::to_owned)));
+                for (index, (found, wanted)) in found.iter().zip(&wanted).enumerate() {
+                    let allowed = allowed(case, index, wanted);
+                    comparison.check_within(format!("{name}, output {index}"), found, wanted, allowed);
+                }
+            }
+        }
+    }
+    used
+}
+
+/// The kernels that do this operation; `None` (the default) where there is no choice.
+fn candidates(op: &Op) -> Vec<Option<&'static str>> {
+    let constant = |kernel: &Kernel, name: &str| kernel.constants.iter().find(|c| c.0 == name).map(|c| c.1);
+    let suits = |kernel: &&Kernel| match op {
+        Op::Conv2d(conv) => {
+            kernel.shader == "conv2d"
+                && kernel.bindings.len() == 4
+                && !kernel.bindings.contains(&vultus::gpu::Access::Unused)
+                && (constant(kernel, "RELU") == Some(1.0)) == conv.relu
+                && (constant(kernel, "KERNEL").is_none() || conv.kernel == [3, 3])
+        }
+        Op::Conv2dBackwardInput(conv, _) | Op::Conv2dBackwardWeight(conv) => {
+            let entry = if matches!(op, Op::Conv2dBackwardWeight(_)) { "gemm_weight" } else { "gemm_input" };
+            kernel.entry == entry && (constant(kernel, "KERNEL").is_none() || conv.kernel == [3, 3])
+        }
+        Op::Dense(_) => matches!(kernel.name, "dense/rows" | "dense/matmul"),
+        Op::Softmax => matches!(kernel.name, "softmax/forward" | "softmax/forward_wide"),
+        Op::SoftmaxBackward => matches!(kernel.name, "softmax/backward" | "softmax/backward_wide"),
+        _ => false,
+    };
+    let names: Vec<_> = kernels().filter(suits).map(|kernel| Some(kernel.name)).collect();
+    if names.is_empty() { vec![None] } else { names }
+}
+
+/// How far an output may be from the CPU's, in units of the output.
+fn allowed(case: &Case, output: usize, wanted: &Tensor) -> f32 {
+    let shapes = case.shapes();
+    let size = |shape: &[usize]| shape.iter().product::<usize>();
+    let largest = largest(wanted);
+    match &case.op {
+        Op::Relu | Op::ReluBackward | Op::MaxPool2d(_) => 0.0,
+        // One product, rounded once; devices may flush the smallest numbers to 0.
+        Op::Prelu | Op::Dropout(_) => EPSILON * largest,
+        Op::Conv2d(_) | Op::Dense(_) => sum(size(&shapes[1][1..]), 1.0, largest),
+        Op::Conv2dBackwardInput(..) | Op::DenseBackwardInput(..) => {
+            let weight = shapes[1];
+            let terms = size(weight) / size(&wanted.shape()[1..2]).max(1);
+            sum(terms.max(weight[0]), (2.0 * weight[0] as f32 / size(&weight[1..]) as f32).sqrt(), largest)
+        }
+        Op::Conv2dBackwardWeight(_) | Op::DenseBackwardWeight(_) => per_batch(shapes[1], largest),
+        Op::PreluBackward if output == 0 => EPSILON * largest,
+        Op::PreluBackward => per_batch(shapes[0], largest),
+        Op::MaxPool2dBackward(pool) => sum(pool.kernel * pool.kernel, 1.0, largest),
+        Op::AdaptiveAvgPool2d(_) | Op::AdaptiveAvgPool2dBackward(..) => {
+            let (from, to) = (size(&shapes[0][2..]), size(&wanted.shape()[2..]));
+            sum(from.div_ceil(to) + 4, (to as f32 / from as f32).min(1.0).sqrt(), largest)
+        }
+        // WGSL allows exp(x) an error of 3 + 2|x| units in the last place: |x|·exp(x) is at most 0.4 below 0.
+        Op::Softmax => (16.0 + (shapes[0][1] as f32).sqrt()) * EPSILON,
+        Op::SoftmaxBackward => sum(shapes[0][1], 1.0, largest),
+        // As softmax, then a logarithm; divided by the sum of the weights, about one per row.
+        Op::CrossEntropy(_) if output == 0 => 64.0 * EPSILON * largest.max(1.0),
+        Op::CrossEntropy(_) => (32.0 + (shapes[0][1] as f32).sqrt()) * EPSILON * largest.max(1.0 / shapes[0][0] as f32),
+        Op::Sgd(_) => 8.0 * EPSILON * largest,
+        // A root and two quotients, each exact to a few units in the last place.
+        Op::Adam(_) => 32.0 * EPSILON * largest,
+        other => panic!("no tolerance for {}", other.name()),
+    }
+}
+
+/// Sums of this many products of standard deviation `scale/√terms`, added up in another order: rounding errors grow
+/// with the root of their number; four standard deviations of each side.
+fn sum(terms: usize, scale: f32, largest: f32) -> f32 {
+    (8.0 + (terms as f32).sqrt()) * EPSILON * largest.max(scale)
+}
+
+/// Sums over batch and pixels of products of two standard normal values.
+fn per_batch(shape: &[usize], largest: f32) -> f32 {
+    let terms = shape[0] * shape[2..].iter().product::<usize>();
+    sum(terms, (terms as f32).sqrt(), largest)
+}
+
+/// A network that gives back its input, so that the step before it shows.
+fn identity(height: usize, width: usize) -> Network {
+    Network::new("identity", [3, height, width]).max_pool2d("identity", MaxPool2d::new(1, 1))
+}
+
+/// Cuts the same crops out of the same picture on both backends.
+pub fn check_resize(gpu: &Gpu, case: &ResizeCase, seed: u64, comparison: &mut Comparison) {
+    let [width, height] = case.picture;
+    let mut random = Random::new(seed);
+    let rgb: Vec<u8> = (0..3 * width * height).map(|_| random.bits() as u8).collect();
+    let run = |device: Device| {
+        let model = device.load(&identity(case.size[0], case.size[1]), &Parameters::new())?;
+        let mut plan = model.compile(case.crops.len(), &checked())?;
+        let picture = if let (4, Device::Gpu(gpu)) = (case.channels, &device) {
+            texture(gpu, &rgb, width, height)?
+        } else {
+            device.upload(&rgb, width, height)?
+        };
+        plan.set_picture(&picture, &case.crops, case.filter, &case.normalization)?;
+        plan.execute(&RunState::default())?;
+        plan.outputs()
+    };
+    let name = format!("{seed}: {case:?}");
+    let (found, wanted) = match (run(Device::Gpu(gpu.clone())), run(Device::Cpu)) {
+        (Ok(found), Ok(wanted)) => (found, wanted),
+        (found, wanted) => {
+            let errors = [found.err(), wanted.err()].map(|e| e.map(|e| e.to_string()).unwrap_or_default());
+            return comparison.fail(name, errors.join(" "));
+        }
+    };
+    // Bytes are summed exactly. A quotient may be 2.5 units in the last place off; with the bilinear filter one is a
+    // position of up to 60 pixels, and a pixel's place is worth up to 255 on each axis.
+    let position = if case.filter == Filter::Bilinear { 2.0 * 60.0 * 3.0 } else { 0.0 };
+    let deviation = case.normalization.std.iter().copied().fold(f32::INFINITY, f32::min);
+    let allowed = 255.0 * (8.0 + position) * EPSILON / deviation;
+    comparison.check_within(name, &found[0], &wanted[0], allowed);
+}
+
+/// The picture in a texture, as an application's camera would give it.
+fn texture(gpu: &Gpu, rgb: &[u8], width: u32, height: u32) -> vultus::Result<vultus::Picture> {
+    use vultus::wgpu;
+    let size = wgpu::Extent3d { width, height, depth_or_array_layers: 1 };
+    let texture = gpu.device().create_texture(&wgpu::TextureDescriptor {
+        label: None,
+        size,
+        mip_level_count: 1,
+        sample_count: 1,
+        dimension: wgpu::TextureDimension::D2,
+        format: wgpu::TextureFormat::Rgba8Unorm,
+        usage: wgpu::TextureUsages::COPY_SRC | wgpu::TextureUsages::COPY_DST,
+        view_formats: &[],
+    });
+    let rgba: Vec<u8> = rgb.chunks(3).flat_map(|pixel| [pixel[0], pixel[1], pixel[2], 255]).collect();
+    let layout = wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(4 * width), rows_per_image: None };
+    gpu.queue().write_texture(texture.as_image_copy(), &rgba, layout, size);
+    vultus::Picture::from_texture(gpu, &texture)
+}

@@ -1,0 +1,146 @@
+//! Kernels that are wrong on purpose: the comparison with the CPU twins must notice each of them.
+
+mod compare;
+
+use compare::twins::{self, Twins};
+use compare::{Comparison, fresh_gpu};
+use vultus::Random;
+use vultus::gpu::{Gpu, kernels, shader_source};
+
+/// What a wrong kernel is noticed by.
+const WRONG_VALUE: &str = "instead of";
+const NOT_WRITTEN: &str = "NaN at place";
+const OUTSIDE: &str = "wrote outside of its output";
+
+/// A change to a shader: its name, the operation and the kernel that must fail, the text that is replaced, the text in
+/// its place, and how the comparison fails.
+type Mutation = (&'static str, &'static str, &'static str, &'static str, &'static str, &'static str);
+
+const MUTATIONS: &[Mutation] = &[
+    ("conv2d", "conv2d", "conv2d/direct", "bias[params.bias_offset", "0.0 * bias[params.bias_offset", WRONG_VALUE),
+    ("conv2d", "conv2d", "conv2d/direct", "params.padding_x", "(params.padding_x * 0u)", WRONG_VALUE),
+    ("conv2d", "conv2d", "conv2d/direct", "params.y_offset +", "1u + params.y_offset +", OUTSIDE),
+    ("conv2d", "conv2d", "conv2d/direct", "RELU && value < 0.0", "false", WRONG_VALUE),
+    ("conv2d", "conv2d", "conv2d/gemm", "bias[params.bias_offset", "0.0 * bias[params.bias_offset", WRONG_VALUE),
+    ("conv2d", "conv2d", "conv2d/gemm", "params.y_offset +", "1u + params.y_offset +", OUTSIDE),
+    ("conv2d", "conv2d", "conv2d/gemm", "(pixel >= pixels)", "(pixel + 1u >= pixels)", NOT_WRITTEN),
+    (
+        "conv2d",
+        "conv2d_backward_input",
+        "conv2d/gemm_input",
+        "(channel >= params.channels)",
+        "(channel + 1u >= params.channels)",
+        NOT_WRITTEN,
+    ),
+    ("conv2d", "conv2d_backward_input", "conv2d/gemm_input", "% params.stride_y != 0u", "% 1u != 0u", WRONG_VALUE),
+    ("conv2d", "conv2d_backward_weight", "conv2d/gemm_weight", "(tap >= filter_size)", "(tap > filter_size)", OUTSIDE),
+    ("conv2d", "conv2d_backward_weight", "conv2d/gemm_weight", "partial[local + half]", "0.0", WRONG_VALUE),
+    ("dense", "dense", "dense/rows", "value += bias[", "value -= bias[", WRONG_VALUE),
+    ("dense", "dense", "dense/rows", "partial[local + half]", "vec4<f32>()", WRONG_VALUE),
+    ("dense", "dense", "dense/matmul", "n < params.columns)", "n <= params.columns)", OUTSIDE),
+    ("dense", "dense", "dense/matmul", "start < params.inner", "start + STEP < params.inner", WRONG_VALUE),
+    ("dense", "dense_backward_weight", "", "row < params.rows;", "row + 1u < params.rows;", WRONG_VALUE),
+    ("relu", "relu", "", "(i >= params.length)", "(i > params.length)", OUTSIDE),
+    ("relu", "relu", "", "(i >= params.length)", "(i + 1u >= params.length)", NOT_WRITTEN),
+    ("relu", "relu_backward", "", "> 0.0", ">= 0.0", WRONG_VALUE),
+    ("prelu", "prelu", "", "/ params.inner %", "%", WRONG_VALUE),
+    ("prelu", "prelu_backward", "", "sum += select", "sum = select", WRONG_VALUE),
+    ("prelu", "prelu_backward", "", "params.out_offset + channel", "params.out_offset + channel + 1u", OUTSIDE),
+    ("max_pool2d", "max_pool2d", "", "+ params.kernel,", "+ params.kernel - 1u,", WRONG_VALUE),
+    ("max_pool2d", "max_pool2d_backward", "", "value > best.value", "value >= best.value", WRONG_VALUE),
+    ("max_pool2d", "max_pool2d_backward", "", "(i >= params.planes * in_plane)", "(i > params.planes * in_plane)", OUTSIDE),
+    ("adaptive_avg_pool2d", "adaptive_avg_pool2d", "", "+ output - 1u", "", WRONG_VALUE),
+    ("adaptive_avg_pool2d", "adaptive_avg_pool2d_backward", "", "/ count", "", WRONG_VALUE),
+    ("softmax", "softmax", "softmax/forward", "/ sum;", ";", WRONG_VALUE),
+    ("softmax", "softmax", "softmax/forward_wide", "c = local;", "c = local + 1u;", NOT_WRITTEN),
+    ("softmax", "softmax_backward", "softmax/backward", "- sum)", ")", WRONG_VALUE),
+    ("softmax", "softmax_backward", "softmax/backward_wide", "partial[local + half]", "0.0", WRONG_VALUE),
+    ("cross_entropy", "cross_entropy", "", "value /= total.y", "value /= f32(params.rows)", WRONG_VALUE),
+    ("cross_entropy", "cross_entropy", "", "- soft * smooth_sum", "", WRONG_VALUE),
+    ("cross_entropy", "cross_entropy", "", "loss[params.loss_offset]", "loss[params.loss_offset + 1u]", OUTSIDE),
+    ("dropout", "dropout", "", "round < 10u", "round < 9u", WRONG_VALUE),
+    ("dropout", "dropout", "", "* params.scale", "", WRONG_VALUE),
+    ("sgd", "sgd", "", "params.weight_decay * before", "0.0", WRONG_VALUE),
+    ("sgd", "sgd", "", "d + params.momentum * v,", "v,", WRONG_VALUE),
+    ("sgd", "sgd", "", "(i >= params.length)", "(i > params.length)", OUTSIDE),
+    ("adam", "adam", "", "/ state.correction2", "", WRONG_VALUE),
+    ("adam", "adam", "", "params.decoupled != 0u", "true", WRONG_VALUE),
+    ("adam", "adam", "", "(i >= params.length)", "(i > params.length)", OUTSIDE),
+];
+
+/// The same for `resize`, which is no operation of a network.
+const RESIZE_MUTATIONS: &[(&str, &str, &str)] = &[
+    ("+ 0.5) * scale", ") * scale", WRONG_VALUE),
+    ("crop.zw - 1u)", "crop.zw)", WRONG_VALUE),
+    ("rgb.zyx", "rgb", WRONG_VALUE),
+    ("+ params.height - 1u", "", WRONG_VALUE),
+    ("rgb.x * 0.299", "rgb.x * 0.3", WRONG_VALUE),
+    ("(i >= params.crops * plane)", "(i + 1u >= params.crops * plane)", NOT_WRITTEN),
+    ("out[at + 2u * plane]", "out[at + 2u * plane + 1u]", OUTSIDE),
+];
+
+/// A device on which a shader was changed.
+fn mutated(shader: &str, from: &str, to: &str) -> Gpu {
+    let source = shader_source(shader).unwrap();
+    assert!(source.contains(from), "{shader}.wgsl has no {from:?} any more: change it in another way");
+    let gpu = fresh_gpu();
+    gpu.replace_shader(shader, source.replace(from, to)).unwrap();
+    gpu
+}
+
+#[test]
+fn every_wrong_kernel_is_noticed() {
+    let mut unnoticed = Vec::new();
+    for &(shader, op, kernel, from, to, sign) in MUTATIONS {
+        let gpu = mutated(shader, from, to);
+        let cases = (Twins::of(shader).cases)().into_iter().filter(|case| case.op.name() == op);
+        let small = cases.filter(|case| case.inputs(0)[0].len() < 1 << 16);
+        let noticed = small.into_iter().any(|case| {
+            let mut comparison = Comparison::default();
+            twins::check(&gpu, &case, 1, &mut comparison);
+            comparison.failures().iter().any(|failure| failure.contains(kernel) && failure.contains(sign))
+        });
+        if !noticed {
+            unnoticed.push(format!("{shader}: {from:?} -> {to:?}, no {sign:?} from {op} {kernel}"));
+        }
+    }
+    assert!(unnoticed.is_empty(), "unnoticed:\n{}", unnoticed.join("\n"));
+}
+
+#[test]
+fn every_wrong_resize_is_noticed() {
+    let mut unnoticed = Vec::new();
+    for &(from, to, sign) in RESIZE_MUTATIONS {
+        let gpu = mutated("resize", from, to);
+        let (mut random, mut comparison) = (Random::new(1), Comparison::default());
+        for seed in 0..40 {
+            let case = vultus::ops::resize::random_case(&mut random);
+            twins::check_resize(&gpu, &case, seed, &mut comparison);
+        }
+        if !comparison.failures().iter().any(|failure| failure.contains(sign)) {
+            unnoticed.push(format!("{from:?} -> {to:?}, no {sign:?}"));
+        }
+    }
+    assert!(unnoticed.is_empty(), "unnoticed:\n{}", unnoticed.join("\n"));
+}
+
+#[test]
+fn every_shader_has_a_wrong_one() {
+    for kernel in kernels().filter(|kernel| kernel.shader != "resize") {
+        assert!(MUTATIONS.iter().any(|mutation| mutation.0 == kernel.shader), "{}", kernel.shader);
+    }
+}
+
+#[test]
+fn a_shader_that_does_not_compile_is_an_error() {
+    let gpu = fresh_gpu();
+    gpu.replace_shader("relu", "fn forward( {").unwrap();
+    let device = vultus::Device::Gpu(gpu.clone());
+    let compile = || device.compile_op(&vultus::ops::Op::Relu, &[&[5]], &vultus::Options::default());
+    assert!(matches!(compile(), Err(vultus::Error::Device { .. })));
+    // The device goes on.
+    gpu.replace_shader("relu", shader_source("relu").unwrap()).unwrap();
+    let found = compile().unwrap().run(&vultus::Tensor::filled([5], -1.0)).unwrap();
+    assert_eq!(found[0].data(), [0.0; 5]);
+    assert!(matches!(gpu.replace_shader("none", ""), Err(vultus::Error::Shape { .. })));
+}

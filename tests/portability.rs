@@ -1,0 +1,120 @@
+//! Every kernel in the languages of every driver: what this machine's driver accepts is not enough.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use naga::ShaderStage::Compute;
+use naga::back::{PipelineConstants, hlsl, msl, pipeline_constants::process_overrides, spv};
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+use vultus::gpu::{Kernel, kernels, shader_source};
+
+/// Validates a kernel's shader as WebGPU without any optional feature does, and translates it for Vulkan, Metal and
+/// Direct3D 12.
+fn translate(kernel: &Kernel, source: &str) -> Result<(), String> {
+    let module = naga::front::wgsl::parse_str(source).map_err(|error| error.emit_to_string(source))?;
+    let info = Validator::new(ValidationFlags::all(), Capabilities::default())
+        .validate(&module)
+        .map_err(|error| error.emit_to_string(source))?;
+    let constants: PipelineConstants =
+        kernel.constants.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+    let entry = (Compute, kernel.entry.to_owned());
+    let (module, info) = process_overrides(&module, &info, Some((Compute, kernel.entry)), &constants)
+        .map_err(|error| format!("constants: {error}"))?;
+    let pipeline = spv::PipelineOptions { shader_stage: Compute, entry_point: kernel.entry.to_owned() };
+    let words = spv::write_vec(&module, &info, &spv::Options::default(), Some(&pipeline))
+        .map_err(|error| format!("SPIR-V: {error}"))?;
+    let pipeline = msl::PipelineOptions { entry_point: Some(entry.clone()), ..msl::PipelineOptions::default() };
+    // Metal 2.0 is the oldest that wgpu runs on.
+    let options = msl::Options { lang_version: (2, 0), ..msl::Options::default() };
+    let (metal, _) =
+        msl::write_string(&module, &info, &options, &pipeline).map_err(|error| format!("MSL: {error}"))?;
+    let (mut direct3d, options) = (String::new(), hlsl::Options::default());
+    let pipeline = hlsl::PipelineOptions { entry_point: Some(entry) };
+    hlsl::Writer::new(&mut direct3d, &options, &pipeline)
+        .write(&module, &info, None)
+        .map_err(|error| format!("HLSL: {error}"))?;
+    let empty = words.is_empty() || !metal.contains("kernel void") || !direct3d.contains("numthreads");
+    if empty { Err("a translation is empty".to_owned()) } else { Ok(()) }
+}
+
+/// The entry points of a shader, with the number of invocations per workgroup.
+fn entry_points(source: &str) -> BTreeMap<String, u32> {
+    let module = naga::front::wgsl::parse_str(source).unwrap();
+    let entries = module.entry_points.iter();
+    entries.map(|entry| (entry.name.clone(), entry.workgroup_size.iter().product())).collect()
+}
+
+/// The names of the files in `shaders/`, without their endings.
+fn shaders() -> BTreeSet<String> {
+    let folder: PathBuf = [env!("CARGO_MANIFEST_DIR"), "shaders"].iter().collect();
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    files.map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_kernel_translates_to_every_language() {
+    let check = |kernel: &Kernel| match translate(kernel, shader_source(kernel.shader).unwrap()) {
+        Ok(()) => None,
+        Err(reason) => Some(format!("{}: {reason}", kernel.name)),
+    };
+    let failures: Vec<String> = kernels().filter_map(check).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert!(kernels().count() > 20);
+}
+
+#[test]
+fn what_a_driver_would_refuse_fails() {
+    let kernel = kernels().find(|kernel| kernel.name == "dense/rows").unwrap();
+    let source = shader_source("dense").unwrap();
+    assert_eq!(translate(kernel, source), Ok(()));
+    for (from, to) in [
+        // Grammar, types, an unknown name, storage that is written although it is bound for reading only.
+        ("fn rows(", "fn rows(("),
+        ("var sum = vec4<f32>();", "var sum = 0u;"),
+        ("params.inner", "params.outer"),
+        ("var<storage, read_write> c", "var<storage, read> c"),
+        // An entry point of another name.
+        ("fn rows(", "fn lines("),
+    ] {
+        let broken = source.replace(from, to);
+        assert_ne!(broken, source);
+        assert!(translate(kernel, &broken).is_err(), "{from:?} -> {to:?}");
+    }
+}
+
+#[test]
+fn every_shader_and_every_entry_point_is_used() {
+    let used: BTreeSet<String> = kernels().map(|kernel| kernel.shader.to_owned()).collect();
+    assert_eq!(shaders(), used);
+    for shader in used {
+        let entries: BTreeSet<&str> = kernels().filter(|k| k.shader == shader).map(|k| k.entry).collect();
+        let written = entry_points(shader_source(&shader).unwrap());
+        assert_eq!(written.keys().map(String::as_str).collect::<BTreeSet<_>>(), entries, "{shader}.wgsl");
+    }
+}
+
+#[test]
+fn kernels_have_names_of_their_own() {
+    let names: BTreeSet<&str> = kernels().map(|kernel| kernel.name).collect();
+    assert_eq!(names.len(), kernels().count());
+    for kernel in kernels() {
+        assert!(kernel.name.starts_with(&format!("{}/", kernel.shader)), "{}", kernel.name);
+    }
+}
+
+#[test]
+fn workgroups_fit_the_smallest_device() {
+    // Every WebGPU device offers 256 invocations and 16 KiB of workgroup memory.
+    for shader in shaders() {
+        let source = shader_source(&shader).unwrap();
+        for (entry, invocations) in entry_points(source) {
+            assert!(invocations <= 256, "{shader}/{entry} has {invocations}");
+        }
+        let module = naga::front::wgsl::parse_str(source).unwrap();
+        let mut layouter = naga::proc::Layouter::default();
+        layouter.update(module.to_ctx()).unwrap();
+        let workgroup = module.global_variables.iter().filter(|(_, v)| v.space == naga::AddressSpace::WorkGroup);
+        let bytes: u32 = workgroup.map(|(_, variable)| layouter[variable.ty].size).sum();
+        assert!(bytes <= 16 << 10, "{shader} has {bytes} bytes of workgroup memory");
+    }
+}

@@ -1,0 +1,275 @@
+//! What a plan costs after its first run, what the device gets back, and what happens when the device is lost.
+
+mod compare;
+
+use compare::{Comparison, adapter, fresh_gpu, photo};
+use vultus::gpu::{Counts, Gpu};
+use vultus::nn::{Network, Optimizer, Trainable, Training, vgg16};
+use vultus::ops::{Adam, Conv2d, Crop, CrossEntropy, Filter, MaxPool2d, Normalization, RunState};
+use vultus::{Device, Error, Model, Options, Parameters, Picture, Plan, Result, Tensor, wgpu};
+
+/// A small classifier with every kind of layer that trains.
+fn network() -> Network {
+    Network::new("small", [3, 16, 16])
+        .conv2d("conv1", "conv1", 8, Conv2d::square(3, 1, 1))
+        .relu()
+        .max_pool2d("pool1", MaxPool2d::new(2, 2))
+        .conv2d("conv2", "conv2", 8, Conv2d::square(3, 1, 1))
+        .prelu("prelu2", "prelu2")
+        .adaptive_avg_pool2d("pool2", [2, 2])
+        .flatten()
+        .dense("fc1", "fc1", 16)
+        .relu()
+        .dropout(0.5)
+        .dense("fc2", "fc2", 7)
+        .softmax()
+}
+
+fn model(device: &Device) -> Result<Model> {
+    device.load(&network(), &network().initialize(1)?)
+}
+
+fn training() -> Training {
+    Training {
+        loss: CrossEntropy { label_smoothing: 0.1 },
+        class_weights: Vec::new(),
+        optimizer: Optimizer::Adam(Adam::default()),
+        trainable: Trainable::All,
+    }
+}
+
+fn input(batch: usize) -> Tensor {
+    Tensor::from_fn([batch, 3, 16, 16], |i| (i as f32 * 0.37).sin())
+}
+
+fn state(step: u32) -> RunState {
+    RunState { step, learning_rate: 0.01, seed: 5 }
+}
+
+/// One step on four pictures, one of which only fills up the batch.
+fn train(plan: &mut Plan, step: u32) -> Result<f32> {
+    plan.train(&input(4), &[Some(0), Some(3), None, Some(6)], &state(step))
+}
+
+/// A crop that is another one in every step.
+fn crop(step: u32) -> Crop {
+    Crop { x: step % 50, y: step % 40, width: 30 + step % 100, height: 20 + step % 90 }
+}
+
+fn cut(plan: &mut Plan, picture: &Picture, step: u32) -> Result<()> {
+    plan.set_picture(picture, &[crop(step), crop(step + 1)], Filter::Area, &Normalization::MTCNN)
+}
+
+/// Runs twice, and then again and again: nothing may be created any more.
+#[track_caller]
+fn assert_steady(gpu: &Gpu, mut run: impl FnMut(u32) -> Result<()>) {
+    let now = || (gpu.counts(), gpu.bytes_in_use());
+    run(1).unwrap();
+    run(2).unwrap();
+    let before = now();
+    assert!(before.0.buffers > 0 && before.0.bind_groups > 0 && before.0.pipelines > 0 && before.1 > 0);
+    for step in 3..=100 {
+        run(step).unwrap();
+        assert_eq!(now(), before, "step {step}");
+    }
+}
+
+#[test]
+fn later_runs_create_nothing_and_all_memory_comes_back() {
+    let gpu = fresh_gpu();
+    assert_eq!((gpu.counts(), gpu.bytes_in_use()), (Counts::default(), 0));
+    let device = Device::Gpu(gpu.clone());
+    let model = model(&device).unwrap();
+    let parameters = gpu.bytes_in_use();
+    assert_eq!(parameters, 4 * network().initialize(1).unwrap().values().map(|t| t.len() as u64).sum::<u64>());
+    {
+        let mut plan = model.compile(2, &Options::default()).unwrap();
+        assert_steady(&gpu, |_| plan.run(&input(2)).map(drop));
+        let mut plan = model.compile_training(4, &training(), &Options::default()).unwrap();
+        assert_steady(&gpu, |step| train(&mut plan, step).map(drop));
+    }
+    assert_eq!(gpu.bytes_in_use(), parameters);
+    {
+        let mut plan = model.compile(2, &Options::default()).unwrap();
+        let (rgb, width, height) = photo();
+        let picture = device.upload(&rgb, width, height).unwrap();
+        assert_steady(&gpu, |step| {
+            cut(&mut plan, &picture, step)?;
+            plan.execute(&RunState::default())?;
+            plan.outputs().map(drop)
+        });
+    }
+    assert_eq!(gpu.bytes_in_use(), parameters);
+    let plan = model.compile(1, &Options::default()).unwrap();
+    drop(model);
+    assert!(gpu.bytes_in_use() > parameters, "a plan keeps the parameters that it uses");
+    drop(plan);
+    assert_eq!(gpu.bytes_in_use(), 0);
+}
+
+#[test]
+fn inference_holds_two_activations_at_a_time() {
+    let gpu = fresh_gpu();
+    let network = vgg16::base_with_widths(64, &[&[8, 8], &[12, 12], &[16, 16, 16], &[24, 24, 24], &[32, 32, 32]]);
+    let model = Device::Gpu(gpu.clone()).load(&network, &network.initialize(1).unwrap()).unwrap();
+    let bytes = |batch: usize| {
+        let before = gpu.bytes_in_use();
+        let plan = model.compile(batch, &Options::default()).unwrap();
+        let bytes = gpu.bytes_in_use() - before;
+        drop(plan);
+        bytes
+    };
+    // Per image: the input, the largest two neighbours, the output, and the buffer through which it is read.
+    let (input, largest, output) = (3 * 64 * 64, 8 * 64 * 64, 32 * 2 * 2);
+    assert_eq!(bytes(6) - bytes(5), 4 * (input + 2 * largest + 2 * output));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits() {
+    for device in [Device::Cpu, Device::Gpu(fresh_gpu())] {
+        let run = || {
+            let model = model(&device).unwrap();
+            let mut plan = model.compile_training(4, &training(), &Options::default()).unwrap();
+            let losses: Vec<u32> = (1..=20).map(|step| train(&mut plan, step).unwrap().to_bits()).collect();
+            let bits = |t: Tensor| t.into_data().into_iter().map(f32::to_bits).collect::<Vec<_>>();
+            (losses, model.parameters().unwrap().into_values().map(bits).collect::<Vec<_>>())
+        };
+        let first = run();
+        assert!(first.0.windows(2).any(|pair| pair[0] != pair[1]), "nothing was trained on {device}");
+        assert!(first == run(), "{device}");
+    }
+}
+
+/// A device that an application has made for itself.
+fn foreign() -> (wgpu::Device, wgpu::Queue) {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY));
+    let same = adapters.iter().find(|found| found.get_info().name == adapter().info().name).unwrap();
+    pollster::block_on(same.request_device(&wgpu::DeviceDescriptor::default())).unwrap()
+}
+
+#[test]
+fn a_lost_device_is_an_error() {
+    let (device, queue) = foreign();
+    for (whose, gpu) in [("own", fresh_gpu()), ("foreign", Gpu::from_device(device, queue))] {
+        let device = Device::Gpu(gpu.clone());
+        let model = model(&device).unwrap();
+        let mut plan = model.compile(2, &Options::default()).unwrap();
+        let mut trained = model.compile_training(4, &training(), &Options::default()).unwrap();
+        let mut untouched = model.compile(1, &Options::default()).unwrap();
+        let (rgb, width, height) = photo();
+        let picture = device.upload(&rgb, width, height).unwrap();
+        plan.run(&input(2)).unwrap();
+        cut(&mut plan, &picture, 1).unwrap();
+        train(&mut trained, 1).unwrap();
+        gpu.device().destroy();
+        let mut failures = Vec::new();
+        let mut check = |what: &str, result: Result<()>| match result {
+            Err(Error::DeviceLost { .. }) => {}
+            other => failures.push(format!("{what}: {other:?}")),
+        };
+        check("run", plan.run(&input(2)).map(drop));
+        check("first run", untouched.run(&input(1)).map(drop));
+        check("outputs", plan.outputs().map(drop));
+        check("train", train(&mut trained, 2).map(drop));
+        check("gradient", trained.gradient("fc1.weight").map(drop));
+        check("set_picture", cut(&mut plan, &picture, 2).and_then(|()| plan.execute(&state(1))).and_then(|()| plan.wait()));
+        check("first set_picture", cut(&mut trained, &picture, 2));
+        check("profile", plan.profile().map(drop));
+        check("wait", plan.wait());
+        check("parameters", model.parameters().map(drop));
+        check("compile", model.compile(3, &Options::default()).map(drop));
+        check("upload", device.upload(&rgb, width, height).map(drop));
+        check("load", self::model(&device).map(drop));
+        check("run_async", pollster::block_on(plan.run_async(&input(2))).map(drop));
+        assert!(failures.is_empty(), "{whose} device:\n{}", failures.join("\n"));
+    }
+}
+
+#[test]
+fn a_run_can_be_awaited_while_the_application_polls() {
+    let gpu = fresh_gpu();
+    let model = model(&Device::Gpu(gpu.clone())).unwrap();
+    let mut plan = model.compile(2, &Options::default()).unwrap();
+    let wanted = plan.run(&input(2)).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let found = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                gpu.device().poll(wgpu::PollType::Poll).unwrap();
+                std::thread::yield_now();
+            }
+        });
+        let found = pollster::block_on(plan.run_async(&input(2))).unwrap();
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        found
+    });
+    assert_eq!(found, wanted);
+}
+
+#[test]
+fn two_engines_share_one_device() {
+    let (device, queue) = foreign();
+    let engines = [(); 2].map(|()| Device::Gpu(Gpu::from_device(device.clone(), queue.clone())));
+    let outputs = engines.each_ref().map(|engine| {
+        let mut plan = model(engine).unwrap().compile(2, &Options::default()).unwrap();
+        plan.run(&input(2)).unwrap()
+    });
+    assert_eq!(outputs[0], outputs[1]);
+    // A plan takes no picture of another device, even if the driver's is the same.
+    let cpu = Device::Cpu.upload(&[0; 3], 1, 1).unwrap();
+    let mut plan = model(&engines[0]).unwrap().compile(1, &Options::default()).unwrap();
+    let refused = plan.set_picture(&cpu, &[Crop::whole(1, 1)], Filter::Area, &Normalization::CAFFE);
+    assert!(matches!(refused, Err(Error::Shape { .. })));
+}
+
+#[test]
+fn threads_share_one_device() {
+    let device = Device::Gpu(fresh_gpu());
+    let model = model(&device).unwrap();
+    let wanted = model.compile(2, &Options::default()).unwrap().run(&input(2)).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let mut plan = model.compile(2, &Options::default()).unwrap();
+                for _ in 0..100 {
+                    assert_eq!(plan.run(&input(2)).unwrap(), wanted);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn an_application_encodes_runs_into_its_own_commands() {
+    let gpu = fresh_gpu();
+    let model = model(&Device::Gpu(gpu.clone())).unwrap();
+    let mut plan = model.compile(2, &Options::default()).unwrap();
+    let wanted = plan.run(&input(2)).unwrap();
+    plan.run(&Tensor::zeros([2, 3, 16, 16])).unwrap();
+    let on_gpu = plan.gpu().unwrap();
+    let (buffer, start) = on_gpu.input_buffer();
+    let bytes: Vec<u8> = input(2).data().iter().flat_map(|value| value.to_le_bytes()).collect();
+    gpu.queue().write_buffer(buffer, start, &bytes);
+    let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    on_gpu.encode(&mut encoder);
+    gpu.queue().submit([encoder.finish()]);
+    assert!(on_gpu.output_buffer(0).is_some() && on_gpu.output_buffer(1).is_none());
+    let mut comparison = Comparison::default();
+    comparison.check("encoded", &plan.outputs().unwrap()[0], &wanted[0], 0.0);
+    comparison.finish();
+}
+
+#[test]
+fn a_network_is_loaded_with_its_own_parameters_only() {
+    let good = network().initialize(1).unwrap();
+    let change = |change: fn(&mut Parameters)| {
+        let mut parameters = good.clone();
+        change(&mut parameters);
+        Device::Cpu.load(&network(), &parameters).err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    assert!(change(|p| drop(p.remove("fc1.bias"))).contains("fc1.bias is missing"));
+    assert!(change(|p| drop(p.insert("fc3.bias".into(), Tensor::zeros([1])))).contains("no parameter fc3.bias"));
+    assert!(change(|p| drop(p.insert("fc1.bias".into(), Tensor::zeros([15])))).contains("[16] is needed"));
+    assert_eq!(change(|_| ()), "");
+}

@@ -1,0 +1,112 @@
+//! The GPU's kernels against their CPU twins: every operation, every kernel, fixed and random cases. Memory is full of
+//! NaN before each run, and guards around every buffer find writes beside it.
+
+mod compare;
+
+use std::collections::BTreeSet;
+
+use compare::twins::{self, Twins};
+use compare::{Comparison, checked, gpu, run_op};
+use vultus::gpu::kernels;
+use vultus::ops::{Dropout, Op, RunState};
+use vultus::{Device, Options, Random, Tensor};
+
+/// Random cases per operation.
+const RANDOM_CASES: usize = 200;
+
+/// Checks all cases of one operation with all kernels that suit it, and that each of its kernels was used.
+fn check(op: &str) {
+    let twins = Twins::of(op);
+    let mut comparison = Comparison::default();
+    let mut used = BTreeSet::new();
+    let mut random = Random::new(2014);
+    let random_cases: Vec<_> = (0..RANDOM_CASES).map(|_| (twins.random_case)(&mut random)).collect();
+    for (number, case) in (twins.cases)().iter().chain(&random_cases).enumerate() {
+        used.extend(twins::check(&gpu(), case, number as u64, &mut comparison));
+    }
+    for kernel in kernels().filter(|kernel| kernel.shader == op && !used.contains(kernel.name)) {
+        comparison.fail(kernel.name, "no case has used it");
+    }
+    comparison.finish();
+}
+
+macro_rules! every_operation {
+    ($($op:ident),+) => {
+        $(#[test]
+        fn $op() {
+            check(stringify!($op));
+        })+
+
+        #[test]
+        fn no_shader_is_left_out() {
+            let tested = BTreeSet::from(["resize", $(stringify!($op)),+]);
+            let shaders: BTreeSet<&str> = kernels().map(|kernel| kernel.shader).collect();
+            assert_eq!(tested, shaders);
+        }
+    };
+}
+
+every_operation!(
+    adam, adaptive_avg_pool2d, conv2d, cross_entropy, dense, dropout, max_pool2d, prelu, relu, sgd, softmax
+);
+
+#[test]
+fn resize() {
+    let mut comparison = Comparison::default();
+    let mut random = Random::new(2014);
+    for number in 0..RANDOM_CASES {
+        let case = vultus::ops::resize::random_case(&mut random);
+        twins::check_resize(&gpu(), &case, number as u64, &mut comparison);
+    }
+    comparison.finish();
+}
+
+/// Which of many ones dropout keeps.
+fn kept(device: &Device, dropout: Dropout, state: &RunState) -> Vec<bool> {
+    let ones = Tensor::filled([100_001], 1.0);
+    let dropped = run_op(device, &Op::Dropout(dropout), &[ones], state, &checked()).unwrap();
+    dropped[0].data().iter().map(|&value| value != 0.0).collect()
+}
+
+#[test]
+fn masks_of_dropout_follow_seed_step_and_layer() {
+    let state = RunState { step: 3, seed: 1 << 40 | 7, learning_rate: 0.0 };
+    let dropout = Dropout { probability: 0.3, layer: 2 };
+    for device in [Device::Cpu, Device::Gpu(gpu())] {
+        let mask = kept(&device, dropout, &state);
+        assert_eq!(mask, kept(&Device::Cpu, dropout, &state), "{device}");
+        for (what, dropout, state) in [
+            ("step", dropout, RunState { step: 4, ..state }),
+            ("low word of the seed", dropout, RunState { seed: state.seed + 1, ..state }),
+            ("high word of the seed", dropout, RunState { seed: 7, ..state }),
+            ("layer", Dropout { layer: 3, ..dropout }, state),
+        ] {
+            let other = kept(&device, dropout, &state);
+            // Independent masks agree where both keep or both drop: 0.58 of the places; identical ones in all.
+            let equal = mask.iter().zip(&other).filter(|(a, b)| a == b).count() as f64 / mask.len() as f64;
+            assert!((equal - 0.58).abs() < 0.01, "{what} on {device}: {equal} of the places are alike");
+        }
+    }
+}
+
+#[test]
+fn dropout_drops_the_fraction_that_it_should() {
+    for probability in [0.0, 0.1, 0.5, 0.9] {
+        let kept = kept(&Device::Gpu(gpu()), Dropout { probability, layer: 0 }, &RunState::default());
+        let dropped = kept.iter().filter(|&&kept| !kept).count() as f32;
+        let (n, p) = (kept.len() as f32, probability);
+        let deviation = (n * p * (1.0 - p)).sqrt();
+        // Less than one in a million seeds fails at five standard deviations.
+        assert!((dropped - n * p).abs() <= 5.0 * deviation, "{dropped} of {n} with a probability of {p}");
+    }
+}
+
+#[test]
+fn a_kernel_that_does_not_exist_changes_nothing() {
+    let x = Tensor::from_fn([3, 5], |i| i as f32 - 7.0);
+    let run = |kernel: Option<&str>| {
+        let options = Options { kernel: kernel.map(str::to_owned), ..checked() };
+        run_op(&Device::Gpu(gpu()), &Op::Relu, std::slice::from_ref(&x), &RunState::default(), &options).unwrap()
+    };
+    assert_eq!(run(Some("relu/none")), run(None));
+}
