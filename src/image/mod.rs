@@ -1,12 +1,18 @@
-//! Pictures from files.
-use std::path::Path;
+//! Pictures from files: decoded, upright, 8-bit RGB.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use vultus::Device;
+//!
+//! let image = vultus::image::read(Path::new("photo.jpg"))?;
+//! let picture = Device::best().upload(&image, image.width(), image.height())?;
+//! # Ok::<(), vultus::Error>(())
+//! ```
 
-use ::image::RgbImage;
+mod decode;
+mod folder;
+mod jpeg;
 
-use crate::error::{Error, Result};
-
-/// Decodes a file.
-pub fn decode_file(path: &Path) -> Result<RgbImage> {
-    let image = ::image::open(path).map_err(|e| Error::Image { file: path.to_path_buf(), reason: e.to_string() })?;
-    Ok(image.to_rgb8())
-}
+pub use ::image::RgbImage;
+pub use decode::{MAX_FILE_BYTES, MAX_PIXELS, from_bytes, read};
+pub use folder::pictures_in;
