@@ -27,7 +27,10 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let weights = Store::open(None)?.load(DefaultFile::Mtcnn)?;
     let mut detector = Detector::new(&device, weights, DetectorOptions::default())?;
     println!("{device}");
-    println!("{:<20} {:>5} {:>6} {:>8} {:>9} {:>7} {:>9}", "file", "faces", "wanted", "min IoU", "landmarks", "extras", "ms");
+    println!(
+        "{:<20} {:>5} {:>6} {:>8} {:>9} {:>7} {:>9}",
+        "file", "faces", "wanted", "min IoU", "landmarks", "extras", "ms"
+    );
     let mut agree = true;
     for image in &Reference::read(Path::new(reference))?.images {
         agree &= check(&device, &mut detector, Path::new(folder), image)?;

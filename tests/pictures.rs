@@ -154,16 +154,8 @@ fn pictures_are_turned_upright_as_exif_says() {
     let jpeg = encode(quarters(32, 16), ImageFormat::Jpeg);
     // What the upright picture has in its upper left, upper right, lower left and lower right corner, as EXIF 2.3
     // defines where the file's first row and column are to be seen.
-    let upright = [
-        (1, "RGBW"),
-        (2, "GRWB"),
-        (3, "WBGR"),
-        (4, "BWRG"),
-        (5, "RBGW"),
-        (6, "BRWG"),
-        (7, "WGBR"),
-        (8, "GWRB"),
-    ];
+    let upright =
+        [(1, "RGBW"), (2, "GRWB"), (3, "WBGR"), (4, "BWRG"), (5, "RBGW"), (6, "BRWG"), (7, "WGBR"), (8, "GWRB")];
     for (orientation, corners) in upright {
         let read = decode(&with_orientation(&jpeg, orientation)).unwrap();
         let turned = orientation >= 5;

@@ -97,10 +97,15 @@ impl Detector {
         let parameters = mtcnn::reordered(weights.parameters)?;
         let of = |network: &Network| -> Parameters {
             let prefix = format!("{}.", network.name());
-            parameters.iter().filter(|(name, _)| name.starts_with(&prefix)).map(|(n, t)| (n.clone(), t.clone())).collect()
+            parameters
+                .iter()
+                .filter(|(name, _)| name.starts_with(&prefix))
+                .map(|(n, t)| (n.clone(), t.clone()))
+                .collect()
         };
         let [pnet, rnet, onet] = networks;
-        let compile = |network: &Network, batch| device.load(network, &of(network))?.compile(batch, &Options::default());
+        let compile =
+            |network: &Network, batch| device.load(network, &of(network))?.compile(batch, &Options::default());
         Ok(Detector {
             device: device.clone(),
             options,
