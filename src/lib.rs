@@ -6,6 +6,7 @@ mod cpu;
 pub mod data;
 mod device;
 mod error;
+pub mod face;
 pub mod gpu;
 pub mod image;
 mod model;
