@@ -45,7 +45,7 @@ fn check(
     folder: &Path,
     image: &ReferenceImage,
 ) -> Result<bool, Box<dyn Error>> {
-    let rgb = vultus::image::read(&folder.join(&image.file))?;
+    let rgb = vultus::image::decode_file(&folder.join(&image.file))?;
     if rgb.dimensions() != (image.width, image.height) {
         return Err(format!("{} is not the reference's picture: its size is {:?}", image.file, rgb.dimensions()).into());
     }

@@ -31,7 +31,7 @@ fn detector(device: &Device) -> Detector {
 }
 
 fn astronaut(device: &Device) -> Picture {
-    let image = vultus::image::read(Path::new("tests/photos/astronaut.png")).unwrap();
+    let image = vultus::image::decode_file(Path::new("tests/photos/astronaut.png")).unwrap();
     device.upload(&image, image.width(), image.height()).unwrap()
 }
 
@@ -106,7 +106,7 @@ fn a_comparison_tells_faces_apart() {
 #[test]
 fn faces_are_found_across_the_tiles_of_a_large_picture() {
     let (device, side, large) = (Device::Cpu, 128, 3200);
-    let whole = vultus::image::read(Path::new("tests/photos/astronaut.png")).unwrap();
+    let whole = vultus::image::decode_file(Path::new("tests/photos/astronaut.png")).unwrap();
     let small = image::imageops::thumbnail(&whole, side, side);
     // One scale of 0.5; the next has cells of 240 pixels.
     let options = DetectorOptions { min_face: 24.0, factor: 0.1, ..DetectorOptions::default() };

@@ -6,7 +6,7 @@ use std::io::Cursor;
 use std::path::Path;
 
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, RgbImage, Rgba};
-use vultus::image::{from_bytes, pictures_in, read};
+use vultus::image::{decode_bytes, decode_file, pictures_in};
 use vultus::{Error, Result};
 
 /// Formats that keep every pixel, with an extension.
@@ -26,7 +26,7 @@ fn encode(picture: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
 }
 
 fn decode(bytes: &[u8]) -> Result<RgbImage> {
-    from_bytes(Path::new("picture"), bytes)
+    decode_bytes(Path::new("picture"), bytes)
 }
 
 /// Four quarters: red, green, blue and white.
@@ -68,7 +68,7 @@ fn lossless_formats_give_their_pixels() {
     for (format, extension) in LOSSLESS {
         let path = folder.path().join(format!("picture.{extension}"));
         fs::write(&path, encode(quarters(7, 5), format)).unwrap();
-        assert_eq!(read(&path).unwrap(), quarters(7, 5), "{format:?}");
+        assert_eq!(decode_file(&path).unwrap(), quarters(7, 5), "{format:?}");
     }
 }
 
@@ -78,7 +78,7 @@ fn the_contents_count_and_not_the_name() {
     for name in ["picture.jpg", "picture.txt", "picture"] {
         let path = folder.path().join(name);
         fs::write(&path, encode(quarters(4, 4), ImageFormat::Png)).unwrap();
-        assert_eq!(read(&path).unwrap(), quarters(4, 4), "{name}");
+        assert_eq!(decode_file(&path).unwrap(), quarters(4, 4), "{name}");
     }
 }
 
@@ -132,7 +132,7 @@ fn a_jpeg_gives_nearly_its_pixels() {
 
 #[test]
 fn a_cmyk_jpeg_becomes_rgb() {
-    let read = read(Path::new("tests/photos/cmyk.jpg")).unwrap();
+    let read = decode_file(Path::new("tests/photos/cmyk.jpg")).unwrap();
     assert_eq!(read.dimensions(), (16, 16));
     // Cyan grows by 17 from left to right and magenta from top to bottom; 6 for the compression.
     for (x, y) in [(0, 0), (15, 0), (0, 15), (15, 15), (8, 4)] {
@@ -254,16 +254,16 @@ fn pictures_that_are_too_large_are_refused_before_they_are_decoded() {
 #[test]
 fn folders_and_missing_files_are_refused() {
     let folder = tempfile::tempdir().unwrap();
-    assert_refused(read(folder.path()), &["this is a folder", folder.path().to_str().unwrap()]);
+    assert_refused(decode_file(folder.path()), &["this is a folder", folder.path().to_str().unwrap()]);
     let missing = folder.path().join("missing.png");
-    let error = read(&missing).unwrap_err();
+    let error = decode_file(&missing).unwrap_err();
     assert!(matches!(&error, Error::Io { path, .. } if *path == missing), "{error:?}");
 }
 
 #[cfg(unix)]
 #[test]
 fn devices_are_refused() {
-    assert_refused(read(Path::new("/dev/zero")), &["/dev/zero: this is not an ordinary file"]);
+    assert_refused(decode_file(Path::new("/dev/zero")), &["/dev/zero: this is not an ordinary file"]);
 }
 
 #[test]

@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
+use crate::nn::Network;
 use crate::nn::vgg16::{self, Pooling};
-use crate::nn::{Network, vgg16::head};
 use crate::ops::Normalization;
 use crate::weights::WeightFile;
 
@@ -95,7 +95,7 @@ impl HeadCard {
         let &[channels, height, width] = shapes[0].as_slice() else {
             return Err(Error::shape("vgg16-base", format!("gives {:?}, not feature maps", shapes[0])));
         };
-        Ok(head([channels, height, width], self.pooling, &self.hidden, 0.0, self.classes.len()))
+        Ok(vgg16::head([channels, height, width], self.pooling, &self.hidden, 0.0, self.classes.len()))
     }
 
     /// The first key whose value is out of its range, and why.

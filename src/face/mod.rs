@@ -11,7 +11,7 @@
 //! let (base, head) = (store.load(DefaultFile::Vgg16Base)?, store.load(DefaultFile::ExpressionHead)?);
 //! let mut recognizer = Recognizer::new(&device, base, head, 8)?;
 //!
-//! let image = vultus::image::read(Path::new("photo.jpg"))?;
+//! let image = vultus::image::decode_file(Path::new("photo.jpg"))?;
 //! let picture = device.upload(&image, image.width(), image.height())?;
 //! let faces = detector.detect(&picture)?;
 //! let crops: Vec<_> = faces.iter().map(|face| recognizer.crop(face, &picture)).collect();

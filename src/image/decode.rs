@@ -24,8 +24,8 @@ const MAX_DECODER_BYTES: u64 = 1 << 30;
 /// channels, alpha is dropped. Of an animation this is the first frame.
 ///
 /// # Errors
-/// [`Error::Io`] if the file cannot be read; [`Error::Image`] if it is not an ordinary file, or as [`from_bytes`].
-pub fn read(path: &Path) -> Result<RgbImage> {
+/// [`Error::Io`] if the file cannot be read; [`Error::Image`] if it is not an ordinary file, or as [`decode_bytes`].
+pub fn decode_file(path: &Path) -> Result<RgbImage> {
     let metadata = fs::metadata(path).map_err(|e| Error::io(path, e))?;
     if metadata.is_dir() {
         return Err(refused(path, "this is a folder, a picture is needed"));
@@ -34,15 +34,15 @@ pub fn read(path: &Path) -> Result<RgbImage> {
         return Err(refused(path, "this is not an ordinary file"));
     }
     check_file_size(path, metadata.len())?;
-    from_bytes(path, &fs::read(path).map_err(|e| Error::io(path, e))?)
+    decode_bytes(path, &fs::read(path).map_err(|e| Error::io(path, e))?)
 }
 
-/// [`read`] for a file's bytes; `path` is only for messages.
+/// [`decode_file`] for a file's bytes; `path` is only for messages.
 ///
 /// # Errors
 /// [`Error::Image`] if this is not a picture, is damaged or cut short, has no pixels, or is larger than [`MAX_PIXELS`]
 /// or [`MAX_FILE_BYTES`] allow.
-pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<RgbImage> {
+pub fn decode_bytes(path: &Path, bytes: &[u8]) -> Result<RgbImage> {
     check_file_size(path, bytes.len() as u64)?;
     decode(bytes).map_err(|reason| refused(path, reason))
 }

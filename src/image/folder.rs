@@ -7,7 +7,7 @@ use ::image::ImageFormat;
 
 use crate::error::{Error, Result};
 
-/// The files of a folder (not of the folders in it) whose extension is that of a format that [`super::read`] knows, in
+/// The files of a folder (not of the folders in it) whose extension is that of a format that [`super::decode_file`] knows, in
 /// order of their names. Hidden files (`.name`) are left out. The files are not opened.
 ///
 /// # Errors

@@ -4,7 +4,7 @@
 //! use std::path::Path;
 //! use vultus::Device;
 //!
-//! let image = vultus::image::read(Path::new("photo.jpg"))?;
+//! let image = vultus::image::decode_file(Path::new("photo.jpg"))?;
 //! let picture = Device::best().upload(&image, image.width(), image.height())?;
 //! # Ok::<(), vultus::Error>(())
 //! ```
@@ -14,5 +14,5 @@ mod folder;
 mod jpeg;
 
 pub use ::image::RgbImage;
-pub use decode::{MAX_FILE_BYTES, MAX_PIXELS, from_bytes, read};
+pub use decode::{MAX_FILE_BYTES, MAX_PIXELS, decode_bytes, decode_file};
 pub use folder::pictures_in;
