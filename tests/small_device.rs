@@ -125,10 +125,10 @@ fn convolutions_are_cut_by_images_and_by_filters() {
         ([2, 256, 8, 8], 256, Conv2d::square(3, 1, 1)),
         // A batch of 64: y takes 4 MB, x 0.8 MB.
         ([64, 3, 32, 32], 16, Conv2d::square(3, 1, 1)),
-        // One image of y takes 2 MB, more than a binding; x 0.26 MB.
-        ([2, 4, 128, 128], 32, Conv2d::square(3, 1, 1)),
+        // One image of y takes 1.5 MB, more than a binding; x 0.15 MB.
+        ([2, 4, 96, 96], 40, Conv2d::square(3, 1, 1)),
         // Both: weights of 1.1 MB, and images of x that fill a binding to its last byte.
-        ([2, 64, 64, 64], 480, Conv2d { stride: [4, 5], ..Conv2d::square(3, 1, 1) }),
+        ([2, 256, 32, 32], 120, Conv2d { stride: [4, 5], ..Conv2d::square(3, 1, 1) }),
     ] {
         let [oh, ow] = conv.output_size([h, w]).unwrap();
         let x = normal(&mut random, &[n, c, h, w], 1.0);
