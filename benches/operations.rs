@@ -1,0 +1,67 @@
+//! Every operation on VGG16's shapes, on the CPU and on a GPU adapter: `cargo bench --bench operations`.
+//!
+//! The adapter is the best hardware one, or the one that `VULTUS_DEVICE` names. Filters as in every criterion bench:
+//! `cargo bench --bench operations -- conv2d/cpu`.
+
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use vultus::ops::{self, Case, RunState};
+use vultus::{Device, Options};
+
+/// VGG16's layers at 224×224 and batch 1, and for what VGG16 has no layer the cases that the tests use.
+fn cases() -> Vec<Case> {
+    let mut cases = ops::conv2d::vgg16_cases(1, 224);
+    cases.extend(ops::max_pool2d::vgg16_cases(1, 224));
+    cases.extend(ops::dense::vgg16_cases(1));
+    cases.extend(ops::dense::vgg16_cases(32).into_iter().take(3));
+    for others in [
+        ops::relu::cases(),
+        ops::prelu::cases(),
+        ops::adaptive_avg_pool2d::cases(),
+        ops::softmax::cases(),
+        ops::cross_entropy::cases(),
+        ops::dropout::cases(),
+        ops::sgd::cases(),
+        ops::adam::cases(),
+    ] {
+        cases.extend(others);
+    }
+    cases
+}
+
+fn devices() -> Vec<(&'static str, Device)> {
+    let mut devices = vec![("cpu", Device::Cpu)];
+    let name = std::env::var("VULTUS_DEVICE").unwrap_or_else(|_| "gpu".to_owned());
+    match Device::named(&name) {
+        Ok(gpu) => devices.push(("gpu", gpu)),
+        Err(error) => eprintln!("only the CPU is measured: {error}"),
+    }
+    devices
+}
+
+fn operations(criterion: &mut Criterion) {
+    let devices = devices();
+    for case in cases() {
+        let inputs = case.inputs(1);
+        let shapes = case.shapes();
+        let outputs = case.op.output_shapes(&shapes).expect("cases are valid");
+        let mut group = criterion.benchmark_group(case.name());
+        group.throughput(Throughput::Elements(case.op.flops(&shapes, &outputs)));
+        group.sample_size(10).warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_millis(500));
+        for (name, device) in &devices {
+            let mut plan = device.compile_op(&case.op, &shapes, &Options::default()).expect("cases fit every device");
+            plan.run_all(&inputs, &RunState::default()).expect("cases run");
+            group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
+                bencher.iter(|| {
+                    plan.execute(&RunState::default()).expect("the device is there");
+                    plan.wait().expect("the device is there");
+                });
+            });
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, operations);
+criterion_main!(benches);

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Runs all tests. They need a GPU adapter: where there is none, Mesa's software driver is installed (Debian, Ubuntu).
+set -euo pipefail
+cd "$(dirname "$0")"
+
+root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+adapters() { cargo run --quiet -- devices --json --quiet | grep -q '"backend"'; }
+
+cargo build
+if ! adapters; then
+    if ! command -v apt-get >/dev/null; then
+        echo "test.sh: there is no GPU adapter; install a Vulkan driver (Mesa's lavapipe will do)" >&2
+        exit 1
+    fi
+    root apt-get update
+    root apt-get install --yes --no-install-recommends libvulkan1 mesa-vulkan-drivers
+fi
+cargo test "$@"
