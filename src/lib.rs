@@ -5,7 +5,9 @@
 mod cpu;
 mod device;
 mod error;
+pub mod face;
 pub mod gpu;
+pub mod image;
 mod model;
 pub mod nn;
 pub mod ops;

@@ -1,0 +1,191 @@
+//! Finding faces: MTCNN (Zhang, Zhang, Li, Qiao 2016, arXiv:1604.02878) as facenet-pytorch 2.6 runs it.
+
+use serde::Serialize;
+
+use super::boxes::{Bounds, Candidate, Overlap, clipped, corrected, squared, suppress};
+use super::proposals::{CELL, Pyramid};
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::nn::{Network, mtcnn};
+use crate::ops::{Crop, Filter, Normalization, RunState};
+use crate::picture::Picture;
+use crate::plan::{Options, Plan};
+use crate::tensor::Parameters;
+use crate::weights::WeightFile;
+
+/// Proposals that R-Net judges at a time.
+const RNET_BATCH: usize = 64;
+/// Proposals that O-Net judges at a time.
+const ONET_BATCH: usize = 16;
+
+/// What counts as a face.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DetectorOptions {
+    /// The side of the smallest face in pixels, at least 12. Time grows with the square of its inverse.
+    pub min_face: f32,
+    /// The probabilities from which on P-Net, R-Net and O-Net take a box for a face: 0 to 1.
+    pub thresholds: [f32; 3],
+    /// The ratio of one scale to the next, 0.1 to 0.95. Faces between two scales may be missed if it is small.
+    pub factor: f32,
+}
+
+impl Default for DetectorOptions {
+    /// facenet-pytorch's: 20 pixels, 0.6, 0.7, 0.7, and 0.709 (about half the pixels from scale to scale).
+    fn default() -> Self {
+        DetectorOptions { min_face: 20.0, thresholds: [0.6, 0.7, 0.7], factor: 0.709 }
+    }
+}
+
+impl DetectorOptions {
+    fn check(&self) -> Result<()> {
+        let refuse = |reason: String| Err(Error::shape("detector", reason));
+        if !(self.min_face >= CELL as f32 && self.min_face.is_finite()) {
+            return refuse(format!("the smallest face has {} pixels, at least {CELL} are needed", self.min_face));
+        }
+        if let Some(threshold) = self.thresholds.iter().find(|t| !(0.0..=1.0).contains(*t)) {
+            return refuse(format!("the threshold {threshold} is not a probability"));
+        }
+        if !(0.1..=0.95).contains(&self.factor) {
+            return refuse(format!("the factor {} is not within 0.1 and 0.95", self.factor));
+        }
+        Ok(())
+    }
+}
+
+/// A face in a picture.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Face {
+    /// Left, upper, right and lower edge in pixels of the picture. They may lie a little outside of it.
+    pub bounds: [f32; 4],
+    /// The probability that this is a face.
+    pub probability: f32,
+    /// x and y of the eyes, the nose and the corners of the mouth; of pairs first what is left in the picture.
+    pub landmarks: [[f32; 2]; 5],
+}
+
+impl Face {
+    fn area(&self) -> f32 {
+        (self.bounds[2] - self.bounds[0]) * (self.bounds[3] - self.bounds[1])
+    }
+}
+
+/// Finds faces in pictures. It keeps the plans for the size of the last picture, so pictures of one size (a video) are
+/// the fastest.
+pub struct Detector {
+    device: Device,
+    options: DetectorOptions,
+    pnet: Parameters,
+    pyramid: Option<Pyramid>,
+    rnet: Plan,
+    onet: Plan,
+}
+
+impl Detector {
+    /// A detector on a device, from the file of MTCNN's weights.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] if the file holds other tensors; [`Error::Shape`] if an option is out of its range;
+    /// [`Error::Limit`] or [`Error::Device`] if the device cannot hold the networks.
+    pub fn new(device: &Device, weights: WeightFile, options: DetectorOptions) -> Result<Self> {
+        options.check()?;
+        let networks = [mtcnn::pnet(CELL, CELL)?, mtcnn::rnet()?, mtcnn::onet()?];
+        let mut expected = Vec::new();
+        for network in &networks {
+            expected.extend(network.parameter_shapes()?);
+        }
+        weights.check_shapes(&expected)?;
+        let parameters = mtcnn::reordered(weights.parameters)?;
+        let of = |network: &Network| -> Parameters {
+            let prefix = format!("{}.", network.name());
+            parameters.iter().filter(|(name, _)| name.starts_with(&prefix)).map(|(n, t)| (n.clone(), t.clone())).collect()
+        };
+        let [pnet, rnet, onet] = networks;
+        let compile = |network: &Network, batch| device.load(network, &of(network))?.compile(batch, &Options::default());
+        Ok(Detector {
+            device: device.clone(),
+            options,
+            pnet: of(&pnet),
+            pyramid: None,
+            rnet: compile(&rnet, RNET_BATCH)?,
+            onet: compile(&onet, ONET_BATCH)?,
+        })
+    }
+
+    /// The faces in a picture, the largest first. A picture smaller than the smallest face has none.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the picture is on another device; [`Error::Limit`] or [`Error::Device`] if the device cannot
+    /// work on a picture of its size; [`Error::DeviceLost`] if the device is gone.
+    pub fn detect(&mut self, picture: &Picture) -> Result<Vec<Face>> {
+        let [proposed, refined, accepted] = self.options.thresholds;
+        let squares = self.pyramid(picture)?.propose(picture, proposed)?;
+        let squares = refine(judge(&mut self.rnet, picture, &squares, refined)?);
+        let mut faces = finish(judge(&mut self.onet, picture, &squares, accepted)?);
+        faces.sort_by(|a, b| b.area().total_cmp(&a.area()));
+        Ok(faces)
+    }
+
+    /// The plans for pictures of this size. Those for the last size go before new ones are made: both could be too much
+    /// for the device.
+    fn pyramid(&mut self, picture: &Picture) -> Result<&mut Pyramid> {
+        let pyramid = match self.pyramid.take().filter(|pyramid| pyramid.fits(picture)) {
+            Some(pyramid) => pyramid,
+            None => Pyramid::new(&self.device, &self.pnet, picture.width(), picture.height(), &self.options)?,
+        };
+        Ok(self.pyramid.insert(pyramid))
+    }
+}
+
+/// What a network of the second or third stage says of a box.
+struct Judged {
+    candidate: Candidate,
+    /// O-Net's x1 … x5, y1 … y5 relative to the box; empty for R-Net.
+    landmarks: Vec<f32>,
+}
+
+/// The boxes whose contents the network takes for a face. What lies outside of the picture is not looked at.
+fn judge(plan: &mut Plan, picture: &Picture, boxes: &[Bounds], threshold: f32) -> Result<Vec<Judged>> {
+    let clip = |b: &Bounds| clipped(b, picture.width(), picture.height()).map(|crop| (*b, crop));
+    let inside: Vec<(Bounds, Crop)> = boxes.iter().filter_map(clip).collect();
+    let batch = plan.input_shapes()[0][0];
+    let mut judged = Vec::new();
+    for piece in inside.chunks(batch) {
+        let crops: Vec<Crop> = piece.iter().map(|(_, crop)| *crop).collect();
+        plan.set_picture(picture, &crops, Filter::Area, &Normalization::MTCNN)?;
+        plan.execute(&RunState::default())?;
+        let outputs = plan.outputs()?;
+        for (i, &(bounds, _)) in piece.iter().enumerate() {
+            let (score, offsets) = (outputs[0].data()[2 * i + 1], &outputs[1].data()[4 * i..]);
+            if score > threshold {
+                let candidate = Candidate { bounds, score, offsets: [0, 1, 2, 3].map(|edge| offsets[edge]) };
+                let landmarks = outputs.get(2).map_or(Vec::new(), |output| output.data()[10 * i..][..10].to_vec());
+                judged.push(Judged { candidate, landmarks });
+            }
+        }
+    }
+    Ok(judged)
+}
+
+/// The end of the second stage: squares for the third.
+fn refine(judged: Vec<Judged>) -> Vec<Bounds> {
+    let candidates: Vec<Candidate> = judged.into_iter().map(|judged| judged.candidate).collect();
+    let kept = suppress(&candidates, 0.7, Overlap::Union).into_iter().map(|i| &candidates[i]);
+    kept.map(|c| squared(&corrected(&c.bounds, &c.offsets, 1.0))).collect()
+}
+
+/// The end of the third stage. Landmarks are relative to the box before its correction, suppression looks at the boxes
+/// after it.
+fn finish(judged: Vec<Judged>) -> Vec<Face> {
+    let bounds = |c: &Candidate| corrected(&c.bounds, &c.offsets, 1.0);
+    let corrected: Vec<Candidate> =
+        judged.iter().map(|j| Candidate { bounds: bounds(&j.candidate), ..j.candidate }).collect();
+    let face = |i: usize| {
+        let [x1, y1, x2, y2] = judged[i].candidate.bounds;
+        let (width, height) = (x2 - x1 + 1.0, y2 - y1 + 1.0);
+        let (xs, ys) = judged[i].landmarks.split_at(5);
+        let landmark = |k: usize| [width * xs[k] + x1 - 1.0, height * ys[k] + y1 - 1.0];
+        let landmarks = [0, 1, 2, 3, 4].map(landmark);
+        Face { bounds: corrected[i].bounds, probability: corrected[i].score, landmarks }
+    };
+    suppress(&corrected, 0.7, Overlap::Smaller).into_iter().map(face).collect()
+}

@@ -1,0 +1,100 @@
+//! From a file's bytes to upright 8-bit RGB, within limits that are checked before anything is decoded.
+
+use std::fs;
+use std::io::Cursor;
+use std::path::Path;
+
+use ::image::metadata::Orientation;
+use ::image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
+
+use super::jpeg;
+use crate::error::{Error, Result};
+
+/// The most pixels that a picture may have: 100 megapixels.
+pub const MAX_PIXELS: u64 = 100_000_000;
+
+/// The largest file that is read: 1 GiB, more than the largest picture needs at 16 bits for each of four channels.
+pub const MAX_FILE_BYTES: u64 = 1 << 30;
+
+/// The most memory that a decoder may take for the picture and for itself, each.
+const MAX_DECODER_BYTES: u64 = 1 << 30;
+
+/// Reads a picture: JPEG (also CMYK), PNG, BMP, GIF, TIFF, WebP or PNM, told apart by their contents, not by the file's
+/// name. It is turned upright as its EXIF orientation says. 16 bits are rounded to 8, gray is put into all three
+/// channels, alpha is dropped. Of an animation this is the first frame.
+///
+/// # Errors
+/// [`Error::Io`] if the file cannot be read; [`Error::Image`] if it is not an ordinary file, or as [`from_bytes`].
+pub fn read(path: &Path) -> Result<RgbImage> {
+    let metadata = fs::metadata(path).map_err(|e| Error::io(path, e))?;
+    if metadata.is_dir() {
+        return Err(refused(path, "this is a folder, a picture is needed"));
+    }
+    if !metadata.is_file() {
+        return Err(refused(path, "this is not an ordinary file"));
+    }
+    check_file_size(path, metadata.len())?;
+    from_bytes(path, &fs::read(path).map_err(|e| Error::io(path, e))?)
+}
+
+/// [`read`] for a file's bytes; `path` is only for messages.
+///
+/// # Errors
+/// [`Error::Image`] if this is not a picture, is damaged or cut short, has no pixels, or is larger than [`MAX_PIXELS`]
+/// or [`MAX_FILE_BYTES`] allow.
+pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<RgbImage> {
+    check_file_size(path, bytes.len() as u64)?;
+    decode(bytes).map_err(|reason| refused(path, reason))
+}
+
+fn refused(path: &Path, reason: impl Into<String>) -> Error {
+    Error::Image { file: path.to_path_buf(), reason: reason.into() }
+}
+
+fn check_file_size(path: &Path, bytes: u64) -> Result<()> {
+    if bytes > MAX_FILE_BYTES {
+        return Err(refused(path, format!("the file has {bytes} bytes, at most {MAX_FILE_BYTES} are read")));
+    }
+    Ok(())
+}
+
+fn decode(bytes: &[u8]) -> std::result::Result<RgbImage, String> {
+    if bytes.is_empty() {
+        return Err("the file is empty".to_owned());
+    }
+    let format = ::image::guess_format(bytes).ok().filter(ImageFormat::reading_enabled);
+    let format = format.ok_or("this is not a JPEG, PNG, BMP, GIF, TIFF, WebP or PNM picture")?;
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(MAX_DECODER_BYTES);
+    reader.limits(limits);
+
+    let mut decoder = reader.into_decoder().map_err(|e| e.to_string())?;
+    let (width, height) = decoder.dimensions();
+    check_size(width, height, decoder.total_bytes())?;
+    if format == ImageFormat::Jpeg && !jpeg::is_complete(bytes) {
+        return Err("the picture is cut short: its end is missing".to_owned());
+    }
+    // EXIF data that cannot be understood say nothing: the picture stays as it is.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let picture = DynamicImage::from_decoder(decoder).map_err(|e| e.to_string())?;
+    let mut picture = DynamicImage::ImageRgb8(picture.into_rgb8());
+    picture.apply_orientation(orientation);
+    Ok(picture.into_rgb8())
+}
+
+/// Whether the picture is worth decoding and may be.
+fn check_size(width: u32, height: u32, decoded_bytes: u64) -> std::result::Result<(), String> {
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels == 0 {
+        return Err(format!("the picture has no pixels: its size is {width}×{height}"));
+    }
+    if pixels > MAX_PIXELS {
+        let (megapixels, limit) = (pixels as f64 / 1e6, MAX_PIXELS / 1_000_000);
+        return Err(format!("{width}×{height} pixels are {megapixels:.1} megapixels, at most {limit} are read"));
+    }
+    if decoded_bytes > MAX_DECODER_BYTES {
+        return Err(format!("decoded it has {decoded_bytes} bytes, at most {MAX_DECODER_BYTES} are read"));
+    }
+    Ok(())
+}

@@ -1,0 +1,273 @@
+//! Faces: the same as facenet-pytorch's, none where there are none, and heads that do not fit are refused.
+
+mod mtcnn_reference;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use mtcnn_reference::{Comparison, Reference};
+use vultus::face::{Detector, DetectorOptions, HeadCard, Recognizer};
+use vultus::gpu::Adapter;
+use vultus::nn::vgg16::{self, Pooling};
+use vultus::ops::{Crop, Normalization};
+use vultus::weights::safetensors::read;
+use vultus::weights::{DefaultFile, Store, WeightFile};
+use vultus::{Device, Error, Parameters, Picture, Result};
+
+/// The best hardware adapter, else a software adapter: the kernels are tested on every machine.
+fn gpu() -> Device {
+    let adapters = Adapter::all();
+    let best = adapters.first().expect("there is no adapter: install Mesa's llvmpipe or another software driver");
+    Device::Gpu(best.open().unwrap())
+}
+
+fn weights(which: DefaultFile) -> WeightFile {
+    read(&Path::new("weights").join(which.file_name())).unwrap()
+}
+
+fn detector(device: &Device) -> Detector {
+    Detector::new(device, weights(DefaultFile::Mtcnn), DetectorOptions::default()).unwrap()
+}
+
+fn astronaut(device: &Device) -> Picture {
+    let image = vultus::image::read(Path::new("tests/photos/astronaut.png")).unwrap();
+    device.upload(&image, image.width(), image.height()).unwrap()
+}
+
+/// A picture of one colour.
+fn plain(device: &Device, width: u32, height: u32, colour: [u8; 3]) -> Picture {
+    device.upload(&colour.repeat((width * height) as usize), width, height).unwrap()
+}
+
+fn check_astronaut(device: &Device) {
+    let reference = Reference::read(Path::new("tests/photos/mtcnn_reference.json")).unwrap();
+    let image = reference.images.iter().find(|image| image.file == "astronaut.png").unwrap();
+    let picture = astronaut(device);
+    assert_eq!((picture.width(), picture.height()), (image.width, image.height));
+    let mut detector = detector(device);
+    let faces = detector.detect(&picture).unwrap();
+    let comparison = Comparison::new(&faces, &image.faces);
+    assert!(comparison.agrees() && faces.len() == 1, "{comparison:?} {faces:?}");
+    // Another size of picture between does not change what is found.
+    detector.detect(&plain(device, 100, 50, [90; 3])).unwrap();
+    assert_eq!(detector.detect(&picture).unwrap(), faces);
+}
+
+fn check_nothing(device: &Device) {
+    let mut detector = detector(device);
+    for (width, height) in [(1, 1), (11, 300), (19, 19), (20, 20), (300, 21), (160, 120)] {
+        for colour in [[0; 3], [255; 3], [200, 150, 120]] {
+            let faces = detector.detect(&plain(device, width, height, colour)).unwrap();
+            assert!(faces.is_empty(), "{width}×{height} of {colour:?}: {faces:?}");
+        }
+    }
+}
+
+#[test]
+fn the_cpu_finds_the_astronaut() {
+    check_astronaut(&Device::Cpu);
+}
+
+#[test]
+fn the_gpu_finds_the_astronaut() {
+    check_astronaut(&gpu());
+}
+
+#[test]
+fn the_cpu_finds_nothing_where_there_is_nothing() {
+    check_nothing(&Device::Cpu);
+}
+
+#[test]
+fn the_gpu_finds_nothing_where_there_is_nothing() {
+    check_nothing(&gpu());
+}
+
+#[test]
+fn a_comparison_tells_faces_apart() {
+    let reference = Reference::read(Path::new("tests/photos/mtcnn_reference.json")).unwrap();
+    let image = reference.images.iter().find(|image| image.file == "astronaut.png").unwrap();
+    let device = Device::Cpu;
+    let faces = detector(&device).detect(&astronaut(&device)).unwrap();
+    let agrees = |faces: &[_], wanted: &[_]| Comparison::new(faces, wanted).agrees();
+    assert!(!agrees(&[], &image.faces), "a face that is missed");
+    assert!(!agrees(&faces, &[]), "a face too many");
+    let mut moved = faces.clone();
+    moved[0].bounds = moved[0].bounds.map(|edge| edge + 30.0);
+    assert!(!agrees(&moved, &image.faces), "a face elsewhere");
+    let mut moved = faces.clone();
+    moved[0].landmarks[3][0] += 6.0;
+    assert!(!agrees(&moved, &image.faces), "a mouth elsewhere");
+}
+
+/// A large picture is looked at in tiles: the astronaut three times as large, where the face must be where it was.
+#[test]
+fn a_large_picture_gives_the_face_of_the_small_one() {
+    let device = Device::Cpu;
+    let image = vultus::image::read(Path::new("tests/photos/astronaut.png")).unwrap();
+    let scale = 5;
+    let large = vultus::image::RgbImage::from_fn(scale * 512, scale * 512, |x, y| *image.get_pixel(x / scale, y / scale));
+    let picture = device.upload(&large, large.width(), large.height()).unwrap();
+    let mut faces = detector(&device).detect(&picture).unwrap();
+    faces.retain(|face| face.probability > 0.9);
+    for face in &mut faces {
+        face.bounds = face.bounds.map(|v| v / scale as f32);
+        face.landmarks = face.landmarks.map(|point| point.map(|v| v / scale as f32));
+    }
+    let reference = Reference::read(Path::new("tests/photos/mtcnn_reference.json")).unwrap();
+    let comparison = Comparison::new(&faces, &reference.images[0].faces);
+    assert!(comparison.agrees(), "{comparison:?} {faces:?}");
+}
+
+#[test]
+fn detectors_are_refused_what_they_cannot_use() {
+    let refused = |options: DetectorOptions, part: &str| {
+        let error = Detector::new(&Device::Cpu, weights(DefaultFile::Mtcnn), options).err().unwrap();
+        assert!(matches!(error, Error::Shape { .. }) && error.to_string().contains(part), "{error}");
+    };
+    let standard = DetectorOptions::default();
+    refused(DetectorOptions { min_face: 5.0, ..standard }, "the smallest face has 5 pixels, at least 12");
+    refused(DetectorOptions { min_face: f32::NAN, ..standard }, "the smallest face");
+    refused(DetectorOptions { thresholds: [0.6, 1.7, 0.7], ..standard }, "the threshold 1.7 is not a probability");
+    refused(DetectorOptions { factor: 1.0, ..standard }, "the factor 1 is not within 0.1 and 0.95");
+    let other = Detector::new(&Device::Cpu, weights(DefaultFile::ExpressionHead), standard).err().unwrap();
+    assert!(matches!(&other, Error::Weights { tensor: Some(name), .. } if name == "pnet.conv1.bias" || name.contains("net.")), "{other}");
+}
+
+/// A head for the default base at an input of 32 pixels, with a card.
+fn head(base: &WeightFile) -> (WeightFile, HeadCard) {
+    let card = HeadCard {
+        classes: ["angry", "happy", "sad"].map(str::to_owned).to_vec(),
+        input: 32,
+        pooling: Pooling::Flatten,
+        hidden: vec![8],
+        preprocessing: Normalization::CAFFE,
+        base_sha256: base.sha256.clone(),
+        margin: 1.1,
+    };
+    let network = vgg16::head([512, 1, 1], Pooling::Flatten, &card.hidden, 0.0, 3);
+    let file = WeightFile {
+        path: PathBuf::from("head.safetensors"),
+        parameters: network.initialize(1).unwrap(),
+        metadata: card.to_metadata().unwrap(),
+        sha256: "0".repeat(64),
+    };
+    (file, card)
+}
+
+#[test]
+fn a_card_comes_back_from_its_metadata() {
+    let base = WeightFile {
+        path: PathBuf::new(),
+        parameters: Parameters::new(),
+        metadata: BTreeMap::new(),
+        sha256: "0123456789abcdef".repeat(4),
+    };
+    let (mut file, mut card) = head(&base);
+    assert_eq!(HeadCard::from_file(&file).unwrap(), card);
+    card.pooling = Pooling::Average;
+    card.hidden = Vec::new();
+    card.preprocessing = Normalization { gray: true, ..Normalization::TORCHVISION };
+    file.metadata = card.to_metadata().unwrap();
+    file.metadata.insert("license".to_owned(), "MIT".to_owned());
+    assert_eq!(HeadCard::from_file(&file).unwrap(), card);
+    card.margin = 0.0;
+    let error = card.to_metadata().unwrap_err().to_string();
+    assert!(error.contains("margin is 0, not within 0.5 and 4"), "{error}");
+}
+
+/// Crops of both filters in more than one batch get the scores that each gets alone.
+fn check_recognizer(device: &Device) -> Vec<Vec<f32>> {
+    let base = weights(DefaultFile::Vgg16Base);
+    let (head, _) = head(&base);
+    let picture = astronaut(device);
+    let mut recognizer = Recognizer::new(device, base, head, 2).unwrap();
+    assert_eq!(recognizer.classes(), ["angry", "happy", "sad"]);
+    let crop = |x, y, side| Crop { x, y, width: side, height: side };
+    let crops = [crop(180, 60, 100), crop(0, 0, 20), crop(0, 0, 512), crop(300, 200, 31), crop(200, 100, 32)];
+    let scores = recognizer.recognize(&picture, &crops).unwrap();
+    for (crop, together) in crops.iter().zip(&scores) {
+        let alone = recognizer.recognize(&picture, &[*crop]).unwrap().remove(0);
+        assert_eq!(*together, alone);
+        assert_eq!(alone.len(), 3);
+        assert!((alone.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{alone:?}");
+    }
+    assert!((1..crops.len()).all(|i| scores[i] != scores[0]), "different crops have different scores: {scores:?}");
+    assert!(recognizer.recognize(&picture, &[]).unwrap().is_empty());
+    assert!(matches!(recognizer.recognize(&picture, &[crop(500, 0, 20)]), Err(Error::Shape { .. })));
+    scores
+}
+
+#[test]
+fn cpu_and_gpu_recognize_the_same() {
+    let (cpu, gpu) = (check_recognizer(&Device::Cpu), check_recognizer(&gpu()));
+    for (a, b) in cpu.iter().flatten().zip(gpu.iter().flatten()) {
+        // Thirteen convolutions in another order of summation, before a softmax.
+        assert!((a - b).abs() < 1e-3, "{cpu:?}\n{gpu:?}");
+    }
+}
+
+/// Asserts that base and head are refused with a text that begins with the head's name and contains all of these parts.
+#[track_caller]
+fn assert_refused(result: Result<Recognizer>, parts: &[&str]) {
+    let error = result.err().expect("this should be refused");
+    let text = error.to_string();
+    assert!(matches!(error, Error::Weights { .. }) && text.starts_with("head.safetensors"), "{text}");
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in: {text}");
+    }
+}
+
+#[test]
+fn heads_that_do_not_fit_are_refused() {
+    let base = weights(DefaultFile::Vgg16Base);
+    let (good, card) = head(&base);
+    let new = |base: &WeightFile, head: WeightFile| Recognizer::new(&Device::Cpu, base.clone(), head, 1);
+
+    let mut another = base.clone();
+    another.sha256 = "f".repeat(64);
+    assert_refused(new(&another, good.clone()), &["made for another base", &base.sha256, &another.sha256]);
+
+    let mut four = good.clone();
+    four.metadata.insert("classes".to_owned(), r#"["a","b","c","d"]"#.to_owned());
+    let parts = ["tensor classifier.3.weight", "it has 3 rows", "\"classes\" has 4 names"];
+    assert_refused(new(&base, four), &parts);
+
+    let mut wider = good.clone();
+    wider.metadata.insert("hidden".to_owned(), "[9]".to_owned());
+    assert_refused(new(&base, wider), &["tensor classifier.0", "its shape is"]);
+
+    for key in card.to_metadata().unwrap().keys() {
+        let mut lacking = good.clone();
+        lacking.metadata.remove(key);
+        assert_refused(new(&base, lacking), &[&format!("its metadata lack the key {key:?}")]);
+        let mut broken = good.clone();
+        broken.metadata.insert(key.clone(), "{oops".to_owned());
+        assert_refused(new(&base, broken), &[&format!("its metadata key {key:?}"), "{oops"]);
+    }
+
+    for (key, value, part) in [
+        ("classes", r#"["a"]"#, "has 1 names, at least 2"),
+        ("classes", r#"["a","b","a"]"#, "has the name \"a\" twice"),
+        ("classes", r#"["a","b"," "]"#, "has a name that is empty"),
+        ("input", "16", "is 16, not within 32 and 1024"),
+        ("input", "-1", "cannot be read"),
+        ("hidden", "[0]", "has the width 0"),
+        ("margin", "9", "is 9, not within"),
+        ("preprocessing", r#"{"order":"rgb","mean":[0,0,0],"std":[1,0,1],"gray":false}"#, "std must be above 0"),
+    ] {
+        let mut wrong = good.clone();
+        wrong.metadata.insert(key.to_owned(), value.to_owned());
+        assert_refused(new(&base, wrong), &[&format!("its metadata key {key:?}"), part]);
+    }
+
+    let error = Recognizer::new(&Device::Cpu, base, good, 0).err().unwrap();
+    assert!(matches!(error, Error::Shape { .. }), "{error}");
+}
+
+#[cfg(feature = "embed")]
+#[test]
+fn the_embedded_weights_make_a_detector() {
+    let store = Store::open(None).unwrap();
+    Detector::new(&Device::Cpu, store.load(DefaultFile::Mtcnn).unwrap(), DetectorOptions::default()).unwrap();
+}
