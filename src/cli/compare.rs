@@ -1,0 +1,210 @@
+//! `vultus compare`: does the GPU compute what the CPU computes?
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::builder::RangedU64ValueParser;
+use serde::Serialize;
+use vultus::gpu::{Adapter, Gpu};
+use vultus::image::{self, RgbImage};
+use vultus::nn::{Network, vgg16};
+use vultus::ops::{Crop, Filter, Normalization, RunState};
+use vultus::weights::WeightFile;
+use vultus::{Device, Error, Options, Plan, Tensor};
+
+use super::failure::Failure;
+use super::global::Global;
+use super::table::{Align, Table, widest};
+
+/// Compare every layer of VGG16's base on the GPU with the CPU
+///
+/// Both run the whole base on the same picture. A layer agrees if no value is further from the CPU's than 1e-4 of the
+/// layer's largest magnitude: both sum up to 4608 products of f32 in another order. Exit status 1 if a layer does not.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  vultus compare                                the best GPU, a portrait that is built in
+  vultus compare --device llvmpipe --input 64   a software adapter must be named
+  vultus compare photo.jpg --weights vgg16.safetensors --json")]
+pub struct Arguments {
+    /// The picture to run on [default: a portrait that is built in]
+    image: Option<PathBuf>,
+    /// Height and width that the picture is scaled to
+    #[arg(long, value_name = "N", default_value_t = vgg16::INPUT, value_parser = RangedU64ValueParser::<usize>::new().range(32..=2048))]
+    input: usize,
+    /// Print one JSON object: {"device", "layers": [{"name", "max_abs", "relative"}], "agree"}
+    #[arg(long)]
+    json: bool,
+}
+
+/// The error that a layer may have, relative to its largest magnitude.
+const TOLERANCE: f64 = 1e-4;
+
+/// Eileen Collins, NASA, public domain.
+const PORTRAIT: &[u8] = include_bytes!("../../tests/photos/astronaut_face_224.png");
+
+#[derive(Serialize)]
+struct Comparison {
+    device: String,
+    layers: Vec<Layer>,
+    agree: bool,
+}
+
+/// How far one layer's outputs are apart. A NaN on either side makes both numbers infinite (`null` in JSON).
+#[derive(Serialize)]
+struct Layer {
+    name: String,
+    /// The largest difference.
+    max_abs: f64,
+    /// The same, divided by the largest magnitude on the CPU.
+    relative: f64,
+}
+
+/// Compares the layers.
+pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
+    let gpu = gpu(global)?;
+    let picture = match &arguments.image {
+        Some(path) => image::read(path)?,
+        None => image::from_bytes(Path::new("the built-in portrait"), PORTRAIT)?,
+    };
+    let weights = global.vgg16_base()?;
+    let network = vgg16::base(arguments.input);
+    weights.check_shapes(&network.parameter_shapes()?)?;
+    let normalization = normalization(&weights)?;
+
+    let start = |device: &Device| start(device, &network, &weights, &picture, &normalization);
+    let (mut on_gpu, mut on_cpu) = (start(&gpu)?, start(&Device::Cpu)?);
+    let names: Vec<String> = on_cpu.layers().into_iter().map(str::to_owned).collect();
+    let layers = names.into_iter().map(|name| Layer::compare(name, &mut on_gpu, &mut on_cpu));
+    let layers: Vec<Layer> = layers.collect::<Result<_, _>>()?;
+    let agree = layers.iter().all(Layer::agrees);
+    let comparison = Comparison { device: gpu.gpu().map_or("", Gpu::name).to_owned(), layers, agree };
+
+    if arguments.json {
+        serde_json::to_writer(&mut *out, &comparison)?;
+        writeln!(out)?;
+    } else {
+        comparison.write(out)?;
+    }
+    match comparison.layers.iter().find(|layer| !layer.agrees()) {
+        None => Ok(()),
+        Some(layer) => Err(Failure::Failed(format!("{gpu} and the CPU part at {}", layer.name))),
+    }
+}
+
+/// The GPU that `--device` names, else the best hardware one.
+fn gpu(global: &Global) -> Result<Device, Failure> {
+    if global.device.is_none() && Gpu::new().is_err() {
+        let names: Vec<String> = Adapter::all().iter().map(|adapter| adapter.info().name).collect();
+        return Err(Failure::Usage(match names.as_slice() {
+            [] => "there is no GPU to compare with the CPU: no driver offers an adapter".to_owned(),
+            _ => format!("there is no hardware GPU; name a software adapter with --device: {}", names.join(", ")),
+        }));
+    }
+    match global.device()? {
+        Device::Cpu => Err(Failure::Usage("compare takes a GPU, and compares it with the CPU".to_owned())),
+        gpu => Ok(gpu),
+    }
+}
+
+/// What the base expects of its input: what the file says of itself, else what torchvision's networks expect.
+fn normalization(weights: &WeightFile) -> Result<Normalization, Error> {
+    let Some(text) = weights.metadata.get("preprocessing") else { return Ok(Normalization::TORCHVISION) };
+    serde_json::from_str(text).map_err(|error| Error::Weights {
+        file: weights.path.clone(),
+        tensor: None,
+        reason: format!("its metadata's \"preprocessing\" cannot be read: {error}"),
+    })
+}
+
+/// Runs the network on a picture and keeps what every layer gives.
+fn start(
+    device: &Device,
+    network: &Network,
+    weights: &WeightFile,
+    picture: &RgbImage,
+    normalization: &Normalization,
+) -> Result<Plan, Error> {
+    let model = device.load(network, &weights.parameters)?;
+    let mut plan = model.compile(1, &Options { keep_activations: true, ..Options::default() })?;
+    let (width, height) = (picture.width(), picture.height());
+    let reduces = width.max(height) as usize > network.input()[1];
+    let filter = if reduces { Filter::Area } else { Filter::Bilinear };
+    let uploaded = device.upload(picture.as_raw(), width, height)?;
+    plan.set_picture(&uploaded, &[Crop::whole(width, height)], filter, normalization)?;
+    plan.execute(&RunState::default())?;
+    Ok(plan)
+}
+
+impl Layer {
+    fn compare(name: String, gpu: &mut Plan, cpu: &mut Plan) -> Result<Self, Error> {
+        let (found, wanted) = (gpu.activation(&name)?, cpu.activation(&name)?);
+        let (max_abs, relative) = distance(&found, &wanted);
+        Ok(Layer { name, max_abs, relative })
+    }
+
+    fn agrees(&self) -> bool {
+        self.relative <= TOLERANCE
+    }
+}
+
+/// The largest difference, as it is and relative to the largest magnitude of what is wanted.
+fn distance(found: &Tensor, wanted: &Tensor) -> (f64, f64) {
+    let (mut difference, mut magnitude) = (0f64, 0f64);
+    for (&a, &b) in found.data().iter().zip(wanted.data()) {
+        let (a, b) = (f64::from(a), f64::from(b));
+        if !a.is_finite() || !b.is_finite() {
+            return (f64::INFINITY, f64::INFINITY);
+        }
+        difference = difference.max((a - b).abs());
+        magnitude = magnitude.max(b.abs());
+    }
+    (difference, if difference == 0.0 { 0.0 } else { difference / magnitude })
+}
+
+impl Comparison {
+    fn write(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        let width = widest(self.layers.iter().map(|layer| layer.name.as_str()));
+        let table = Table::new([
+            ("layer", Align::Left, width),
+            ("max abs error", Align::Right, 9),
+            ("relative", Align::Right, 9),
+        ]);
+        table.head(out)?;
+        for Layer { name, max_abs, relative } in &self.layers {
+            table.row(out, [name.clone(), format!("{max_abs:.2e}"), format!("{relative:.2e}")])?;
+        }
+        match self.layers.iter().find(|layer| !layer.agrees()) {
+            None => writeln!(out, "{} agrees with the CPU (tolerance {TOLERANCE:e} relative)", self.device)?,
+            Some(Layer { name, .. }) => {
+                writeln!(out, "{} parts from the CPU at {name} (tolerance {TOLERANCE:e} relative)", self.device)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tensor(values: [f32; 3]) -> Tensor {
+        Tensor::from_fn([3], |i| values[i])
+    }
+
+    #[test]
+    fn the_distance_is_relative_to_the_largest_magnitude_on_the_cpu() {
+        assert_eq!(distance(&tensor([1.0, -2.0, 0.5]), &tensor([1.0, -4.0, 0.0])), (2.0, 0.5));
+        assert_eq!(distance(&tensor([0.0; 3]), &tensor([0.0; 3])), (0.0, 0.0));
+        assert_eq!(distance(&tensor([0.1, 0.0, 0.0]), &tensor([0.0; 3])).1, f64::INFINITY);
+    }
+
+    #[test]
+    fn a_nan_on_either_side_never_agrees() {
+        for (found, wanted) in
+            [([f32::NAN, 0.0, 0.0], [0.0; 3]), ([0.0; 3], [f32::NAN, 0.0, 0.0]), ([f32::NAN; 3], [f32::NAN; 3])]
+        {
+            let (max_abs, relative) = distance(&tensor(found), &tensor(wanted));
+            assert!(!Layer { name: String::new(), max_abs, relative }.agrees());
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The program: its commands, one file for each, and what they share.
+//!
+//! Results go to standard output, everything else to standard error.
+
+mod annotate;
+mod bench;
+mod compare;
+mod devices;
+mod failure;
+mod global;
+mod predict;
+mod table;
+
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use failure::Failure;
+use global::Global;
+
+/// Facial expression recognition on the GPU or the CPU.
+#[derive(Parser)]
+#[command(name = "vultus", version, arg_required_else_help = true, after_help = EXAMPLES)]
+struct Program {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  vultus predict photo.jpg                      where are faces, and what do they express?
+  vultus devices                                what this machine computes on
+  vultus compare --device llvmpipe              does this GPU compute what the CPU computes?
+  vultus bench --network vgg16 --batch 8        how fast is it?
+
+Exit status: 0 done, 1 something failed, 2 bad use (an unknown option, no such device).";
+
+#[derive(Subcommand)]
+enum Command {
+    Predict(predict::Arguments),
+    Devices(devices::Arguments),
+    Compare(compare::Arguments),
+    Bench(bench::Arguments),
+}
+
+impl Command {
+    fn run(&self, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
+        match self {
+            Command::Predict(arguments) => predict::run(arguments, global, out),
+            Command::Devices(arguments) => devices::run(arguments, global, out),
+            Command::Compare(arguments) => compare::run(arguments, global, out),
+            Command::Bench(arguments) => bench::run(arguments, global, out),
+        }
+    }
+}
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let program = Program::parse();
+    let mut out = BufWriter::new(io::stdout().lock());
+    let result = program.command.run(&program.global, &mut out);
+    // What was found before a failure is still a result.
+    let flushed = out.flush().map_err(Failure::Output);
+    match result.and(flushed) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

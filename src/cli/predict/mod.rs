@@ -1,0 +1,184 @@
+//! `vultus predict`: where are faces, and what do they express?
+
+mod annotations;
+mod found;
+mod report;
+mod source;
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+
+use indicatif::ProgressBar;
+use vultus::face::{Detector, DetectorOptions, Recognizer};
+use vultus::image::RgbImage;
+use vultus::weights::{DefaultFile, safetensors};
+use vultus::wgpu::DeviceType;
+use vultus::{Device, Error};
+
+use super::failure::{Failure, say};
+use super::global::Global;
+use annotations::Annotations;
+use found::{Found, FoundFace};
+use report::Report;
+use source::Source;
+
+/// Find the faces in pictures and say what they express
+///
+/// Prints a table with the two most probable expressions of every face. A picture that cannot be read is reported on
+/// standard error, the others are still done, and the exit status is 1. A picture without faces is no failure.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  vultus predict photo.jpg
+  vultus predict photo.jpg --annotate photo-with-boxes.png
+  vultus predict holiday/ --csv > faces.csv
+  vultus predict holiday/ --annotate boxes/
+  curl -s https://example.org/photo.jpg | vultus predict - --json | jq '.faces[].expression'
+  vultus predict photo.jpg --head trained.safetensors --min-face 40
+
+JSON, one object per picture and line:
+  {\"file\", \"width\", \"height\", \"faces\": [{\"box\": [x1, y1, x2, y2], \"probability\",
+   \"landmarks\": [[x, y], ...], \"expression\", \"scores\": {CLASS: probability, ...}}]}
+  {\"file\", \"error\"} for a picture that cannot be read
+All coordinates are pixels of the upright picture. The landmarks are the eyes, the nose and the corners of the mouth,
+of pairs first the one on the left of the picture.")]
+pub struct Arguments {
+    /// Pictures, folders of pictures (without the folders in them), or - for one picture on standard input
+    #[arg(required = true, value_name = "FILE|DIR|-")]
+    pictures: Vec<PathBuf>,
+    /// Print one JSON object per picture and line
+    #[arg(long, conflicts_with = "csv")]
+    json: bool,
+    /// Print comma-separated values, one line per face
+    #[arg(long)]
+    csv: bool,
+    /// Draw boxes and expressions into copies of the pictures: a .png for one picture, a folder for several
+    #[arg(long, value_name = "OUT")]
+    annotate: Option<PathBuf>,
+    /// The trained head to use instead of the default one
+    #[arg(long, value_name = "FILE")]
+    head: Option<PathBuf>,
+    /// The side of the smallest face to find, in pixels (12 or more)
+    #[arg(long, value_name = "PIXELS", default_value_t = DetectorOptions::default().min_face, value_parser = min_face)]
+    min_face: f32,
+}
+
+/// Faces that are recognised at a time. A batch that is not full takes as long as a full one: a GPU hardly notices, a
+/// processor does.
+fn batch(device: &Device) -> usize {
+    let hardware = device.gpu().is_some_and(|gpu| gpu.info().device_type != DeviceType::Cpu);
+    if hardware { 8 } else { 1 }
+}
+
+fn min_face(text: &str) -> Result<f32, String> {
+    let side: f32 = text.parse().map_err(|_| "this is not a number".to_owned())?;
+    if side.is_finite() && side >= 12.0 { Ok(side) } else { Err("the smallest face has at least 12 pixels".to_owned()) }
+}
+
+/// Finds faces and recognises their expressions.
+struct Predictor {
+    device: Device,
+    detector: Detector,
+    recognizer: Recognizer,
+}
+
+/// Predicts for all pictures.
+pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
+    let sources = Source::all(&arguments.pictures)?;
+    let single = matches!(arguments.pictures.as_slice(), [picture] if !picture.is_dir());
+    let plan = |out: &PathBuf| Annotations::plan(out, &sources, single);
+    let annotations = arguments.annotate.as_ref().map(plan).transpose()?;
+    let mut predictor = Predictor::new(arguments, global)?;
+
+    let names: Vec<String> = sources.iter().map(Source::to_string).collect();
+    let classes = predictor.recognizer.classes().to_vec();
+    let report = match (arguments.json, arguments.csv) {
+        (true, _) => Report::Json,
+        (_, true) => Report::Csv,
+        _ => Report::table(names.iter().map(String::as_str), &classes),
+    };
+    report.begin(out, &classes)?;
+    let progress = progress(sources.len(), global);
+    let mut failures = Vec::new();
+    for (number, (source, name)) in sources.iter().zip(&names).enumerate() {
+        let annotate = |image, found: &Found| annotations.as_ref().map_or(Ok(()), |a| a.write(number, image, found));
+        if let Err(error) = predict(&mut predictor, source, name, &report, out, annotate)? {
+            progress.suspend(|| {
+                if sources.len() > 1 {
+                    say(&format!("vultus: {error}"))
+                }
+            });
+            failures.push(error);
+        }
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    match (failures.as_slice(), sources.len()) {
+        ([], _) => Ok(()),
+        ([error], 1) => Err(Failure::Failed(error.to_string())),
+        (failures, count) => Err(Failure::Failed(format!("{} of {count} pictures failed", failures.len()))),
+    }
+}
+
+/// Predicts for one picture and reports it. The inner error is one of this picture alone; after the outer one, nothing
+/// more can be done.
+fn predict(
+    predictor: &mut Predictor,
+    source: &Source,
+    name: &str,
+    report: &Report,
+    out: &mut dyn Write,
+    annotate: impl FnOnce(RgbImage, &Found) -> Result<(), Error>,
+) -> Result<Result<(), Error>, Failure> {
+    let predicted = source.read().and_then(|image| {
+        let found = predictor.predict(name, &image)?;
+        Ok((image, found))
+    });
+    match predicted {
+        Ok((image, found)) => {
+            report.found(out, &found)?;
+            Ok(annotate(image, &found))
+        }
+        Err(error) => {
+            report.failed(out, name, &error.to_string())?;
+            match error {
+                Error::DeviceLost { .. } => Err(error.into()),
+                error => Ok(Err(error)),
+            }
+        }
+    }
+}
+
+impl Predictor {
+    fn new(arguments: &Arguments, global: &Global) -> Result<Self, Failure> {
+        let device = global.device()?;
+        let options = DetectorOptions { min_face: arguments.min_face, ..DetectorOptions::default() };
+        let store = global.store()?;
+        let detector = Detector::new(&device, store.load(DefaultFile::Mtcnn)?, options)?;
+        let head = match &arguments.head {
+            Some(path) => safetensors::read(path)?,
+            None => store.load(DefaultFile::ExpressionHead)?,
+        };
+        let recognizer = Recognizer::new(&device, global.vgg16_base()?, head, batch(&device))?;
+        Ok(Predictor { device, detector, recognizer })
+    }
+
+    fn predict(&mut self, name: &str, image: &RgbImage) -> Result<Found, Error> {
+        let (width, height) = image.dimensions();
+        let picture = self.device.upload(image.as_raw(), width, height)?;
+        let faces = self.detector.detect(&picture)?;
+        let crops: Vec<_> = faces.iter().map(|face| self.recognizer.crop(face, &picture)).collect();
+        let scores = self.recognizer.recognize(&picture, &crops)?;
+        let classes = self.recognizer.classes();
+        let faces = faces.into_iter().zip(scores).map(|(face, scores)| FoundFace::new(face, classes, scores));
+        Ok(Found { file: name.to_owned(), width, height, faces: faces.collect() })
+    }
+}
+
+/// A bar on standard error, where there is something to wait for and it does not mix with the results.
+fn progress(pictures: usize, global: &Global) -> ProgressBar {
+    if pictures > 1 && !global.quiet && !io::stdout().is_terminal() {
+        ProgressBar::new(pictures as u64)
+    } else {
+        ProgressBar::hidden()
+    }
+}

@@ -1,0 +1,172 @@
+//! How results are printed: a table for people, JSON lines or CSV for programs.
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use super::found::{Found, FoundFace};
+use crate::cli::failure::Failure;
+use crate::cli::table::{Align, Table, widest};
+
+/// How results are printed.
+pub enum Report {
+    /// A table for people.
+    Table(Table<5>),
+    /// One JSON object per picture and line.
+    Json,
+    /// One line of comma-separated values per face, after a header.
+    Csv,
+}
+
+/// The columns of CSV before those of the classes.
+const CSV_COLUMNS: &str = "file,width,height,face,x1,y1,x2,y2,probability,\
+    left_eye_x,left_eye_y,right_eye_x,right_eye_y,nose_x,nose_y,\
+    left_mouth_x,left_mouth_y,right_mouth_x,right_mouth_y,expression";
+
+#[derive(Serialize)]
+struct Unreadable<'a> {
+    file: &'a str,
+    error: &'a str,
+}
+
+impl Report {
+    /// A table that is wide enough for these files and classes.
+    pub fn table<'a>(files: impl IntoIterator<Item = &'a str>, classes: &[String]) -> Self {
+        let class = widest(classes.iter().map(String::as_str)) + " 100.0%".len();
+        Report::Table(Table::new([
+            ("FILE", Align::Left, widest(files)),
+            ("FACE", Align::Right, 4),
+            ("BOX", Align::Left, "1000,1000 - 1000,1000".len()),
+            ("EXPRESSION", Align::Left, class),
+            ("SECOND", Align::Left, class),
+        ]))
+    }
+
+    /// Writes what stands before the first result.
+    pub fn begin(&self, out: &mut dyn Write, classes: &[String]) -> Result<(), Failure> {
+        match self {
+            Report::Table(table) => table.head(out)?,
+            Report::Json => {}
+            Report::Csv => {
+                let classes = classes.iter().map(|class| format!(",{}", quoted(class))).collect::<String>();
+                writeln!(out, "{CSV_COLUMNS}{classes}")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the faces of a picture, so that a reader has them at once.
+    pub fn found(&self, out: &mut dyn Write, found: &Found) -> Result<(), Failure> {
+        match self {
+            Report::Table(table) if found.faces.is_empty() => {
+                let none = [&found.file, "-", "no face", "", ""].map(str::to_owned);
+                table.row(out, none)?;
+            }
+            Report::Table(table) => {
+                for (number, face) in (1..).zip(&found.faces) {
+                    table.row(out, cells(found, number, face))?;
+                }
+            }
+            Report::Json => {
+                serde_json::to_writer(&mut *out, found)?;
+                writeln!(out)?;
+            }
+            Report::Csv => {
+                for (number, face) in (1..).zip(&found.faces) {
+                    writeln!(out, "{}", csv_line(found, number, face))?;
+                }
+            }
+        }
+        Ok(out.flush()?)
+    }
+
+    /// Writes that a picture failed, where the form has a place for it.
+    pub fn failed(&self, out: &mut dyn Write, file: &str, error: &str) -> Result<(), Failure> {
+        if let Report::Json = self {
+            serde_json::to_writer(&mut *out, &Unreadable { file, error })?;
+            writeln!(out)?;
+        }
+        Ok(out.flush()?)
+    }
+}
+
+fn cells(found: &Found, number: usize, face: &FoundFace) -> [String; 5] {
+    let [x1, y1, x2, y2] = face.bounds;
+    let ranked = face.ranked();
+    let score = |rank: usize| {
+        let ranked = ranked.get(rank);
+        ranked.map_or(String::new(), |(class, score)| format!("{class} {:.1}%", 100.0 * score))
+    };
+    let bounds = format!("{x1:.0},{y1:.0} - {x2:.0},{y2:.0}");
+    [found.file.clone(), number.to_string(), bounds, score(0), score(1)]
+}
+
+fn csv_line(found: &Found, number: usize, face: &FoundFace) -> String {
+    let mut fields = vec![quoted(&found.file), found.width.to_string(), found.height.to_string(), number.to_string()];
+    let numbers = face.bounds.iter().chain([&face.probability]).chain(face.landmarks.as_flattened());
+    fields.extend(numbers.map(f32::to_string));
+    fields.push(quoted(&face.expression));
+    fields.extend(face.scores.iter().map(|(_, score)| score.to_string()));
+    fields.join(",")
+}
+
+/// A field of CSV (RFC 4180, section 2): in quotes, and quotes in it doubled, where it holds what separates fields.
+fn quoted(field: &str) -> String {
+    if field.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(file: &str) -> Found {
+        let face = FoundFace {
+            bounds: [1.5, 2.0, 3.0, 4.0],
+            probability: 0.5,
+            landmarks: [[10.0, 11.0], [12.0, 13.0], [14.0, 15.0], [16.0, 17.0], [18.0, 19.0]],
+            expression: "happy".to_owned(),
+            scores: vec![("sad".to_owned(), 0.25), ("happy".to_owned(), 0.75)],
+        };
+        Found { file: file.to_owned(), width: 20, height: 30, faces: vec![face] }
+    }
+
+    fn printed(report: &Report, found: &Found) -> String {
+        let mut out = Vec::new();
+        let written = report.found(&mut out, found);
+        assert!(written.is_ok());
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn only_fields_that_need_it_are_quoted() {
+        assert_eq!(quoted("a b.png"), "a b.png");
+        assert_eq!(quoted("a,b.png"), "\"a,b.png\"");
+        assert_eq!(quoted("say \"cheese\".png"), "\"say \"\"cheese\"\".png\"");
+        assert_eq!(quoted("two\nlines"), "\"two\nlines\"");
+    }
+
+    #[test]
+    fn a_line_of_csv_has_a_field_for_each_column() {
+        let line = printed(&Report::Csv, &found("a,b.png"));
+        assert_eq!(line, "\"a,b.png\",20,30,1,1.5,2,3,4,0.5,10,11,12,13,14,15,16,17,18,19,happy,0.25,0.75\n");
+        // The file's comma, and one column for each of the two classes.
+        assert_eq!(line.split(',').count() - 1, CSV_COLUMNS.split(',').count() + 2);
+    }
+
+    #[test]
+    fn scores_keep_the_order_of_the_classes_in_json() {
+        let line = printed(&Report::Json, &found("a"));
+        assert!(line.contains(r#""expression":"happy","scores":{"sad":0.25,"happy":0.75}"#), "{line}");
+    }
+
+    #[test]
+    fn the_table_shows_the_two_most_probable_classes() {
+        let report = Report::table(["a.png"], &["sad".to_owned(), "happy".to_owned()]);
+        let words: Vec<String> = printed(&report, &found("a.png")).split_whitespace().map(str::to_owned).collect();
+        assert_eq!(words, ["a.png", "1", "2,2", "-", "3,4", "happy", "75.0%", "sad", "25.0%"]);
+    }
+}

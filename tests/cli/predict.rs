@@ -1,0 +1,310 @@
+//! `vultus predict`.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use vultus::face::HeadCard;
+use vultus::nn::vgg16::{self, Pooling};
+use vultus::ops::Normalization;
+use vultus::weights::safetensors::{self, Precision};
+use vultus::weights::{DefaultFile, Store};
+
+use crate::{json, messages, number, photo, results, text, vultus};
+
+const CLASSES: [&str; 3] = ["calm", "glad, very", "wild"];
+
+/// A folder with a small head, `head.safetensors`, whose weights are random.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let base = Store::open(Some(&Path::new(env!("CARGO_MANIFEST_DIR")).join("weights")));
+    let card = HeadCard {
+        classes: CLASSES.map(str::to_owned).into(),
+        input: 32,
+        pooling: Pooling::Average,
+        hidden: Vec::new(),
+        preprocessing: Normalization::CAFFE,
+        base_sha256: base.unwrap().load(DefaultFile::Vgg16Base).unwrap().sha256,
+        margin: 1.0,
+    };
+    let head = vgg16::head([512, 1, 1], Pooling::Average, &[], 0.0, CLASSES.len());
+    let path = folder.path().join("head.safetensors");
+    safetensors::write(&path, &head.initialize(3).unwrap(), &card.to_metadata().unwrap(), Precision::F32).unwrap();
+    folder
+}
+
+/// `vultus predict` on the CPU with the head of this folder.
+fn predict(folder: &TempDir, arguments: &[&str]) -> Output {
+    let head = folder.path().join("head.safetensors");
+    vultus().args(["predict", "--device", "cpu", "--head"]).arg(head).args(arguments).output().unwrap()
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn astronaut() -> String {
+    path(&photo("astronaut.png")).to_owned()
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(number).collect()
+}
+
+/// The box that facenet-pytorch finds.
+fn reference_box() -> Vec<f64> {
+    let reference = json(&fs::read_to_string(photo("mtcnn_reference.json")).unwrap());
+    let images = reference["images"].as_array().unwrap();
+    let image = images.iter().find(|image| image["file"] == "astronaut.png").unwrap();
+    numbers(&image["faces"][0]["box"])
+}
+
+/// Intersection over union of two boxes.
+fn iou(a: &[f64], b: &[f64]) -> f64 {
+    let area = |b: &[f64]| (b[2] - b[0]) * (b[3] - b[1]);
+    let side = |low: usize| (a[low + 2].min(b[low + 2]) - a[low].max(b[low])).max(0.0);
+    let common = side(0) * side(1);
+    common / (area(a) + area(b) - common)
+}
+
+/// Checks what is found in the astronaut's photo, field by field.
+fn check_astronaut(found: &Value) {
+    assert_eq!((number(&found["width"]), number(&found["height"])), (512.0, 512.0));
+    let [face] = found["faces"].as_array().unwrap().as_slice() else { panic!("not one face: {found}") };
+    assert!(iou(&numbers(&face["box"]), &reference_box()) >= 0.6, "{face}");
+    assert!((0.9..=1.0).contains(&number(&face["probability"])));
+    let landmarks: Vec<Vec<f64>> = face["landmarks"].as_array().unwrap().iter().map(numbers).collect();
+    assert_eq!(landmarks.iter().map(Vec::len).collect::<Vec<_>>(), [2; 5]);
+    assert!(landmarks[0][0] < landmarks[1][0] && landmarks[0][1] < landmarks[3][1], "{landmarks:?}");
+    let scores = face["scores"].as_object().unwrap();
+    assert_eq!(scores.len(), CLASSES.len());
+    // Three f32 probabilities, each rounded.
+    assert!((scores.values().map(number).sum::<f64>() - 1.0).abs() < 1e-5);
+    let best = CLASSES.into_iter().max_by(|a, b| number(&scores[*a]).total_cmp(&number(&scores[*b])));
+    assert_eq!(face["expression"].as_str(), best);
+}
+
+#[test]
+fn the_astronaut_is_found_and_described() {
+    let folder = folder();
+    let output = predict(&folder, &[&astronaut(), "--json"]);
+    let line = results(&output, 0);
+    assert_eq!(line.lines().count(), 1);
+    let found = json(&line);
+    assert_eq!(found["file"], astronaut());
+    check_astronaut(&found);
+    assert!(text(&output.stderr).contains("device: CPU"));
+}
+
+#[test]
+fn a_file_of_vgg16_gives_the_same_as_the_embedded_weights() {
+    let folder = folder();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/weights/vgg16_base.safetensors");
+    let embedded = results(&predict(&folder, &[&astronaut(), "--json"]), 0);
+    assert_eq!(results(&predict(&folder, &[&astronaut(), "--json", "--weights", file]), 0), embedded);
+}
+
+#[test]
+fn people_get_a_table() {
+    let folder = folder();
+    let table = results(&predict(&folder, &[&astronaut()]), 0);
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines.len(), 2, "{table}");
+    let titles: Vec<&str> = lines[0].split_whitespace().collect();
+    assert_eq!(titles, ["FILE", "FACE", "BOX", "EXPRESSION", "SECOND"]);
+    assert!(lines[1].contains("astronaut.png") && lines[1].matches('%').count() == 2, "{table}");
+}
+
+#[test]
+fn a_picture_comes_from_standard_input() {
+    let folder = folder();
+    let mut child = vultus()
+        .args(["predict", "--device", "cpu", "--json", "-", "--head"])
+        .arg(folder.path().join("head.safetensors"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&fs::read(photo("astronaut.png")).unwrap()).unwrap();
+    let found = json(&results(&child.wait_with_output().unwrap(), 0));
+    assert_eq!(found["file"], "-");
+    check_astronaut(&found);
+}
+
+#[test]
+fn csv_has_a_header_and_a_line_for_each_face() {
+    let folder = folder();
+    let csv = results(&predict(&folder, &[&astronaut(), "--csv"]), 0);
+    let header = "file,width,height,face,x1,y1,x2,y2,probability,left_eye_x,left_eye_y,right_eye_x,right_eye_y,\
+        nose_x,nose_y,left_mouth_x,left_mouth_y,right_mouth_x,right_mouth_y,expression,calm,\"glad, very\",wild";
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (2, header));
+    // The only class whose name needs quotes stands in the line if it is the most probable one.
+    let fields: Vec<String> = lines[1].replace("\"glad, very\"", "glad").split(',').map(str::to_owned).collect();
+    assert_eq!(fields.len(), 23);
+    assert_eq!(fields[..4], [astronaut(), "512".into(), "512".into(), "1".into()]);
+    let of = |range: std::ops::Range<usize>| fields[range].iter().map(|f| f.parse().unwrap()).collect::<Vec<f64>>();
+    assert!(iou(&of(4..8), &reference_box()) >= 0.6);
+    assert!((of(20..23).iter().sum::<f64>() - 1.0).abs() < 1e-5);
+}
+
+/// Files that are no pictures, with what is said of each.
+fn broken(folder: &TempDir) -> Vec<(PathBuf, &'static str)> {
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    };
+    let jpeg = fs::read(photo("cmyk.jpg")).unwrap();
+    vec![
+        (write("text.png", b"this is not a picture"), "text.png: "),
+        (write("empty.jpg", b""), "empty.jpg: the file is empty"),
+        (write("short.jpg", &jpeg[..jpeg.len() - 20]), "short.jpg: the picture is cut short"),
+        (folder.path().join("missing.png"), "missing.png: "),
+    ]
+}
+
+#[test]
+fn what_is_no_picture_is_refused_with_its_name() {
+    let folder = folder();
+    for (file, said) in broken(&folder) {
+        let output = predict(&folder, &[path(&file), "--json"]);
+        let found = json(&results(&output, 1));
+        assert_eq!(found["file"], path(&file));
+        assert!(found["error"].as_str().unwrap().contains(said) && found["faces"].is_null(), "{found}");
+        let messages = text(&output.stderr);
+        assert!(messages.contains(&format!("vultus: {}", path(&file))) && messages.contains(said), "{messages}");
+    }
+}
+
+#[test]
+fn one_bad_picture_does_not_stop_the_others() {
+    let folder = folder();
+    let (bad, _) = broken(&folder).swap_remove(0);
+    let output = predict(&folder, &[path(&bad), &astronaut(), "--json"]);
+    let lines: Vec<Value> = results(&output, 1).lines().map(json).collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0]["file"], path(&bad));
+    check_astronaut(&lines[1]);
+    assert!(text(&output.stderr).contains("vultus: 1 of 2 pictures failed"));
+    // In a table and in CSV there is nothing to say about it.
+    for form in [&[][..], &["--csv"]] {
+        let output = predict(&folder, &[&[path(&bad), &astronaut()], form].concat());
+        assert_eq!(results(&output, 1).lines().count(), 2);
+    }
+}
+
+#[test]
+fn a_picture_without_faces_is_no_failure() {
+    let folder = folder();
+    let file = folder.path().join("dot.png");
+    vultus::image::RgbImage::new(1, 1).save(&file).unwrap();
+    let found = json(&results(&predict(&folder, &[path(&file), "--json"]), 0));
+    assert_eq!((number(&found["width"]), found["faces"].as_array().unwrap().len()), (1.0, 0));
+    assert!(results(&predict(&folder, &[path(&file)]), 0).contains("no face"));
+    assert_eq!(results(&predict(&folder, &[path(&file), "--csv"]), 0).lines().count(), 1);
+}
+
+#[test]
+fn a_folder_gives_its_pictures_in_order_and_an_empty_one_is_refused() {
+    let (folder, pictures) = (folder(), tempfile::tempdir().unwrap());
+    let output = predict(&folder, &[path(pictures.path()), "--json"]);
+    assert!(messages(&output, 1).contains("there are no pictures in this folder"));
+    assert!(output.stdout.is_empty());
+
+    fs::create_dir(pictures.path().join("inner.png")).unwrap();
+    for name in ["b.png", "a.PNG", "inner.png/c.png"] {
+        vultus::image::RgbImage::new(30, 20).save(pictures.path().join(name)).unwrap();
+    }
+    fs::write(pictures.path().join("notes.txt"), "no picture").unwrap();
+    let output = predict(&folder, &[path(pictures.path()), "--json"]);
+    let files: Vec<String> =
+        results(&output, 0).lines().map(|line| json(line)["file"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(files, ["a.PNG", "b.png"].map(|name| path(&pictures.path().join(name)).to_owned()));
+}
+
+#[test]
+fn faces_smaller_than_asked_for_are_not_found() {
+    let folder = folder();
+    let found = json(&results(&predict(&folder, &[&astronaut(), "--json", "--min-face", "300"]), 0));
+    assert_eq!(found["faces"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn a_head_that_is_none_is_refused() {
+    let folder = folder();
+    let other = concat!(env!("CARGO_MANIFEST_DIR"), "/weights/mtcnn.safetensors");
+    let output = vultus().args(["predict", "--device", "cpu", &astronaut(), "--head", other]).output().unwrap();
+    assert!(messages(&output, 1).contains("mtcnn.safetensors: "));
+    assert!(output.stdout.is_empty());
+    let missing = path(&folder.path().join("no.safetensors")).to_owned();
+    let output = vultus().args(["predict", "--device", "cpu", &astronaut(), "--head", &missing]).output().unwrap();
+    assert!(messages(&output, 1).contains("no.safetensors: "));
+}
+
+/// The names in a folder.
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn the_annotated_picture_has_the_size_of_the_original_and_a_box() {
+    let (folder, out) = (folder(), tempfile::tempdir().unwrap());
+    let file = out.path().join("boxes.png");
+    results(&predict(&folder, &[&astronaut(), "--annotate", path(&file)]), 0);
+    assert_eq!(names(out.path()), ["boxes.png"]);
+    let (before, after) = (vultus::image::read(&photo("astronaut.png")).unwrap(), vultus::image::read(&file).unwrap());
+    assert_eq!(after.dimensions(), before.dimensions());
+    let changed = |x: f64, y: f64| {
+        let (x, y) = (x.round() as u32, y.round() as u32);
+        before.get_pixel(x, y) != after.get_pixel(x, y)
+    };
+    let b = reference_box();
+    let (x, y) = ((b[0] + b[2]) / 2.0, (b[1] + b[3]) / 2.0);
+    assert!(changed(b[0], y) && changed(b[2], y) && changed(x, b[3]), "no box is drawn");
+    assert!(!changed(x, y) && !changed(10.0, 500.0), "something is drawn where no box is");
+}
+
+#[test]
+fn several_annotated_pictures_go_into_a_folder() {
+    let (folder, out) = (folder(), tempfile::tempdir().unwrap());
+    let target = out.path().join("boxes");
+    let face = path(&photo("astronaut_face_224.png")).to_owned();
+    results(&predict(&folder, &[&astronaut(), &face, "--annotate", path(&target)]), 0);
+    assert_eq!(names(&target), ["astronaut.png", "astronaut_face_224.png"]);
+}
+
+#[test]
+fn a_place_for_annotations_that_does_not_exist_leaves_nothing() {
+    let (folder, out) = (folder(), tempfile::tempdir().unwrap());
+    let file = out.path().join("no such folder").join("boxes.png");
+    let face = path(&photo("astronaut_face_224.png")).to_owned();
+    for pictures in [&[astronaut()][..], &[astronaut(), face]] {
+        let pictures: Vec<&str> = pictures.iter().map(String::as_str).collect();
+        let output = predict(&folder, &[&pictures, &["--annotate", path(&file)][..]].concat());
+        assert!(messages(&output, 1).contains("no such folder"));
+        assert!(output.stdout.is_empty());
+        assert!(names(out.path()).is_empty());
+    }
+}
+
+#[test]
+fn annotations_never_replace_the_pictures_that_are_read() {
+    let (folder, pictures) = (folder(), tempfile::tempdir().unwrap());
+    let picture = pictures.path().join("photo.png");
+    fs::copy(photo("astronaut.png"), &picture).unwrap();
+    for out in [path(&picture), path(pictures.path())] {
+        let output = predict(&folder, &[path(&picture), "--annotate", out]);
+        assert!(messages(&output, 2).contains("one of the pictures to read"));
+    }
+    let output = predict(&folder, &[path(&picture), "--annotate", "boxes.jpg"]);
+    assert!(messages(&output, 2).contains(".png"));
+    assert_eq!(fs::read(&picture).unwrap(), fs::read(photo("astronaut.png")).unwrap());
+}
