@@ -26,8 +26,7 @@ fn translate(kernel: &Kernel, source: &str) -> Result<(), String> {
     let pipeline = msl::PipelineOptions { entry_point: Some(entry.clone()), ..msl::PipelineOptions::default() };
     // Metal 2.0 is the oldest that wgpu runs on.
     let options = msl::Options { lang_version: (2, 0), ..msl::Options::default() };
-    let (metal, _) =
-        msl::write_string(&module, &info, &options, &pipeline).map_err(|error| format!("MSL: {error}"))?;
+    let (metal, _) = msl::write_string(&module, &info, &options, &pipeline).map_err(|error| format!("MSL: {error}"))?;
     let (mut direct3d, options) = (String::new(), hlsl::Options::default());
     let pipeline = hlsl::PipelineOptions { entry_point: Some(entry) };
     hlsl::Writer::new(&mut direct3d, &options, &pipeline)

@@ -9,9 +9,7 @@ use compare::twins::{self, Twins};
 use compare::{Comparison, adapter, largest, run_op};
 use vultus::gpu::{Gpu, GpuOptions};
 use vultus::nn::{Network, Optimizer, Trainable, Training, vgg16};
-use vultus::ops::{
-    Adam, AdaptiveAvgPool2d, Conv2d, CrossEntropy, Dense, Dropout, MaxPool2d, Op, RunState, Sgd,
-};
+use vultus::ops::{Adam, AdaptiveAvgPool2d, Conv2d, CrossEntropy, Dense, Dropout, MaxPool2d, Op, RunState, Sgd};
 use vultus::{Device, Error, Options, Random, Tensor, wgpu};
 
 const MIB: u64 = 1 << 20;
@@ -53,8 +51,17 @@ fn the_twins_agree_on_a_small_device() {
     let mut comparison = Comparison::default();
     let mut random = Random::new(77);
     for op in [
-        "adam", "adaptive_avg_pool2d", "conv2d", "cross_entropy", "dense", "dropout", "max_pool2d", "prelu", "relu",
-        "sgd", "softmax",
+        "adam",
+        "adaptive_avg_pool2d",
+        "conv2d",
+        "cross_entropy",
+        "dense",
+        "dropout",
+        "max_pool2d",
+        "prelu",
+        "relu",
+        "sgd",
+        "softmax",
     ] {
         let twins = Twins::of(op);
         let random_cases: Vec<_> = (0..30).map(|_| (twins.random_case)(&mut random)).collect();
@@ -174,7 +181,12 @@ fn a_vgg16_runs_and_trains_on_a_small_device() {
         (probabilities, losses, gradients, model.parameters().unwrap())
     });
     comparison.check("probabilities", &gpu.0[0], &cpu.0[0], 2e-5);
-    comparison.check("losses", &Tensor::new([2], gpu.1.into()).unwrap(), &Tensor::new([2], cpu.1.into()).unwrap(), 2e-5);
+    comparison.check(
+        "losses",
+        &Tensor::new([2], gpu.1.into()).unwrap(),
+        &Tensor::new([2], cpu.1.into()).unwrap(),
+        2e-5,
+    );
     // The second step's gradients carry the rounding of the first step through sixteen layers.
     for ((name, found), (_, wanted)) in gpu.2.iter().zip(&cpu.2) {
         assert!(largest(wanted) > 0.0, "{name}");

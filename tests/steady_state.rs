@@ -173,7 +173,10 @@ fn a_lost_device_is_an_error() {
         check("outputs", plan.outputs().map(drop));
         check("train", train(&mut trained, 2).map(drop));
         check("gradient", trained.gradient("fc1.weight").map(drop));
-        check("set_picture", cut(&mut plan, &picture, 2).and_then(|()| plan.execute(&state(1))).and_then(|()| plan.wait()));
+        check(
+            "set_picture",
+            cut(&mut plan, &picture, 2).and_then(|()| plan.execute(&state(1))).and_then(|()| plan.wait()),
+        );
         check("first set_picture", cut(&mut trained, &picture, 2));
         check("profile", plan.profile().map(drop));
         check("wait", plan.wait());

@@ -47,7 +47,17 @@ macro_rules! every_operation {
 }
 
 every_operation!(
-    adam, adaptive_avg_pool2d, conv2d, cross_entropy, dense, dropout, max_pool2d, prelu, relu, sgd, softmax
+    adam,
+    adaptive_avg_pool2d,
+    conv2d,
+    cross_entropy,
+    dense,
+    dropout,
+    max_pool2d,
+    prelu,
+    relu,
+    sgd,
+    softmax
 );
 
 #[test]

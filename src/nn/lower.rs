@@ -71,6 +71,15 @@ impl Network {
             let value = lowering.forward(index).map_err(|error| in_layer(self, index, error))?;
             lowering.outputs.push(value);
         }
+        let flat = |layer: &usize| {
+            lowering.is_flattened(*layer) && lowering.program.values[lowering.outputs[*layer]].shape.len() > 2
+        };
+        if lowering.output_layers().iter().any(flat) {
+            return Err(Error::shape(
+                &self.name,
+                "a flattening is no output: end the network before it, or with a dense layer",
+            ));
+        }
         match training {
             None => lowering.program.outputs = lowering.network_outputs(),
             Some(training) => lowering.train(training)?,
@@ -89,10 +98,26 @@ fn in_layer(network: &Network, index: usize, error: Error) -> Error {
 }
 
 impl Lowering<'_> {
-    fn network_outputs(&self) -> Vec<ValueId> {
+    /// The layers whose values are the network's outputs.
+    fn output_layers(&self) -> Vec<usize> {
         match self.network.outputs.as_slice() {
-            [] => vec![self.outputs[self.outputs.len() - 1]],
-            some => some.iter().map(|&layer| self.outputs[layer]).collect(),
+            [] => vec![self.outputs.len() - 1],
+            some => some.to_vec(),
+        }
+    }
+
+    fn network_outputs(&self) -> Vec<ValueId> {
+        self.output_layers().into_iter().map(|layer| self.outputs[layer]).collect()
+    }
+
+    /// Whether what a layer gives is meant to be flat. A flattening moves nothing, and the value keeps the shape of the
+    /// feature maps, which dense layers and what works value by value do not look at.
+    fn is_flattened(&self, index: usize) -> bool {
+        let layer = &self.network.layers[index];
+        match layer.kind {
+            Kind::Flatten => true,
+            Kind::Relu | Kind::Dropout(_) => layer.input.is_some_and(|before| self.is_flattened(before)),
+            _ => false,
         }
     }
 
@@ -105,6 +130,13 @@ impl Lowering<'_> {
         let layer = &self.network.layers[index];
         let x = self.input_of(layer);
         let shape = self.program.values[x].shape.clone();
+        let takes_any_shape = matches!(layer.kind, Kind::Dense(_) | Kind::Relu | Kind::Dropout(_) | Kind::Flatten);
+        if !takes_any_shape && shape.len() > 2 && layer.input.is_some_and(|before| self.is_flattened(before)) {
+            return Err(Error::shape(
+                "flatten",
+                "must be followed by a dense layer, with nothing but ReLU and dropout between them",
+            ));
+        }
         let op = match layer.kind {
             // Nothing to do: dense layers take rows of any shape, done within the layer before, or only done in training.
             Kind::Flatten => return Ok(x),
@@ -198,7 +230,8 @@ impl Lowering<'_> {
         let (mut index, mut dy) = (last, gradient);
         loop {
             if self.network.layers.iter().filter(|layer| layer.input == Some(index)).count() > 1 {
-                let reason = format!("layer {} is read by several; training takes a chain", self.network.layers[index].name);
+                let reason =
+                    format!("layer {} is read by several; training takes a chain", self.network.layers[index].name);
                 return Err(Error::shape(&self.network.name, reason));
             }
             let before = self.network.layers[index].input.filter(|&i| i >= self.first_trained);
@@ -250,7 +283,8 @@ impl Lowering<'_> {
             }
             Kind::Prelu => {
                 let slope = self.parameter(&layer, "weight");
-                let names = [gradient_name(&format!("{} input", layer.name)), gradient_name(&layer.parameters) + ".weight"];
+                let names =
+                    [gradient_name(&format!("{} input", layer.name)), gradient_name(&layer.parameters) + ".weight"];
                 let outputs = self.program.add_step(&layer.name, Op::PreluBackward, &[x, slope, dy], &names)?;
                 pairs.push((slope, outputs[1]));
                 return Ok(Some(outputs[0]));

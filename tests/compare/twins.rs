@@ -29,7 +29,17 @@ impl Twins {
             };
         }
         by_name!(
-            adam, adaptive_avg_pool2d, conv2d, cross_entropy, dense, dropout, max_pool2d, prelu, relu, sgd, softmax
+            adam,
+            adaptive_avg_pool2d,
+            conv2d,
+            cross_entropy,
+            dense,
+            dropout,
+            max_pool2d,
+            prelu,
+            relu,
+            sgd,
+            softmax
         )
     }
 }

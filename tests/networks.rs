@@ -1,0 +1,185 @@
+//! Networks and plans: what training leaves alone, what a batch that is not full costs, and what is refused.
+
+mod compare;
+
+use compare::{Comparison, devices, photo};
+use vultus::nn::{Network, Optimizer, Trainable, Training};
+use vultus::ops::{Conv2d, Crop, CrossEntropy, Filter, MaxPool2d, Normalization, RunState, Sgd};
+use vultus::{Device, Error, Model, Options, Plan, Result, Tensor};
+
+fn network() -> Network {
+    Network::new("small", [3, 8, 8])
+        .conv2d("conv1", "conv1", 4, Conv2d::square(3, 1, 1))
+        .relu()
+        .max_pool2d("pool1", MaxPool2d::new(2, 2))
+        .conv2d("conv2", "conv2", 5, Conv2d::square(3, 2, 1))
+        .prelu("prelu2", "prelu2")
+        .flatten()
+        .dense("fc1", "fc1", 6)
+        .relu()
+        .dense("fc2", "fc2", 3)
+        .softmax()
+}
+
+fn model(device: &Device) -> Model {
+    device.load(&network(), &network().initialize(2).unwrap()).unwrap()
+}
+
+fn training(trainable: Trainable) -> Training {
+    let loss = CrossEntropy { label_smoothing: 0.2 };
+    Training { loss, class_weights: vec![1.0, 2.0, 3.0], optimizer: Optimizer::Sgd(Sgd::default()), trainable }
+}
+
+fn input(batch: usize) -> Tensor {
+    Tensor::from_fn([batch, 3, 8, 8], |i| (i as f32 * 1.7).sin())
+}
+
+const STATE: RunState = RunState { step: 1, learning_rate: 0.1, seed: 0 };
+
+#[test]
+fn layers_before_the_first_trained_one_stay_as_they_are() {
+    let before = network().initialize(2).unwrap();
+    for device in devices() {
+        let run = |trainable: Trainable| {
+            let model = model(&device);
+            let mut plan = model.compile_training(2, &training(trainable), &Options::default()).unwrap();
+            plan.train(&input(2), &[Some(0), Some(2)], &STATE).unwrap();
+            model.parameters().unwrap()
+        };
+        let all = run(Trainable::All);
+        for (first, frozen) in [("conv1", vec![]), ("conv2", vec!["conv1"]), ("fc1", vec!["conv1", "conv2", "prelu2"])]
+        {
+            for (name, tensor) in run(Trainable::From(first.to_owned())) {
+                let is_frozen = frozen.iter().any(|layer| name.starts_with(layer));
+                let wanted = if is_frozen { &before[&name] } else { &all[&name] };
+                assert_eq!(&tensor, wanted, "{name} with {first} as the first on {device}");
+                assert!(is_frozen || tensor != before[&name], "{name} was not trained on {device}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_fills_up_a_batch_counts_for_nothing() {
+    let mut comparison = Comparison::default();
+    for device in devices() {
+        let train = |batch: usize, targets: &[Option<usize>]| {
+            let model = model(&device);
+            let mut plan = model.compile_training(batch, &training(Trainable::All), &Options::default()).unwrap();
+            let loss = plan.train(&input(batch), targets, &STATE).unwrap();
+            (Tensor::filled([1], loss), model.parameters().unwrap())
+        };
+        let (wanted, full) = train(2, &[Some(1), Some(0)]);
+        let (found, filled) = train(5, &[Some(1), Some(0), None, None, None]);
+        // The same sums, over zeros too.
+        comparison.check(format!("loss on {device}"), &found, &wanted, 1e-6);
+        for (name, wanted) in &full {
+            comparison.check(format!("{name} on {device}"), &filled[name], wanted, 1e-6);
+        }
+        // Nothing but filling: no loss, and nothing moves.
+        let (loss, unmoved) = train(2, &[None, None]);
+        assert_eq!((loss.data(), unmoved), ([0.0].as_slice(), network().initialize(2).unwrap()), "{device}");
+    }
+    comparison.finish();
+}
+
+/// The text of a refusal, which must be one of shape.
+#[track_caller]
+fn refusal<T>(result: Result<T>) -> String {
+    match result {
+        Err(error @ Error::Shape { .. }) => error.to_string(),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("was not refused"),
+    }
+}
+
+#[test]
+fn networks_that_do_not_fit_together_are_refused() {
+    let conv = || Network::new("net", [3, 8, 8]).conv2d("conv", "conv", 4, Conv2d::square(3, 1, 1));
+    for (network, part) in [
+        (conv().flatten().softmax(), "must be followed by a dense layer"),
+        (conv().flatten().relu().dropout(0.5).prelu("prelu", "prelu"), "must be followed by a dense layer"),
+        (conv().flatten(), "a flattening is no output"),
+        (conv().conv2d("again", "conv", 4, Conv2d::square(3, 1, 1)), "the parameter conv.weight is used twice"),
+        (conv().max_pool2d("pool", MaxPool2d::new(9, 1)), "layer pool"),
+        (conv().dense("fc", "fc", 2).max_pool2d("pool", MaxPool2d::new(2, 2)), "NCHW"),
+        (conv().dropout(1.0), "dropout"),
+        (Network::new("net", [3, 0, 8]).relu(), "holds nothing"),
+        (Network::new("net", [3, 8, 8]), "0 layers"),
+    ] {
+        // Dropout does nothing unless it is trained.
+        let training = Training { class_weights: Vec::new(), ..training(Trainable::All) };
+        let result = network.output_shapes().and_then(|_| {
+            let model = Device::Cpu.load(&network, &network.initialize(1)?)?;
+            model.compile_training(1, &training, &Options::default()).map(drop)
+        });
+        let text = refusal(result);
+        assert!(text.contains(part), "{part:?} is not in: {text}");
+    }
+    assert!(
+        refusal(conv().branch_from("none")).contains("there is conv")
+            || refusal(conv().branch_from("none")).contains("conv")
+    );
+    assert!(refusal(conv().followed_by(Network::new("tail", [5]).dense("fc", "fc", 2))).contains("[4, 8, 8]"));
+}
+
+#[test]
+fn a_flattening_before_a_dense_layer_keeps_the_order_of_the_values() {
+    let network = Network::new("net", [2, 2, 2]).flatten().relu().dropout(0.5).dense("fc", "fc", 8);
+    let identity = Tensor::from_fn([8, 8], |i| if i % 9 == 0 { 1.0 } else { 0.0 });
+    let parameters = [("fc.weight".to_owned(), identity), ("fc.bias".to_owned(), Tensor::zeros([8]))].into();
+    let x = Tensor::from_fn([1, 2, 2, 2], |i| i as f32 - 2.0);
+    for device in devices() {
+        let mut plan = device.load(&network, &parameters).unwrap().compile(1, &Options::default()).unwrap();
+        assert_eq!(plan.run(&x).unwrap()[0].data(), [0.0, 0.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0], "{device}");
+    }
+}
+
+/// Both plans of the small network.
+fn plans(device: &Device) -> (Plan, Plan) {
+    let model = model(device);
+    let trained = model.compile_training(2, &training(Trainable::All), &Options::default()).unwrap();
+    (model.compile(2, &Options::default()).unwrap(), trained)
+}
+
+#[test]
+fn plans_refuse_what_does_not_fit() {
+    for device in devices() {
+        let (mut plan, mut trained) = plans(&device);
+        let good = plan.run(&input(2)).unwrap();
+        refusal(plan.run(&input(3)));
+        refusal(plan.run_all(&[], &STATE));
+        refusal(plan.set_input(1, &input(2)));
+        refusal(plan.train(&input(2), &[Some(0), Some(1)], &STATE));
+        refusal(plan.activation("fc1"));
+        refusal(plan.activation("none"));
+        refusal(plan.gradient("fc1.weight"));
+        refusal(trained.gradient("none"));
+        for targets in [&[Some(0)][..], &[Some(0), Some(3)], &[]] {
+            refusal(trained.train(&input(2), targets, &STATE));
+        }
+        let (rgb, width, height) = photo();
+        refusal(device.upload(&rgb, width + 1, height));
+        refusal(device.upload(&[], 0, 0));
+        let picture = device.upload(&rgb, width, height).unwrap();
+        let whole = Crop::whole(width, height);
+        for crops in [
+            vec![],
+            vec![whole; 3],
+            vec![Crop { x: 1, ..whole }],
+            vec![Crop { height: 0, ..whole }],
+            vec![Crop { y: u32::MAX, ..whole }],
+        ] {
+            refusal(plan.set_picture(&picture, &crops, Filter::Area, &Normalization::MTCNN));
+        }
+        let model = model(&device);
+        refusal(model.compile(0, &Options::default()));
+        for class_weights in [vec![1.0], vec![1.0, -1.0, 1.0], vec![1.0, f32::NAN, 1.0]] {
+            let training = Training { class_weights, ..training(Trainable::All) };
+            refusal(model.compile_training(2, &training, &Options::default()));
+        }
+        refusal(model.compile_training(2, &training(Trainable::From("none".to_owned())), &Options::default()));
+        // None of this has left a trace.
+        assert_eq!(plan.run(&input(2)).unwrap(), good, "{device}");
+    }
+}
