@@ -63,8 +63,8 @@ struct Layer {
 pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
     let gpu = gpu(global)?;
     let picture = match &arguments.image {
-        Some(path) => image::read(path)?,
-        None => image::from_bytes(Path::new("the built-in portrait"), PORTRAIT)?,
+        Some(path) => image::decode_file(path)?,
+        None => image::decode_bytes(Path::new("the built-in portrait"), PORTRAIT)?,
     };
     let weights = global.vgg16_base()?;
     let network = vgg16::base(arguments.input);

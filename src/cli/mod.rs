@@ -10,6 +10,7 @@ mod failure;
 mod global;
 mod predict;
 mod table;
+mod train;
 
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
@@ -32,6 +33,7 @@ struct Program {
 const EXAMPLES: &str = "\
 Examples:
   vultus predict photo.jpg                      where are faces, and what do they express?
+  vultus train faces --out my_head.safetensors  a head of your own, from labelled faces
   vultus devices                                what this machine computes on
   vultus compare --device llvmpipe              does this GPU compute what the CPU computes?
   vultus bench --network vgg16 --batch 8        how fast is it?
@@ -41,6 +43,7 @@ Exit status: 0 done, 1 something failed, 2 bad use (an unknown option, no such d
 #[derive(Subcommand)]
 enum Command {
     Predict(predict::Arguments),
+    Train(train::Arguments),
     Devices(devices::Arguments),
     Compare(compare::Arguments),
     Bench(bench::Arguments),
@@ -50,6 +53,7 @@ impl Command {
     fn run(&self, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
         match self {
             Command::Predict(arguments) => predict::run(arguments, global, out),
+            Command::Train(arguments) => train::run(arguments, global, out),
             Command::Devices(arguments) => devices::run(arguments, global, out),
             Command::Compare(arguments) => compare::run(arguments, global, out),
             Command::Bench(arguments) => bench::run(arguments, global, out),

@@ -46,14 +46,14 @@ impl Source {
     pub fn read(&self) -> Result<RgbImage, Error> {
         let stdin = Path::new("standard input");
         match self {
-            Source::File(path) => image::read(path),
+            Source::File(path) => image::decode_file(path),
             Source::Stdin => {
                 let mut bytes = Vec::new();
                 // One byte more than may be: what is too large is then refused by its size.
                 let mut limited = io::stdin().lock().take(MAX_FILE_BYTES + 1);
                 let failed = |source| Error::Io { path: stdin.to_path_buf(), source };
                 limited.read_to_end(&mut bytes).map_err(failed)?;
-                image::from_bytes(stdin, &bytes)
+                image::decode_bytes(stdin, &bytes)
             }
         }
     }
