@@ -1,4 +1,4 @@
-//! Rounds a file of f32 weights to f16: `cargo run --example convert_weights -- IN OUT key=value ...`
+//! Writes a file of weights anew as f16 or f32: `cargo run --example convert_weights -- IN OUT f16|f32 key=value ...`
 //!
 //! The metadata of OUT are the given pairs. What the rounding did is printed: the largest error relative to the value
 //! among the normal numbers of f16, and the largest absolute error among those below, which keep fewer bits.
@@ -15,8 +15,13 @@ const SMALLEST_NORMAL: f32 = 1.0 / 16384.0;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [from, to, pairs @ ..] = arguments.as_slice() else {
-        return Err("usage: convert_weights IN OUT key=value ...".into());
+    let [from, to, precision, pairs @ ..] = arguments.as_slice() else {
+        return Err("usage: convert_weights IN OUT f16|f32 key=value ...".into());
+    };
+    let precision = match precision.as_str() {
+        "f16" => Precision::F16,
+        "f32" => Precision::F32,
+        other => return Err(format!("{other:?} is not f16 or f32").into()),
     };
     let mut metadata = BTreeMap::new();
     for pair in pairs {
@@ -25,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     let before = read(Path::new(from))?;
-    write(Path::new(to), &before.parameters, &metadata, Precision::F16)?;
+    write(Path::new(to), &before.parameters, &metadata, precision)?;
     let after = read(Path::new(to))?;
     println!("{to}: {} tensors, SHA-256 {}", after.parameters.len(), after.sha256);
     report_rounding(&before.parameters, &after.parameters);

@@ -30,9 +30,6 @@ impl CpuModel {
         self.parameters.iter().map(copy).collect()
     }
 
-    pub fn bytes(&self) -> u64 {
-        self.parameters.values().map(|(_, data)| 4 * read(data).len() as u64).sum()
-    }
 }
 
 /// A poisoned lock only says that another thread panicked; the numbers are still numbers.
@@ -77,11 +74,6 @@ impl CpuPlan {
             })
             .collect();
         CpuPlan { program, locations, memory, checked }
-    }
-
-    /// The working memory of the plan, without the model's parameters.
-    pub fn bytes(&self) -> u64 {
-        self.memory.iter().map(|m| 4 * m.len() as u64).sum()
     }
 
     pub fn write(&mut self, value: ValueId, data: &[f32]) {
