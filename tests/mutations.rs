@@ -21,6 +21,8 @@ const MUTATIONS: &[Mutation] = &[
     ("conv2d", "conv2d", "conv2d/direct", "params.padding_x", "(params.padding_x * 0u)", WRONG_VALUE),
     ("conv2d", "conv2d", "conv2d/direct", "params.y_offset +", "1u + params.y_offset +", OUTSIDE),
     ("conv2d", "conv2d", "conv2d/direct", "RELU && value < 0.0", "false", WRONG_VALUE),
+    ("conv2d", "conv2d", "conv2d/blocked", "params.y_offset +", "1u + params.y_offset +", OUTSIDE),
+    ("conv2d", "conv2d", "conv2d/blocked", "b: f32) {", "b_unused: f32) { let b = 0.0;", WRONG_VALUE),
     ("conv2d", "conv2d", "conv2d/gemm", "bias[params.bias_offset", "0.0 * bias[params.bias_offset", WRONG_VALUE),
     ("conv2d", "conv2d", "conv2d/gemm", "params.y_offset +", "1u + params.y_offset +", OUTSIDE),
     ("conv2d", "conv2d", "conv2d/gemm", "(pixel >= pixels)", "(pixel + 1u >= pixels)", NOT_WRITTEN),

@@ -71,10 +71,10 @@ fn what_fills_up_a_batch_counts_for_nothing() {
         };
         let (wanted, full) = train(2, &[Some(1), Some(0)]);
         let (found, filled) = train(5, &[Some(1), Some(0), None, None, None]);
-        // The same sums, over zeros too.
+        // The same sums, over zeros too, and so perhaps in another order; gradients cancel to a few digits less.
         comparison.check(format!("loss on {device}"), &found, &wanted, 1e-6);
         for (name, wanted) in &full {
-            comparison.check(format!("{name} on {device}"), &filled[name], wanted, 1e-6);
+            comparison.check(format!("{name} on {device}"), &filled[name], wanted, 1e-5);
         }
         // Nothing but filling: no loss, and nothing moves.
         let (loss, unmoved) = train(2, &[None, None]);
@@ -116,10 +116,7 @@ fn networks_that_do_not_fit_together_are_refused() {
         let text = refusal(result);
         assert!(text.contains(part), "{part:?} is not in: {text}");
     }
-    assert!(
-        refusal(conv().branch_from("none")).contains("there is conv")
-            || refusal(conv().branch_from("none")).contains("conv")
-    );
+    assert!(refusal(conv().branch_from("none")).contains("there are conv"));
     assert!(refusal(conv().followed_by(Network::new("tail", [5]).dense("fc", "fc", 2))).contains("[4, 8, 8]"));
 }
 

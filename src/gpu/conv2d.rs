@@ -224,8 +224,13 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands)
     let gemm = form([&GEMM, &GEMM_RELU, &GEMM_3X3, &GEMM_3X3_RELU], square, op.relu);
     let general_direct = if op.relu { &DIRECT_RELU } else { &DIRECT };
     let general_gemm = if op.relu { &GEMM_RELU } else { &GEMM };
-    let blocked = if op.relu { &BLOCKED_RELU } else { &BLOCKED };
     let default = if compiler.is_software() || geometry.channels <= FEW_CHANNELS { direct } else { gemm };
+    // It knows nothing but 3×3 filters in steps of 1.
+    let blocked = match (square && op.stride == [1, 1], op.relu) {
+        (true, false) => &BLOCKED,
+        (true, true) => &BLOCKED_RELU,
+        (false, _) => default,
+    };
     let kernel = compiler.choose(&[blocked, direct, gemm, general_direct, general_gemm], default);
     for (images, filters) in geometry.parts(compiler, weight) {
         let x = geometry.x_view(compiler, x, &images)?;
