@@ -1,6 +1,7 @@
 // 2-D convolution and its two gradients, over NCHW tensors and OIHW weights.
 //
-//   direct           one invocation makes 8 filters × 4 neighbouring pixels of y: few channels, software adapters
+//   direct           one invocation makes 8 filters × 4 neighbouring pixels of y: few channels
+//   blocked          one invocation makes 8 filters × 8×8 pixels, for 3×3 filters with step 1: software adapters
 //   gemm             y as a matrix product, filters × pixels, tiles in workgroup memory (implicit GEMM)
 //   gemm_input       dx the same way: channels × pixels, a sum over filters and places in the filter
 //   gemm_weight      dweight: filters × places in the filter, a sum over pixels
@@ -141,7 +142,7 @@ struct Columns {
     c: vec2<i32>,
 }
 
-// The six rows of x that four rows of y see.
+// The ten rows of x that eight rows of y see.
 struct Window {
     row0: Line,
     row1: Line,
@@ -149,6 +150,10 @@ struct Window {
     row3: Line,
     row4: Line,
     row5: Line,
+    row6: Line,
+    row7: Line,
+    row8: Line,
+    row9: Line,
 }
 
 // Eight neighbouring values of one row of y.
@@ -157,12 +162,16 @@ struct Strip {
     b: vec4<f32>,
 }
 
-// Four rows of them, of one filter.
+// Eight rows of them, of one filter.
 struct Block {
     row0: Strip,
     row1: Strip,
     row2: Strip,
     row3: Strip,
+    row4: Strip,
+    row5: Strip,
+    row6: Strip,
+    row7: Strip,
 }
 
 fn x_or_zero(line: u32, column: i32, row_exists: bool) -> f32 {
@@ -212,6 +221,10 @@ fn add_channel(sum: Block, at: u32, see: Window) -> Block {
         add_row(add_row(add_row(sum.row1, top, see.row1), middle, see.row2), bottom, see.row3),
         add_row(add_row(add_row(sum.row2, top, see.row2), middle, see.row3), bottom, see.row4),
         add_row(add_row(add_row(sum.row3, top, see.row3), middle, see.row4), bottom, see.row5),
+        add_row(add_row(add_row(sum.row4, top, see.row4), middle, see.row5), bottom, see.row6),
+        add_row(add_row(add_row(sum.row5, top, see.row5), middle, see.row6), bottom, see.row7),
+        add_row(add_row(add_row(sum.row6, top, see.row6), middle, see.row7), bottom, see.row8),
+        add_row(add_row(add_row(sum.row7, top, see.row7), middle, see.row8), bottom, see.row9),
     );
 }
 
@@ -240,18 +253,22 @@ fn store_block(block: Block, image: u32, filter_index: u32, oy: u32, ox: u32) {
     store_strip(block.row1, at, oy + 1u, ox, b);
     store_strip(block.row2, at, oy + 2u, ox, b);
     store_strip(block.row3, at, oy + 3u, ox, b);
+    store_strip(block.row4, at, oy + 4u, ox, b);
+    store_strip(block.row5, at, oy + 5u, ox, b);
+    store_strip(block.row6, at, oy + 6u, ox, b);
+    store_strip(block.row7, at, oy + 7u, ox, b);
 }
 
 @compute @workgroup_size(32)
 fn blocked(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    // Blocks of 8 × 4 pixels, then groups of 8 filters, counted in one row; along z: images.
+    // Blocks of 8 × 8 pixels, then groups of 8 filters, counted in one row; along z: images.
     let across = (params.out_width + 7u) / 8u;
-    let blocks = across * ((params.out_height + 3u) / 4u);
+    let blocks = across * ((params.out_height + 7u) / 8u);
     let index = (group.x + params.first_group) * 32u + local;
     let first = index / blocks * 8u;
     if (first >= params.filters) { return; }
     let ox = index % across * 8u;
-    let oy = index % blocks / across * 4u;
+    let oy = index % blocks / across * 8u;
 
     let size = params.channels * 9u;
     // Filters past the last repeat it, and are not stored.
@@ -277,6 +294,10 @@ fn blocked(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
             line_at(plane, top + 3, at),
             line_at(plane, top + 4, at),
             line_at(plane, top + 5, at),
+            line_at(plane, top + 6, at),
+            line_at(plane, top + 7, at),
+            line_at(plane, top + 8, at),
+            line_at(plane, top + 9, at),
         );
         s0 = add_channel(s0, rows_a.x + c * 9u, see);
         s1 = add_channel(s1, rows_a.y + c * 9u, see);

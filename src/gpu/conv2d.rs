@@ -59,9 +59,10 @@ static BIAS_GRADIENT: Kernel =
 /// Height and width of the tiles of the matrix products.
 const TILE: usize = 64;
 
-/// Filters and pixels that one invocation of `direct` makes.
+/// Filters that one invocation of `direct` or `blocked` makes, and the pixels of each.
 const DIRECT_FILTERS: usize = 8;
 const DIRECT_PIXELS: usize = 4;
+const BLOCK: [usize; 2] = [8, 8];
 
 /// Up to this many channels, a product's inner dimension is too short for tiles in workgroup memory.
 const FEW_CHANNELS: usize = 4;
@@ -161,7 +162,7 @@ impl Geometry {
             .collect();
         let at_once = if rows.len() == 1 {
             let lengths = [self.x_image(), self.filters * self.plane()];
-            compiler.images_per_dispatch(&lengths, self.flops(1, self.filters))
+            compiler.images_per_dispatch(&lengths, self.flops(1, self.filters)).min(MAX_GRID)
         } else {
             1
         };
@@ -216,22 +217,45 @@ fn form(forms: [&'static Kernel; 4], square: bool, relu: bool) -> &'static Kerne
     forms[usize::from(square) * 2 + usize::from(relu)]
 }
 
+/// The kernel that makes y: of those that can, the one that is forced, or else chosen by the shape.
+fn choose_forward(compiler: &Compiler, geometry: &Geometry) -> &'static Kernel {
+    let (square, relu) = (geometry.is_3x3(), geometry.op.relu);
+    let direct = [&DIRECT, &DIRECT_RELU, &DIRECT_3X3, &DIRECT_3X3_RELU];
+    let gemm = [&GEMM, &GEMM_RELU, &GEMM_3X3, &GEMM_3X3_RELU];
+    let mut candidates =
+        vec![form(direct, square, relu), form(gemm, square, relu), form(direct, false, relu), form(gemm, false, relu)];
+    let in_blocks = square && geometry.op.stride == [1, 1];
+    if in_blocks {
+        candidates.push(if relu { &BLOCKED_RELU } else { &BLOCKED });
+    }
+    let default = match (compiler.is_software(), geometry.channels <= FEW_CHANNELS) {
+        (true, _) if in_blocks => candidates[4],
+        (true, _) | (_, true) => candidates[0],
+        _ => candidates[1],
+    };
+    compiler.choose(&candidates, default)
+}
+
+/// The workgroups of a kernel that makes y.
+fn forward_groups(kernel: &Kernel, geometry: &Geometry, images: usize, filters: usize) -> [usize; 3] {
+    let [height, width] = geometry.output;
+    match kernel.entry {
+        "direct" => {
+            let strips = width.div_ceil(DIRECT_PIXELS) * height;
+            [strips.div_ceil(64), filters.div_ceil(DIRECT_FILTERS), images]
+        }
+        "blocked" => {
+            let blocks = width.div_ceil(BLOCK[1]) * height.div_ceil(BLOCK[0]);
+            [(blocks * filters.div_ceil(DIRECT_FILTERS)).div_ceil(32), 1, images]
+        }
+        _ => [(images * geometry.plane()).div_ceil(TILE), filters.div_ceil(TILE), 1],
+    }
+}
+
 pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands) -> Result<()> {
     let (&[x, weight, bias], &[y]) = (operands.inputs, operands.outputs) else { return Ok(()) };
     let geometry = Geometry::new(op, nchw(operands.shapes[0]), operands.output_shapes[0]);
-    let square = geometry.is_3x3();
-    let direct = form([&DIRECT, &DIRECT_RELU, &DIRECT_3X3, &DIRECT_3X3_RELU], square, op.relu);
-    let gemm = form([&GEMM, &GEMM_RELU, &GEMM_3X3, &GEMM_3X3_RELU], square, op.relu);
-    let general_direct = if op.relu { &DIRECT_RELU } else { &DIRECT };
-    let general_gemm = if op.relu { &GEMM_RELU } else { &GEMM };
-    let default = if compiler.is_software() || geometry.channels <= FEW_CHANNELS { direct } else { gemm };
-    // It knows nothing but 3×3 filters in steps of 1.
-    let blocked = match (square && op.stride == [1, 1], op.relu) {
-        (true, false) => &BLOCKED,
-        (true, true) => &BLOCKED_RELU,
-        (false, _) => default,
-    };
-    let kernel = compiler.choose(&[blocked, direct, gemm, general_direct, general_gemm], default);
+    let kernel = choose_forward(compiler, &geometry);
     for (images, filters) in geometry.parts(compiler, weight) {
         let x = geometry.x_view(compiler, x, &images)?;
         let weight = geometry.weight_view(compiler, weight, &filters)?;
@@ -244,15 +268,7 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands)
             y_offset: y.offset,
             ..geometry.params(images.len(), filters.len())
         };
-        let groups = if kernel.entry == "direct" {
-            let strips = geometry.output[1].div_ceil(DIRECT_PIXELS) * geometry.output[0];
-            [strips.div_ceil(64), filters.len().div_ceil(DIRECT_FILTERS), images.len()]
-        } else if kernel.entry == "blocked" {
-            let patches = geometry.output[1].div_ceil(8) * geometry.output[0].div_ceil(4);
-            [(patches * filters.len().div_ceil(8)).div_ceil(32), 1, images.len()]
-        } else {
-            [(images.len() * geometry.plane()).div_ceil(TILE), filters.len().div_ceil(TILE), 1]
-        };
+        let groups = forward_groups(kernel, &geometry, images.len(), filters.len());
         let flops = geometry.flops(images.len(), filters.len());
         dispatch(compiler, kernel, params, &[&x, &weight, &bias, &y], groups, flops)?;
     }
