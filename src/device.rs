@@ -130,7 +130,8 @@ fn check(network: &Network, parameters: &Parameters) -> Result<()> {
         match parameters.get(name) {
             None => return Err(Error::shape(network.name(), format!("the parameter {name} is missing"))),
             Some(tensor) if tensor.shape() != shape => {
-                let reason = format!("the parameter {name} has the shape {:?} where {shape:?} is needed", tensor.shape());
+                let reason =
+                    format!("the parameter {name} has the shape {:?} where {shape:?} is needed", tensor.shape());
                 return Err(Error::shape(network.name(), reason));
             }
             Some(_) => {}

@@ -51,9 +51,7 @@ impl Plan {
     pub(crate) fn new(program: Program, memory: &ModelMemory, options: &Options) -> Result<Self> {
         let program = Arc::new(program);
         let executor = match memory {
-            ModelMemory::Cpu(model) => {
-                Executor::Cpu(Box::new(CpuPlan::new(program.clone(), model, options.checked)))
-            }
+            ModelMemory::Cpu(model) => Executor::Cpu(Box::new(CpuPlan::new(program.clone(), model, options.checked))),
             ModelMemory::Gpu(gpu, model) => {
                 let kernel = options.kernel.as_deref();
                 Executor::Gpu(Box::new(GpuPlan::new(gpu, program.clone(), model, options.checked, kernel)?))

@@ -9,7 +9,8 @@ use vgg16_activations::{TOLERANCE, errors};
 
 #[test]
 fn every_layer_of_vgg16_has_the_golden_activations() {
-    let (weights, picture) = (Path::new("weights/vgg16_base.safetensors"), Path::new("tests/photos/astronaut_face_224.png"));
+    let (weights, picture) =
+        (Path::new("weights/vgg16_base.safetensors"), Path::new("tests/photos/astronaut_face_224.png"));
     let golden = Path::new("tests/golden/vgg16_f16_activations.safetensors");
     for device in compare::devices() {
         let errors = errors(&device, weights, golden, picture).unwrap();
@@ -23,7 +24,8 @@ fn every_layer_of_vgg16_has_the_golden_activations() {
 fn other_weights_are_noticed() {
     // The golden file of the weights before their rounding to f16: close, but not the same.
     let golden = Path::new("tests/golden/vgg16_activations.safetensors");
-    let (weights, picture) = (Path::new("weights/vgg16_base.safetensors"), Path::new("tests/photos/astronaut_face_224.png"));
+    let (weights, picture) =
+        (Path::new("weights/vgg16_base.safetensors"), Path::new("tests/photos/astronaut_face_224.png"));
     let errors = errors(&vultus::Device::Cpu, weights, golden, picture).unwrap();
     assert!(errors.iter().any(|(_, error)| *error > TOLERANCE), "{errors:?}");
 }

@@ -29,7 +29,6 @@ impl CpuModel {
         };
         self.parameters.iter().map(copy).collect()
     }
-
 }
 
 /// A poisoned lock only says that another thread panicked; the numbers are still numbers.
@@ -169,11 +168,8 @@ impl CpuPlan {
                 View { shape: &value.shape, data: &data[..value.len()] }
             })
             .collect();
-        let mut outputs: Vec<&mut [f32]> = taken
-            .iter_mut()
-            .zip(&step.outputs)
-            .map(|(memory, &v)| &mut memory[..program.values[v].len()])
-            .collect();
+        let mut outputs: Vec<&mut [f32]> =
+            taken.iter_mut().zip(&step.outputs).map(|(memory, &v)| &mut memory[..program.values[v].len()]).collect();
         run(&step.op, state, &inputs, &mut outputs);
         drop(inputs);
         drop(guards);

@@ -8,7 +8,8 @@ use crate::error::Result;
 pub(super) static KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD];
 
 static FORWARD: Kernel = Kernel::new("adaptive_avg_pool2d/forward", "adaptive_avg_pool2d", "forward", &[Read, Write]);
-static BACKWARD: Kernel = Kernel::new("adaptive_avg_pool2d/backward", "adaptive_avg_pool2d", "backward", &[Read, Write]);
+static BACKWARD: Kernel =
+    Kernel::new("adaptive_avg_pool2d/backward", "adaptive_avg_pool2d", "backward", &[Read, Write]);
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -32,13 +33,7 @@ pub(super) fn backward(compiler: &mut Compiler, operands: &Operands) -> Result<(
 }
 
 /// `x` and `y` are the shapes of the forward pass.
-fn run(
-    compiler: &mut Compiler,
-    kernel: &'static Kernel,
-    operands: &Operands,
-    x: &[usize],
-    y: &[usize],
-) -> Result<()> {
+fn run(compiler: &mut Compiler, kernel: &'static Kernel, operands: &Operands, x: &[usize], y: &[usize]) -> Result<()> {
     let planes = x[0] * x[1];
     let per_dispatch = (compiler.gpu.values_per_binding() / (x[2] * x[3]).max(y[2] * y[3])).max(1);
     for first in (0..planes).step_by(per_dispatch) {

@@ -92,8 +92,7 @@ impl Gpu {
 
     /// The binding through which a kernel sees `values` of a storage.
     pub(super) fn view(&self, storage: &Storage, values: Range<usize>) -> Result<View> {
-        let too_large =
-            |bytes| self.too_large(&format!("a part of {} that is needed at once", storage.name), bytes);
+        let too_large = |bytes| self.too_large(&format!("a part of {} that is needed at once", storage.name), bytes);
         let found = storage.chunks.iter().find(|c| c.values.start <= values.start && values.end <= c.values.end);
         let chunk = found.ok_or_else(|| too_large((values.len() * WORD) as u64))?;
         let align = u64::from(self.limits().min_storage_buffer_offset_alignment);

@@ -155,9 +155,8 @@ impl Geometry {
             .rows()
             .flat_map(|rows| {
                 let pieces = rows.len().div_ceil(planes);
-                (0..pieces).map(move |i| {
-                    rows.start + i * rows.len() / pieces..rows.start + (i + 1) * rows.len() / pieces
-                })
+                (0..pieces)
+                    .map(move |i| rows.start + i * rows.len() / pieces..rows.start + (i + 1) * rows.len() / pieces)
             })
             .collect();
         let at_once = if rows.len() == 1 {
@@ -203,7 +202,13 @@ fn dispatch(
     for first in (0..groups[0]).step_by(MAX_GRID) {
         let count = (groups[0] - first).min(MAX_GRID);
         let params = Params { first_group: first as u32, ..params };
-        compiler.dispatch(kernel, &params, views, [count, groups[1], groups[2]], flops / groups[0] as u64 * count as u64)?;
+        compiler.dispatch(
+            kernel,
+            &params,
+            views,
+            [count, groups[1], groups[2]],
+            flops / groups[0] as u64 * count as u64,
+        )?;
     }
     Ok(())
 }

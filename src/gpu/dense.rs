@@ -60,7 +60,13 @@ fn dispatch(
     for first in (0..groups[0]).step_by(super::compile::MAX_GRID) {
         let count = (groups[0] - first).min(super::compile::MAX_GRID);
         let params = Params { first_group: first as u32, ..params };
-        compiler.dispatch(kernel, &params, views, [count, groups[1], 1], params.flops() / groups[0] as u64 * count as u64)?;
+        compiler.dispatch(
+            kernel,
+            &params,
+            views,
+            [count, groups[1], 1],
+            params.flops() / groups[0] as u64 * count as u64,
+        )?;
     }
     Ok(())
 }

@@ -388,9 +388,13 @@ impl Gpu {
                 source: wgpu::ShaderSource::Wgsl(source.into()),
             });
             let entries: Vec<_> = std::iter::once((0, wgpu::BufferBindingType::Uniform))
-                .chain(kernel.bindings.iter().zip(1..).filter_map(|(access, binding)| {
-                    Some((binding, binding_type(*access)?))
-                }))
+                .chain(
+                    kernel
+                        .bindings
+                        .iter()
+                        .zip(1..)
+                        .filter_map(|(access, binding)| Some((binding, binding_type(*access)?))),
+                )
                 .map(|(binding, ty)| wgpu::BindGroupLayoutEntry {
                     binding,
                     visibility: wgpu::ShaderStages::COMPUTE,

@@ -23,5 +23,5 @@ mod softmax;
 pub use device::{Adapter, Counts, Gpu, GpuOptions};
 pub use kernel::{Access, Kernel, kernels, shader_source};
 pub(crate) use picture::GpuPicture;
-pub use plan::GpuPlan;
 pub(crate) use plan::GpuModel;
+pub use plan::GpuPlan;

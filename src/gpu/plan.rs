@@ -334,29 +334,27 @@ fn allocate(gpu: &Gpu, program: &Program, model: &GpuModel, checked: bool) -> Re
     let guard = if checked { GUARD } else { 0 };
     let (places, lengths) = plan_memory(program);
     let mut slots: Vec<Option<Storage>> = vec![None; lengths.len()];
-    let mut make = |(value, place): (&program::Value, Place)| {
-        match (&value.storage, place) {
-            (program::Storage::Parameter(name), _) => {
-                let parameter = model.parameters.get(name).map(|(_, storage)| storage.clone());
-                parameter.ok_or_else(|| Error::shape(name, "the model has no such parameter"))
-            }
-            (program::Storage::State, _) => gpu.storage_by_rows(&value.name, &value.shape, guard),
-            (program::Storage::Constant(data), _) => {
-                let storage = gpu.storage(&value.name, value.len(), guard)?;
-                storage.write(gpu, data);
-                Ok(storage)
-            }
-            (program::Storage::Activation, Place::Slot(slot)) if !checked => {
-                let memory = match &slots[slot] {
-                    Some(memory) => memory.clone(),
-                    None => slots[slot].insert(gpu.storage("working memory", lengths[slot], 0)?).clone(),
-                };
-                let mut storage = Storage { name: value.name.clone(), len: value.len(), row: value.len(), ..memory };
-                storage.chunks[0].values = 0..value.len();
-                Ok(storage)
-            }
-            (program::Storage::Activation, _) => gpu.storage(&value.name, value.len(), guard),
+    let mut make = |(value, place): (&program::Value, Place)| match (&value.storage, place) {
+        (program::Storage::Parameter(name), _) => {
+            let parameter = model.parameters.get(name).map(|(_, storage)| storage.clone());
+            parameter.ok_or_else(|| Error::shape(name, "the model has no such parameter"))
         }
+        (program::Storage::State, _) => gpu.storage_by_rows(&value.name, &value.shape, guard),
+        (program::Storage::Constant(data), _) => {
+            let storage = gpu.storage(&value.name, value.len(), guard)?;
+            storage.write(gpu, data);
+            Ok(storage)
+        }
+        (program::Storage::Activation, Place::Slot(slot)) if !checked => {
+            let memory = match &slots[slot] {
+                Some(memory) => memory.clone(),
+                None => slots[slot].insert(gpu.storage("working memory", lengths[slot], 0)?).clone(),
+            };
+            let mut storage = Storage { name: value.name.clone(), len: value.len(), row: value.len(), ..memory };
+            storage.chunks[0].values = 0..value.len();
+            Ok(storage)
+        }
+        (program::Storage::Activation, _) => gpu.storage(&value.name, value.len(), guard),
     };
     program.values.iter().zip(places).map(&mut make).collect()
 }
@@ -421,7 +419,10 @@ impl Staging {
     fn take(&self, gpu: &Gpu, answers: Vec<Arc<Answer>>) -> Result<Vec<f32>> {
         let mut values = Vec::new();
         for ((buffer, _), answer) in self.parts.iter().zip(answers) {
-            answer.result().ok_or_else(|| gpu.lost("the read-back did not finish"))?.map_err(|e| gpu.lost(e.to_string()))?;
+            answer
+                .result()
+                .ok_or_else(|| gpu.lost("the read-back did not finish"))?
+                .map_err(|e| gpu.lost(e.to_string()))?;
             {
                 let mapped = buffer.slice(..).get_mapped_range().map_err(|e| gpu.refused(e.to_string()))?;
                 values.extend_from_slice(bytemuck::cast_slice(&mapped));
@@ -443,7 +444,10 @@ struct Answer {
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 impl Answer {
-    fn lock(&self) -> std::sync::MutexGuard<'_, (Option<std::result::Result<(), wgpu::BufferAsyncError>>, Option<std::task::Waker>)> {
+    fn lock(
+        &self,
+    ) -> std::sync::MutexGuard<'_, (Option<std::result::Result<(), wgpu::BufferAsyncError>>, Option<std::task::Waker>)>
+    {
         self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 

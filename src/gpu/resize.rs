@@ -102,7 +102,8 @@ impl Resizer {
     }
 
     fn bind(&mut self, gpu: &Gpu, picture: &GpuPicture, filter: Filter) -> Result<(&Pipeline, &wgpu::BindGroup)> {
-        let current = self.bound.as_ref().is_some_and(|(buffer, f, ..)| Arc::ptr_eq(buffer, &picture.buffer) && *f == filter);
+        let current =
+            self.bound.as_ref().is_some_and(|(buffer, f, ..)| Arc::ptr_eq(buffer, &picture.buffer) && *f == filter);
         if !current {
             let kernel = if filter == Filter::Area { &AREA } else { &BILINEAR };
             let pipeline = gpu.pipeline(kernel)?;

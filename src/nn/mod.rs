@@ -221,7 +221,13 @@ impl Network {
             [] => Tensor::zeros(shape),
         };
         let shapes = self.parameter_shapes()?;
-        Ok(shapes.into_iter().map(|(name, shape)| { let tensor = fill(&name, shape); (name, tensor) }).collect())
+        Ok(shapes
+            .into_iter()
+            .map(|(name, shape)| {
+                let tensor = fill(&name, shape);
+                (name, tensor)
+            })
+            .collect())
     }
 
     pub(crate) fn index(&self, name: &str) -> Result<usize> {

@@ -8,8 +8,7 @@ use crate::ops::{Conv2d, MaxPool2d};
 pub const INPUT: usize = 224;
 
 /// Filters of the convolutions of the five blocks.
-pub const WIDTHS: [&[usize]; 5] =
-    [&[64, 64], &[128, 128], &[256, 256, 256], &[512, 512, 512], &[512, 512, 512]];
+pub const WIDTHS: [&[usize]; 5] = [&[64, 64], &[128, 128], &[256, 256, 256], &[512, 512, 512], &[512, 512, 512]];
 
 /// What stands between the base and the dense layers of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +51,8 @@ pub fn head(features: [usize; 3], pooling: Pooling, hidden: &[usize], dropout: f
     }
     network = network.flatten();
     for (i, &width) in hidden.iter().enumerate() {
-        network = network.dense(&format!("fc{}", i + 6), &format!("classifier.{}", 3 * i), width).relu().dropout(dropout);
+        network =
+            network.dense(&format!("fc{}", i + 6), &format!("classifier.{}", 3 * i), width).relu().dropout(dropout);
     }
     let i = hidden.len();
     network.dense(&format!("fc{}", i + 6), &format!("classifier.{}", 3 * i), classes).softmax()

@@ -31,10 +31,16 @@ impl AdaptiveAvgPool2d {
 
 /// Shapes that every kernel must get right: the same size, smaller, larger, remainders, one.
 pub fn cases() -> Vec<Case> {
-    [([1, 64, 7, 7], [7, 7]), ([2, 8, 3, 3], [7, 7]), ([2, 8, 14, 10], [7, 7]), ([64, 3, 6, 6], [1, 1]), ([1, 1, 1, 1], [3, 2])]
-        .into_iter()
-        .flat_map(|(shape, output)| pair(AdaptiveAvgPool2d { output }, shape))
-        .collect()
+    [
+        ([1, 64, 7, 7], [7, 7]),
+        ([2, 8, 3, 3], [7, 7]),
+        ([2, 8, 14, 10], [7, 7]),
+        ([64, 3, 6, 6], [1, 1]),
+        ([1, 1, 1, 1], [3, 2]),
+    ]
+    .into_iter()
+    .flat_map(|(shape, output)| pair(AdaptiveAvgPool2d { output }, shape))
+    .collect()
 }
 
 /// A case with random sizes, in either direction.

@@ -111,12 +111,22 @@ pub fn cases() -> Vec<Case> {
 /// VGG16's thirteen convolutions on a picture of this height and width.
 pub fn vgg16_cases(batch: usize, input: usize) -> Vec<Case> {
     let conv = Conv2d { relu: true, ..Conv2d::square(3, 1, 1) };
-    [(3, 64, 1), (64, 64, 1), (64, 128, 2), (128, 128, 2), (128, 256, 4), (256, 256, 4), (256, 512, 8), (512, 512, 8), (512, 512, 16)]
-        .iter()
-        .flat_map(|&(channels, filters, shrink)| {
-            all_directions(conv, [batch, channels, input / shrink, input / shrink], filters)
-        })
-        .collect()
+    [
+        (3, 64, 1),
+        (64, 64, 1),
+        (64, 128, 2),
+        (128, 128, 2),
+        (128, 256, 4),
+        (256, 256, 4),
+        (256, 512, 8),
+        (512, 512, 8),
+        (512, 512, 16),
+    ]
+    .iter()
+    .flat_map(|&(channels, filters, shrink)| {
+        all_directions(conv, [batch, channels, input / shrink, input / shrink], filters)
+    })
+    .collect()
 }
 
 /// A case with random sizes and parameters, in any direction.
@@ -157,14 +167,8 @@ fn all_directions(conv: Conv2d, x: [usize; 4], filters: usize) -> Vec<Case> {
     let dy = vec![x[0], filters, oh, ow];
     vec![
         forward(conv, x, filters),
-        Case::new(
-            Op::Conv2dBackwardInput(conv, [x[2], x[3]]),
-            vec![(dy.clone(), Fill::Normal(1.0)), (weight, fill)],
-        ),
-        Case::new(
-            Op::Conv2dBackwardWeight(conv),
-            vec![(x.to_vec(), Fill::Normal(1.0)), (dy, Fill::Normal(1.0))],
-        ),
+        Case::new(Op::Conv2dBackwardInput(conv, [x[2], x[3]]), vec![(dy.clone(), Fill::Normal(1.0)), (weight, fill)]),
+        Case::new(Op::Conv2dBackwardWeight(conv), vec![(x.to_vec(), Fill::Normal(1.0)), (dy, Fill::Normal(1.0))]),
     ]
 }
 

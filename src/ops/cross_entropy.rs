@@ -21,7 +21,10 @@ impl CrossEntropy {
     pub(super) fn forward(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
         let [logits, target, class_weight] = take("cross_entropy", inputs)?;
         let &[n, classes] = logits else {
-            return Err(Error::shape("cross_entropy", format!("logits have the shape {logits:?}, not [batch, classes]")));
+            return Err(Error::shape(
+                "cross_entropy",
+                format!("logits have the shape {logits:?}, not [batch, classes]"),
+            ));
         };
         same("cross_entropy", "target", target, &[n])?;
         same("cross_entropy", "class_weight", class_weight, &[classes])?;
@@ -35,10 +38,18 @@ impl CrossEntropy {
 
 /// Shapes that every kernel must get right: with and without smoothing, logits of ±200, more samples than a workgroup.
 pub fn cases() -> Vec<Case> {
-    [(1, 7, 1.0, 0.0), (32, 7, 3.0, 0.0), (16, 7, 2.0, 0.1), (4, 7, 100.0, 0.0), (300, 3, 5.0, 0.2), (64, 1000, 2.0, 0.1), (5, 1, 1.0, 0.0)]
-        .into_iter()
-        .map(|(n, classes, scale, smoothing)| case(n, classes, scale, smoothing))
-        .collect()
+    [
+        (1, 7, 1.0, 0.0),
+        (32, 7, 3.0, 0.0),
+        (16, 7, 2.0, 0.1),
+        (4, 7, 100.0, 0.0),
+        (300, 3, 5.0, 0.2),
+        (64, 1000, 2.0, 0.1),
+        (5, 1, 1.0, 0.0),
+    ]
+    .into_iter()
+    .map(|(n, classes, scale, smoothing)| case(n, classes, scale, smoothing))
+    .collect()
 }
 
 /// A case with random sizes and parameters.

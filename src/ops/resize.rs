@@ -45,12 +45,8 @@ impl Normalization {
     pub const CAFFE: Normalization =
         Normalization { order: Order::Bgr, mean: [103.939, 116.779, 123.68], std: [1.0; 3], gray: false };
     /// torchvision's networks: RGB, mean and standard deviation of ImageNet.
-    pub const TORCHVISION: Normalization = Normalization {
-        order: Order::Rgb,
-        mean: [123.675, 116.28, 103.53],
-        std: [58.395, 57.12, 57.375],
-        gray: false,
-    };
+    pub const TORCHVISION: Normalization =
+        Normalization { order: Order::Rgb, mean: [123.675, 116.28, 103.53], std: [58.395, 57.12, 57.375], gray: false };
     /// MTCNN: RGB to −1 … 1.
     pub const MTCNN: Normalization =
         Normalization { order: Order::Rgb, mean: [127.5; 3], std: [128.0; 3], gray: false };
@@ -80,9 +76,8 @@ impl Crop {
 
     /// Whether it holds something and lies within a picture of this size.
     pub(crate) fn check(&self, width: u32, height: u32) -> Result<()> {
-        let fits = |start: u32, length: u32, size: u32| {
-            length > 0 && start.checked_add(length).is_some_and(|end| end <= size)
-        };
+        let fits =
+            |start: u32, length: u32, size: u32| length > 0 && start.checked_add(length).is_some_and(|end| end <= size);
         if fits(self.x, self.width, width) && fits(self.y, self.height, height) {
             return Ok(());
         }
@@ -118,8 +113,7 @@ pub fn random_case(random: &mut Random) -> ResizeCase {
             Crop { x, y, width, height }
         })
         .collect();
-    let mut normalization =
-        [Normalization::CAFFE, Normalization::TORCHVISION, Normalization::MTCNN][random.below(3)];
+    let mut normalization = [Normalization::CAFFE, Normalization::TORCHVISION, Normalization::MTCNN][random.below(3)];
     normalization.gray = random.below(2) == 0;
     ResizeCase {
         picture,

@@ -23,7 +23,8 @@ impl Sgd {
         same("sgd", "gradient", gradient, parameter)?;
         same("sgd", "velocity", velocity, parameter)?;
         if !(0.0..=1.0).contains(&self.momentum) || !(self.weight_decay >= 0.0) {
-            let reason = format!("momentum {} is not in 0 to 1, or decay {} is negative", self.momentum, self.weight_decay);
+            let reason =
+                format!("momentum {} is not in 0 to 1, or decay {} is negative", self.momentum, self.weight_decay);
             return Err(Error::shape("sgd", reason));
         }
         Ok(vec![parameter.to_vec(), velocity.to_vec()])
@@ -33,10 +34,14 @@ impl Sgd {
 /// Shapes that every kernel must get right.
 pub fn cases() -> Vec<Case> {
     let momentum = Sgd { momentum: 0.9, ..Sgd::default() };
-    [(vec![1], Sgd::default()), (vec![1000], momentum), (vec![64, 3, 3, 3], Sgd { nesterov: true, weight_decay: 0.01, ..momentum })]
-        .into_iter()
-        .map(|(shape, sgd)| case(shape, sgd))
-        .collect()
+    [
+        (vec![1], Sgd::default()),
+        (vec![1000], momentum),
+        (vec![64, 3, 3, 3], Sgd { nesterov: true, weight_decay: 0.01, ..momentum }),
+    ]
+    .into_iter()
+    .map(|(shape, sgd)| case(shape, sgd))
+    .collect()
 }
 
 /// A case with a random shape and parameters.

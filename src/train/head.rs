@@ -5,7 +5,7 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::nn::vgg16::{self, Pooling};
-use crate::nn::{Optimizer, Training, Trainable};
+use crate::nn::{Optimizer, Trainable, Training};
 use crate::ops::{Adam, CrossEntropy, RunState};
 use crate::plan::Options;
 use crate::random::Random;

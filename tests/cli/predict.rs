@@ -260,7 +260,8 @@ fn the_annotated_picture_has_the_size_of_the_original_and_a_box() {
     let file = out.path().join("boxes.png");
     results(&predict(&folder, &[&astronaut(), "--annotate", path(&file)]), 0);
     assert_eq!(names(out.path()), ["boxes.png"]);
-    let (before, after) = (vultus::image::decode_file(&photo("astronaut.png")).unwrap(), vultus::image::decode_file(&file).unwrap());
+    let (before, after) =
+        (vultus::image::decode_file(&photo("astronaut.png")).unwrap(), vultus::image::decode_file(&file).unwrap());
     assert_eq!(after.dimensions(), before.dimensions());
     let changed = |x: f64, y: f64| {
         let (x, y) = (x.round() as u32, y.round() as u32);
