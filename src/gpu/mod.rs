@@ -15,10 +15,12 @@ mod max_pool2d;
 mod picture;
 mod plan;
 mod prelu;
+mod read_back;
 mod relu;
 mod resize;
 mod sgd;
 mod softmax;
+mod timer;
 
 pub use device::{Adapter, Counts, Gpu, GpuOptions};
 pub use kernel::{Access, Kernel, kernels, shader_source};

@@ -8,7 +8,9 @@ use super::buffer::{GUARD, GUARD_WORD, Storage};
 use super::compile::{Compiler, Dispatch, Operands};
 use super::device::{CountedBuffer, Gpu};
 use super::picture::GpuPicture;
+use super::read_back::ReadBack;
 use super::resize::Resizer;
+use super::timer::{MAX_TIMED, Timer};
 use crate::error::{Error, Result};
 use crate::ops::{Crop, Filter, Normalization, Op, RunState};
 use crate::program::{self, Place, Program, ValueId, plan_memory};
@@ -33,9 +35,9 @@ impl GpuModel {
 
     pub fn parameters(&self) -> Result<Parameters> {
         let download = |(name, (shape, storage)): (&String, &(Vec<usize>, Storage))| {
-            let staging = self.gpu.guarded(|| Staging::new(&self.gpu, storage))?;
-            staging.copy(&self.gpu, storage);
-            let tensor = Tensor::new(shape.clone(), staging.read_blocking(&self.gpu)?)?;
+            let read_back = self.gpu.guarded(|| ReadBack::new(&self.gpu, storage))?;
+            read_back.copy(&self.gpu, storage);
+            let tensor = Tensor::new(shape.clone(), read_back.read_blocking(&self.gpu)?)?;
             Ok((name.clone(), tensor))
         };
         self.parameters.iter().map(download).collect()
@@ -52,7 +54,7 @@ pub struct GpuPlan {
     dispatches: Vec<Dispatch>,
     _parameters: CountedBuffer,
     state: CountedBuffer,
-    staging: BTreeMap<ValueId, Staging>,
+    read_back: BTreeMap<ValueId, ReadBack>,
     resizers: BTreeMap<ValueId, Resizer>,
     timer: Option<Timer>,
     checked: bool,
@@ -95,9 +97,9 @@ impl GpuPlan {
                 compiler.step(index, &step.op, &operands).map_err(|error| in_step(&step.name, error))?;
             }
             let (dispatches, parameters) = compiler.finish(&state)?;
-            let mut staging = BTreeMap::new();
+            let mut read_back = BTreeMap::new();
             for &output in &program.outputs {
-                staging.insert(output, Staging::new(gpu, &values[output])?);
+                read_back.insert(output, ReadBack::new(gpu, &values[output])?);
             }
             Ok(GpuPlan {
                 gpu: gpu.clone(),
@@ -106,7 +108,7 @@ impl GpuPlan {
                 dispatches,
                 _parameters: parameters,
                 state,
-                staging,
+                read_back,
                 resizers: BTreeMap::new(),
                 timer: None,
                 checked,
@@ -208,23 +210,23 @@ impl GpuPlan {
     /// The values of an output or of any other value that is still there, once the work submitted so far is done.
     pub(crate) fn read(&mut self, value: ValueId) -> Result<Vec<f32>> {
         let gpu = self.gpu.clone();
-        self.staging(value)?.read_blocking(&gpu)
+        self.read_back(value)?.read_blocking(&gpu)
     }
 
     /// As `read`, without blocking: the future is ready some time after the device was polled.
     pub(crate) async fn read_async(&mut self, value: ValueId) -> Result<Vec<f32>> {
         let gpu = self.gpu.clone();
-        self.staging(value)?.read(&gpu).await
+        self.read_back(value)?.read(&gpu).await
     }
 
-    fn staging(&mut self, value: ValueId) -> Result<&Staging> {
+    fn read_back(&mut self, value: ValueId) -> Result<&ReadBack> {
         let storage = &self.values[value];
-        let staging = match self.staging.entry(value) {
+        let read_back = match self.read_back.entry(value) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(self.gpu.guarded(|| Staging::new(&self.gpu, storage))?),
+            Entry::Vacant(entry) => entry.insert(self.gpu.guarded(|| ReadBack::new(&self.gpu, storage))?),
         };
-        staging.copy(&self.gpu, storage);
-        Ok(staging)
+        read_back.copy(&self.gpu, storage);
+        Ok(read_back)
     }
 
     /// Waits until everything submitted is done.
@@ -297,11 +299,11 @@ impl GpuPlan {
     fn check_guards(&self, step: &str, storage: &Storage) -> Result<()> {
         for chunk in &storage.chunks {
             let size = chunk.buffer.size();
-            let staging = Staging::for_bytes(&self.gpu, &[0..size])?;
+            let read_back = ReadBack::for_bytes(&self.gpu, std::iter::once(0..size))?;
             let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
-            encoder.copy_buffer_to_buffer(&chunk.buffer, 0, &staging.parts[0].0, 0, size);
+            encoder.copy_buffer_to_buffer(&chunk.buffer, 0, &read_back.parts[0].0, 0, size);
             self.gpu.queue().submit([encoder.finish()]);
-            let words = staging.read_blocking(&self.gpu)?;
+            let words = read_back.read_blocking(&self.gpu)?;
             let intact = |words: &[f32]| words.iter().all(|word| word.to_bits() == GUARD_WORD);
             if !intact(&words[..GUARD]) || !intact(&words[words.len() - GUARD..]) {
                 return Err(Error::OutOfBounds { step: step.to_owned(), value: storage.name.clone() });
@@ -312,7 +314,7 @@ impl GpuPlan {
 }
 
 impl Dispatch {
-    fn encode(&self, pass: &mut wgpu::ComputePass) {
+    pub(super) fn encode(&self, pass: &mut wgpu::ComputePass) {
         pass.set_pipeline(&self.pipeline.pipeline);
         pass.set_bind_group(0, &self.bind_group, &[]);
         pass.dispatch_workgroups(self.grid[0], self.grid[1], self.grid[2]);
@@ -357,178 +359,4 @@ fn allocate(gpu: &Gpu, program: &Program, model: &GpuModel, checked: bool) -> Re
         (program::Storage::Activation, _) => gpu.storage(&value.name, value.len(), guard),
     };
     program.values.iter().zip(places).map(&mut make).collect()
-}
-
-/// Buffers through which a value is read back.
-struct Staging {
-    /// Each with the first byte to copy.
-    parts: Vec<(CountedBuffer, u64)>,
-}
-
-impl Staging {
-    fn new(gpu: &Gpu, storage: &Storage) -> Result<Self> {
-        let range = |chunk: &super::buffer::Chunk| {
-            let start = 4 * chunk.guard as u64;
-            start..start + 4 * chunk.values.len() as u64
-        };
-        Self::for_bytes(gpu, &storage.chunks.iter().map(range).collect::<Vec<_>>())
-    }
-
-    fn for_bytes(gpu: &Gpu, ranges: &[std::ops::Range<u64>]) -> Result<Self> {
-        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-        let part = |r: &std::ops::Range<u64>| Ok((gpu.create_buffer("read-back", r.end - r.start, usage)?, r.start));
-        Ok(Staging { parts: ranges.iter().map(part).collect::<Result<_>>()? })
-    }
-
-    fn copy(&self, gpu: &Gpu, storage: &Storage) {
-        let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        for ((staging, start), chunk) in self.parts.iter().zip(&storage.chunks) {
-            encoder.copy_buffer_to_buffer(&chunk.buffer, *start, staging, 0, staging.size());
-        }
-        gpu.queue().submit([encoder.finish()]);
-    }
-
-    fn read_blocking(&self, gpu: &Gpu) -> Result<Vec<f32>> {
-        let answers = gpu.guarded(|| Ok(self.map()))?;
-        gpu.wait()?;
-        answers.iter().for_each(|answer| answer.wait());
-        self.take(gpu, answers)
-    }
-
-    async fn read(&self, gpu: &Gpu) -> Result<Vec<f32>> {
-        let answers = gpu.guarded(|| Ok(self.map()))?;
-        // Ready once every mapping has answered; the application polls its device.
-        std::future::poll_fn(|context| {
-            let ready = answers.iter().all(|answer| answer.is_ready(context));
-            if ready { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-        })
-        .await;
-        self.take(gpu, answers)
-    }
-
-    fn map(&self) -> Vec<Arc<Answer>> {
-        let map = |(buffer, _): &(CountedBuffer, u64)| {
-            let answer = Arc::new(Answer::default());
-            let sender = answer.clone();
-            buffer.map_async(wgpu::MapMode::Read, .., move |result| sender.set(result));
-            answer
-        };
-        self.parts.iter().map(map).collect()
-    }
-
-    fn take(&self, gpu: &Gpu, answers: Vec<Arc<Answer>>) -> Result<Vec<f32>> {
-        let mut values = Vec::new();
-        for ((buffer, _), answer) in self.parts.iter().zip(answers) {
-            answer
-                .result()
-                .ok_or_else(|| gpu.lost("the read-back did not finish"))?
-                .map_err(|e| gpu.lost(e.to_string()))?;
-            {
-                let mapped = buffer.slice(..).get_mapped_range().map_err(|e| gpu.refused(e.to_string()))?;
-                values.extend_from_slice(bytemuck::cast_slice(&mapped));
-            }
-            buffer.unmap();
-        }
-        Ok(values)
-    }
-}
-
-/// The answer of a mapping, and who waits for it.
-#[derive(Default)]
-struct Answer {
-    inner: std::sync::Mutex<(Option<std::result::Result<(), wgpu::BufferAsyncError>>, Option<std::task::Waker>)>,
-    arrived: std::sync::Condvar,
-}
-
-/// How long an answer may take to arrive once the device has done everything.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
-
-impl Answer {
-    fn lock(
-        &self,
-    ) -> std::sync::MutexGuard<'_, (Option<std::result::Result<(), wgpu::BufferAsyncError>>, Option<std::task::Waker>)>
-    {
-        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    fn set(&self, result: std::result::Result<(), wgpu::BufferAsyncError>) {
-        let mut inner = self.lock();
-        inner.0 = Some(result);
-        if let Some(waker) = inner.1.take() {
-            waker.wake();
-        }
-        self.arrived.notify_all();
-    }
-
-    /// Blocks until the answer is there. Where several threads wait for a device, one of them delivers the answers of
-    /// all, and the others may come back a little earlier.
-    fn wait(&self) {
-        let missing = |inner: &mut (Option<_>, _)| inner.0.is_none();
-        drop(self.arrived.wait_timeout_while(self.lock(), PATIENCE, missing));
-    }
-
-    fn is_ready(&self, context: &std::task::Context) -> bool {
-        let mut inner = self.lock();
-        inner.1 = Some(context.waker().clone());
-        inner.0.is_some()
-    }
-
-    fn result(&self) -> Option<std::result::Result<(), wgpu::BufferAsyncError>> {
-        self.lock().0.take()
-    }
-}
-
-/// Dispatches that are timed with one set of queries.
-const MAX_TIMED: usize = 1024;
-
-/// Timestamps around every dispatch.
-struct Timer {
-    queries: wgpu::QuerySet,
-    resolved: CountedBuffer,
-    staging: Staging,
-}
-
-impl Timer {
-    fn new(gpu: &Gpu, dispatches: usize) -> Result<Self> {
-        let count = 2 * dispatches.max(1);
-        let size = (count * size_of::<u64>()) as u64;
-        gpu.guarded(|| {
-            let usage = wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC;
-            Ok(Timer {
-                queries: gpu.device().create_query_set(&wgpu::QuerySetDescriptor {
-                    label: Some("timestamps"),
-                    ty: wgpu::QueryType::Timestamp,
-                    count: count as u32,
-                }),
-                resolved: gpu.create_buffer("timestamps", size, usage)?,
-                staging: Staging::for_bytes(gpu, &[0..size])?,
-            })
-        })
-    }
-
-    /// Runs these dispatches; the milliseconds of each.
-    fn run(&self, gpu: &Gpu, dispatches: &[Dispatch]) -> Result<Vec<f64>> {
-        let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        for (dispatch, query) in dispatches.iter().zip((0u32..).step_by(2)) {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-                label: Some(dispatch.kernel.name),
-                timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
-                    query_set: &self.queries,
-                    beginning_of_pass_write_index: Some(query),
-                    end_of_pass_write_index: Some(query + 1),
-                }),
-            });
-            dispatch.encode(&mut pass);
-        }
-        let count = 2 * dispatches.len() as u32;
-        encoder.resolve_query_set(&self.queries, 0..count, &self.resolved, 0);
-        encoder.copy_buffer_to_buffer(&self.resolved, 0, &self.staging.parts[0].0, 0, self.resolved.size());
-        gpu.queue().submit([encoder.finish()]);
-        let words = self.staging.read_blocking(gpu)?;
-        let tick = f64::from(gpu.queue().get_timestamp_period()) * 1e-6;
-        let stamp = |pair: &[f32]| u64::from(pair[0].to_bits()) | u64::from(pair[1].to_bits()) << 32;
-        let stamps: Vec<u64> = words.chunks_exact(2).map(stamp).collect();
-        let elapsed = |pair: &[u64]| pair[1].saturating_sub(pair[0]) as f64 * tick;
-        Ok(stamps.chunks_exact(2).take(dispatches.len()).map(elapsed).collect())
-    }
 }

@@ -163,7 +163,7 @@ impl Lowering<'_> {
             Kind::Dropout(probability) => Op::Dropout(Dropout { probability, layer: index as u32 }),
             Kind::Softmax => Op::Softmax,
         };
-        Ok(self.program.add_step(&layer.name, op, &[x], &[layer.name.clone()])?[0])
+        Ok(self.program.add_step(&layer.name, op, &[x], std::slice::from_ref(&layer.name))?[0])
     }
 
     fn with_parameters(&mut self, index: usize, op: Op, wanted: &[(&str, Vec<usize>)]) -> Result<ValueId> {
@@ -177,7 +177,7 @@ impl Lowering<'_> {
             }
             inputs.push(value);
         }
-        Ok(self.program.add_step(&layer.name, op, &inputs, &[layer.name.clone()])?[0])
+        Ok(self.program.add_step(&layer.name, op, &inputs, std::slice::from_ref(&layer.name))?[0])
     }
 
     /// Whether a layer computes the ReLU behind it: it must be the only reader, and nobody else may look.

@@ -29,7 +29,9 @@ impl Adam {
         same("adam", "gradient", gradient, parameter)?;
         same("adam", "m", m, parameter)?;
         same("adam", "v", v, parameter)?;
-        if self.betas.iter().any(|b| !(0.0..1.0).contains(b)) || !(self.weight_decay >= 0.0) || !(self.epsilon >= 0.0) {
+        if self.betas.iter().any(|b| !(0.0..1.0).contains(b))
+            || [self.weight_decay, self.epsilon].iter().any(|rate| !(0.0..).contains(rate))
+        {
             let reason = format!("betas {:?} are not in 0 to 1 (exclusive), or a rate is negative", self.betas);
             return Err(Error::shape("adam", reason));
         }

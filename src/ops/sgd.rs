@@ -22,7 +22,7 @@ impl Sgd {
         let [parameter, gradient, velocity] = take("sgd", inputs)?;
         same("sgd", "gradient", gradient, parameter)?;
         same("sgd", "velocity", velocity, parameter)?;
-        if !(0.0..=1.0).contains(&self.momentum) || !(self.weight_decay >= 0.0) {
+        if !(0.0..=1.0).contains(&self.momentum) || !(0.0..).contains(&self.weight_decay) {
             let reason =
                 format!("momentum {} is not in 0 to 1, or decay {} is negative", self.momentum, self.weight_decay);
             return Err(Error::shape("sgd", reason));

@@ -1,6 +1,6 @@
 //! What the frozen base makes of every picture of a data set: computed once, kept in a file.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ::image::RgbImage;
 use ::image::imageops::{self, FilterType};
@@ -154,7 +154,7 @@ impl Extractor {
     }
 }
 
-fn small_picture(path: &PathBuf) -> Result<RgbImage> {
+fn small_picture(path: &Path) -> Result<RgbImage> {
     let picture = decode_file(path)?;
     if picture.width().max(picture.height()) <= LARGEST {
         return Ok(picture);

@@ -1,0 +1,130 @@
+//! Reading values back from the device, with and without blocking.
+
+use std::future::poll_fn;
+use std::ops::Range;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use super::buffer::{Chunk, Storage};
+use super::device::{CountedBuffer, Gpu};
+use crate::error::Result;
+
+/// Buffers through which a value is read back.
+pub(super) struct ReadBack {
+    /// Each with the first byte to copy.
+    pub parts: Vec<(CountedBuffer, u64)>,
+}
+
+impl ReadBack {
+    pub fn new(gpu: &Gpu, storage: &Storage) -> Result<Self> {
+        let range = |chunk: &Chunk| {
+            let start = 4 * chunk.guard as u64;
+            start..start + 4 * chunk.values.len() as u64
+        };
+        Self::for_bytes(gpu, storage.chunks.iter().map(range))
+    }
+
+    pub fn for_bytes(gpu: &Gpu, ranges: impl IntoIterator<Item = Range<u64>>) -> Result<Self> {
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        let part = |r: Range<u64>| Ok((gpu.create_buffer("read-back", r.end - r.start, usage)?, r.start));
+        Ok(ReadBack { parts: ranges.into_iter().map(part).collect::<Result<_>>()? })
+    }
+
+    pub fn copy(&self, gpu: &Gpu, storage: &Storage) {
+        let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        for ((staging, start), chunk) in self.parts.iter().zip(&storage.chunks) {
+            encoder.copy_buffer_to_buffer(&chunk.buffer, *start, staging, 0, staging.size());
+        }
+        gpu.queue().submit([encoder.finish()]);
+    }
+
+    pub fn read_blocking(&self, gpu: &Gpu) -> Result<Vec<f32>> {
+        let answers = gpu.guarded(|| Ok(self.map()))?;
+        gpu.wait()?;
+        answers.iter().for_each(|answer| answer.wait());
+        self.take(gpu, answers)
+    }
+
+    pub async fn read(&self, gpu: &Gpu) -> Result<Vec<f32>> {
+        let answers = gpu.guarded(|| Ok(self.map()))?;
+        // Ready once every mapping has answered; the application polls its device.
+        poll_fn(|context| {
+            let ready = answers.iter().all(|answer| answer.is_ready(context));
+            if ready { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        self.take(gpu, answers)
+    }
+
+    fn map(&self) -> Vec<Arc<Answer>> {
+        let map = |(buffer, _): &(CountedBuffer, u64)| {
+            let answer = Arc::new(Answer::default());
+            let sender = answer.clone();
+            buffer.map_async(wgpu::MapMode::Read, .., move |result| sender.set(result));
+            answer
+        };
+        self.parts.iter().map(map).collect()
+    }
+
+    fn take(&self, gpu: &Gpu, answers: Vec<Arc<Answer>>) -> Result<Vec<f32>> {
+        let mut values = Vec::new();
+        for ((buffer, _), answer) in self.parts.iter().zip(answers) {
+            answer
+                .result()
+                .ok_or_else(|| gpu.lost("the read-back did not finish"))?
+                .map_err(|e| gpu.lost(e.to_string()))?;
+            {
+                let mapped = buffer.slice(..).get_mapped_range().map_err(|e| gpu.refused(e.to_string()))?;
+                values.extend_from_slice(bytemuck::cast_slice(&mapped));
+            }
+            buffer.unmap();
+        }
+        Ok(values)
+    }
+}
+
+/// What a mapping gives.
+type Mapped = std::result::Result<(), wgpu::BufferAsyncError>;
+
+/// The answer of a mapping, and who waits for it.
+#[derive(Default)]
+struct Answer {
+    inner: Mutex<(Option<Mapped>, Option<Waker>)>,
+    arrived: Condvar,
+}
+
+/// How long an answer may take to arrive once the device has done everything.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Answer {
+    fn lock(&self) -> MutexGuard<'_, (Option<Mapped>, Option<Waker>)> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, result: Mapped) {
+        let mut inner = self.lock();
+        inner.0 = Some(result);
+        if let Some(waker) = inner.1.take() {
+            waker.wake();
+        }
+        self.arrived.notify_all();
+    }
+
+    /// Blocks until the answer is there. Where several threads wait for a device, one of them delivers the answers of
+    /// all, and the others may come back a little earlier.
+    fn wait(&self) {
+        let missing = |inner: &mut (Option<_>, _)| inner.0.is_none();
+        drop(self.arrived.wait_timeout_while(self.lock(), PATIENCE, missing));
+    }
+
+    fn is_ready(&self, context: &Context) -> bool {
+        let mut inner = self.lock();
+        inner.1 = Some(context.waker().clone());
+        inner.0.is_some()
+    }
+
+    fn result(&self) -> Option<Mapped> {
+        self.lock().0.take()
+    }
+}
