@@ -6,8 +6,9 @@
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use vultus::ops::{self, Case, RunState};
-use vultus::{Device, Options};
+use vultus::nn::Network;
+use vultus::ops::{self, Case, Crop, Filter, MaxPool2d, Normalization, RunState};
+use vultus::{Device, Options, Parameters};
 
 /// VGG16's layers at 224×224 and batch 1, and for what VGG16 has no layer the cases that the tests use.
 fn cases() -> Vec<Case> {
@@ -63,5 +64,35 @@ fn operations(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, operations);
+/// From 640×480 pixels to VGG16's input, and a batch of small crops as the face detector cuts them.
+fn resize(criterion: &mut Criterion) {
+    let devices = devices();
+    let (width, height) = (640, 480);
+    let pixels: Vec<u8> = (0..3 * width * height).map(|i| (i % 251) as u8).collect();
+    let small: Vec<Crop> = (0..64).map(|i| Crop { x: 8 * i, y: 4 * i, width: 60, height: 60 }).collect();
+    for (name, crops, size, filter) in [
+        ("resize/area/640x480_to_224x224", vec![Crop::whole(width, height)], 224, Filter::Area),
+        ("resize/bilinear/640x480_to_224x224", vec![Crop::whole(width, height)], 224, Filter::Bilinear),
+        ("resize/area/64_of_60x60_to_24x24", small, 24, Filter::Area),
+    ] {
+        let mut group = criterion.benchmark_group(name);
+        group.sample_size(10).warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_millis(500));
+        for (name, device) in &devices {
+            // The picture goes into the input of a plan, whose own work is not part of the measurement.
+            let network = Network::new("input", [3, size, size]).max_pool2d("same", MaxPool2d::new(1, 1));
+            let model = device.load(&network, &Parameters::new()).expect("the network has no parameters");
+            let mut plan = model.compile(crops.len(), &Options::default()).expect("the input fits every device");
+            let picture = device.upload(&pixels, width, height).expect("the picture fits every device");
+            group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
+                bencher.iter(|| {
+                    plan.set_picture(&picture, &crops, filter, &Normalization::CAFFE).expect("the crops fit");
+                    plan.wait().expect("the device is there");
+                });
+            });
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, operations, resize);
 criterion_main!(benches);
