@@ -37,7 +37,7 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR")]
     test: Vec<PathBuf>,
     /// Height and width that faces are scaled to
-    #[arg(long, value_name = "N", default_value_t = 96, value_parser = RangedU64ValueParser::<usize>::new().range(32..=1024))]
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = RangedU64ValueParser::<usize>::new().range(32..=1024))]
     input: usize,
     /// Keep the colours instead of turning every face gray
     #[arg(long)]
