@@ -1,7 +1,7 @@
 //! `vultus train`: a head for VGG16's base, from a folder of labelled faces.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use clap::builder::RangedU64ValueParser;
@@ -120,13 +120,11 @@ impl Arguments {
 /// Trains, saves and tests a head.
 pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
     let settings = arguments.training()?;
+    check_place(&arguments.out)?;
     let data = ImageFolder::open(&arguments.folder)?;
-    let tests: Vec<ImageFolder> = arguments
-        .test
-        .iter()
-        .map(|folder| ImageFolder::open(folder)?.with_classes(&data.classes))
-        .collect::<Result<_, _>>()?;
     let classes = data.classes.clone();
+    let tests: Vec<ImageFolder> =
+        arguments.test.iter().map(|folder| test_set(folder, &classes, global)).collect::<Result<_, _>>()?;
     let base = global.vgg16_base()?;
     let card = HeadCard {
         classes: classes.clone(),
@@ -142,6 +140,10 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     let mut extractor = Extractor::new(&device, base, arguments.input, card.preprocessing)?;
 
     let (features, mut unreadable) = features(&mut extractor, &data, arguments, global)?;
+    if let Some(class) = (0..classes.len()).find(|class| !features.labels.contains(class)) {
+        let folder = arguments.folder.display();
+        return Err(Failure::Failed(format!("{folder}: no picture of the class {:?} can be read", classes[class])));
+    }
     let epochs = Table::new([("epoch", Align::Right, 5), ("loss", Align::Right, 8), ("validation", Align::Right, 10)]);
     epochs.head(out)?;
     let bar = progress(global, "training", settings.epochs * features.labels.len().div_ceil(settings.batch));
@@ -159,12 +161,13 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     };
     let head = train_head(&device, &features, classes.len(), &settings, steps, report)?;
     bar.finish_and_clear();
-    written?;
 
     let mut metadata = metadata;
     metadata.insert("model".to_owned(), "expression head for VGG16's convolutional base".to_owned());
     metadata.insert("trained_on".to_owned(), format!("{} pictures", features.labels.len()));
     safetensors::write(&arguments.out, &head.parameters, &metadata, safetensors::Precision::F16)?;
+    // Only now: that nobody reads the rows any more must not cost the head.
+    written?;
     writeln!(out, "saved epoch {} in {}", head.best.number, arguments.out.display())?;
 
     // What is tested is the file: its numbers are rounded to f16.
@@ -179,6 +182,28 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         0 => Ok(()),
         n => Err(Failure::Failed(format!("{n} files could not be read; the others were used"))),
     }
+}
+
+/// Whether a file can be written there: that should not turn out after the training.
+fn check_place(file: &Path) -> Result<(), Failure> {
+    if file.is_dir() {
+        return Err(Failure::Failed(format!("{}: this is a folder, the head needs a file", file.display())));
+    }
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let failed = |source| vultus::Error::Io { path: folder.to_path_buf(), source };
+    Ok(tempfile::tempfile_in(folder).map(drop).map_err(failed)?)
+}
+
+/// A data set to test on, in the classes of the head. Says what it holds besides.
+fn test_set(folder: &Path, classes: &[String], global: &Global) -> Result<ImageFolder, Failure> {
+    let data = ImageFolder::open(folder)?;
+    let unknown: Vec<&str> = data.classes.iter().filter(|name| !classes.contains(name)).map(String::as_str).collect();
+    let unknown = unknown.join(", ");
+    let known = data.with_classes(classes)?;
+    if !unknown.is_empty() {
+        global.note(&format!("{}: left out, since the head does not have these classes: {unknown}", folder.display()));
+    }
+    Ok(known)
 }
 
 /// The features of a data set and how many files could not be read, which are named.

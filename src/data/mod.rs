@@ -21,12 +21,14 @@ impl ImageFolder {
     /// Lists the files of a folder; hidden ones are passed over. They are not opened here.
     ///
     /// # Errors
-    /// [`Error::Io`] if a folder cannot be read; [`Error::Data`] if there are fewer than two classes, or one is empty.
+    /// [`Error::Io`] if a folder cannot be read; [`Error::Data`] if there are fewer than two classes, one is empty, or
+    /// its name is not Unicode.
     pub fn open(folder: &Path) -> Result<Self> {
         let mut by_class = BTreeMap::new();
         for class in entries(folder)?.into_iter().filter(|path| path.is_dir()) {
             let files: Vec<PathBuf> = entries(&class)?.into_iter().filter(|path| path.is_file()).collect();
-            let name = class.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = class.file_name().unwrap_or_default().to_str().map(str::to_owned);
+            let name = name.ok_or_else(|| data(&class, "the name of a class must be Unicode".to_owned()))?;
             if files.is_empty() {
                 return Err(data(folder, format!("the class {name:?} has no pictures")));
             }
@@ -59,7 +61,7 @@ impl ImageFolder {
 }
 
 /// Indices of the labels, split at random into two parts, class by class: the first holds `fraction` of each class,
-/// rounded. The same for the same seed.
+/// rounded, but never all of one. The same for the same seed.
 pub fn stratified_split(labels: &[usize], fraction: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
     let mut by_class: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (index, &label) in labels.iter().enumerate() {
@@ -70,6 +72,7 @@ pub fn stratified_split(labels: &[usize], fraction: f64, seed: u64) -> (Vec<usiz
     for mut members in by_class.into_values() {
         random.shuffle(&mut members);
         let count = (members.len() as f64 * fraction.clamp(0.0, 1.0)).round() as usize;
+        let count = count.min(members.len() - 1);
         first.extend_from_slice(&members[..count]);
         second.extend_from_slice(&members[count..]);
     }
@@ -110,6 +113,9 @@ mod tests {
         assert_eq!(all, (0..100).collect::<Vec<_>>());
         assert_eq!(stratified_split(&labels, 0.2, 5).0, first);
         assert_ne!(stratified_split(&labels, 0.2, 6).0, first);
+        // A class of one sample keeps it for the second part, whatever the fraction.
+        assert_eq!(stratified_split(&[0, 1, 1, 1], 0.9, 5).1.len(), 2);
+        assert_eq!(stratified_split(&[0, 1, 1, 1], 0.9, 5).1[0], 0);
     }
 
     #[test]
@@ -130,5 +136,19 @@ mod tests {
         let other = found.clone().with_classes(&["sad".into(), "angry".into()]).unwrap();
         assert_eq!(other.samples, [(folder.path().join("sad/b.png"), 0)]);
         assert!(found.with_classes(&["angry".into()]).is_err());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn classes_whose_names_would_become_one_are_refused() {
+        use std::os::unix::ffi::OsStrExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        for name in [b"sad\xFE", b"sad\xFF"] {
+            let class = folder.path().join(std::ffi::OsStr::from_bytes(name));
+            std::fs::create_dir(&class).unwrap();
+            std::fs::write(class.join("a.png"), b"").unwrap();
+        }
+        assert!(ImageFolder::open(folder.path()).unwrap_err().to_string().contains("must be Unicode"));
     }
 }

@@ -70,7 +70,8 @@ impl Extractor {
     ///
     /// # Errors
     /// [`Error::Data`] if no picture can be read; the device's own errors; [`Error::Io`] if the cache cannot be
-    /// written. Single pictures that cannot be read are left out and listed.
+    /// written: that its folder cannot be made is found before anything is computed. Single pictures that cannot be
+    /// read are left out and listed.
     pub fn features(
         &mut self,
         data: &ImageFolder,
@@ -78,9 +79,13 @@ impl Extractor {
         mut progress: impl FnMut(usize),
     ) -> Result<Features> {
         let file = cache.map(|folder| folder.join(format!("features-{}.safetensors", self.key(data))));
-        if let Some(found) = file.as_deref().filter(|file| file.exists()).and_then(|file| read_cache(file, data)) {
+        let found = file.as_deref().filter(|file| file.exists()).and_then(|file| read_cache(file, data, self.shape()));
+        if let Some(found) = found {
             progress(data.samples.len());
             return Ok(found);
+        }
+        if let Some(folder) = cache {
+            std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
         }
         let (mut values, mut labels, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
         for (index, samples) in data.samples.chunks(BATCH).enumerate() {
@@ -131,13 +136,28 @@ impl Extractor {
             top += picture.height();
         }
         let sheet = self.device.upload(sheet.as_raw(), width, height)?;
-        let enlarged = crops.iter().all(|crop| crop.width.max(crop.height) as usize <= self.input);
-        let filter = if enlarged { Filter::Bilinear } else { Filter::Area };
-        self.plan.set_picture(&sheet, &crops, filter, &self.normalization)?;
-        self.plan.execute(&RunState::default())?;
-        let features = self.plan.outputs()?.swap_remove(0);
+        // Each picture is scaled as it would be alone, so that its features do not depend on its neighbours.
+        let filter = |crop: &Crop| {
+            let smaller = crop.width.min(crop.height) as usize >= self.input;
+            if smaller { Filter::Area } else { Filter::Bilinear }
+        };
+        let filters: Vec<Filter> = crops.iter().map(filter).collect();
         let per_picture = self.shape().iter().product::<usize>();
-        values.extend_from_slice(&features.data()[..pictures.len() * per_picture]);
+        let start = values.len();
+        values.resize(start + pictures.len() * per_picture, 0.0);
+        for filter in [Filter::Area, Filter::Bilinear] {
+            let group: Vec<usize> = (0..crops.len()).filter(|&i| filters[i] == filter).collect();
+            if group.is_empty() {
+                continue;
+            }
+            let cut: Vec<Crop> = group.iter().map(|&i| crops[i]).collect();
+            self.plan.set_picture(&sheet, &cut, filter, &self.normalization)?;
+            self.plan.execute(&RunState::default())?;
+            let features = self.plan.outputs()?.swap_remove(0);
+            for (&i, row) in group.iter().zip(features.data().chunks_exact(per_picture)) {
+                values[start + i * per_picture..][..per_picture].copy_from_slice(row);
+            }
+        }
         Ok(())
     }
 
@@ -164,17 +184,16 @@ fn small_picture(path: &Path) -> Result<RgbImage> {
     Ok(imageops::resize(&picture, side(picture.width()), side(picture.height()), FilterType::Triangle))
 }
 
-/// The features of an earlier run; `None` if the file is not whole, so that they are computed again.
-fn read_cache(file: &Path, data: &ImageFolder) -> Option<Features> {
+/// The features of an earlier run; `None` if the file is not whole or holds something else, so that they are computed
+/// again.
+fn read_cache(file: &Path, data: &ImageFolder, [channels, height, width]: [usize; 3]) -> Option<Features> {
     let tensor = safetensors::read(file).ok()?.parameters.remove("features")?;
     let labels: Vec<usize> = data.samples.iter().map(|(_, class)| *class).collect();
-    (tensor.shape()[0] == labels.len()).then_some(Features { tensor, labels, unreadable: Vec::new() })
+    let fits = tensor.shape() == [labels.len(), channels, height, width];
+    fits.then_some(Features { tensor, labels, unreadable: Vec::new() })
 }
 
 fn write_cache(file: &Path, features: &Features) -> Result<()> {
-    if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
-    }
     let contents = Parameters::from([("features".to_owned(), features.tensor.clone())]);
     safetensors::write(file, &contents, &Default::default(), safetensors::Precision::F32)
 }

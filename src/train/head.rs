@@ -79,8 +79,9 @@ pub struct TrainedHead {
 /// features, settings and device give the same head.
 ///
 /// # Errors
-/// [`Error::Shape`] for settings out of range, or too few pictures for a step; the device's own errors; the training
-/// is given up if the loss is no number any more.
+/// [`Error::Shape`] for settings out of range, too few pictures for a step, or features that are not finite or do not
+/// belong to their labels and classes; the device's own errors; the training is given up if the loss or a parameter is
+/// no number any more.
 pub fn train_head(
     device: &Device,
     features: &Features,
@@ -89,6 +90,7 @@ pub fn train_head(
     mut step_done: impl FnMut(usize, usize),
     mut epoch_done: impl FnMut(&Epoch),
 ) -> Result<TrainedHead> {
+    check(features, classes)?;
     let (validation, mut training) = stratified_split(&features.labels, settings.validation, settings.seed);
     if training.is_empty() || settings.batch == 0 || settings.epochs == 0 {
         let reason = format!("{} pictures, batches of {}, {} epochs", training.len(), settings.batch, settings.epochs);
@@ -96,7 +98,8 @@ pub fn train_head(
     }
     // Features of any magnitude start from the same point: they are scaled to a mean square of 1, and the first
     // layer's weights take the scale over in the end.
-    let scale = 1.0 / root_mean_square(features, &training).max(f32::MIN_POSITIVE);
+    let magnitude = root_mean_square(features, &training);
+    let scale = if magnitude > 0.0 { magnitude.recip() } else { 1.0 };
     let network = network(features, settings, classes);
     let model = device.load(&network, &network.initialize(settings.seed)?)?;
     let plan_settings = Training {
@@ -140,13 +143,18 @@ pub fn train_head(
     if let Some(weight) = best.parameters.get_mut("classifier.0.weight") {
         weight.data_mut().iter_mut().for_each(|w| *w *= scale);
     }
+    // A ReLU can hide a NaN of its layer from the loss.
+    if let Some((name, _)) = best.parameters.iter().find(|(_, tensor)| !all_finite(tensor)) {
+        return Err(Error::shape("training", format!("{name} is not finite any more: take a smaller learning rate")));
+    }
     Ok(best)
 }
 
 /// How often (in rows by true class, in columns by the head's answer) a head gives each answer on these features.
 ///
 /// # Errors
-/// The device's own.
+/// [`Error::Shape`] if the features are not finite or do not belong to their labels and classes, or the parameters are
+/// not those of this head; the device's own.
 pub fn evaluate(
     device: &Device,
     features: &Features,
@@ -154,6 +162,7 @@ pub fn evaluate(
     settings: &HeadTraining,
     classes: usize,
 ) -> Result<Vec<Vec<usize>>> {
+    check(features, classes)?;
     let model = device.load(&network(features, settings, classes), parameters)?;
     let all: Vec<usize> = (0..features.labels.len()).collect();
     let answers = answers(&model, features, &all, settings.batch, 1.0)?;
@@ -162,6 +171,26 @@ pub fn evaluate(
         confusion[label][answer] += 1;
     }
     Ok(confusion)
+}
+
+/// Whether the features are numbers and fit to their labels, and these to the classes.
+fn check(features: &Features, classes: usize) -> Result<()> {
+    let (shape, labels) = (features.tensor.shape(), &features.labels);
+    let wrong = |reason: String| Err(Error::shape("features", reason));
+    if shape.len() != 4 || shape[0] != labels.len() || features.tensor.is_empty() {
+        return wrong(format!("{} labels do not belong to features of the shape {shape:?}", labels.len()));
+    }
+    if let Some(label) = labels.iter().find(|&&label| label >= classes) {
+        return wrong(format!("there is the label {label}, but there are only {classes} classes"));
+    }
+    if !all_finite(&features.tensor) {
+        return wrong("there is a NaN or an infinity among them".to_owned());
+    }
+    Ok(())
+}
+
+fn all_finite(tensor: &Tensor) -> bool {
+    tensor.data().iter().all(|value| value.is_finite())
 }
 
 fn network(features: &Features, settings: &HeadTraining, classes: usize) -> crate::nn::Network {

@@ -5,6 +5,7 @@ mod bench;
 mod compare;
 mod devices;
 mod predict;
+mod train;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -89,7 +90,7 @@ const VGG_LAYERS: [&str; 18] = [
 #[test]
 fn help_and_version_are_results() {
     let help = results(&run(&["--help"]), 0);
-    for command in ["predict", "devices", "compare", "bench"] {
+    for command in ["predict", "train", "devices", "compare", "bench"] {
         assert!(help.contains(command), "{help}");
         let help = results(&run(&[command, "--help"]), 0);
         assert!(help.contains("Examples:\n  vultus "), "{help}");
@@ -99,7 +100,7 @@ fn help_and_version_are_results() {
 
 #[test]
 fn bad_use_is_told_from_failure() {
-    let cases: [&[&str]; 11] = [
+    let cases: [&[&str]; 18] = [
         &[],
         &["nonsense"],
         &["predict"],
@@ -109,6 +110,13 @@ fn bad_use_is_told_from_failure() {
         &["predict", "-", "-"],
         &["compare", "--input", "31"],
         &["compare", "--device", "cpu"],
+        &["train"],
+        &["train", "faces", "--input", "31"],
+        &["train", "faces", "--epochs", "0"],
+        &["train", "faces", "--batch", "0"],
+        &["train", "faces", "--dropout", "2"],
+        &["train", "faces", "--validation", "1"],
+        &["train", "faces", "--learning-rate", "nan"],
         &["bench", "--runs", "0"],
         &["bench", "--network", "mtcnn", "--batch", "2"],
     ];

@@ -1,0 +1,361 @@
+//! `vultus train`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+use vultus::data::ImageFolder;
+use vultus::face::{HeadCard, Recognizer};
+use vultus::image::RgbImage;
+use vultus::nn::vgg16::Pooling;
+use vultus::ops::{Crop, Normalization};
+use vultus::train::Extractor;
+use vultus::weights::{DefaultFile, Store, WeightFile, safetensors};
+use vultus::{Device, Random};
+
+use crate::{adapter, json, messages, photo, results, text, vultus};
+
+/// A data set in `faces`, a folder for the cache, and the place of the head, all in a folder that goes away.
+struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    /// So many pictures of each class.
+    fn new(classes: &[&str], pictures: usize) -> Self {
+        let place = Place { folder: tempfile::tempdir().unwrap() };
+        let mut random = Random::new(1);
+        fs::create_dir(place.faces()).unwrap();
+        for (number, class) in classes.iter().enumerate() {
+            fs::create_dir(place.faces().join(class)).unwrap();
+            for i in 0..pictures {
+                picture(number, 40, &mut random).save(place.faces().join(class).join(format!("{i:02}.png"))).unwrap();
+            }
+        }
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn faces(&self) -> PathBuf {
+        self.path("faces")
+    }
+
+    fn head(&self) -> PathBuf {
+        self.path("head.safetensors")
+    }
+
+    /// `vultus train` with settings for a small head on the CPU, where no others are given.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = vultus();
+        command.arg("train").arg(self.faces()).args(arguments);
+        let (cache, head) = (self.path("cache"), self.head());
+        let defaults = [
+            ("--input", "32"),
+            ("--hidden", "8"),
+            ("--epochs", "3"),
+            ("--batch", "8"),
+            ("--device", "cpu"),
+            ("--cache", utf8(&cache)),
+            ("--out", utf8(&head)),
+        ];
+        for (name, value) in defaults.into_iter().filter(|(name, _)| !arguments.contains(name)) {
+            command.args([name, value]);
+        }
+        command
+    }
+
+    fn train(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// The one file of the cache.
+    fn cached(&self) -> PathBuf {
+        let files: Vec<PathBuf> =
+            fs::read_dir(self.path("cache")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let [file] = files.as_slice() else { panic!("not one file: {files:?}") };
+        file.clone()
+    }
+
+    /// That a run ends like this before it computes anything, and leaves nothing.
+    fn refuses(&self, arguments: &[&str], status: i32, said: &str) {
+        let output = self.train(arguments);
+        let messages = messages(&output, status);
+        assert!(messages.contains(said), "{arguments:?}: {messages}");
+        assert!(output.stdout.is_empty(), "{arguments:?}: {}", text(&output.stdout));
+        self.has_no_head();
+        assert!(!self.path("cache").exists(), "{arguments:?}: features were computed");
+    }
+
+    /// That there is neither a head nor a part of one.
+    fn has_no_head(&self) {
+        let names: Vec<_> = fs::read_dir(self.folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert!(names.iter().all(|name| name == "faces" || name == "cache"), "{names:?}");
+    }
+}
+
+/// A picture of a class: lines across, lines down or a disc, with noise.
+fn picture(class: usize, side: u32, random: &mut Random) -> RgbImage {
+    let middle = side as f32 / 2.0;
+    RgbImage::from_fn(side, side, |x, y| {
+        let bright = match class {
+            0 => y / 5 % 2 == 0,
+            1 => x / 5 % 2 == 0,
+            _ => (x as f32 - middle).hypot(y as f32 - middle) < middle / 1.5,
+        };
+        let base = if bright { 190 } else { 40 };
+        image::Rgb([0; 3].map(|_: u8| base + random.below(50) as u8))
+    })
+}
+
+fn utf8(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn base() -> WeightFile {
+    let store = Store::open(Some(&Path::new(env!("CARGO_MANIFEST_DIR")).join("weights"))).unwrap();
+    store.load(DefaultFile::Vgg16Base).unwrap()
+}
+
+/// How many of a test set's pictures are right: what `--test` says first.
+fn tested(output: &str, folder: &Path) -> (usize, usize) {
+    let start = format!("{}: ", folder.display());
+    let line = output.lines().find_map(|line| line.strip_prefix(&start)).unwrap_or_else(|| panic!("{output}"));
+    let words: Vec<&str> = line.split_whitespace().collect();
+    assert_eq!((words[1], words[3]), ("of", "right,"), "{line}");
+    (words[0].parse().unwrap(), words[2].parse().unwrap())
+}
+
+#[test]
+fn a_head_is_trained_saved_and_used() {
+    let place = Place::new(&["up", "across", "disc"], 12);
+    let output = place.train(&[]);
+    let rows = results(&output, 0);
+    let lines: Vec<&str> = rows.lines().collect();
+    assert_eq!(lines[0].to_lowercase().split_whitespace().collect::<Vec<_>>(), ["epoch", "loss", "validation"]);
+    for (number, line) in (1..=3).zip(&lines[1..4]) {
+        let [epoch, loss, accuracy, "%"] = line.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{line}") };
+        assert_eq!(epoch, number.to_string());
+        assert!(loss.parse::<f32>().unwrap() > 0.0 && (0.0..=100.0).contains(&accuracy.parse::<f32>().unwrap()));
+    }
+    assert!(lines[4].starts_with("saved epoch ") && lines[4].ends_with("head.safetensors"), "{rows}");
+    assert_eq!(lines.len(), 5, "{rows}");
+    assert_eq!(text(&output.stderr).trim_end(), format!("device: {}", Device::Cpu));
+
+    let head = safetensors::read(&place.head()).unwrap();
+    let wanted = HeadCard {
+        classes: ["across", "disc", "up"].map(str::to_owned).into(),
+        input: 32,
+        pooling: Pooling::Flatten,
+        hidden: vec![8],
+        preprocessing: Normalization { gray: true, ..Normalization::CAFFE },
+        base_sha256: base().sha256,
+        margin: 1.0,
+    };
+    assert_eq!(HeadCard::from_file(&head).unwrap(), wanted);
+
+    let mut predict = vultus();
+    predict.args(["predict", "--device", "cpu", "--json", utf8(&photo("astronaut.png")), "--head"]).arg(place.head());
+    let found = json(&results(&predict.output().unwrap(), 0));
+    let expression = found["faces"][0]["expression"].as_str().unwrap();
+    assert!(wanted.classes.iter().any(|class| class == expression), "{found}");
+}
+
+/// When a file was last changed, and on Unix which one it is: another one may have taken the name.
+fn identity(path: &Path) -> (std::time::SystemTime, u64) {
+    let metadata = fs::metadata(path).unwrap();
+    #[cfg(unix)]
+    let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
+    #[cfg(not(unix))]
+    let inode = 0;
+    (metadata.modified().unwrap(), inode)
+}
+
+#[test]
+fn the_seed_decides_and_the_cache_is_used() {
+    let place = Place::new(&["a", "b"], 6);
+    results(&place.train(&[]), 0);
+    let (head, cache) = (fs::read(place.head()).unwrap(), identity(&place.cached()));
+    results(&place.train(&["--seed", "0"]), 0);
+    assert_eq!(fs::read(place.head()).unwrap(), head);
+    assert_eq!(identity(&place.cached()), cache);
+    results(&place.train(&["--seed", "1"]), 0);
+    assert_ne!(fs::read(place.head()).unwrap(), head);
+
+    // Features that were changed give another head: the cache is read, not computed again.
+    let mut kept = safetensors::read(&place.cached()).unwrap();
+    kept.parameters.get_mut("features").unwrap().data_mut().reverse();
+    safetensors::write(&place.cached(), &kept.parameters, &kept.metadata, safetensors::Precision::F32).unwrap();
+    results(&place.train(&[]), 0);
+    assert_ne!(fs::read(place.head()).unwrap(), head);
+}
+
+#[test]
+fn a_cache_that_is_broken_is_computed_again() {
+    let place = Place::new(&["a", "b"], 4);
+    results(&place.train(&[]), 0);
+    let (head, whole) = (fs::read(place.head()).unwrap(), fs::read(place.cached()).unwrap());
+    let mut other = safetensors::read(&place.cached()).unwrap();
+    let features = other.parameters.remove("features").unwrap();
+    other.parameters.insert("features".into(), features.reshape([8, 512]).unwrap());
+    let flat = place.path("flat.safetensors");
+    safetensors::write(&flat, &other.parameters, &other.metadata, safetensors::Precision::F32).unwrap();
+    for broken in [b"nonsense".to_vec(), whole[..whole.len() - 4].to_vec(), fs::read(&flat).unwrap()] {
+        fs::write(place.cached(), broken).unwrap();
+        let output = place.train(&[]);
+        results(&output, 0);
+        assert_eq!(fs::read(place.head()).unwrap(), head);
+        assert_eq!(fs::read(place.cached()).unwrap(), whole);
+    }
+}
+
+#[test]
+fn a_trained_head_knows_its_own_pictures() {
+    let place = Place::new(&["across", "down", "disc"], 12);
+    let faces = place.faces();
+    let settings = ["--epochs", "15", "--learning-rate", "0.01", "--test", utf8(&faces)];
+    for more in [&["--hidden", "16", "--dropout", "0.2"][..], &["--hidden", "0", "--pooling", "average"]] {
+        let output = results(&place.train(&[&settings[..], more].concat()), 0);
+        let (right, all) = tested(&output, &faces);
+        assert!(all == 36 && right > 32, "{output}");
+        let classes: Vec<&str> = output.lines().rev().take(3).filter_map(|l| l.split_whitespace().next()).collect();
+        assert_eq!(classes, ["down", "disc", "across"], "{output}");
+        let card = HeadCard::from_file(&safetensors::read(&place.head()).unwrap()).unwrap();
+        assert_eq!(card.hidden.is_empty(), more[1] == "0");
+        assert_eq!(card.pooling == Pooling::Average, more[1] == "0");
+    }
+}
+
+#[test]
+fn a_head_from_the_gpu_answers_the_same_on_both() {
+    let place = Place::new(&["across", "down"], 6);
+    let faces = place.faces();
+    let settings = ["--epochs", "12", "--learning-rate", "0.01", "--dropout", "0", "--validation", "0"];
+    let output = place.train(&[&settings[..], &["--device", &adapter(), "--test", utf8(&faces)]].concat());
+    let rows = results(&output, 0);
+    assert_eq!(tested(&rows, &faces), (12, 12), "{rows}");
+    assert!(rows.lines().nth(1).unwrap().ends_with('-'), "there is no validation: {rows}");
+
+    let head = safetensors::read(&place.head()).unwrap();
+    for device in [Device::Cpu, Device::named(&adapter()).unwrap()] {
+        let mut recognizer = Recognizer::new(&device, base(), head.clone(), 1).unwrap();
+        for (path, class) in ImageFolder::open(&faces).unwrap().samples {
+            let image = vultus::image::decode_file(&path).unwrap();
+            let picture = device.upload(image.as_raw(), image.width(), image.height()).unwrap();
+            let scores = recognizer.recognize(&picture, &[Crop::whole(image.width(), image.height())]).unwrap();
+            assert!(scores[0][class] > 0.5, "{device}, {}: {scores:?}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_features_of_a_picture_do_not_depend_on_its_neighbours() {
+    let place = Place::new(&["a", "b"], 1);
+    let mut random = Random::new(2);
+    // Smaller than the base's input, and larger.
+    picture(0, 24, &mut random).save(place.faces().join("a/00.png")).unwrap();
+    picture(1, 70, &mut random).save(place.faces().join("b/00.png")).unwrap();
+    let both = ImageFolder::open(&place.faces()).unwrap();
+    let mut extractor = Extractor::new(&Device::Cpu, base(), 32, Normalization::CAFFE).unwrap();
+    let together = extractor.features(&both, None, |_| {}).unwrap();
+    assert_eq!(together.labels, [0, 1]);
+    for (index, rows) in together.tensor.data().chunks(512).enumerate() {
+        let one = ImageFolder { samples: vec![both.samples[index].clone()], ..both.clone() };
+        assert_eq!(extractor.features(&one, None, |_| {}).unwrap().tensor.data(), rows);
+    }
+}
+
+#[test]
+fn folders_that_are_no_data_set_are_refused() {
+    let place = Place::new(&[], 0);
+    place.refuses(&[], 1, "has 0 sub-folders");
+    let place = Place::new(&["alone"], 1);
+    place.refuses(&[], 1, "has 1 sub-folders");
+    fs::create_dir(place.faces().join("empty")).unwrap();
+    place.refuses(&[], 1, "the class \"empty\" has no pictures");
+    fs::remove_dir_all(place.faces()).unwrap();
+    place.refuses(&[], 1, "faces: ");
+}
+
+#[test]
+fn what_is_out_of_range_is_bad_use() {
+    let place = Place::new(&["a", "b"], 1);
+    place.refuses(&["--dropout", "2"], 2, "--dropout 2 is not within 0 and 0.99");
+    place.refuses(&["--validation", "1"], 2, "--validation 1 is not within 0 and 0.9");
+    place.refuses(&["--learning-rate", "NaN"], 2, "--learning-rate NaN");
+    place.refuses(&["--margin", "5"], 2, "--margin 5");
+    place.refuses(&["--epochs", "0"], 2, "--epochs");
+    place.refuses(&["--hidden", "70000"], 2, "70000");
+}
+
+#[test]
+fn places_and_test_sets_are_checked_before_anything_is_computed() {
+    let place = Place::new(&["a", "b"], 1);
+    let nowhere = place.path("no such folder/head.safetensors");
+    place.refuses(&["--out", utf8(&nowhere)], 1, "no such folder: ");
+    place.refuses(&["--out", utf8(&place.faces())], 1, "faces: this is a folder");
+    let other = Place::new(&["c", "d"], 1);
+    let said = "its classes (c, d) are none of a, b";
+    place.refuses(&["--test", utf8(&other.faces())], 1, said);
+    place.refuses(&["--test", utf8(&place.faces()), "--test", utf8(&place.path("missing"))], 1, "missing: ");
+    // A file where the cache's folder should be.
+    let output = place.train(&["--cache", utf8(&place.faces().join("a/00.png"))]);
+    assert!(messages(&output, 1).contains("00.png: "));
+    place.has_no_head();
+}
+
+#[test]
+fn classes_of_a_test_set_that_the_head_does_not_have_are_named() {
+    let place = Place::new(&["a", "b"], 2);
+    let other = Place::new(&["b", "c"], 2);
+    let output = place.train(&["--test", utf8(&other.faces())]);
+    assert_eq!(tested(&results(&output, 0), &other.faces()).1, 2);
+    assert!(text(&output.stderr).contains("does not have these classes: c"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_broken_picture_is_named_and_the_others_are_used() {
+    let place = Place::new(&["a", "b"], 4);
+    let broken = place.faces().join("b/01.png");
+    fs::write(&broken, b"this is not a picture").unwrap();
+    let output = place.train(&[]);
+    let messages = messages(&output, 1);
+    assert!(messages.contains(&format!("vultus: {}", broken.display())), "{messages}");
+    assert!(messages.contains("vultus: 1 files could not be read; the others were used"), "{messages}");
+    assert!(text(&output.stdout).contains("saved epoch"));
+    let head = safetensors::read(&place.head()).unwrap();
+    assert_eq!(head.metadata["trained_on"], "7 pictures");
+    HeadCard::from_file(&head).unwrap();
+}
+
+#[test]
+fn without_a_picture_of_each_class_there_is_no_head() {
+    let place = Place::new(&["a", "b"], 2);
+    let broken = |class: &str| {
+        for entry in fs::read_dir(place.faces().join(class)).unwrap() {
+            fs::write(entry.unwrap().path(), b"this is not a picture").unwrap();
+        }
+    };
+    broken("a");
+    let output = place.train(&[]);
+    assert!(messages(&output, 1).contains("no picture of the class \"a\" can be read"), "{}", text(&output.stderr));
+    place.has_no_head();
+    broken("b");
+    let output = place.train(&[]);
+    assert!(messages(&output, 1).contains("no picture can be read; the first: "), "{}", text(&output.stderr));
+    assert!(output.stdout.is_empty());
+    place.has_no_head();
+}
+
+#[test]
+fn a_reader_that_goes_away_does_not_cost_the_head() {
+    let place = Place::new(&["a", "b"], 2);
+    let mut child = place.command(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    HeadCard::from_file(&safetensors::read(&place.head()).unwrap()).unwrap();
+}
