@@ -67,7 +67,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     /// Side of the crop around a found face when the head is used, relative to the face's box
-    #[arg(long, value_name = "SCALE", default_value_t = 1.0)]
+    #[arg(long, value_name = "SCALE", default_value_t = 0.9)]
     margin: f32,
     /// Folder for the cached features [default: vultus in the user's cache folder]
     #[arg(long, value_name = "DIR")]
