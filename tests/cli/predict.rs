@@ -309,3 +309,16 @@ fn annotations_never_replace_the_pictures_that_are_read() {
     assert!(messages(&output, 2).contains(".png"));
     assert_eq!(fs::read(&picture).unwrap(), fs::read(photo("astronaut.png")).unwrap());
 }
+
+#[test]
+fn the_default_head_sees_the_astronaut_smile() {
+    let output = vultus().args(["predict", "--device", "cpu", "--json"]).arg(astronaut()).output().unwrap();
+    let found = json(&results(&output, 0));
+    let faces = found["faces"].as_array().unwrap();
+    assert_eq!(faces.len(), 1);
+    assert!(iou(&numbers(&faces[0]["box"]), &reference_box()) >= 0.6);
+    assert_eq!(faces[0]["expression"], "happy", "{found}");
+    let scores = faces[0]["scores"].as_object().unwrap();
+    assert_eq!(scores.len(), 7);
+    assert!((scores.values().map(number).sum::<f64>() - 1.0).abs() < 1e-5);
+}

@@ -153,7 +153,7 @@ fn a_head_is_trained_saved_and_used() {
         hidden: vec![8],
         preprocessing: Normalization { gray: true, ..Normalization::CAFFE },
         base_sha256: base().sha256,
-        margin: 1.0,
+        margin: 0.9,
     };
     assert_eq!(HeadCard::from_file(&head).unwrap(), wanted);
 
