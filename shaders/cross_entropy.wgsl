@@ -81,7 +81,7 @@ fn forward(@builtin(local_invocation_index) local: u32) {
         let n = normalizer(start);
         for (var c = 0u; c < params.classes; c++) {
             var value = 0.0;
-            if (right != params.classes) {
+            if (right != params.classes && total.y > 0.0) {
                 let p = exp(logits[start + c] - n.x) / n.y;
                 let weight = class_weight[params.weight_offset + right];
                 value = hard * weight * (p - select(0.0, 1.0, c == right))

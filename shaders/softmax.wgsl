@@ -79,7 +79,7 @@ fn maximum_of_all(value: f32, local: u32) -> f32 {
         workgroupBarrier();
         if (local < half) { partial[local] = max(partial[local], partial[local + half]); }
     }
-    // With a barrier before and after it: the memory is free for the next sum.
+    // With a barrier before and after it: the memory is free for the next use.
     return workgroupUniformLoad(&partial[0]);
 }
 

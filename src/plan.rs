@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use crate::cpu::{CpuPlan, resize::Pixels};
 use crate::error::{Error, Result};
-use crate::gpu::GpuPlan;
+use crate::gpu::{GpuPlan, kernels};
 use crate::model::ModelMemory;
 use crate::nn::gradient_name;
 use crate::ops::{Crop, Filter, Normalization, RunState};
 use crate::picture::{Picture, PictureMemory};
-use crate::program::{Program, ValueId};
+use crate::program::{Program, Step, Storage, ValueId};
 use crate::tensor::Tensor;
 
 /// How a plan is compiled.
@@ -49,6 +49,9 @@ pub struct LayerTime {
 
 impl Plan {
     pub(crate) fn new(program: Program, memory: &ModelMemory, options: &Options) -> Result<Self> {
+        if let Some(name) = options.kernel.as_deref().filter(|name| !kernels().any(|kernel| kernel.name == *name)) {
+            return Err(Error::shape(name, "there is no kernel of this name"));
+        }
         let program = Arc::new(program);
         let executor = match memory {
             ModelMemory::Cpu(model) => Executor::Cpu(Box::new(CpuPlan::new(program.clone(), model, options.checked))),
@@ -91,11 +94,7 @@ impl Plan {
     /// # Errors
     /// As [`Plan::run`].
     pub fn run_all(&mut self, inputs: &[Tensor], state: &RunState) -> Result<Vec<Tensor>> {
-        let ids = self.program.inputs.clone();
-        if inputs.len() != ids.len() {
-            let reason = format!("takes {} inputs, not {}", ids.len(), inputs.len());
-            return Err(Error::shape(&self.program.name, reason));
-        }
+        self.check_inputs(inputs.len())?;
         for (index, input) in inputs.iter().enumerate() {
             self.set_input(index, input)?;
         }
@@ -109,6 +108,7 @@ impl Plan {
     /// # Errors
     /// As [`Plan::run`].
     pub async fn run_async(&mut self, input: &Tensor) -> Result<Vec<Tensor>> {
+        self.check_inputs(1)?;
         self.set_input(0, input)?;
         self.execute(&RunState::default())?;
         let program = self.program.clone();
@@ -228,7 +228,8 @@ impl Plan {
         Ok(self.read(self.program.outputs[0])?.data()[0])
     }
 
-    /// The output of a layer in the last run, of a plan that keeps its activations.
+    /// The output of a layer in the last run, of a plan that keeps its activations. A ReLU behind a convolution or dense
+    /// layer is computed with it and has no output of its own.
     ///
     /// # Errors
     /// [`Error::Shape`] if there is no such layer or its output is not kept.
@@ -242,8 +243,8 @@ impl Plan {
 
     /// The names of the layers whose outputs [`Plan::activation`] gives, in the order in which they run.
     pub fn layers(&self) -> Vec<&str> {
-        let forward = self.program.steps.iter().filter(|step| step.outputs.len() == 1);
-        forward.map(|step| self.program.values[step.outputs[0]].name.as_str()).collect()
+        let makes = |step: &&Step, name: &str| step.outputs.iter().any(|&id| self.program.values[id].name == name);
+        self.program.steps.iter().filter(|step| makes(step, &step.name)).map(|step| step.name.as_str()).collect()
     }
 
     /// The gradient of a parameter in the last step of a training plan.
@@ -252,10 +253,15 @@ impl Plan {
     /// [`Error::Shape`] if there is none.
     pub fn gradient(&mut self, parameter: &str) -> Result<Tensor> {
         let id = self.find(&gradient_name(parameter))?;
+        // Other gradients share memory with what came after them.
+        if self.program.values[id].storage != Storage::State {
+            return Err(Error::shape(parameter, "this is not a parameter that the plan trains"));
+        }
         self.read(id)
     }
 
-    /// Runs once and times every layer, by the device's own clock where it has one.
+    /// Runs once and times every layer, by the device's own clock where it has one. A plan that trains takes a step with
+    /// a learning rate of 0, which still moves the optimiser's memory: profile one that is not trained further.
     ///
     /// # Errors
     /// [`Error::DeviceLost`] if the device is gone.
@@ -277,6 +283,14 @@ impl Plan {
             LayerTime { name: step.name.clone(), kernel, milliseconds, flops: step.flops }
         });
         Ok(layers.collect())
+    }
+
+    fn check_inputs(&self, given: usize) -> Result<()> {
+        let wanted = self.program.inputs.len();
+        if given == wanted {
+            return Ok(());
+        }
+        Err(Error::shape(&self.program.name, format!("takes {wanted} inputs, not {given}")))
     }
 
     fn find(&self, name: &str) -> Result<ValueId> {

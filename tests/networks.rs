@@ -180,3 +180,31 @@ fn plans_refuse_what_does_not_fit() {
         assert_eq!(plan.run(&input(2)).unwrap(), good, "{device}");
     }
 }
+
+#[test]
+fn training_without_anything_to_train_is_refused() {
+    let compile = |network: &Network, trainable: Trainable| {
+        let model = Device::Cpu.load(network, &network.initialize(1)?)?;
+        model.compile_training(2, &training(trainable), &Options::default()).map(drop)
+    };
+    let bare = Network::new("bare", [7]).softmax();
+    assert!(refusal(compile(&bare, Trainable::All)).contains("no layer before the softmax"));
+    let dense = Network::new("one", [5]).dense("fc", "fc", 3).softmax();
+    compile(&dense, Trainable::From("fc".to_owned())).unwrap();
+    assert!(refusal(compile(&dense, Trainable::From("fc.softmax".to_owned()))).contains("none of the layers"));
+    let twice = Network::new("twice", [5]).dense("fc", "a", 5).dense("fc", "b", 3);
+    assert!(refusal(compile(&twice, Trainable::All)).contains("two layers are called \"fc\""));
+}
+
+#[test]
+fn only_gradients_of_parameters_are_given_out() {
+    for device in devices() {
+        let network = Network::new("two", [5]).dense("a", "a", 4).relu().dense("b", "b", 3);
+        let model = device.load(&network, &network.initialize(1).unwrap()).unwrap();
+        let mut plan = model.compile_training(2, &training(Trainable::All), &Options::default()).unwrap();
+        plan.train(&Tensor::filled([2, 5], 1.0), &[Some(0), Some(1)], &RunState::default()).unwrap();
+        assert_eq!(plan.gradient("a.weight").unwrap().shape(), [4, 5]);
+        assert!(refusal(plan.gradient("logits")).contains("not a parameter"));
+        assert!(pollster::block_on(plan.run_async(&Tensor::zeros([2, 5]))).is_err());
+    }
+}

@@ -211,6 +211,22 @@ fn a_run_can_be_awaited_while_the_application_polls() {
 }
 
 #[test]
+fn an_awaited_run_that_is_given_up_leaves_the_plan_usable() {
+    let (device, queue) = foreign();
+    for gpu in [Gpu::from_device(device, queue), fresh_gpu()] {
+        let mut plan = model(&Device::Gpu(gpu)).unwrap().compile(2, &Options::default()).unwrap();
+        let wanted = plan.run(&input(2)).unwrap();
+        let x = input(2);
+        let mut run = Box::pin(plan.run_async(&x));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        // Asked once, before the device has answered, and dropped.
+        let _ = std::future::Future::poll(run.as_mut(), &mut context);
+        drop(run);
+        assert_eq!(plan.run(&input(2)).unwrap(), wanted);
+    }
+}
+
+#[test]
 fn two_engines_share_one_device() {
     let (device, queue) = foreign();
     let engines = [(); 2].map(|()| Device::Gpu(Gpu::from_device(device.clone(), queue.clone())));

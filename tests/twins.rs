@@ -6,7 +6,7 @@ mod compare;
 use std::collections::BTreeSet;
 
 use compare::twins::{self, Twins};
-use compare::{Comparison, checked, gpu, run_op};
+use compare::{Comparison, checked, devices, gpu, run_op};
 use vultus::gpu::kernels;
 use vultus::ops::{Dropout, Op, RunState};
 use vultus::{Device, Options, Random, Tensor};
@@ -112,11 +112,10 @@ fn dropout_drops_the_fraction_that_it_should() {
 }
 
 #[test]
-fn a_kernel_that_does_not_exist_changes_nothing() {
-    let x = Tensor::from_fn([3, 5], |i| i as f32 - 7.0);
-    let run = |kernel: Option<&str>| {
-        let options = Options { kernel: kernel.map(str::to_owned), ..checked() };
-        run_op(&Device::Gpu(gpu()), &Op::Relu, std::slice::from_ref(&x), &RunState::default(), &options).unwrap()
-    };
-    assert_eq!(run(Some("relu/none")), run(None));
+fn a_kernel_that_does_not_exist_is_refused() {
+    for device in devices() {
+        let options = Options { kernel: Some("relu/none".to_owned()), ..checked() };
+        let refused = device.compile_op(&Op::Relu, &[&[3, 5]], &options).map(drop);
+        assert!(refused.unwrap_err().to_string().contains("relu/none"));
+    }
 }

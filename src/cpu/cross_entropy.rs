@@ -23,7 +23,8 @@ pub(super) fn forward(op: &CrossEntropy, logits: View, target: &[f32], weight: &
         for (c, (d, &x)) in dlogits.iter_mut().zip(logits).enumerate() {
             let p = (x - maximum).exp() / sum;
             let one = if c == target { 1.0 } else { 0.0 };
-            *d = (hard * weight[target] * (p - one) + soft * (p * weight_sum - weight[c])) / total;
+            let gradient = hard * weight[target] * (p - one) + soft * (p * weight_sum - weight[c]);
+            *d = if total > 0.0 { gradient / total } else { 0.0 };
         }
     }
     if total > 0.0 { loss / total } else { 0.0 }

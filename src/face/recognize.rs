@@ -79,8 +79,7 @@ impl Recognizer {
 
     /// The mean of pixels where a crop becomes smaller, a line between them where it becomes larger.
     fn filter(&self, crop: &Crop) -> Filter {
-        let smaller = crop.width.min(crop.height) as usize >= self.card.input;
-        if smaller { Filter::Area } else { Filter::Bilinear }
+        Filter::for_crop(crop, self.card.input)
     }
 }
 

@@ -147,10 +147,12 @@ impl Geometry {
     }
 
     /// The parts that the work is cut into, so that everything bound fits: images and filters. Filters are cut where
-    /// their weights lie in several buffers, or where one image of y is larger than a binding; then images go one by
+    /// their weights lie in several buffers, or where one image of y is larger than a binding or too much work at once; then images go one by
     /// one, because the same filters of two images do not lie side by side.
     fn parts(&self, compiler: &Compiler, weight: &Storage) -> Vec<(Range<usize>, Range<usize>)> {
-        let planes = (compiler.gpu.values_per_binding() / self.plane()).max(1);
+        let affordable = usize::try_from(compiler.gpu.options().flops_per_submit / self.flops(1, 1).max(1));
+        let fitting = compiler.gpu.values_per_binding() / self.plane();
+        let planes = fitting.min(affordable.unwrap_or(usize::MAX)).max(1);
         let rows: Vec<Range<usize>> = weight
             .rows()
             .flat_map(|rows| {

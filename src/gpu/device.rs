@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::kernel::{Access, Kernel, shader_source};
 use crate::error::{Error, Result};
 
-/// What a device was made for, and what has been made on it.
+/// How many objects the engine has created on a device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Buffers created so far.
@@ -343,11 +343,16 @@ impl Gpu {
 
     /// What the driver has complained of since the device was made.
     pub(super) fn check(&self) -> Result<()> {
-        match &*lock(&self.shared.complaint) {
-            None => Ok(()),
-            Some(Complaint::Lost(reason)) => Err(self.lost(reason.clone())),
-            Some(Complaint::Error(reason)) => Err(self.refused(reason.clone())),
-        }
+        let mut complaint = lock(&self.shared.complaint);
+        let reason = match &*complaint {
+            None => return Ok(()),
+            Some(Complaint::Lost(reason)) => return Err(self.lost(reason.clone())),
+            Some(Complaint::Error(reason)) => reason.clone(),
+        };
+        // An error is told once; the lock must be free when the driver is asked what became of the device.
+        *complaint = None;
+        drop(complaint);
+        Err(self.refused(reason))
     }
 
     /// On a device of our own: errors that come late are kept for the next call instead of ending the process.

@@ -40,47 +40,61 @@ impl ReadBack {
     }
 
     pub fn read_blocking(&self, gpu: &Gpu) -> Result<Vec<f32>> {
-        let answers = gpu.guarded(|| Ok(self.map()))?;
+        let mapping = self.map(gpu)?;
         gpu.wait()?;
-        answers.iter().for_each(|answer| answer.wait());
-        self.take(gpu, answers)
+        mapping.answers.iter().for_each(|answer| answer.wait());
+        mapping.values(gpu)
     }
 
     pub async fn read(&self, gpu: &Gpu) -> Result<Vec<f32>> {
-        let answers = gpu.guarded(|| Ok(self.map()))?;
+        let mapping = self.map(gpu)?;
         // Ready once every mapping has answered; the application polls its device.
         poll_fn(|context| {
-            let ready = answers.iter().all(|answer| answer.is_ready(context));
+            let ready = mapping.answers.iter().all(|answer| answer.is_ready(context));
             if ready { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
-        self.take(gpu, answers)
+        mapping.values(gpu)
     }
 
-    fn map(&self) -> Vec<Arc<Answer>> {
+    fn map(&self, gpu: &Gpu) -> Result<Mapping<'_>> {
         let map = |(buffer, _): &(CountedBuffer, u64)| {
             let answer = Arc::new(Answer::default());
             let sender = answer.clone();
             buffer.map_async(wgpu::MapMode::Read, .., move |result| sender.set(result));
             answer
         };
-        self.parts.iter().map(map).collect()
+        let answers = gpu.guarded(|| Ok(self.parts.iter().map(map).collect()))?;
+        Ok(Mapping { parts: &self.parts, answers })
     }
+}
 
-    fn take(&self, gpu: &Gpu, answers: Vec<Arc<Answer>>) -> Result<Vec<f32>> {
+/// Buffers that are mapped, or about to be. However reading ends, also when its future is dropped, they are unmapped,
+/// so that the next copy can be made.
+struct Mapping<'a> {
+    parts: &'a [(CountedBuffer, u64)],
+    answers: Vec<Arc<Answer>>,
+}
+
+impl Mapping<'_> {
+    fn values(&self, gpu: &Gpu) -> Result<Vec<f32>> {
         let mut values = Vec::new();
-        for ((buffer, _), answer) in self.parts.iter().zip(answers) {
-            answer
-                .result()
-                .ok_or_else(|| gpu.lost("the read-back did not finish"))?
-                .map_err(|e| gpu.lost(e.to_string()))?;
-            {
-                let mapped = buffer.slice(..).get_mapped_range().map_err(|e| gpu.refused(e.to_string()))?;
-                values.extend_from_slice(bytemuck::cast_slice(&mapped));
-            }
-            buffer.unmap();
+        for ((buffer, _), answer) in self.parts.iter().zip(&self.answers) {
+            let result = answer.result().ok_or_else(|| gpu.lost("the read-back did not finish"))?;
+            result.map_err(|e| gpu.lost(e.to_string()))?;
+            let mapped = buffer.slice(..).get_mapped_range().map_err(|e| gpu.refused(e.to_string()))?;
+            values.extend_from_slice(bytemuck::cast_slice(&mapped));
         }
         Ok(values)
+    }
+}
+
+impl Drop for Mapping<'_> {
+    fn drop(&mut self) {
+        let parts = self.parts.iter().zip(&self.answers);
+        parts
+            .filter(|(_, answer)| !matches!(answer.result(), Some(Err(_))))
+            .for_each(|((buffer, _), _)| buffer.unmap());
     }
 }
 
@@ -125,6 +139,6 @@ impl Answer {
     }
 
     fn result(&self) -> Option<Mapped> {
-        self.lock().0.take()
+        self.lock().0.clone()
     }
 }

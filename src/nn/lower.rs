@@ -1,6 +1,6 @@
 //! From a network to a program: shapes are checked, activations fused, the backward pass and the optimiser added.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Kind, Layer, Network};
 use crate::error::{Error, Result};
@@ -57,6 +57,7 @@ impl Network {
         if batch == 0 || self.layers.is_empty() {
             return Err(Error::shape(&self.name, format!("a batch of {batch} through {} layers", self.layers.len())));
         }
+        self.check_names()?;
         let mut program = Program { name: self.name.clone(), keep_activations, ..Program::default() };
         let input = program.add_value("input", [&[batch], self.input.as_slice()].concat(), Storage::Activation);
         program.inputs.push(input);
@@ -85,6 +86,16 @@ impl Network {
             Some(training) => lowering.train(training)?,
         }
         Ok(lowering.program)
+    }
+}
+
+impl Network {
+    fn check_names(&self) -> Result<()> {
+        let mut names = BTreeSet::new();
+        match self.layers.iter().find(|layer| !names.insert(&layer.name)) {
+            Some(layer) => Err(Error::shape(&self.name, format!("two layers are called {:?}", layer.name))),
+            None => Ok(()),
+        }
     }
 }
 
@@ -196,7 +207,10 @@ impl Lowering<'_> {
             // The loss takes logits; the probabilities that the forward pass ends with are not needed.
             self.program.steps.pop();
             self.program.values.pop();
-            last = self.network.layers[last].input.unwrap_or(0);
+            let Some(before) = self.network.layers[last].input else {
+                return Err(Error::shape(&self.network.name, "there is no layer before the softmax to train"));
+            };
+            last = before;
         }
         let logits = self.outputs[last];
         let &[batch, classes] = self.program.values[logits].shape.as_slice() else {
@@ -216,6 +230,9 @@ impl Lowering<'_> {
         let names = ["loss".to_owned(), gradient_name("logits")];
         let loss = self.program.add_step("loss", Op::CrossEntropy(training.loss), &[logits, target, weight], &names)?;
         self.program.outputs = vec![loss[0], logits];
+        if !self.trains_up_to(last) {
+            return Err(Error::shape(&self.network.name, "none of the layers to be trained has parameters"));
+        }
         let gradients = self.backward(last, loss[1])?;
         for (parameter, gradient) in gradients {
             self.optimize(training.optimizer, parameter, gradient)?;

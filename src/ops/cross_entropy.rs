@@ -10,7 +10,8 @@ use crate::random::Random;
 /// The parameters of the loss.
 ///
 /// Targets are class numbers; a sample whose target is −1 is ignored, as if it were not there, so that a batch that
-/// is not full can be filled up. If every sample is ignored, loss and gradient are 0.
+/// is not full can be filled up. If every sample is ignored or weighs nothing,
+/// loss and gradient are 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CrossEntropy {
     /// How much of a target goes evenly to all classes: 0 to 1.
@@ -48,21 +49,20 @@ pub fn cases() -> Vec<Case> {
         (5, 1, 1.0, 0.0),
     ]
     .into_iter()
-    .map(|(n, classes, scale, smoothing)| case(n, classes, scale, smoothing))
+    .map(|(n, classes, scale, smoothing)| case(n, classes, scale, smoothing, Fill::Between(0.5, 1.5)))
+    .chain([case(9, 5, 1.0, 0.1, Fill::Between(0.0, 0.0))])
     .collect()
 }
 
 /// A case with random sizes and parameters.
 pub fn random_case(random: &mut Random) -> Case {
     let smoothing = if random.below(2) == 0 { 0.0 } else { random.uniform() };
-    case(1 + random.below(300), 1 + random.below(40), 1.0 + random.below(60) as f32, smoothing)
+    let (n, classes, scale) = (1 + random.below(300), 1 + random.below(40), 1.0 + random.below(60) as f32);
+    case(n, classes, scale, smoothing, Fill::Between(0.5, 1.5))
 }
 
-fn case(n: usize, classes: usize, scale: f32, label_smoothing: f32) -> Case {
-    let inputs = vec![
-        (vec![n, classes], Fill::Normal(scale)),
-        (vec![n], Fill::Class(classes)),
-        (vec![classes], Fill::Between(0.5, 1.5)),
-    ];
+fn case(n: usize, classes: usize, scale: f32, label_smoothing: f32, weights: Fill) -> Case {
+    let inputs =
+        vec![(vec![n, classes], Fill::Normal(scale)), (vec![n], Fill::Class(classes)), (vec![classes], weights)];
     Case::new(Op::CrossEntropy(CrossEntropy { label_smoothing }), inputs)
 }

@@ -17,6 +17,13 @@ pub enum Filter {
     Area,
 }
 
+impl Filter {
+    /// For a crop scaled to a square of this side: the mean where it becomes smaller, else between pixels.
+    pub(crate) fn for_crop(crop: &Crop, side: usize) -> Self {
+        if crop.width.min(crop.height) as usize >= side { Filter::Area } else { Filter::Bilinear }
+    }
+}
+
 /// The order of the channels in the tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -137,11 +137,7 @@ impl Extractor {
         }
         let sheet = self.device.upload(sheet.as_raw(), width, height)?;
         // Each picture is scaled as it would be alone, so that its features do not depend on its neighbours.
-        let filter = |crop: &Crop| {
-            let smaller = crop.width.min(crop.height) as usize >= self.input;
-            if smaller { Filter::Area } else { Filter::Bilinear }
-        };
-        let filters: Vec<Filter> = crops.iter().map(filter).collect();
+        let filters: Vec<Filter> = crops.iter().map(|crop| Filter::for_crop(crop, self.input)).collect();
         let per_picture = self.shape().iter().product::<usize>();
         let start = values.len();
         values.resize(start + pictures.len() * per_picture, 0.0);
