@@ -1,4 +1,21 @@
 //! Facial expression recognition on a compute engine of hand-written WGSL kernels.
+//!
+//! A [`Device`] is a GPU (also the embedding application's own, see [`gpu::Gpu::from_device`]) or the processor. A
+//! [`nn::Network`] and its [`Parameters`] become a [`Model`] on it, and that a [`Plan`] for a batch, which runs or trains
+//! again and again without allocating anything. [`face`] finds faces and recognises what they show, [`train`] makes
+//! heads for new classes, [`weights`] holds the default networks.
+//!
+//! ```
+//! use vultus::nn::Network;
+//! use vultus::{Device, Options, Tensor};
+//!
+//! let network = Network::new("small", [4]).dense("fc", "fc", 2).softmax();
+//! let model = Device::Cpu.load(&network, &network.initialize(1)?)?;
+//! let mut plan = model.compile(3, &Options::default())?;
+//! let probabilities = plan.run(&Tensor::filled([3, 4], 1.0))?;
+//! assert_eq!(probabilities[0].shape(), [3, 2]);
+//! # Ok::<(), vultus::Error>(())
+//! ```
 
 #![warn(missing_docs)]
 
@@ -28,3 +45,8 @@ pub use plan::{LayerTime, Options, Plan};
 pub use random::Random;
 pub use tensor::{Parameters, Tensor};
 pub use wgpu;
+
+/// The examples of the README are compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -68,6 +68,8 @@ impl Random {
 
 #[cfg(test)]
 mod tests {
+    use approx::assert_abs_diff_eq;
+
     use super::*;
 
     #[test]
@@ -86,9 +88,9 @@ mod tests {
         let normal: Vec<f32> = (0..n).map(|_| random.normal()).collect();
         let squares: Vec<f32> = normal.iter().map(|v| v * v).collect();
         // Four standard errors of each mean.
-        assert!((mean(&uniform) - 0.5).abs() < 4.0 * (1.0f32 / 12.0 / n as f32).sqrt());
-        assert!(mean(&normal).abs() < 4.0 * (1.0 / n as f32).sqrt());
-        assert!((mean(&squares) - 1.0).abs() < 4.0 * (2.0 / n as f32).sqrt());
+        assert_abs_diff_eq!(mean(&uniform), 0.5, epsilon = 4.0 * (1.0f32 / 12.0 / n as f32).sqrt());
+        assert_abs_diff_eq!(mean(&normal), 0.0, epsilon = 4.0 * (1.0 / n as f32).sqrt());
+        assert_abs_diff_eq!(mean(&squares), 1.0, epsilon = 4.0 * (2.0 / n as f32).sqrt());
     }
 
     #[test]
