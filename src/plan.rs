@@ -173,6 +173,35 @@ impl Plan {
         }
     }
 
+    /// Runs a network on each of these crops of a picture, in batches, each crop scaled as its own size asks for: its
+    /// first output for each. What a crop gives does not depend on the others.
+    ///
+    /// # Errors
+    /// As [`Plan::set_picture`] and [`Plan::execute`].
+    pub(crate) fn run_crops(
+        &mut self,
+        picture: &Picture,
+        crops: &[Crop],
+        normalization: &Normalization,
+    ) -> Result<Vec<Vec<f32>>> {
+        let shape = self.input_shapes()[0];
+        let (batch, side) = (shape[0], shape[shape.len() - 1]);
+        let mut rows = vec![Vec::new(); crops.len()];
+        for filter in [Filter::Area, Filter::Bilinear] {
+            let group: Vec<usize> = (0..crops.len()).filter(|&i| Filter::for_crop(&crops[i], side) == filter).collect();
+            for piece in group.chunks(batch) {
+                let cut: Vec<Crop> = piece.iter().map(|&i| crops[i]).collect();
+                self.set_picture(picture, &cut, filter, normalization)?;
+                self.execute(&RunState::default())?;
+                let output = self.read(self.program.outputs[0])?;
+                for (&i, row) in piece.iter().zip(output.data().chunks_exact(output.len() / batch)) {
+                    rows[i] = row.to_vec();
+                }
+            }
+        }
+        Ok(rows)
+    }
+
     /// Runs the plan on the inputs that are there. On a GPU the work is submitted, and not waited for.
     ///
     /// # Errors

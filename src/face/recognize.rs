@@ -6,7 +6,7 @@ use super::head::HeadCard;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::nn::vgg16;
-use crate::ops::{Crop, Filter, RunState};
+use crate::ops::Crop;
 use crate::picture::Picture;
 use crate::plan::{Options, Plan};
 use crate::weights::WeightFile;
@@ -15,7 +15,6 @@ use crate::weights::WeightFile;
 pub struct Recognizer {
     card: HeadCard,
     plan: Plan,
-    batch: usize,
 }
 
 impl Recognizer {
@@ -37,7 +36,7 @@ impl Recognizer {
         let mut parameters = base.parameters;
         parameters.extend(head.parameters);
         let plan = device.load(&card.network()?, &parameters)?.compile(batch, &Options::default())?;
-        Ok(Recognizer { card, plan, batch })
+        Ok(Recognizer { card, plan })
     }
 
     /// The names of the classes, in the order of the scores.
@@ -61,25 +60,7 @@ impl Recognizer {
     /// [`Error::Shape`] if a crop is empty or leaves the picture, or the picture is on another device;
     /// [`Error::DeviceLost`] if the device is gone.
     pub fn recognize(&mut self, picture: &Picture, crops: &[Crop]) -> Result<Vec<Vec<f32>>> {
-        let mut scores = vec![Vec::new(); crops.len()];
-        for filter in [Filter::Area, Filter::Bilinear] {
-            let group: Vec<usize> = (0..crops.len()).filter(|&i| self.filter(&crops[i]) == filter).collect();
-            for piece in group.chunks(self.batch) {
-                let cut: Vec<Crop> = piece.iter().map(|&i| crops[i]).collect();
-                self.plan.set_picture(picture, &cut, filter, &self.card.preprocessing)?;
-                self.plan.execute(&RunState::default())?;
-                let outputs = self.plan.outputs()?;
-                for (&i, row) in piece.iter().zip(outputs[0].data().chunks_exact(self.card.classes.len())) {
-                    scores[i] = row.to_vec();
-                }
-            }
-        }
-        Ok(scores)
-    }
-
-    /// The mean of pixels where a crop becomes smaller, a line between them where it becomes larger.
-    fn filter(&self, crop: &Crop) -> Filter {
-        Filter::for_crop(crop, self.card.input)
+        self.plan.run_crops(picture, crops, &self.card.preprocessing)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::image::decode_file;
 use crate::model::Model;
 use crate::nn::vgg16;
-use crate::ops::{Crop, Filter, Normalization, RunState};
+use crate::ops::{Crop, Normalization};
 use crate::plan::{Options, Plan};
 use crate::tensor::{Parameters, Tensor};
 use crate::weights::{WeightFile, safetensors};
@@ -136,24 +136,7 @@ impl Extractor {
             top += picture.height();
         }
         let sheet = self.device.upload(sheet.as_raw(), width, height)?;
-        // Each picture is scaled as it would be alone, so that its features do not depend on its neighbours.
-        let filters: Vec<Filter> = crops.iter().map(|crop| Filter::for_crop(crop, self.input)).collect();
-        let per_picture = self.shape().iter().product::<usize>();
-        let start = values.len();
-        values.resize(start + pictures.len() * per_picture, 0.0);
-        for filter in [Filter::Area, Filter::Bilinear] {
-            let group: Vec<usize> = (0..crops.len()).filter(|&i| filters[i] == filter).collect();
-            if group.is_empty() {
-                continue;
-            }
-            let cut: Vec<Crop> = group.iter().map(|&i| crops[i]).collect();
-            self.plan.set_picture(&sheet, &cut, filter, &self.normalization)?;
-            self.plan.execute(&RunState::default())?;
-            let features = self.plan.outputs()?.swap_remove(0);
-            for (&i, row) in group.iter().zip(features.data().chunks_exact(per_picture)) {
-                values[start + i * per_picture..][..per_picture].copy_from_slice(row);
-            }
-        }
+        values.extend(self.plan.run_crops(&sheet, &crops, &self.normalization)?.into_iter().flatten());
         Ok(())
     }
 

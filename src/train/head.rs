@@ -3,11 +3,10 @@
 use crate::data::stratified_split;
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::model::Model;
 use crate::nn::vgg16::{self, Pooling};
 use crate::nn::{Optimizer, Trainable, Training};
 use crate::ops::{Adam, CrossEntropy, RunState};
-use crate::plan::Options;
+use crate::plan::{Options, Plan};
 use crate::random::Random;
 use crate::tensor::{Parameters, Tensor};
 
@@ -109,6 +108,7 @@ pub fn train_head(
         trainable: Trainable::All,
     };
     let mut plan = model.compile_training(settings.batch, &plan_settings, &Options::default())?;
+    let mut judge = model.compile(settings.batch, &Options::default())?;
     let mut random = Random::new(settings.seed ^ 0x5EED);
     let steps = training.len().div_ceil(settings.batch);
     let mut step = 0;
@@ -132,7 +132,7 @@ pub fn train_head(
             step += 1;
             step_done(step, steps * settings.epochs);
         }
-        let accuracy = accuracy(&model, features, &validation, settings.batch, scale)?;
+        let accuracy = accuracy(&mut judge, features, &validation, scale)?;
         let epoch = Epoch { number, loss: losses / steps as f32, accuracy };
         epoch_done(&epoch);
         if best.as_ref().is_none_or(|best| best.best.accuracy.is_nan() || accuracy >= best.best.accuracy) {
@@ -165,7 +165,8 @@ pub fn evaluate(
     check(features, classes)?;
     let model = device.load(&network(features, settings, classes), parameters)?;
     let all: Vec<usize> = (0..features.labels.len()).collect();
-    let answers = answers(&model, features, &all, settings.batch, 1.0)?;
+    let mut plan = model.compile(settings.batch, &Options::default())?;
+    let answers = answers(&mut plan, features, &all, 1.0)?;
     let mut confusion = vec![vec![0; classes]; classes];
     for (&label, answer) in features.labels.iter().zip(answers) {
         confusion[label][answer] += 1;
@@ -213,8 +214,8 @@ fn batch(features: &Features, indices: &[usize], size: usize, scale: f32) -> Res
     Ok((Tensor::new([&[size], &shape[1..]].concat(), values)?, targets))
 }
 
-fn answers(model: &Model, features: &Features, indices: &[usize], size: usize, scale: f32) -> Result<Vec<usize>> {
-    let mut plan = model.compile(size, &Options::default())?;
+fn answers(plan: &mut Plan, features: &Features, indices: &[usize], scale: f32) -> Result<Vec<usize>> {
+    let size = plan.input_shapes()[0][0];
     let mut answers = Vec::new();
     for indices in indices.chunks(size) {
         let (input, _) = batch(features, indices, size, scale)?;
@@ -226,8 +227,8 @@ fn answers(model: &Model, features: &Features, indices: &[usize], size: usize, s
     Ok(answers)
 }
 
-fn accuracy(model: &Model, features: &Features, indices: &[usize], size: usize, scale: f32) -> Result<f32> {
-    let answers = answers(model, features, indices, size, scale)?;
+fn accuracy(plan: &mut Plan, features: &Features, indices: &[usize], scale: f32) -> Result<f32> {
+    let answers = answers(plan, features, indices, scale)?;
     let right = answers.iter().zip(indices).filter(|(answer, index)| **answer == features.labels[**index]).count();
     Ok(right as f32 / indices.len() as f32)
 }
