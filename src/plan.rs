@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::cpu::{CpuPlan, resize::Pixels};
 use crate::error::{Error, Result};
-use crate::gpu::{GpuPlan, kernels};
+use crate::gpu::{GpuPlan, choices};
 use crate::model::ModelMemory;
 use crate::nn::gradient_name;
 use crate::ops::{Crop, Filter, Normalization, RunState};
@@ -49,7 +49,7 @@ pub struct LayerTime {
 
 impl Plan {
     pub(crate) fn new(program: Program, memory: &ModelMemory, options: &Options) -> Result<Self> {
-        if let Some(name) = options.kernel.as_deref().filter(|name| !kernels().any(|kernel| kernel.name == *name)) {
+        if let Some(name) = options.kernel.as_deref().filter(|name| !choices().any(|choice| choice == *name)) {
             return Err(Error::shape(name, "there is no kernel of this name"));
         }
         let program = Arc::new(program);

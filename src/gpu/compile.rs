@@ -7,6 +7,7 @@ use bytemuck::Pod;
 use super::buffer::{GUARD, Storage, View};
 use super::device::{CountedBuffer, Gpu, Pipeline};
 use super::kernel::{Access, Kernel};
+use super::parameter::Packed;
 use super::{adam, adaptive_avg_pool2d, conv2d, cross_entropy, dense, dropout, max_pool2d, prelu, relu, sgd, softmax};
 use crate::error::{Error, Result};
 use crate::ops::Op;
@@ -41,6 +42,8 @@ pub(super) struct Compiler<'a> {
     /// A kernel to be used wherever it can be, instead of the one that the rules choose.
     forced: Option<&'a str>,
     checked: bool,
+    /// Packed parameters that the steps use.
+    packed: Vec<Arc<Packed>>,
     pending: Vec<Pending>,
     parameters: Vec<u8>,
     step: usize,
@@ -56,6 +59,7 @@ pub(super) struct Compiled {
     pub dispatches: Vec<Dispatch>,
     pub parameters: CountedBuffer,
     pub scratch: Vec<Storage>,
+    pub packed: Vec<Arc<Packed>>,
 }
 
 /// What an operation works on.
@@ -69,7 +73,7 @@ pub(super) struct Operands<'a> {
 impl<'a> Compiler<'a> {
     pub fn new(gpu: &'a Gpu, forced: Option<&'a str>, checked: bool) -> Self {
         let (pending, parameters, scratch) = (Vec::new(), Vec::new(), Vec::new());
-        Compiler { gpu, forced, checked, pending, parameters, step: 0, scratch, asked: 0 }
+        Compiler { gpu, forced, checked, packed: Vec::new(), pending, parameters, step: 0, scratch, asked: 0 }
     }
 
     /// Adds the dispatches of one step.
@@ -105,6 +109,11 @@ impl<'a> Compiler<'a> {
         candidates.iter().copied().find(|kernel| Some(kernel.name) == self.forced).unwrap_or(default)
     }
 
+    /// The name that the caller forces.
+    pub fn forced(&self) -> Option<&'a str> {
+        self.forced
+    }
+
     /// Whether the adapter computes on the CPU: kernels that share workgroup memory are slow there.
     pub fn is_software(&self) -> bool {
         self.gpu.info().device_type == wgpu::DeviceType::Cpu
@@ -127,6 +136,30 @@ impl<'a> Compiler<'a> {
         let mut storage = Storage { len: values, row: values, ..shared.clone() };
         storage.chunks[0].values = 0..values;
         Ok(storage)
+    }
+
+    /// Weights in another layout, which `pack` makes: of a parameter once for all plans and again when it has changed,
+    /// of other values in every run.
+    pub fn packed(
+        &mut self,
+        weight: &Storage,
+        form: String,
+        values: usize,
+        pack: impl FnOnce(&mut Compiler, &Storage) -> Result<()>,
+    ) -> Result<Storage> {
+        let Some(parameter) = &weight.parameter else {
+            let storage = self.scratch(values)?;
+            pack(self, &storage)?;
+            return Ok(storage);
+        };
+        let packed = parameter.packed(form, || {
+            let storage = self.gpu.storage(&format!("{}, packed", weight.name), values, 0)?;
+            let mut compiler = Compiler::new(self.gpu, self.forced, self.checked);
+            pack(&mut compiler, &storage)?;
+            Ok((storage, compiler.finish(None)?))
+        })?;
+        self.packed.push(packed.clone());
+        Ok(packed.storage.clone())
     }
 
     /// Puts memory in the place of what stands in for it.
@@ -200,7 +233,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// Makes the scratch memory, the buffer of parameters and the bind groups.
-    pub fn finish(mut self, state: &CountedBuffer) -> Result<Compiled> {
+    pub fn finish(mut self, state: Option<&CountedBuffer>) -> Result<Compiled> {
         let scratch = self.allocate_scratch()?;
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         // A binding may reach behind its parameters to the end of the kernel's structure.
@@ -218,7 +251,7 @@ impl<'a> Compiler<'a> {
             for (access, binding) in pending.kernel.bindings.iter().zip(1..) {
                 match access {
                     Access::Unused => {}
-                    Access::State => bound.push((binding, bind(state, 0, state.size()))),
+                    Access::State => bound.extend(state.map(|state| (binding, bind(state, 0, state.size())))),
                     Access::Read | Access::Write => {
                         if let Some(view) = views.next() {
                             let size = view.bytes.end - view.bytes.start;
@@ -248,7 +281,7 @@ impl<'a> Compiler<'a> {
                 kernel: pending.kernel,
             })
         });
-        Ok(Compiled { dispatches: dispatches.collect::<Result<_>>()?, parameters, scratch })
+        Ok(Compiled { dispatches: dispatches.collect::<Result<_>>()?, parameters, scratch, packed: self.packed })
     }
 }
 

@@ -4,6 +4,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::buffer::{Storage, View};
 use super::compile::{Compiler, MAX_GRID, Operands};
+use super::conv2d_winograd::{self, Job, Winograd};
 use super::kernel::Access::{Read, Unused, Write};
 use super::kernel::{Access, Kernel};
 use crate::error::Result;
@@ -14,8 +15,6 @@ pub(super) static KERNELS: &[&Kernel] = &[
     &DIRECT_RELU,
     &DIRECT_3X3,
     &DIRECT_3X3_RELU,
-    &BLOCKED,
-    &BLOCKED_RELU,
     &GEMM,
     &GEMM_RELU,
     &GEMM_3X3,
@@ -37,8 +36,6 @@ static DIRECT_RELU: Kernel = Kernel::new("", "conv2d", "direct", FORWARD).with("
 static DIRECT_3X3: Kernel = Kernel::new("", "conv2d", "direct", FORWARD).with("conv2d/direct_3x3", SQUARE);
 static DIRECT_3X3_RELU: Kernel =
     Kernel::new("", "conv2d", "direct", FORWARD).with("conv2d/direct_3x3_relu", SQUARE_RELU);
-static BLOCKED: Kernel = Kernel::new("conv2d/blocked", "conv2d", "blocked", FORWARD);
-static BLOCKED_RELU: Kernel = Kernel::new("", "conv2d", "blocked", FORWARD).with("conv2d/blocked_relu", RELU);
 static GEMM: Kernel = Kernel::new("conv2d/gemm", "conv2d", "gemm", FORWARD);
 static GEMM_RELU: Kernel = Kernel::new("", "conv2d", "gemm", FORWARD).with("conv2d/gemm_relu", RELU);
 static GEMM_3X3: Kernel = Kernel::new("", "conv2d", "gemm", FORWARD).with("conv2d/gemm_3x3", SQUARE);
@@ -59,13 +56,15 @@ static BIAS_GRADIENT: Kernel =
 /// Height and width of the tiles of the matrix products.
 const TILE: usize = 64;
 
-/// Filters that one invocation of `direct` or `blocked` makes, and the pixels of each.
+/// Filters that one invocation of `direct` makes, and the pixels of each.
 const DIRECT_FILTERS: usize = 8;
 const DIRECT_PIXELS: usize = 4;
-const BLOCK: [usize; 2] = [8, 8];
 
 /// Up to this many channels, a product's inner dimension is too short for tiles in workgroup memory.
 const FEW_CHANNELS: usize = 4;
+
+/// From this many channels and filters on, Winograd's transforms cost less than they save.
+const MANY_CHANNELS: usize = 16;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -224,22 +223,31 @@ fn form(forms: [&'static Kernel; 4], square: bool, relu: bool) -> &'static Kerne
     forms[usize::from(square) * 2 + usize::from(relu)]
 }
 
+/// The Winograd algorithm for this job: the one that is forced, or else the cheapest where the rules want one.
+fn winograd(compiler: &Compiler, op: &Conv2d, job: &Job) -> Option<&'static Winograd> {
+    if op.kernel != [3, 3] || op.stride != [1, 1] || job.padding.iter().any(|&padding| padding > 2) {
+        return None;
+    }
+    let mut algorithms = conv2d_winograd::ALGORITHMS.iter().filter(|algorithm| algorithm.suits(compiler, job));
+    match compiler.forced() {
+        Some(name) if name.starts_with("conv2d/") => algorithms.find(|algorithm| algorithm.name == name),
+        _ if job.inner < MANY_CHANNELS || job.outer < MANY_CHANNELS => None,
+        _ => algorithms
+            .filter(|algorithm| algorithm.is_blocked() == compiler.is_software())
+            .min_by_key(|algorithm| algorithm.cost(job)),
+    }
+}
+
 /// The kernel that makes y: of those that can, the one that is forced, or else chosen by the shape.
 fn choose_forward(compiler: &Compiler, geometry: &Geometry) -> &'static Kernel {
     let (square, relu) = (geometry.is_3x3(), geometry.op.relu);
     let direct = [&DIRECT, &DIRECT_RELU, &DIRECT_3X3, &DIRECT_3X3_RELU];
     let gemm = [&GEMM, &GEMM_RELU, &GEMM_3X3, &GEMM_3X3_RELU];
-    let mut candidates =
-        vec![form(direct, square, relu), form(gemm, square, relu), form(direct, false, relu), form(gemm, false, relu)];
-    let in_blocks = square && geometry.op.stride == [1, 1];
-    if in_blocks {
-        candidates.push(if relu { &BLOCKED_RELU } else { &BLOCKED });
-    }
-    let default = match (compiler.is_software(), geometry.channels <= FEW_CHANNELS) {
-        (true, _) if in_blocks => candidates[4],
-        (true, _) | (_, true) => candidates[0],
-        _ => candidates[1],
-    };
+    let candidates =
+        [form(direct, square, relu), form(gemm, square, relu), form(direct, false, relu), form(gemm, false, relu)];
+    // On a software adapter workgroup memory is as slow as any.
+    let is_direct = compiler.is_software() || geometry.channels <= FEW_CHANNELS;
+    let default = if is_direct { candidates[0] } else { candidates[1] };
     compiler.choose(&candidates, default)
 }
 
@@ -251,10 +259,6 @@ fn forward_groups(kernel: &Kernel, geometry: &Geometry, images: usize, filters: 
             let strips = width.div_ceil(DIRECT_PIXELS) * height;
             [strips.div_ceil(64), filters.div_ceil(DIRECT_FILTERS), images]
         }
-        "blocked" => {
-            let blocks = width.div_ceil(BLOCK[1]) * height.div_ceil(BLOCK[0]);
-            [(blocks * filters.div_ceil(DIRECT_FILTERS)).div_ceil(32), 1, images]
-        }
         _ => [(images * geometry.plane()).div_ceil(TILE), filters.div_ceil(TILE), 1],
     }
 }
@@ -262,6 +266,22 @@ fn forward_groups(kernel: &Kernel, geometry: &Geometry, images: usize, filters: 
 pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands) -> Result<()> {
     let (&[x, weight, bias], &[y]) = (operands.inputs, operands.outputs) else { return Ok(()) };
     let geometry = Geometry::new(op, nchw(operands.shapes[0]), operands.output_shapes[0]);
+    let job = Job {
+        x,
+        weight,
+        bias: Some(bias),
+        y,
+        images: geometry.images,
+        inner: geometry.channels,
+        outer: geometry.filters,
+        input: geometry.input,
+        output: geometry.output,
+        padding: op.padding,
+        relu: op.relu,
+    };
+    if let Some(algorithm) = winograd(compiler, op, &job) {
+        return algorithm.convolve(compiler, &job);
+    }
     let kernel = choose_forward(compiler, &geometry);
     for (images, filters) in geometry.parts(compiler, weight) {
         let x = geometry.x_view(compiler, x, &images)?;
@@ -291,6 +311,23 @@ pub(super) fn backward_input(
     let (&[dy, weight], &[dx]) = (operands.inputs, operands.outputs) else { return Ok(()) };
     let x = [operands.shapes[0][0], operands.shapes[1][1], height, width];
     let geometry = Geometry::new(op, x, operands.shapes[0]);
+    let job = Job {
+        x: dy,
+        weight,
+        bias: None,
+        y: dx,
+        images: geometry.images,
+        inner: geometry.filters,
+        outer: geometry.channels,
+        input: geometry.output,
+        output: geometry.input,
+        // A window of dy reaches as far over its edge as one of x stays within.
+        padding: op.padding.map(|padding| 2usize.saturating_sub(padding)),
+        relu: false,
+    };
+    if let Some(algorithm) = winograd(compiler, op, &job) {
+        return algorithm.convolve(compiler, &job);
+    }
     let default = if geometry.is_3x3() { &GEMM_INPUT_3X3 } else { &GEMM_INPUT };
     let kernel = compiler.choose(&[default, &GEMM_INPUT], default);
     for (images, filters) in geometry.parts(compiler, weight) {

@@ -1,7 +1,8 @@
 //! Kernels: which entry point of which shader, with which constants.
 
 use super::{
-    adam, adaptive_avg_pool2d, conv2d, cross_entropy, dense, dropout, max_pool2d, prelu, relu, resize, sgd, softmax,
+    adam, adaptive_avg_pool2d, conv2d, conv2d_winograd, cross_entropy, dense, dropout, max_pool2d, prelu, relu, resize,
+    sgd, softmax,
 };
 
 /// What a kernel does with a binding.
@@ -20,7 +21,7 @@ pub enum Access {
 /// One compute pipeline. Binding 0 is always the uniform buffer of its parameters.
 #[derive(Debug, PartialEq)]
 pub struct Kernel {
-    /// `shader/variant`.
+    /// `operation/variant`.
     pub name: &'static str,
     /// The file in `shaders/`, without its ending.
     pub shader: &'static str,
@@ -33,6 +34,11 @@ pub struct Kernel {
 }
 
 impl Kernel {
+    /// The operation that it is for.
+    pub fn op(&self) -> &'static str {
+        self.name.split_once('/').map_or(self.name, |(op, _)| op)
+    }
+
     /// A kernel without constants.
     pub(super) const fn new(
         name: &'static str,
@@ -53,6 +59,7 @@ impl Kernel {
 pub fn kernels() -> impl Iterator<Item = &'static Kernel> {
     [
         conv2d::KERNELS,
+        conv2d_winograd::KERNELS,
         dense::KERNELS,
         relu::KERNELS,
         prelu::KERNELS,
@@ -70,12 +77,20 @@ pub fn kernels() -> impl Iterator<Item = &'static Kernel> {
     .copied()
 }
 
+/// What [`crate::Options::kernel`] can name: kernels, and algorithms of several kernels.
+pub fn choices() -> impl Iterator<Item = &'static str> {
+    kernels().map(|kernel| kernel.name).chain(conv2d_winograd::ALGORITHMS.iter().map(|algorithm| algorithm.name))
+}
+
 /// The text of a shader, by the name of its file without the ending.
 pub fn shader_source(shader: &str) -> Option<&'static str> {
     Some(match shader {
         "adam" => include_str!("../../shaders/adam.wgsl"),
         "adaptive_avg_pool2d" => include_str!("../../shaders/adaptive_avg_pool2d.wgsl"),
         "conv2d" => include_str!("../../shaders/conv2d.wgsl"),
+        "conv2d_winograd" => include_str!("../../shaders/conv2d_winograd.wgsl"),
+        "conv2d_winograd2" => include_str!("../../shaders/conv2d_winograd2.wgsl"),
+        "conv2d_winograd4" => include_str!("../../shaders/conv2d_winograd4.wgsl"),
         "cross_entropy" => include_str!("../../shaders/cross_entropy.wgsl"),
         "dense" => include_str!("../../shaders/dense.wgsl"),
         "dropout" => include_str!("../../shaders/dropout.wgsl"),

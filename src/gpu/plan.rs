@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::buffer::{GUARD, GUARD_WORD, Storage};
 use super::compile::{Compiled, Compiler, Dispatch, Operands};
 use super::device::{CountedBuffer, Gpu};
+use super::parameter::{Packed, Parameter};
 use super::picture::GpuPicture;
 use super::read_back::ReadBack;
 use super::resize::Resizer;
@@ -26,6 +27,7 @@ impl GpuModel {
     pub fn new(gpu: &Gpu, parameters: &Parameters) -> Result<Self> {
         let upload = |(name, tensor): (&String, &Tensor)| {
             let storage = gpu.storage_by_rows(name, tensor.shape(), 0)?;
+            let storage = Storage { parameter: Some(Arc::default()), ..storage };
             storage.write(gpu, tensor.data());
             Ok((name.clone(), (tensor.shape().to_vec(), storage)))
         };
@@ -53,6 +55,9 @@ pub struct GpuPlan {
     values: Vec<Storage>,
     dispatches: Vec<Dispatch>,
     scratch: Vec<Storage>,
+    packed: Vec<Arc<Packed>>,
+    /// The parameters that every run changes.
+    trained: Vec<Arc<Parameter>>,
     _parameters: CountedBuffer,
     state: CountedBuffer,
     read_back: BTreeMap<ValueId, ReadBack>,
@@ -97,7 +102,11 @@ impl GpuPlan {
                 };
                 compiler.step(index, &step.op, &operands).map_err(|error| in_step(&step.name, error))?;
             }
-            let Compiled { dispatches, parameters, scratch } = compiler.finish(&state)?;
+            let Compiled { dispatches, parameters, scratch, packed } = compiler.finish(Some(&state))?;
+            let in_place = program.steps.iter().filter(|step| !step.op.in_place().is_empty());
+            let trained = in_place.flat_map(|step| &step.inputs).filter_map(|&v| values[v].parameter.clone());
+            let trained: Vec<Arc<Parameter>> = trained.collect();
+            trained.iter().for_each(|parameter| parameter.train());
             let mut read_back = BTreeMap::new();
             for &output in &program.outputs {
                 read_back.insert(output, ReadBack::new(gpu, &values[output])?);
@@ -108,6 +117,8 @@ impl GpuPlan {
                 values,
                 dispatches,
                 scratch,
+                packed,
+                trained,
                 _parameters: parameters,
                 state,
                 read_back,
@@ -145,7 +156,9 @@ impl GpuPlan {
     /// application's choice.
     pub fn encode(&self, encoder: &mut wgpu::CommandEncoder) {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        self.packed.iter().for_each(|packed| packed.refresh_within(&self.gpu, &mut pass));
         self.dispatches.iter().for_each(|dispatch| dispatch.encode(&mut pass));
+        self.trained.iter().for_each(|parameter| parameter.change());
     }
 
     pub(crate) fn kernels_of_step(&self, step: usize) -> Vec<&'static str> {
@@ -187,6 +200,7 @@ impl GpuPlan {
         if self.checked {
             self.guard();
         }
+        self.packed.iter().for_each(|packed| packed.refresh(&self.gpu));
         let mut rest = self.dispatches.as_slice();
         while !rest.is_empty() {
             let mut flops = 0;
@@ -203,6 +217,7 @@ impl GpuPlan {
             self.gpu.queue().submit([encoder.finish()]);
             rest = &rest[count..];
         }
+        self.trained.iter().for_each(|parameter| parameter.change());
         if self.checked {
             let mut guarded = self.guarded_values().map(|(_, storage)| storage).chain(&self.scratch);
             guarded.try_for_each(|storage| self.check_guards(&self.program.name, storage))?;
@@ -260,6 +275,7 @@ impl GpuPlan {
         if self.timer.is_none() && self.gpu.device().features().contains(wgpu::Features::TIMESTAMP_QUERY) {
             self.timer = Some(Timer::new(&self.gpu, self.dispatches.len().min(MAX_TIMED))?);
         }
+        self.packed.iter().for_each(|packed| packed.refresh(&self.gpu));
         let mut times = vec![0.0; self.program.steps.len()];
         match &self.timer {
             Some(timer) => {
@@ -281,6 +297,7 @@ impl GpuPlan {
                 }
             }
         }
+        self.trained.iter().for_each(|parameter| parameter.change());
         Ok(times)
     }
 
