@@ -11,6 +11,7 @@ use crate::ops::{Crop, Filter, Normalization, RunState};
 use crate::picture::{Picture, PictureMemory};
 use crate::program::{Program, Step, Storage, ValueId};
 use crate::tensor::Tensor;
+use crate::tune::tune;
 
 /// How a plan is compiled.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,6 +58,9 @@ impl Plan {
             ModelMemory::Cpu(model) => Executor::Cpu(Box::new(CpuPlan::new(program.clone(), model, options.checked))),
             ModelMemory::Gpu(gpu, model) => {
                 let kernel = options.kernel.as_deref();
+                if kernel.is_none() && !options.checked && !gpu.tuning_left().is_zero() {
+                    tune(gpu, &program);
+                }
                 Executor::Gpu(Box::new(GpuPlan::new(gpu, program.clone(), model, options.checked, kernel)?))
             }
         };

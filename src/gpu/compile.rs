@@ -8,6 +8,7 @@ use super::buffer::{GUARD, Storage, View};
 use super::device::{CountedBuffer, Gpu, Pipeline};
 use super::kernel::{Access, Kernel};
 use super::parameter::Packed;
+use super::tuning::tuning_key;
 use super::{adam, adaptive_avg_pool2d, conv2d, cross_entropy, dense, dropout, max_pool2d, prelu, relu, sgd, softmax};
 use crate::error::{Error, Result};
 use crate::ops::Op;
@@ -41,6 +42,8 @@ pub(super) struct Compiler<'a> {
     pub gpu: &'a Gpu,
     /// A kernel to be used wherever it can be, instead of the one that the rules choose.
     forced: Option<&'a str>,
+    /// The kernel to be used in this step, where it can be: the forced one, or the one that was measured to be best.
+    wish: Option<String>,
     checked: bool,
     /// Packed parameters that the steps use.
     packed: Vec<Arc<Packed>>,
@@ -73,12 +76,24 @@ pub(super) struct Operands<'a> {
 impl<'a> Compiler<'a> {
     pub fn new(gpu: &'a Gpu, forced: Option<&'a str>, checked: bool) -> Self {
         let (pending, parameters, scratch) = (Vec::new(), Vec::new(), Vec::new());
-        Compiler { gpu, forced, checked, packed: Vec::new(), pending, parameters, step: 0, scratch, asked: 0 }
+        Compiler {
+            gpu,
+            forced,
+            wish: None,
+            checked,
+            packed: Vec::new(),
+            pending,
+            parameters,
+            step: 0,
+            scratch,
+            asked: 0,
+        }
     }
 
     /// Adds the dispatches of one step.
     pub fn step(&mut self, index: usize, op: &Op, operands: &Operands) -> Result<()> {
         self.step = index;
+        self.wish = self.forced.map(str::to_owned).or_else(|| self.gpu.fastest(&tuning_key(op, operands.shapes)));
         self.asked = 0;
         match op {
             Op::Conv2d(op) => conv2d::forward(self, op, operands),
@@ -104,19 +119,19 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// The kernel that the caller forces, if it is one of these, else the default.
+    /// The kernel that is wished for, if it is one of these, else the default.
     pub fn choose(&self, candidates: &[&'static Kernel], default: &'static Kernel) -> &'static Kernel {
-        candidates.iter().copied().find(|kernel| Some(kernel.name) == self.forced).unwrap_or(default)
+        candidates.iter().copied().find(|kernel| Some(kernel.name) == self.wish()).unwrap_or(default)
     }
 
-    /// The name that the caller forces.
-    pub fn forced(&self) -> Option<&'a str> {
-        self.forced
+    /// The name of the kernel or algorithm that is wished for in this step.
+    pub fn wish(&self) -> Option<&str> {
+        self.wish.as_deref()
     }
 
     /// Whether the adapter computes on the CPU: kernels that share workgroup memory are slow there.
     pub fn is_software(&self) -> bool {
-        self.gpu.info().device_type == wgpu::DeviceType::Cpu
+        self.gpu.is_software()
     }
 
     /// Memory for what a step writes and reads itself, in dispatches one after the other; nothing is in it before. Steps
@@ -240,6 +255,13 @@ impl<'a> Compiler<'a> {
         let size = (self.parameters.len() + 256).next_multiple_of(4) as u64;
         let parameters = self.gpu.create_buffer("parameters", size, usage)?;
         self.gpu.queue().write_buffer(&parameters, 0, &padded(&self.parameters));
+        let mut kernels: Vec<&'static Kernel> = Vec::new();
+        for pending in &self.pending {
+            if !kernels.contains(&pending.kernel) {
+                kernels.push(pending.kernel);
+            }
+        }
+        self.gpu.prepare(&kernels)?;
         let dispatches = self.pending.iter().map(|pending| {
             let pipeline = self.gpu.pipeline(pending.kernel)?;
             let mut views = pending.views.iter();

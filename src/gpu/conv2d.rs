@@ -8,7 +8,7 @@ use super::conv2d_winograd::{self, Job, Winograd};
 use super::kernel::Access::{Read, Unused, Write};
 use super::kernel::{Access, Kernel};
 use crate::error::Result;
-use crate::ops::Conv2d;
+use crate::ops::{Conv2d, Op};
 
 pub(super) static KERNELS: &[&Kernel] = &[
     &DIRECT,
@@ -218,6 +218,34 @@ fn nchw(shape: &[usize]) -> [usize; 4] {
     [shape[0], shape[1], shape[2], shape[3]]
 }
 
+/// The kernels and algorithms that an operation on convolutions may be done by.
+pub(super) fn candidates(op: &Op) -> Vec<&'static str> {
+    let winograd = |conv: &Conv2d| {
+        let fits = conv.kernel == [3, 3] && conv.stride == [1, 1] && conv.padding.iter().all(|&padding| padding <= 2);
+        conv2d_winograd::ALGORITHMS.iter().filter(move |_| fits).map(|algorithm| algorithm.name)
+    };
+    let is_square = |conv: &Conv2d| conv.kernel == [3, 3];
+    let either = |conv: &Conv2d, any: &'static Kernel, square: &'static Kernel| {
+        std::iter::once(any.name).chain(is_square(conv).then_some(square.name))
+    };
+    match op {
+        Op::Conv2d(conv) => {
+            let forms = [
+                [&DIRECT, &DIRECT_RELU, &DIRECT_3X3, &DIRECT_3X3_RELU],
+                [&GEMM, &GEMM_RELU, &GEMM_3X3, &GEMM_3X3_RELU],
+            ];
+            let plain = forms.into_iter().flat_map(|[any, any_relu, square, square_relu]| {
+                let pair = if conv.relu { (any_relu, square_relu) } else { (any, square) };
+                either(conv, pair.0, pair.1)
+            });
+            plain.chain(winograd(conv)).collect()
+        }
+        Op::Conv2dBackwardInput(conv, _) => either(conv, &GEMM_INPUT, &GEMM_INPUT_3X3).chain(winograd(conv)).collect(),
+        Op::Conv2dBackwardWeight(conv) => either(conv, &GEMM_WEIGHT, &GEMM_WEIGHT_3X3).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// The four forms of one kernel, by whether the filters are 3×3 and whether a ReLU follows.
 fn form(forms: [&'static Kernel; 4], square: bool, relu: bool) -> &'static Kernel {
     forms[usize::from(square) * 2 + usize::from(relu)]
@@ -229,7 +257,7 @@ fn winograd(compiler: &Compiler, op: &Conv2d, job: &Job) -> Option<&'static Wino
         return None;
     }
     let mut algorithms = conv2d_winograd::ALGORITHMS.iter().filter(|algorithm| algorithm.suits(compiler, job));
-    match compiler.forced() {
+    match compiler.wish() {
         Some(name) if name.starts_with("conv2d/") => algorithms.find(|algorithm| algorithm.name == name),
         _ if job.inner < MANY_CHANNELS || job.outer < MANY_CHANNELS => None,
         _ => algorithms

@@ -5,6 +5,8 @@ use super::{
     sgd, softmax,
 };
 
+use crate::ops::Op;
+
 /// What a kernel does with a binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -80,6 +82,18 @@ pub fn kernels() -> impl Iterator<Item = &'static Kernel> {
 /// What [`crate::Options::kernel`] can name: kernels, and algorithms of several kernels.
 pub fn choices() -> impl Iterator<Item = &'static str> {
     kernels().map(|kernel| kernel.name).chain(conv2d_winograd::ALGORITHMS.iter().map(|algorithm| algorithm.name))
+}
+
+/// The kernels and algorithms that an operation may be done by, where there is a choice. Some may not suit the sizes of
+/// the inputs or the device: then the rules choose.
+pub fn candidates(op: &Op) -> Vec<&'static str> {
+    match op {
+        Op::Conv2d(_) | Op::Conv2dBackwardInput(..) | Op::Conv2dBackwardWeight(_) => conv2d::candidates(op),
+        Op::Dense(_) => vec!["dense/rows", "dense/matmul"],
+        Op::Softmax => vec!["softmax/forward", "softmax/forward_wide"],
+        Op::SoftmaxBackward => vec!["softmax/backward", "softmax/backward_wide"],
+        _ => Vec::new(),
+    }
 }
 
 /// The text of a shader, by the name of its file without the ending.

@@ -4,6 +4,7 @@
 mod adam;
 mod adaptive_avg_pool2d;
 mod buffer;
+mod cache;
 mod compile;
 mod conv2d;
 mod conv2d_winograd;
@@ -23,9 +24,12 @@ mod resize;
 mod sgd;
 mod softmax;
 mod timer;
+mod tuning;
 
 pub use device::{Adapter, Counts, Gpu, GpuOptions};
-pub use kernel::{Access, Kernel, choices, kernels, shader_source};
+pub use kernel::{Access, Kernel, candidates, choices, kernels, shader_source};
 pub(crate) use picture::GpuPicture;
 pub(crate) use plan::GpuModel;
 pub use plan::GpuPlan;
+pub use tuning::Tuned;
+pub(crate) use tuning::tuning_key;
