@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytemuck::Pod;
 
-use super::buffer::{Storage, View};
+use super::buffer::{GUARD, Storage, View};
 use super::device::{CountedBuffer, Gpu, Pipeline};
 use super::kernel::{Access, Kernel};
 use super::{adam, adaptive_avg_pool2d, conv2d, cross_entropy, dense, dropout, max_pool2d, prelu, relu, sgd, softmax};
@@ -40,9 +40,22 @@ pub(super) struct Compiler<'a> {
     pub gpu: &'a Gpu,
     /// A kernel to be used wherever it can be, instead of the one that the rules choose.
     forced: Option<&'a str>,
+    checked: bool,
     pending: Vec<Pending>,
     parameters: Vec<u8>,
     step: usize,
+    /// Scratch memory. How large it must be is known after the last step: until then a small buffer stands in, except
+    /// in a checked plan, where nothing is shared.
+    scratch: Vec<Storage>,
+    /// How often this step has asked for scratch memory.
+    asked: usize,
+}
+
+/// What a program has become: its dispatches, and the memory that they need besides the program's values.
+pub(super) struct Compiled {
+    pub dispatches: Vec<Dispatch>,
+    pub parameters: CountedBuffer,
+    pub scratch: Vec<Storage>,
 }
 
 /// What an operation works on.
@@ -54,13 +67,15 @@ pub(super) struct Operands<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    pub fn new(gpu: &'a Gpu, forced: Option<&'a str>) -> Self {
-        Compiler { gpu, forced, pending: Vec::new(), parameters: Vec::new(), step: 0 }
+    pub fn new(gpu: &'a Gpu, forced: Option<&'a str>, checked: bool) -> Self {
+        let (pending, parameters, scratch) = (Vec::new(), Vec::new(), Vec::new());
+        Compiler { gpu, forced, checked, pending, parameters, step: 0, scratch, asked: 0 }
     }
 
     /// Adds the dispatches of one step.
     pub fn step(&mut self, index: usize, op: &Op, operands: &Operands) -> Result<()> {
         self.step = index;
+        self.asked = 0;
         match op {
             Op::Conv2d(op) => conv2d::forward(self, op, operands),
             Op::Conv2dBackwardInput(op, size) => conv2d::backward_input(self, op, *size, operands),
@@ -93,6 +108,42 @@ impl<'a> Compiler<'a> {
     /// Whether the adapter computes on the CPU: kernels that share workgroup memory are slow there.
     pub fn is_software(&self) -> bool {
         self.gpu.info().device_type == wgpu::DeviceType::Cpu
+    }
+
+    /// Memory for what a step writes and reads itself, in dispatches one after the other; nothing is in it before. Steps
+    /// share it; a step that asks twice gets two buffers, so that a dispatch can read one and write the other.
+    pub fn scratch(&mut self, values: usize) -> Result<Storage> {
+        if self.checked {
+            let storage = self.gpu.storage("scratch memory", values, GUARD)?;
+            self.scratch.push(storage.clone());
+            return Ok(storage);
+        }
+        if self.asked == self.scratch.len() {
+            self.scratch.push(self.gpu.storage("scratch memory", 1, 0)?);
+        }
+        let shared = &mut self.scratch[self.asked];
+        self.asked += 1;
+        shared.len = shared.len.max(values);
+        let mut storage = Storage { len: values, row: values, ..shared.clone() };
+        storage.chunks[0].values = 0..values;
+        Ok(storage)
+    }
+
+    /// Puts memory in the place of what stands in for it.
+    fn allocate_scratch(&mut self) -> Result<Vec<Storage>> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        if !self.checked {
+            for storage in &mut scratch {
+                let memory = self.gpu.storage("scratch memory", storage.len, 0)?;
+                let stand_in = &storage.chunks[0].buffer;
+                let views = self.pending.iter_mut().flat_map(|pending| &mut pending.views);
+                for view in views.filter(|view| Arc::ptr_eq(&view.buffer, stand_in)) {
+                    view.buffer = memory.chunks[0].buffer.clone();
+                }
+                *storage = memory;
+            }
+        }
+        Ok(scratch)
     }
 
     /// Adds a dispatch. `views` are the bindings of the kernel that are storage buffers, in order.
@@ -148,8 +199,9 @@ impl<'a> Compiler<'a> {
         fitting.min(affordable).max(1)
     }
 
-    /// Makes the buffer of parameters and the bind groups.
-    pub fn finish(self, state: &CountedBuffer) -> Result<(Vec<Dispatch>, CountedBuffer)> {
+    /// Makes the scratch memory, the buffer of parameters and the bind groups.
+    pub fn finish(mut self, state: &CountedBuffer) -> Result<Compiled> {
+        let scratch = self.allocate_scratch()?;
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         // A binding may reach behind its parameters to the end of the kernel's structure.
         let size = (self.parameters.len() + 256).next_multiple_of(4) as u64;
@@ -196,7 +248,7 @@ impl<'a> Compiler<'a> {
                 kernel: pending.kernel,
             })
         });
-        Ok((dispatches.collect::<Result<_>>()?, parameters))
+        Ok(Compiled { dispatches: dispatches.collect::<Result<_>>()?, parameters, scratch })
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use super::buffer::{GUARD, GUARD_WORD, Storage};
-use super::compile::{Compiler, Dispatch, Operands};
+use super::compile::{Compiled, Compiler, Dispatch, Operands};
 use super::device::{CountedBuffer, Gpu};
 use super::picture::GpuPicture;
 use super::read_back::ReadBack;
@@ -52,6 +52,7 @@ pub struct GpuPlan {
     program: Arc<Program>,
     values: Vec<Storage>,
     dispatches: Vec<Dispatch>,
+    scratch: Vec<Storage>,
     _parameters: CountedBuffer,
     state: CountedBuffer,
     read_back: BTreeMap<ValueId, ReadBack>,
@@ -84,7 +85,7 @@ impl GpuPlan {
             let values = allocate(gpu, &program, model, checked)?;
             let uniform = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
             let state = gpu.create_buffer("state", size_of::<State>() as u64, uniform)?;
-            let mut compiler = Compiler::new(gpu, kernel);
+            let mut compiler = Compiler::new(gpu, kernel, checked);
             for (index, step) in program.steps.iter().enumerate() {
                 let storages = |ids: &[ValueId]| ids.iter().map(|&id| &values[id]).collect::<Vec<_>>();
                 let (inputs, outputs) = (storages(&step.inputs), storages(&step.outputs));
@@ -96,7 +97,7 @@ impl GpuPlan {
                 };
                 compiler.step(index, &step.op, &operands).map_err(|error| in_step(&step.name, error))?;
             }
-            let (dispatches, parameters) = compiler.finish(&state)?;
+            let Compiled { dispatches, parameters, scratch } = compiler.finish(&state)?;
             let mut read_back = BTreeMap::new();
             for &output in &program.outputs {
                 read_back.insert(output, ReadBack::new(gpu, &values[output])?);
@@ -106,6 +107,7 @@ impl GpuPlan {
                 program: program.clone(),
                 values,
                 dispatches,
+                scratch,
                 _parameters: parameters,
                 state,
                 read_back,
@@ -202,7 +204,8 @@ impl GpuPlan {
             rest = &rest[count..];
         }
         if self.checked {
-            self.guarded_values().try_for_each(|(_, storage)| self.check_guards(&self.program.name, storage))?;
+            let mut guarded = self.guarded_values().map(|(_, storage)| storage).chain(&self.scratch);
+            guarded.try_for_each(|storage| self.check_guards(&self.program.name, storage))?;
         }
         Ok(())
     }
@@ -293,6 +296,7 @@ impl GpuPlan {
                 self.program.steps.iter().any(|step| step.op.in_place().is_empty() && step.outputs.contains(&id));
             storage.guard(&self.gpu, if computed { storage.len } else { 0 });
         }
+        self.scratch.iter().for_each(|storage| storage.guard(&self.gpu, storage.len));
     }
 
     /// Whether the pattern around a value is still there.
