@@ -75,7 +75,7 @@ impl<'a> Compiler<'a> {
     /// Adds the dispatches of one step.
     pub fn step(&mut self, index: usize, op: &Op, operands: &Operands) -> Result<()> {
         self.step = index;
-        self.asked = 0;
+        self.reuse_scratch();
         match op {
             Op::Conv2d(op) => conv2d::forward(self, op, operands),
             Op::Conv2dBackwardInput(op, size) => conv2d::backward_input(self, op, *size, operands),
@@ -127,6 +127,11 @@ impl<'a> Compiler<'a> {
         let mut storage = Storage { len: values, row: values, ..shared.clone() };
         storage.chunks[0].values = 0..values;
         Ok(storage)
+    }
+
+    /// From here on a step needs nothing any more of what it wrote into its scratch memory.
+    pub fn reuse_scratch(&mut self) {
+        self.asked = 0;
     }
 
     /// Puts memory in the place of what stands in for it.

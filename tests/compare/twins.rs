@@ -83,17 +83,13 @@ pub fn check(gpu: &Gpu, case: &Case, seed: u64, comparison: &mut Comparison) -> 
 fn candidates(op: &Op) -> Vec<Option<&'static str>> {
     let constant = |kernel: &Kernel, name: &str| kernel.constants.iter().find(|c| c.0 == name).map(|c| c.1);
     let suits = |kernel: &&Kernel| match op {
+        Op::Conv2d(_) | Op::Conv2dBackwardInput(..) if kernel.entry == "gemm" => true,
         Op::Conv2d(conv) => {
-            kernel.shader == "conv2d"
-                && kernel.bindings.len() == 4
-                && !kernel.bindings.contains(&vultus::gpu::Access::Unused)
+            matches!(kernel.entry, "direct" | "blocked")
                 && (constant(kernel, "RELU") == Some(1.0)) == conv.relu
                 && (constant(kernel, "KERNEL").is_none() || conv.kernel == [3, 3])
         }
-        Op::Conv2dBackwardInput(conv, _) | Op::Conv2dBackwardWeight(conv) => {
-            let entry = if matches!(op, Op::Conv2dBackwardWeight(_)) { "gemm_weight" } else { "gemm_input" };
-            kernel.entry == entry && (constant(kernel, "KERNEL").is_none() || conv.kernel == [3, 3])
-        }
+        Op::Conv2dBackwardWeight(_) => kernel.entry == "gemm_weight",
         Op::Dense(_) => matches!(kernel.name, "dense/rows" | "dense/matmul"),
         Op::Softmax => matches!(kernel.name, "softmax/forward" | "softmax/forward_wide"),
         Op::SoftmaxBackward => matches!(kernel.name, "softmax/backward" | "softmax/backward_wide"),
