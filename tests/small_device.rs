@@ -23,7 +23,9 @@ fn small_limits() -> wgpu::Limits {
 
 fn small() -> Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
-    let open = || adapter().open_with(wgpu::Features::empty(), small_limits(), GpuOptions::default());
+    // With runtime checks, too: the other tests run without.
+    let options = GpuOptions { runtime_checks: true, ..GpuOptions::default() };
+    let open = || adapter().open_with(wgpu::Features::empty(), small_limits(), options);
     GPU.get_or_init(|| open().expect("every device offers this")).clone()
 }
 

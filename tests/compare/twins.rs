@@ -90,7 +90,9 @@ fn candidates(op: &Op) -> Vec<Option<&'static str>> {
                 && (constant(kernel, "KERNEL").is_none() || conv.kernel == [3, 3])
         }
         Op::Conv2dBackwardWeight(_) => kernel.entry == "gemm_weight",
-        Op::Dense(_) => matches!(kernel.name, "dense/rows" | "dense/matmul"),
+        Op::Dense(_) | Op::DenseBackwardInput(..) | Op::DenseBackwardWeight(_) if kernel.shader == "dense" => {
+            kernel.entry == "matmul" || (kernel.entry.starts_with("rows") && matches!(op, Op::Dense(_)))
+        }
         Op::Softmax => matches!(kernel.name, "softmax/forward" | "softmax/forward_wide"),
         Op::SoftmaxBackward => matches!(kernel.name, "softmax/backward" | "softmax/backward_wide"),
         _ => false,
