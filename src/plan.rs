@@ -20,7 +20,7 @@ pub struct Options {
     pub keep_activations: bool,
     /// Whether memory is filled with NaN before each run and writes beside a buffer are found: slow, for tests.
     pub checked: bool,
-    /// A kernel (by its name, `conv2d/gemm`) that is used wherever it can be, whatever the rules say.
+    /// A kernel (by its name, `conv2d/gemm_64`) that is used wherever it can be, whatever the rules say.
     pub kernel: Option<String>,
 }
 

@@ -94,7 +94,7 @@ impl<'a> Compiler<'a> {
     pub fn step(&mut self, index: usize, op: &Op, operands: &Operands) -> Result<()> {
         self.step = index;
         self.wish = self.forced.map(str::to_owned).or_else(|| self.gpu.fastest(&tuning_key(op, operands.shapes)));
-        self.asked = 0;
+        self.reuse_scratch();
         match op {
             Op::Conv2d(op) => conv2d::forward(self, op, operands),
             Op::Conv2dBackwardInput(op, size) => conv2d::backward_input(self, op, *size, operands),
@@ -134,25 +134,6 @@ impl<'a> Compiler<'a> {
         self.gpu.is_software()
     }
 
-    /// Memory for what a step writes and reads itself, in dispatches one after the other; nothing is in it before. Steps
-    /// share it; a step that asks twice gets two buffers, so that a dispatch can read one and write the other.
-    pub fn scratch(&mut self, values: usize) -> Result<Storage> {
-        if self.checked {
-            let storage = self.gpu.storage("scratch memory", values, GUARD)?;
-            self.scratch.push(storage.clone());
-            return Ok(storage);
-        }
-        if self.asked == self.scratch.len() {
-            self.scratch.push(self.gpu.storage("scratch memory", 1, 0)?);
-        }
-        let shared = &mut self.scratch[self.asked];
-        self.asked += 1;
-        shared.len = shared.len.max(values);
-        let mut storage = Storage { len: values, row: values, ..shared.clone() };
-        storage.chunks[0].values = 0..values;
-        Ok(storage)
-    }
-
     /// Weights in another layout, which `pack` makes: of a parameter once for all plans and again when it has changed,
     /// of other values in every run.
     pub fn packed(
@@ -175,6 +156,30 @@ impl<'a> Compiler<'a> {
         })?;
         self.packed.push(packed.clone());
         Ok(packed.storage.clone())
+    }
+
+    /// Memory for what a step writes and reads itself, in dispatches one after the other; nothing is in it before. Steps
+    /// share it; a step that asks twice gets two buffers, so that a dispatch can read one and write the other.
+    pub fn scratch(&mut self, values: usize) -> Result<Storage> {
+        if self.checked {
+            let storage = self.gpu.storage("scratch memory", values, GUARD)?;
+            self.scratch.push(storage.clone());
+            return Ok(storage);
+        }
+        if self.asked == self.scratch.len() {
+            self.scratch.push(self.gpu.storage("scratch memory", 1, 0)?);
+        }
+        let shared = &mut self.scratch[self.asked];
+        self.asked += 1;
+        shared.len = shared.len.max(values);
+        let mut storage = Storage { len: values, row: values, ..shared.clone() };
+        storage.chunks[0].values = 0..values;
+        Ok(storage)
+    }
+
+    /// From here on a step needs nothing any more of what it wrote into its scratch memory.
+    pub fn reuse_scratch(&mut self) {
+        self.asked = 0;
     }
 
     /// Puts memory in the place of what stands in for it.

@@ -32,11 +32,14 @@ pub struct GpuOptions {
     pub flops_per_submit: u64,
     /// The most bytes that one binding is made for; less than the device's limit to try out small devices.
     pub max_binding: u64,
+    /// Whether the built-in shaders check every index and bound every loop, as those of [`Gpu::replace_shader`] always
+    /// do. They stay within their buffers without that, and are faster.
+    pub runtime_checks: bool,
 }
 
 impl Default for GpuOptions {
     fn default() -> Self {
-        GpuOptions { flops_per_submit: 20_000_000_000, max_binding: u64::MAX }
+        GpuOptions { flops_per_submit: 20_000_000_000, max_binding: u64::MAX, runtime_checks: false }
     }
 }
 
@@ -490,12 +493,8 @@ impl Gpu {
     fn create_pipeline(&self, kernel: &'static Kernel) -> Result<Pipeline> {
         let device = &self.shared.device;
         let replaced = lock(&self.shared.shaders).get(kernel.shader).cloned();
-        let source = replaced.as_deref().or(shader_source(kernel.shader)).unwrap_or_default();
         self.guarded(|| {
-            let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-                label: Some(kernel.shader),
-                source: wgpu::ShaderSource::Wgsl(source.into()),
-            });
+            let module = super::module::create(device, kernel.shader, replaced.as_deref(), &self.shared.options);
             let entries: Vec<_> = std::iter::once((0, wgpu::BufferBindingType::Uniform))
                 .chain(
                     kernel

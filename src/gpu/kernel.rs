@@ -89,7 +89,7 @@ pub fn choices() -> impl Iterator<Item = &'static str> {
 pub fn candidates(op: &Op) -> Vec<&'static str> {
     match op {
         Op::Conv2d(_) | Op::Conv2dBackwardInput(..) | Op::Conv2dBackwardWeight(_) => conv2d::candidates(op),
-        Op::Dense(_) => vec!["dense/rows", "dense/matmul"],
+        Op::Dense(_) | Op::DenseBackwardInput(..) | Op::DenseBackwardWeight(_) => dense::candidates(op),
         Op::Softmax => vec!["softmax/forward", "softmax/forward_wide"],
         Op::SoftmaxBackward => vec!["softmax/backward", "softmax/backward_wide"],
         _ => Vec::new(),

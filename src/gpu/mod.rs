@@ -14,6 +14,7 @@ mod device;
 mod dropout;
 mod kernel;
 mod max_pool2d;
+mod module;
 mod parameter;
 mod picture;
 mod plan;
