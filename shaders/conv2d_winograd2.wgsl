@@ -42,6 +42,8 @@ struct Params {
 }
 
 override RELU: bool = false;
+// Whether y takes only the largest of each 2×2 values.
+override POOL: bool = false;
 // Whether filters are turned by 180 degrees, and filters and channels exchanged: the gradient of the input.
 override ROTATE: bool = false;
 
@@ -154,16 +156,26 @@ fn output_points(at: u32, plane: u32) -> vec4<f32> {
     return vec4<f32>(m[at], m[at + plane], m[at + 2u * plane], m[at + 3u * plane]);
 }
 
+// Of two values the larger; a NaN is larger than any number.
+fn larger(a: f32, b: f32) -> f32 {
+    return select(a, b, b > a || b != b);
+}
+
+// The size of y.
+fn stored_size() -> vec2<u32> {
+    return vec2<u32>(params.out_width, params.out_height) / select(1u, 2u, POOL);
+}
+
 fn store_output(at: u32, left: u32, column: u32, value: f32) {
-    if (left + column >= params.out_width) { return; }
+    if (left + column >= stored_size().x) { return; }
     let sum = select(0.0, y[at + column], params.accumulate != 0u) + value;
     // Not max(): a NaN must stay one.
     y[at + column] = select(sum, 0.0, RELU && sum < 0.0);
 }
 
 fn store_row(tile: vec2<u32>, row: u32, first: u32, b: f32, values: vec2<f32>) {
-    if (tile.y + row >= params.out_height) { return; }
-    let at = first + (tile.y + row) * params.out_width + tile.x;
+    if (tile.y + row >= stored_size().y) { return; }
+    let at = first + (tile.y + row) * stored_size().x + tile.x;
     store_output(at, tile.x, 0u, values.x + b);
     store_output(at, tile.x, 1u, values.y + b);
 }
@@ -183,7 +195,15 @@ fn store_tile(id: vec3<u32>, b: f32) {
     let within = index % params.tiles_image;
     let tile = vec2<u32>(within % params.tiles_across, within / params.tiles_across) * 2u;
     let first = params.y_offset + index / params.tiles_image * params.y_image
-        + id.y * params.out_height * params.out_width;
+        + id.y * stored_size().x * stored_size().y;
+    if (POOL) {
+        let row = tile.y / 2u;
+        if (row < stored_size().y) {
+            let value = larger(larger(values[0].x, values[0].y), larger(values[1].x, values[1].y));
+            store_output(first + row * stored_size().x + tile.x / 2u, tile.x / 2u, 0u, value + b);
+        }
+        return;
+    }
     store_row(tile, 0u, first, b, values[0]);
     store_row(tile, 1u, first, b, values[1]);
 }

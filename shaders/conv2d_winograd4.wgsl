@@ -43,6 +43,8 @@ struct Params {
 }
 
 override RELU: bool = false;
+// Whether y takes only the largest of each 2×2 values.
+override POOL: bool = false;
 // Whether filters are turned by 180 degrees, and filters and channels exchanged: the gradient of the input.
 override ROTATE: bool = false;
 
@@ -223,20 +225,42 @@ fn output_points(at: u32, plane: u32) -> vec4<f32> {
     );
 }
 
+// Of two values the larger; a NaN is larger than any number.
+fn larger(a: f32, b: f32) -> f32 {
+    return select(a, b, b > a || b != b);
+}
+
+// The size of y.
+fn stored_size() -> vec2<u32> {
+    return vec2<u32>(params.out_width, params.out_height) / select(1u, 2u, POOL);
+}
+
 fn store_output(at: u32, left: u32, column: u32, value: f32) {
-    if (left + column >= params.out_width) { return; }
+    if (left + column >= stored_size().x) { return; }
     let sum = select(0.0, y[at + column], params.accumulate != 0u) + value;
     // Not max(): a NaN must stay one.
     y[at + column] = select(sum, 0.0, RELU && sum < 0.0);
 }
 
 fn store_row(tile: vec2<u32>, row: u32, first: u32, b: f32, values: vec4<f32>) {
-    if (tile.y + row >= params.out_height) { return; }
-    let at = first + (tile.y + row) * params.out_width + tile.x;
+    if (tile.y + row >= stored_size().y) { return; }
+    let at = first + (tile.y + row) * stored_size().x + tile.x;
     store_output(at, tile.x, 0u, values.x + b);
     store_output(at, tile.x, 1u, values.y + b);
     store_output(at, tile.x, 2u, values.z + b);
     store_output(at, tile.x, 3u, values.w + b);
+}
+
+// The largest values of two rows, in pairs.
+fn pooled(a: vec4<f32>, b: vec4<f32>) -> vec2<f32> {
+    return vec2<f32>(larger(larger(a.x, a.y), larger(b.x, b.y)), larger(larger(a.z, a.w), larger(b.z, b.w)));
+}
+
+fn store_pair(tile: vec2<u32>, row: u32, first: u32, b: f32, values: vec2<f32>) {
+    if (tile.y + row >= stored_size().y) { return; }
+    let at = first + (tile.y + row) * stored_size().x + tile.x;
+    store_output(at, tile.x, 0u, values.x + b);
+    store_output(at, tile.x, 1u, values.y + b);
 }
 
 fn store_tile(id: vec3<u32>, b: f32) {
@@ -253,11 +277,20 @@ fn store_tile(id: vec3<u32>, b: f32) {
     let within = index % params.tiles_image;
     let tile = vec2<u32>(within % params.tiles_across, within / params.tiles_across) * 4u;
     let first = params.y_offset + index / params.tiles_image * params.y_image
-        + id.y * params.out_height * params.out_width;
-    store_row(tile, 0u, first, b, output_column(c0.x, c1.x, c2.x, c3.x, c4.x, c5.x));
-    store_row(tile, 1u, first, b, output_column(c0.y, c1.y, c2.y, c3.y, c4.y, c5.y));
-    store_row(tile, 2u, first, b, output_column(c0.z, c1.z, c2.z, c3.z, c4.z, c5.z));
-    store_row(tile, 3u, first, b, output_column(c0.w, c1.w, c2.w, c3.w, c4.w, c5.w));
+        + id.y * stored_size().x * stored_size().y;
+    let r0 = output_column(c0.x, c1.x, c2.x, c3.x, c4.x, c5.x);
+    let r1 = output_column(c0.y, c1.y, c2.y, c3.y, c4.y, c5.y);
+    let r2 = output_column(c0.z, c1.z, c2.z, c3.z, c4.z, c5.z);
+    let r3 = output_column(c0.w, c1.w, c2.w, c3.w, c4.w, c5.w);
+    if (POOL) {
+        store_pair(tile / 2u, 0u, first, b, pooled(r0, r1));
+        store_pair(tile / 2u, 1u, first, b, pooled(r2, r3));
+        return;
+    }
+    store_row(tile, 0u, first, b, r0);
+    store_row(tile, 1u, first, b, r1);
+    store_row(tile, 2u, first, b, r2);
+    store_row(tile, 3u, first, b, r3);
 }
 
 @compute @workgroup_size(64)

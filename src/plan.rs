@@ -310,7 +310,7 @@ impl Plan {
                 Executor::Gpu(plan) => {
                     let mut names = plan.kernels_of_step(index);
                     names.dedup();
-                    names.join(" + ")
+                    if names.is_empty() { "with the step before".to_owned() } else { names.join(" + ") }
                 }
             };
             LayerTime { name: step.name.clone(), kernel, milliseconds, flops: step.flops }

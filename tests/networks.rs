@@ -2,10 +2,11 @@
 
 mod compare;
 
-use compare::{Comparison, devices, photo};
+use compare::{Comparison, checked, devices, fresh_gpu, gpu, photo};
+use vultus::gpu::{Gpu, shader_source};
 use vultus::nn::{Network, Optimizer, Trainable, Training};
 use vultus::ops::{Conv2d, Crop, CrossEntropy, Filter, MaxPool2d, Normalization, RunState, Sgd};
-use vultus::{Device, Error, Model, Options, Plan, Result, Tensor};
+use vultus::{Device, Error, Model, Options, Plan, Random, Result, Tensor};
 
 fn network() -> Network {
     Network::new("small", [3, 8, 8])
@@ -207,4 +208,76 @@ fn only_gradients_of_parameters_are_given_out() {
         assert!(refusal(plan.gradient("logits")).contains("not a parameter"));
         assert!(pollster::block_on(plan.run_async(&Tensor::zeros([2, 5]))).is_err());
     }
+}
+
+/// A convolution, ReLU and max-pool of 2×2, which some kernels do in one, run on the GPU and on the CPU.
+fn check_pooled(gpu: &Gpu, comparison: &mut Comparison) {
+    let mut random = Random::new(41);
+    for [images, channels, filters, height, width] in
+        [[1, 16, 20, 12, 16], [3, 17, 33, 9, 7], [2, 40, 16, 2, 3], [1, 64, 64, 14, 14], [2, 16, 16, 1 + 8, 10]]
+    {
+        for (relu, padding) in [(true, 1), (false, 1), (true, 0), (false, 2)] {
+            if height + 2 * padding < 4 {
+                continue;
+            }
+            let network = Network::new("pooled", [channels, height, width]);
+            let network = network.conv2d("conv", "conv", filters, Conv2d::square(3, 1, padding));
+            let network = if relu { network.relu() } else { network };
+            let network = network.max_pool2d("pool", MaxPool2d::new(2, 2));
+            let parameters = network.initialize(7).unwrap();
+            let x = Tensor::from_fn([images, channels, height, width], |_| random.normal());
+            let run = |device: Device, kernel: Option<&str>| {
+                let options = Options { kernel: kernel.map(str::to_owned), ..checked() };
+                let mut plan = device.load(&network, &parameters).unwrap().compile(images, &options).unwrap();
+                (plan.run(&x), plan.profile().unwrap().last().unwrap().kernel.clone())
+            };
+            let wanted = run(Device::Cpu, None).0.unwrap();
+            for kernel in ["conv2d/winograd2", "conv2d/winograd4", "conv2d/winograd4_blocked", "conv2d/gemm_64"] {
+                let name = format!("{images}x{channels}x{height}x{width}, relu {relu}, padding {padding}, {kernel}");
+                let (found, pool) = run(Device::Gpu(gpu.clone()), Some(kernel));
+                assert_eq!(pool == "with the step before", kernel.contains("winograd"), "{name}: {pool}");
+                match found {
+                    Ok(found) => comparison.check(name, &found[0], &wanted[0], 2e-5),
+                    Err(error) => comparison.fail(name, error),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn convolutions_with_their_pools_are_those_of_the_cpu() {
+    let mut comparison = Comparison::default();
+    check_pooled(&gpu(), &mut comparison);
+    comparison.finish();
+}
+
+#[test]
+fn wrong_pools_are_noticed() {
+    for (shader, from, to) in [
+        ("conv2d_winograd2", "larger(values[1].x, values[1].y)", "values[1].x"),
+        ("conv2d_winograd4", "larger(b.z, b.w)", "b.z"),
+        ("conv2d_winograd4", "tile / 2u, 1u, first", "tile / 2u, 0u, first"),
+        ("conv2d_winograd4", "select(1u, 2u, POOL)", "1u"),
+    ] {
+        let gpu = fresh_gpu();
+        let source = shader_source(shader).unwrap();
+        assert!(source.contains(from), "{shader}: {from}");
+        gpu.replace_shader(shader, source.replace(from, to)).unwrap();
+        let mut comparison = Comparison::default();
+        check_pooled(&gpu, &mut comparison);
+        assert!(!comparison.failures().is_empty(), "{shader}: {from} -> {to}");
+    }
+}
+
+#[test]
+fn a_value_that_is_looked_at_is_not_pooled_away() {
+    let network = Network::new("kept", [16, 8, 8]).conv2d("conv", "conv", 16, Conv2d::square(3, 1, 1)).relu();
+    let network = network.max_pool2d("pool", MaxPool2d::new(2, 2));
+    let model = Device::Gpu(gpu()).load(&network, &network.initialize(1).unwrap()).unwrap();
+    let options = Options { keep_activations: true, ..Options::default() };
+    let mut plan = model.compile(1, &options).unwrap();
+    plan.run(&Tensor::filled([1, 16, 8, 8], 1.0)).unwrap();
+    let kernels: Vec<String> = plan.profile().unwrap().into_iter().map(|layer| layer.kernel).collect();
+    assert!(kernels.iter().all(|kernel| kernel != "with the step before"), "{kernels:?}");
 }

@@ -11,7 +11,7 @@ use super::parameter::Packed;
 use super::tuning::tuning_key;
 use super::{adam, adaptive_avg_pool2d, conv2d, cross_entropy, dense, dropout, max_pool2d, prelu, relu, sgd, softmax};
 use crate::error::{Error, Result};
-use crate::ops::Op;
+use crate::ops::{Conv2d, Op};
 
 /// The most workgroups along one dimension of a grid.
 pub(super) const MAX_GRID: usize = 65_535;
@@ -66,6 +66,7 @@ pub(super) struct Compiled {
 }
 
 /// What an operation works on.
+#[derive(Clone, Copy)]
 pub(super) struct Operands<'a> {
     pub inputs: &'a [&'a Storage],
     pub shapes: &'a [&'a [usize]],
@@ -90,11 +91,22 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// Adds the dispatches of one step.
-    pub fn step(&mut self, index: usize, op: &Op, operands: &Operands) -> Result<()> {
+    /// Adds the dispatches of a convolution and of the max-pool of 2×2 that follows, in one: `operands` has the inputs of
+    /// the former and the output of the latter, `unpooled` is the shape in between. False if that cannot be.
+    pub fn pooled_step(&mut self, index: usize, op: &Conv2d, unpooled: &[usize], operands: &Operands) -> Result<bool> {
+        self.begin(index, &Op::Conv2d(*op), operands);
+        conv2d::forward_pooled(self, op, unpooled, operands)
+    }
+
+    fn begin(&mut self, index: usize, op: &Op, operands: &Operands) {
         self.step = index;
         self.wish = self.forced.map(str::to_owned).or_else(|| self.gpu.fastest(&tuning_key(op, operands.shapes)));
         self.reuse_scratch();
+    }
+
+    /// Adds the dispatches of one step.
+    pub fn step(&mut self, index: usize, op: &Op, operands: &Operands) -> Result<()> {
+        self.begin(index, op, operands);
         match op {
             Op::Conv2d(op) => conv2d::forward(self, op, operands),
             Op::Conv2dBackwardInput(op, size) => conv2d::backward_input(self, op, *size, operands),

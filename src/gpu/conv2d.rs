@@ -1,6 +1,7 @@
 mod product;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytemuck::{Pod, Zeroable};
 
@@ -265,10 +266,10 @@ fn direct_groups(geometry: &Geometry, images: usize, filters: usize) -> [usize; 
     [strips.div_ceil(64), filters.div_ceil(DIRECT_FILTERS), images]
 }
 
-pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands) -> Result<()> {
-    let (&[x, weight, bias], &[y]) = (operands.inputs, operands.outputs) else { return Ok(()) };
-    let geometry = Geometry::new(op, nchw(operands.shapes[0]), operands.output_shapes[0]);
-    let job = Job {
+/// The convolution as Winograd's algorithms see it. With `pool`, y is the output of a pooling of 2×2 that follows.
+fn forward_job<'a>(op: &Conv2d, geometry: &Geometry, operands: &Operands<'a>, pool: bool) -> Option<Job<'a>> {
+    let (&[x, weight, bias], &[y]) = (operands.inputs, operands.outputs) else { return None };
+    Some(Job {
         x,
         weight,
         bias: Some(bias),
@@ -280,8 +281,34 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands)
         output: geometry.output,
         padding: op.padding,
         relu: op.relu,
-    };
-    if let Some(algorithm) = winograd(compiler, op, &job) {
+        pool,
+    })
+}
+
+/// The convolution and a pooling of 2×2 in one, where an algorithm can do that; whether it was done.
+pub(super) fn forward_pooled(
+    compiler: &mut Compiler,
+    op: &Conv2d,
+    unpooled: &[usize],
+    operands: &Operands,
+) -> Result<bool> {
+    let geometry = Geometry::new(op, nchw(operands.shapes[0]), unpooled);
+    let Some(job) = forward_job(op, &geometry, operands, true) else { return Ok(false) };
+    let Some(algorithm) = winograd(compiler, op, &job) else { return Ok(false) };
+    // The memory of x may have been given to y, which then must not be written before all of x was read.
+    if Arc::ptr_eq(&job.x.chunks[0].buffer, &job.y.chunks[0].buffer) && !algorithm.reads_first(compiler, &job) {
+        return Ok(false);
+    }
+    algorithm.convolve(compiler, &job)?;
+    Ok(true)
+}
+
+pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands) -> Result<()> {
+    let (&[x, weight, bias], &[y]) = (operands.inputs, operands.outputs) else { return Ok(()) };
+    let geometry = Geometry::new(op, nchw(operands.shapes[0]), operands.output_shapes[0]);
+    if let Some(job) = forward_job(op, &geometry, operands, false)
+        && let Some(algorithm) = winograd(compiler, op, &job)
+    {
         return algorithm.convolve(compiler, &job);
     }
     let kernel = choose_forward(compiler, &geometry);
@@ -337,6 +364,7 @@ pub(super) fn backward_input(
         // A window of dy reaches as far over its edge as one of x stays within.
         padding: op.padding.map(|padding| 2usize.saturating_sub(padding)),
         relu: false,
+        pool: false,
     };
     if let Some(algorithm) = winograd(compiler, op, &job) {
         return algorithm.convolve(compiler, &job);

@@ -19,12 +19,16 @@ pub(super) static KERNELS: &[&Kernel] = &[
     &TILE2.input,
     &TILE2.output,
     &TILE2.output_relu,
+    &TILE2.output_pool,
+    &TILE2.output_relu_pool,
     &TILE2.output_gradient,
     &TILE4.weight,
     &TILE4.weight_rotated,
     &TILE4.input,
     &TILE4.output,
     &TILE4.output_relu,
+    &TILE4.output_pool,
+    &TILE4.output_relu_pool,
     &TILE4.output_gradient,
 ];
 
@@ -37,6 +41,8 @@ struct Transforms {
     input: Kernel,
     output: Kernel,
     output_relu: Kernel,
+    output_pool: Kernel,
+    output_relu_pool: Kernel,
     output_gradient: Kernel,
 }
 
@@ -45,6 +51,8 @@ const OUTPUT: &[Access] = &[Read, Read, Write];
 const GRADIENT: &[Access] = &[Read, Unused, Write];
 const ROTATE: &[(&str, f64)] = &[("ROTATE", 1.0)];
 const RELU: &[(&str, f64)] = &[("RELU", 1.0)];
+const POOL: &[(&str, f64)] = &[("POOL", 1.0)];
+const RELU_POOL: &[(&str, f64)] = &[("RELU", 1.0), ("POOL", 1.0)];
 
 macro_rules! transforms {
     ($tile:literal, $shader:literal, $name:literal) => {
@@ -56,6 +64,9 @@ macro_rules! transforms {
             input: Kernel::new(concat!($name, "_input"), $shader, "input", TO_SCRATCH),
             output: Kernel::new(concat!($name, "_output"), $shader, "output", OUTPUT),
             output_relu: Kernel::new("", $shader, "output", OUTPUT).with(concat!($name, "_output_relu"), RELU),
+            output_pool: Kernel::new("", $shader, "output", OUTPUT).with(concat!($name, "_output_pool"), POOL),
+            output_relu_pool: Kernel::new("", $shader, "output", OUTPUT)
+                .with(concat!($name, "_output_relu_pool"), RELU_POOL),
             output_gradient: Kernel::new(concat!($name, "_output_gradient"), $shader, "output_gradient", GRADIENT),
         }
     };
@@ -107,6 +118,8 @@ pub(super) struct Job<'a> {
     pub output: [usize; 2],
     pub padding: [usize; 2],
     pub relu: bool,
+    /// Whether only the largest of each 2×2 values of the output goes into y.
+    pub pool: bool,
 }
 
 #[repr(C)]
@@ -167,8 +180,10 @@ impl Job<'_> {
         self.inner * self.input[0] * self.input[1]
     }
 
+    /// Values of one feature map of y.
     fn plane(&self) -> usize {
-        self.output[0] * self.output[1]
+        let shrink = if self.pool { 2 } else { 1 };
+        (self.output[0] / shrink) * (self.output[1] / shrink)
     }
 
     fn y_image(&self) -> usize {
@@ -239,6 +254,15 @@ impl Winograd {
             (0..pieces).map(move |i| rows.start + i * rows.len() / pieces..rows.start + (i + 1) * rows.len() / pieces)
         });
         rows.map(|rows| job.piece(rows)).collect()
+    }
+
+    /// Whether all of x is read before anything is written: the work is done in one round.
+    pub fn reads_first(&self, compiler: &Compiler, job: &Job) -> bool {
+        let pieces = self.pieces(compiler, job);
+        let [piece] = pieces.as_slice() else { return false };
+        let tiles = job.images * self.tiles(job).iter().product::<usize>();
+        let at_once = compiler.images_per_dispatch(&[job.x_image(), job.y_image()], 1);
+        at_once >= job.images && tiles <= self.tiles_at_once(compiler, self.padded(piece))
     }
 
     /// Adds the dispatches of a convolution.
@@ -361,7 +385,12 @@ impl Winograd {
             match &bias {
                 None => compiler.dispatch(&self.transforms.output_gradient, &params, &[&m, &y], grid, flops)?,
                 Some(bias) => {
-                    let kernel = if job.relu { &self.transforms.output_relu } else { &self.transforms.output };
+                    let kernel = match (job.relu, job.pool) {
+                        (false, false) => &self.transforms.output,
+                        (true, false) => &self.transforms.output_relu,
+                        (false, true) => &self.transforms.output_pool,
+                        (true, true) => &self.transforms.output_relu_pool,
+                    };
                     compiler.dispatch(kernel, &params, &[&m, bias, &y], grid, flops)?;
                 }
             }

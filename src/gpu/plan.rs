@@ -91,16 +91,10 @@ impl GpuPlan {
             let uniform = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
             let state = gpu.create_buffer("state", size_of::<State>() as u64, uniform)?;
             let mut compiler = Compiler::new(gpu, kernel, checked);
-            for (index, step) in program.steps.iter().enumerate() {
-                let storages = |ids: &[ValueId]| ids.iter().map(|&id| &values[id]).collect::<Vec<_>>();
-                let (inputs, outputs) = (storages(&step.inputs), storages(&step.outputs));
-                let operands = Operands {
-                    inputs: &inputs,
-                    shapes: &program.shapes(&step.inputs),
-                    outputs: &outputs,
-                    output_shapes: &program.shapes(&step.outputs),
-                };
-                compiler.step(index, &step.op, &operands).map_err(|error| in_step(&step.name, error))?;
+            let mut index = 0;
+            while index < program.steps.len() {
+                let name = &program.steps[index].name;
+                index += add_step(&mut compiler, &program, &values, index).map_err(|error| in_step(name, error))?;
             }
             let Compiled { dispatches, parameters, scratch, packed } = compiler.finish(Some(&state))?;
             let in_place = program.steps.iter().filter(|step| !step.op.in_place().is_empty());
@@ -340,6 +334,24 @@ impl Dispatch {
         pass.set_bind_group(0, &self.bind_group, &[]);
         pass.dispatch_workgroups(self.grid[0], self.grid[1], self.grid[2]);
     }
+}
+
+/// Adds the dispatches of a step, and of the one behind it where one kernel does both; how many steps that were.
+fn add_step(compiler: &mut Compiler, program: &Program, values: &[Storage], index: usize) -> Result<usize> {
+    let storages = |ids: &[ValueId]| ids.iter().map(|&id| &values[id]).collect::<Vec<_>>();
+    let step = &program.steps[index];
+    let (inputs, outputs) = (storages(&step.inputs), storages(&step.outputs));
+    let (shapes, output_shapes) = (program.shapes(&step.inputs), program.shapes(&step.outputs));
+    let operands = Operands { inputs: &inputs, shapes: &shapes, outputs: &outputs, output_shapes: &output_shapes };
+    if let (Op::Conv2d(conv), Some(pool)) = (&step.op, program.pool_after(index)) {
+        let (outputs, output_shapes) = (storages(&pool.outputs), program.shapes(&pool.outputs));
+        let pooled = Operands { outputs: &outputs, output_shapes: &output_shapes, ..operands };
+        if compiler.pooled_step(index, conv, operands.output_shapes[0], &pooled)? {
+            return Ok(2);
+        }
+    }
+    compiler.step(index, &step.op, &operands)?;
+    Ok(1)
 }
 
 /// Names the layer in an error about a limit or a shape.

@@ -70,6 +70,19 @@ impl Program {
         values.iter().map(|&v| self.values[v].shape.as_slice()).collect()
     }
 
+    /// The max-pool of 2×2 behind this step, if nothing else reads what the step makes.
+    pub fn pool_after(&self, index: usize) -> Option<&Step> {
+        let (step, next) = (&self.steps[index], self.steps.get(index + 1)?);
+        let &[value] = step.outputs.as_slice() else { return None };
+        let Op::MaxPool2d(pool) = &next.op else { return None };
+        let shape = &self.values[value].shape;
+        let is_even = shape[2..].iter().all(|size| size % 2 == 0);
+        let halves = (pool.kernel, pool.stride, pool.padding) == (2, 2, 0) && (is_even || !pool.ceil_mode);
+        let readers = self.steps.iter().flat_map(|step| &step.inputs).filter(|&&input| input == value).count();
+        let is_private = self.values[value].storage == Storage::Activation && !self.outputs.contains(&value);
+        (halves && next.inputs == [value] && readers == 1 && is_private && !self.keep_activations).then_some(next)
+    }
+
     /// Adds a step and the values that it makes (under these names), and gives the latter.
     ///
     /// # Errors
