@@ -218,7 +218,7 @@ fn form(forms: [&'static Kernel; 4], square: bool, relu: bool) -> &'static Kerne
 fn choose_forward(compiler: &Compiler, geometry: &Geometry) -> &'static Kernel {
     let (square, relu) = (geometry.is_3x3(), geometry.op.relu);
     let direct = [&DIRECT, &DIRECT_RELU, &DIRECT_3X3, &DIRECT_3X3_RELU];
-    let gemm = Product::forward(geometry, geometry.images, geometry.filters).choose(&GEMM_128, &GEMM_64);
+    let gemm = Product::forward(geometry, geometry.images, geometry.filters).choose(compiler, &GEMM_128, &GEMM_64);
     let mut candidates = vec![form(direct, square, relu), form(direct, false, relu), &GEMM_128, &GEMM_64];
     let in_blocks = square && geometry.op.stride == [1, 1];
     let blocked = if relu { &BLOCKED_RELU } else { &BLOCKED };
@@ -300,7 +300,7 @@ pub(super) fn backward_input(
                 accumulate: u32::from(filters.start > 0),
                 ..phase
             };
-            let kernel = compiler.choose(&[&GEMM_128, &GEMM_64], product.choose(&GEMM_128, &GEMM_64));
+            let kernel = compiler.choose(&[&GEMM_128, &GEMM_64], product.choose(compiler, &GEMM_128, &GEMM_64));
             // There is no bias here: the weights stand in for the binding, which is not read.
             product.dispatch(compiler, kernel, &Views { x: &dy, weight: &weight, bias: &weight, y: &dx })?;
         }
@@ -324,7 +324,7 @@ pub(super) fn backward_weight(compiler: &mut Compiler, op: &Conv2d, operands: &O
             accumulate,
             ..Product::backward_weight(&geometry, images.len(), filters.len())
         };
-        let default = product.choose(&GEMM_WEIGHT_128, &GEMM_WEIGHT_64);
+        let default = product.choose(compiler, &GEMM_WEIGHT_128, &GEMM_WEIGHT_64);
         let kernel = compiler.choose(&[&GEMM_WEIGHT_128, &GEMM_WEIGHT_64], default);
         product.dispatch(compiler, kernel, &Views { x: &x, weight: &dy, bias: &dy, y: &dweight })?;
         let params = Params {
