@@ -129,7 +129,7 @@ fn steps_share_their_scratch_memory() {
     let gpu = fresh_gpu();
     let bytes = |layers: usize| {
         let conv = Conv2d::square(3, 1, 1);
-        let layer = |network: Network, i| network.conv2d(format!("conv{i}"), format!("conv{i}"), 16, conv);
+        let layer = |network: Network, i| network.conv2d(&format!("conv{i}"), &format!("conv{i}"), 16, conv);
         let network = (0..layers).fold(Network::new("layers", [16, 8, 8]), layer);
         let model = Device::Gpu(gpu.clone()).load(&network, &network.initialize(1).unwrap()).unwrap();
         let before = gpu.bytes_in_use();
