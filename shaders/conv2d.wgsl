@@ -355,7 +355,7 @@ struct Product {
     step_x: i32,
     direction_y: i32,
     direction_x: i32,
-    // Values between neighbours in the other factor.
+    // Values between neighbours in the other factor: the filters, or dy.
     weight_offset: u32,
     weight_row: u32,
     weight_plane: u32,
@@ -374,8 +374,8 @@ struct Product {
     relu: u32,
     // Whether the result is added to what is there.
     accumulate: u32,
-    // How much of the inner dimension (planes in `gemm`, taps of all planes in `gemm_weight`) each workgroup along z
-    // takes, and the values between their results.
+    // How much of the inner dimension (planes in `gemm`, rows of taps in `gemm_weight`) each workgroup along z takes,
+    // the values between their results, and how many there are.
     part: u32,
     y_part: u32,
     parts: u32,
@@ -445,8 +445,9 @@ fn columns() -> u32 { return product.images * product.grid_height * product.grid
 // A place of the grid, counted through all images: image, row, column. One past the last is the last.
 fn place_at(index: u32) -> vec3<u32> {
     let at = min(index, columns() - 1u);
-    let within = at % (product.grid_height * product.grid_width);
-    return vec3<u32>(at / (product.grid_height * product.grid_width), within / product.grid_width, within % product.grid_width);
+    let places = product.grid_height * product.grid_width;
+    let within = at % places;
+    return vec3<u32>(at / places, within / product.grid_width, within % product.grid_width);
 }
 
 // The place after `at`, or `at` itself if it is the last.

@@ -104,7 +104,7 @@ fn choose_matmul(compiler: &Compiler, params: &Params) -> &'static Kernel {
 fn matmul(compiler: &mut Compiler, kernel: &'static Kernel, params: Params, views: [&View; 4]) -> Result<()> {
     let [across, down] = tiles(&params, if std::ptr::eq(kernel, &MATMUL_128) { 128 } else { 64 });
     let (steps, values) = ((params.inner as usize).div_ceil(STEP), params.rows as usize * params.columns as usize);
-    let most = (steps / LEAST_STEPS).min(compiler.gpu.values_per_binding() / values).min(MAX_GRID).max(1);
+    let most = (steps / LEAST_STEPS).min(compiler.gpu.values_per_binding() / values).clamp(1, MAX_GRID);
     let part = steps.div_ceil((ENOUGH_GROUPS / (across * down)).clamp(1, most));
     let parts = steps.div_ceil(part);
     let params = Params { part: (part * STEP) as u32, ..params };

@@ -219,7 +219,7 @@ impl Product {
         let units = length.div_ceil(unit);
         let tiles = self.tiles(kernel).iter().product::<usize>().max(1);
         let fitting = compiler.gpu.values_per_binding() / self.values().max(1);
-        let most = (units * steps / LEAST_STEPS).min(units).min(fitting).min(MAX_GRID).max(1);
+        let most = (units * steps / LEAST_STEPS).min(units).min(fitting).clamp(1, MAX_GRID);
         let part = units.div_ceil((ENOUGH_GROUPS / tiles).clamp(1, most)).max(1);
         (units.div_ceil(part).max(1), part * unit)
     }
