@@ -158,7 +158,7 @@ struct Product {
     step_x: i32,
     direction_y: i32,
     direction_x: i32,
-    // Values between neighbours in the other factor.
+    // Values between neighbours in the other factor: the filters, or dy.
     weight_offset: u32,
     weight_row: u32,
     weight_plane: u32,
@@ -177,8 +177,8 @@ struct Product {
     relu: u32,
     // Whether the result is added to what is there.
     accumulate: u32,
-    // How much of the inner dimension (planes in `gemm`, taps of all planes in `gemm_weight`) each workgroup along z
-    // takes, and the values between their results.
+    // How much of the inner dimension (planes in `gemm`, rows of taps in `gemm_weight`) each workgroup along z takes,
+    // the values between their results, and how many there are.
     part: u32,
     y_part: u32,
     parts: u32,
@@ -208,11 +208,11 @@ var<workgroup> b_tile: array<vec4<f32>, 2u * HALF>;
 fn multiply_row(sums: ptr<function, array<vec4<f32>, 16>>, a_row: u32, b_row: u32) {
     let a0 = a_tile[a_row];
     let b0 = b_tile[b_row];
-    let b1 = b_tile[b_row + COLUMNS];
     (*sums)[0] += a0.x * b0;
     (*sums)[1] += a0.y * b0;
     (*sums)[2] += a0.z * b0;
     (*sums)[3] += a0.w * b0;
+    let b1 = b_tile[b_row + COLUMNS];
     (*sums)[4] += a0.x * b1;
     (*sums)[5] += a0.y * b1;
     (*sums)[6] += a0.z * b1;
@@ -248,8 +248,9 @@ fn columns() -> u32 { return product.images * product.grid_height * product.grid
 // A place of the grid, counted through all images: image, row, column. One past the last is the last.
 fn place_at(index: u32) -> vec3<u32> {
     let at = min(index, columns() - 1u);
-    let within = at % (product.grid_height * product.grid_width);
-    return vec3<u32>(at / (product.grid_height * product.grid_width), within / product.grid_width, within % product.grid_width);
+    let places = product.grid_height * product.grid_width;
+    let within = at % places;
+    return vec3<u32>(at / places, within / product.grid_width, within % product.grid_width);
 }
 
 // The place after `at`, or `at` itself if it is the last.

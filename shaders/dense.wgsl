@@ -142,11 +142,11 @@ var<workgroup> b_tile: array<vec4<f32>, 2u * HALF>;
 fn multiply_row(sums: ptr<function, array<vec4<f32>, 16>>, a_row: u32, b_row: u32) {
     let a0 = a_tile[a_row];
     let b0 = b_tile[b_row];
-    let b1 = b_tile[b_row + COLUMN_STEP];
     (*sums)[0] += a0.x * b0;
     (*sums)[1] += a0.y * b0;
     (*sums)[2] += a0.z * b0;
     (*sums)[3] += a0.w * b0;
+    let b1 = b_tile[b_row + COLUMN_STEP];
     (*sums)[4] += a0.x * b1;
     (*sums)[5] += a0.y * b1;
     (*sums)[6] += a0.z * b1;

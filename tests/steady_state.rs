@@ -126,6 +126,28 @@ fn inference_holds_two_activations_at_a_time() {
 }
 
 #[test]
+fn steps_share_their_scratch_memory() {
+    let gpu = fresh_gpu();
+    let bytes = |layers: usize| {
+        let conv = Conv2d::square(3, 1, 1);
+        let layer = |network: Network, i| network.conv2d(&format!("conv{i}"), &format!("conv{i}"), 16, conv);
+        let network = (0..layers).fold(Network::new("layers", [16, 8, 8]), layer);
+        let model = Device::Gpu(gpu.clone()).load(&network, &network.initialize(1).unwrap()).unwrap();
+        let before = gpu.bytes_in_use();
+        let options = Options { kernel: Some("conv2d/gemm_64".to_owned()), ..Options::default() };
+        let plan = model.compile(1, &options).unwrap();
+        let bytes = gpu.bytes_in_use() - before;
+        drop(plan);
+        assert_eq!(gpu.bytes_in_use(), before);
+        bytes
+    };
+    // The packed filters of a layer take 9 KiB; what is not shared are the parameters of its dispatches.
+    let packed = 4 * 9 * 16 * 16;
+    assert!(bytes(2) > packed);
+    assert!(bytes(5) - bytes(2) < packed);
+}
+
+#[test]
 fn the_same_seed_gives_the_same_bits() {
     for device in [Device::Cpu, Device::Gpu(fresh_gpu())] {
         let run = || {

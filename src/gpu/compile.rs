@@ -211,6 +211,12 @@ impl<'a> Compiler<'a> {
         Ok(scratch)
     }
 
+    /// Whether an invocation may take more than 64 registers and still leave the adapter work to hide memory's latency
+    /// with. Subgroups of 64 only are those of AMD's GCN, whose registers are then enough for two subgroups.
+    pub fn has_many_registers(&self) -> bool {
+        self.gpu.info().subgroup_min_size < 64
+    }
+
     /// Adds a dispatch. `views` are the bindings of the kernel that are storage buffers, in order.
     pub fn dispatch<P: Pod>(
         &mut self,

@@ -251,7 +251,7 @@ fn winograd(compiler: &Compiler, op: &Conv2d, job: &Job) -> Option<&'static Wino
 fn choose_forward(compiler: &Compiler, geometry: &Geometry) -> &'static Kernel {
     let (square, relu) = (geometry.is_3x3(), geometry.op.relu);
     let direct = [&DIRECT, &DIRECT_RELU, &DIRECT_3X3, &DIRECT_3X3_RELU];
-    let gemm = Product::forward(geometry, geometry.images, geometry.filters).choose(&GEMM_128, &GEMM_64);
+    let gemm = Product::forward(geometry, geometry.images, geometry.filters).choose(compiler, &GEMM_128, &GEMM_64);
     let candidates = [form(direct, square, relu), form(direct, false, relu), &GEMM_128, &GEMM_64];
     // On a software adapter workgroup memory is as slow as any.
     let is_direct = compiler.is_software() || geometry.channels <= FEW_CHANNELS;
@@ -381,7 +381,7 @@ pub(super) fn backward_input(
                 accumulate: u32::from(filters.start > 0),
                 ..phase
             };
-            let kernel = compiler.choose(&[&GEMM_128, &GEMM_64], product.choose(&GEMM_128, &GEMM_64));
+            let kernel = compiler.choose(&[&GEMM_128, &GEMM_64], product.choose(compiler, &GEMM_128, &GEMM_64));
             // There is no bias here: the weights stand in for the binding, which is not read.
             product.dispatch(compiler, kernel, &Views { x: &dy, weight: &weight, bias: &weight, y: &dx })?;
         }
@@ -405,7 +405,7 @@ pub(super) fn backward_weight(compiler: &mut Compiler, op: &Conv2d, operands: &O
             accumulate,
             ..Product::backward_weight(&geometry, images.len(), filters.len())
         };
-        let default = product.choose(&GEMM_WEIGHT_128, &GEMM_WEIGHT_64);
+        let default = product.choose(compiler, &GEMM_WEIGHT_128, &GEMM_WEIGHT_64);
         let kernel = compiler.choose(&[&GEMM_WEIGHT_128, &GEMM_WEIGHT_64], default);
         product.dispatch(compiler, kernel, &Views { x: &x, weight: &dy, bias: &dy, y: &dweight })?;
         let params = Params {

@@ -102,10 +102,11 @@ pub(super) fn candidates(op: &Op) -> Vec<&'static str> {
 }
 
 /// Large tiles read less, small ones leave less of a tile empty and keep more workgroups busy.
-fn choose_matmul(params: &Params) -> &'static Kernel {
+fn choose_matmul(compiler: &Compiler, params: &Params) -> &'static Kernel {
     let count = |tile| tiles(params, tile).iter().product::<usize>();
     let enough = count(128) >= ENOUGH_GROUPS / 4;
-    if enough && count(128) * 128 * 128 * 8 <= count(64) * 64 * 64 * 9 { &MATMUL_128 } else { &MATMUL_64 }
+    let full = count(128) * 128 * 128 * 8 <= count(64) * 64 * 64 * 9;
+    if compiler.has_many_registers() && enough && full { &MATMUL_128 } else { &MATMUL_64 }
 }
 
 /// A product of `a`, `b` and a bias. The last view is of the result.
@@ -167,7 +168,7 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Dense, operands: &Operands) 
             let default = match (batch <= SMALL_BATCH, features % 4 == 0) {
                 (true, true) => &ROWS_QUADS,
                 (true, false) => &ROWS,
-                _ => choose_matmul(&params),
+                _ => choose_matmul(compiler, &params),
             };
             let kernel = compiler.choose(&candidates, default);
             let views = [&x, &weight, &bias, &y];
@@ -210,7 +211,7 @@ pub(super) fn backward_input(compiler: &mut Compiler, operands: &Operands) -> Re
                 ..Params::zeroed()
             };
             // There is no bias here: the weights stand in for the binding, which is not read.
-            let kernel = compiler.choose(&[&MATMUL_128, &MATMUL_64], choose_matmul(&params));
+            let kernel = compiler.choose(&[&MATMUL_128, &MATMUL_64], choose_matmul(compiler, &params));
             matmul(compiler, kernel, params, [&dy, &weight, &weight, &dx])?;
         }
     }
@@ -244,7 +245,7 @@ pub(super) fn backward_weight(compiler: &mut Compiler, operands: &Operands) -> R
                 accumulate,
                 ..Params::zeroed()
             };
-            let kernel = compiler.choose(&[&MATMUL_128, &MATMUL_64], choose_matmul(&params));
+            let kernel = compiler.choose(&[&MATMUL_128, &MATMUL_64], choose_matmul(compiler, &params));
             matmul(compiler, kernel, params, [&dy, &x, &x, &dweight])?;
         }
         let dbias = compiler.gpu.whole(dbias)?;

@@ -200,10 +200,10 @@ impl Product {
     }
 
     /// Large tiles read less, small ones leave less of a tile empty and keep more workgroups busy.
-    pub fn choose(&self, large: &'static Kernel, small: &'static Kernel) -> &'static Kernel {
+    pub fn choose(&self, compiler: &Compiler, large: &'static Kernel, small: &'static Kernel) -> &'static Kernel {
         let area = |kernel| self.tiles(kernel).iter().product::<usize>() * tile(kernel) * tile(kernel);
         let enough = self.tiles(large).iter().product::<usize>() >= ENOUGH_GROUPS / 4;
-        if enough && area(large) * 8 <= area(small) * 9 { large } else { small }
+        if compiler.has_many_registers() && enough && area(large) * 8 <= area(small) * 9 { large } else { small }
     }
 
     /// In how many parts the inner dimension is made, and how long each is: planes for `gemm`, rows of taps in all
