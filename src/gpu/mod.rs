@@ -12,6 +12,7 @@ mod device;
 mod dropout;
 mod kernel;
 mod max_pool2d;
+mod peak;
 mod picture;
 mod plan;
 mod prelu;
