@@ -9,7 +9,7 @@ use crate::error::Result;
 pub struct Peak {
     /// 10⁹ floating-point operations per second in f32, of fused multiply-adds that touch no memory; each counts as two.
     pub gflops: f64,
-    /// 10⁹ bytes per second, read and written, of a copy that is larger than the caches.
+    /// 10⁹ bytes per second, read and written, of a copy (on the CPU: an addition in place) larger than the caches.
     pub gigabytes_per_second: f64,
 }
 

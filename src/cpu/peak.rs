@@ -1,4 +1,5 @@
-//! The processor's peak: multiply-adds in registers of the widest kind that it has, and a copy, on all threads.
+//! The processor's peak, on all threads: multiply-adds in registers of the widest kind that it has, and additions in
+//! place. A copy would move half as many bytes again as it counts: caches read what is about to be overwritten.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -15,9 +16,9 @@ const ROUNDS: u64 = 2_000_000;
 /// Sums that do not wait for each other: more than a multiply-add's latency times how many begin in a cycle, and few
 /// enough for 16 registers.
 const SUMS: usize = 12;
-/// Values to copy: 128 MiB.
+/// Values to add: 128 MiB.
 const VALUES: usize = 32 << 20;
-/// Values that a thread copies at once.
+/// Values that a thread adds at once.
 const CHUNK: usize = 1 << 18;
 
 pub(crate) fn measure() -> Peak {
@@ -36,10 +37,10 @@ pub(crate) fn measure() -> Peak {
     let from = vec![1.0f32; VALUES];
     let mut to = vec![0.0f32; VALUES];
     let gigabytes_per_second = fastest(&mut || {
-        let pairs = to.par_chunks_mut(CHUNK).zip(from.par_chunks(CHUNK));
-        pairs.for_each(|(to, from)| to.copy_from_slice(from));
+        let chunks = to.par_chunks_mut(CHUNK).zip(from.par_chunks(CHUNK));
+        chunks.for_each(|(to, from)| to.iter_mut().zip(from).for_each(|(to, from)| *to += from));
         black_box(&mut to);
-        2 * size_of_val(from.as_slice()) as u64
+        3 * size_of_val(from.as_slice()) as u64
     });
     Peak { gflops, gigabytes_per_second }
 }
