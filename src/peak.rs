@@ -1,8 +1,4 @@
-//! What a device reaches at most, measured: the roof over every kernel.
-
-use crate::cpu;
-use crate::device::Device;
-use crate::error::Result;
+//! What a device reaches at most: the roof over every kernel.
 
 /// What a device reaches at most (Williams, Waterman, Patterson 2009: the roofline model).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,18 +20,5 @@ impl Peak {
     /// ```
     pub fn least_milliseconds(&self, flops: u64, bytes: u64) -> f64 {
         (flops as f64 / self.gflops).max(bytes as f64 / self.gigabytes_per_second) / 1e6
-    }
-}
-
-impl Device {
-    /// Measures what the device reaches at most; takes about a second and, for that time, two buffers of 128 MiB.
-    ///
-    /// # Errors
-    /// [`crate::Error::Device`] if the device has no room for the buffers; [`crate::Error::DeviceLost`] if it is gone.
-    pub fn peak(&self) -> Result<Peak> {
-        match self {
-            Device::Cpu => Ok(cpu::peak::measure()),
-            Device::Gpu(gpu) => gpu.peak(),
-        }
     }
 }
