@@ -5,6 +5,7 @@ other. What a network gives must be what vultus gives on the CPU, or there is no
 """
 
 import argparse
+import dataclasses
 import datetime
 import json
 import os
@@ -36,7 +37,6 @@ def main():
     adapters = [d for d in devices() if d["kind"] != "cpu"]
     chosen = options.devices if options.devices is not None else ["cpu", *[a["name"] for a in adapters[:1]]]
     software = {a["name"] for a in adapters if a["kind"] == "software"}
-    load_before = os.getloadavg()[0]
     results = []
     for device in chosen:
         is_software = any(device.lower() in name.lower() for name in software)
@@ -44,9 +44,11 @@ def main():
             peers = work.cpu if device == "cpu" else work.vulkan
             if any(part in work.name for part in options.works) and (work.on_software or not is_software):
                 peers = [peer for peer in peers if peer == "vultus" or options.peers is None or peer in options.peers]
+                if is_software:
+                    work = dataclasses.replace(work, runs=1)
                 results += measure(work, device, peers, options.rounds)
     (FILES / "results.json").write_text(json.dumps(results, indent=1))
-    print_head(options.rounds, load_before)
+    print_head(results, options.rounds)
     print_table(results)
     for device in chosen:
         print(f"\n`vultus predict` on one photo, from the start of the process to its end, {device}: {predict(device):.0f} ms")
@@ -72,7 +74,8 @@ def measure(work, device, peers, rounds):
             dump = FILES / "dump.safetensors"
             dump.unlink(missing_ok=True)
             try:
-                run = run_process(command(peer, work, device, dump))
+                others = others_running()
+                run = run_process(command(peer, work, device, dump)) | {"others": others}
                 run |= run_process([sys.executable, str(HERE / "agreement.py"), str(dump), str(reference)], memory=False)
                 result["rounds"].append(run)
                 if not run["error"] <= TOLERANCE:
@@ -82,8 +85,9 @@ def measure(work, device, peers, rounds):
                 result["failure"] = lines[-1] if lines else str(failure)
     for result in results.values():
         if "failure" not in result:
-            for key in ("load_ms", "first_ms", "median_ms", "megabytes", "error"):
+            for key in ("load_ms", "first_ms", "median_ms", "megabytes"):
                 result[key] = statistics.median(run[key] for run in result["rounds"])
+            result["error"] = max(run["error"] for run in result["rounds"])
     return list(results.values())
 
 
@@ -100,7 +104,13 @@ def run_process(line, memory=True):
             messages.seek(0)
             raise subprocess.CalledProcessError(process.returncode, line[0], output, messages.read())
     result = json.loads(output.strip().splitlines()[-1])
-    return result | {"megabytes": usage.ru_maxrss / 1000} if memory else result
+    return result | {"megabytes": usage.ru_maxrss * 1.024e-3} if memory else result
+
+
+def others_running():
+    """How many threads besides this one are running or waiting for a core."""
+    with open("/proc/loadavg") as load:
+        return int(load.read().split()[3].split("/")[0]) - 1
 
 
 def predict(device):
@@ -114,7 +124,7 @@ def predict(device):
     return statistics.median(times)
 
 
-def print_head(rounds, load_before):
+def print_head(results, rounds):
     cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.processor())
     print(f"{datetime.date.today()}, {cpu}, {THREADS} cores, as many threads; medians of {rounds} rounds.")
     versions = []
@@ -127,8 +137,10 @@ def print_head(rounds, load_before):
     lines = lock.read_text().splitlines() if lock.exists() else []
     versions += [f"burn {lines[i + 1].split()[-1].strip(chr(34))}" for i, text in enumerate(lines) if text == 'name = "burn"']
     print(f"Peers: {', '.join(versions)}.")
-    if load_before > 0.5:
-        print(f"The machine was busy before ({load_before:.1f} processes ran): do not trust these figures.")
+    runs = [run for result in results for run in result["rounds"]]
+    disturbed = sum(run["others"] > 0 for run in runs)
+    if disturbed > len(runs) / 10:
+        print(f"Other processes were running when {disturbed} of {len(runs)} began: do not trust these figures.")
     print()
 
 

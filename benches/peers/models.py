@@ -50,7 +50,7 @@ def ncnn_files(folder, work):
 def onnx_file(folder, work):
     """ONNX with the batch in its shapes."""
     import onnx
-    from onnx import TensorProto, helper, numpy_helper
+    from onnx import TensorProto, helper, numpy_helper, shape_inference
 
     path = folder / f"{work.network}_{work.batch}.onnx"
     if path.exists():
@@ -87,7 +87,8 @@ def onnx_file(folder, work):
         [numpy_helper.from_array(tensors[name], name) for name in used],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
-    onnx.save(model, path)
+    # wonnx asks for the shapes of all values.
+    onnx.save(shape_inference.infer_shapes(model), path)
     return path
 
 

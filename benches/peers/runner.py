@@ -1,10 +1,11 @@
-"""One work on one Python peer, in a process of its own: runner.py PEER WORK DEVICE --dump FILE
+"""One work on one Python peer, in a process of its own: runner.py PEER WORK DEVICE RUNS --dump FILE
 
 Prints JSON with load_ms (from files to a network that can be run), first_ms (the first run), median_ms; in FILE is what
 the network gives. A run begins with the input in host memory as the peer's own tensor and ends with the output there.
 """
 
 import json
+import os
 import statistics
 import sys
 import time
@@ -61,11 +62,12 @@ def onnxruntime(work, device):
 
 
 def wonnx(work, device):
+    os.environ["WGPU_ADAPTER_NAME"] = device
     import wonnx
 
     model = models.onnx_file(FILES, work)
     start = time.perf_counter()
-    session = wonnx.PySession.from_path(str(model))
+    session = wonnx.Session.from_path(str(model))
     feed = {"input": load(work.feed)["input"].ravel().tolist()}
     return start, lambda: {"output": np.array(session.run(feed)["output"], np.float32)}
 
@@ -111,12 +113,12 @@ PEERS = {
 
 
 def main():
-    peer, name, device, _, dump = sys.argv[1:]
+    peer, name, device, runs, _, dump = sys.argv[1:]
     work = next(work for work in WORKS if work.name == name)
     start, run = PEERS[peer](work, device)
     loaded = time.perf_counter()
     times = []
-    for _ in range(2 + work.runs):
+    for _ in range(2 + int(runs)):
         before = time.perf_counter()
         outputs = run()
         times.append(1e3 * (time.perf_counter() - before))

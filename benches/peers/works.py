@@ -27,7 +27,7 @@ class Work:
     name: str
     network: str  # base, whole; head, block5, all: what is trained
     batch: int
-    runs: int  # per process, behind two that do not count
+    runs: int  # per process, behind two that do not count; one on software adapters
     cpu: tuple = ()
     vulkan: tuple = ()
     on_software: bool = True  # whether software adapters run it; they take minutes for the others
@@ -73,5 +73,5 @@ def command(peer, work, device, dump):
         line = ["target/peers/burn/release/burn-peer", work.network, work.batch, work.runs, device, work.weights, work.feed]
         return [str(part) for part in line] + [str(dump)]
     else:
-        line = [sys.executable, HERE / "runner.py", peer, work.name, device]
+        line = [sys.executable, HERE / "runner.py", peer, work.name, device, work.runs]
     return [str(part) for part in line] + ["--dump", str(dump)]
