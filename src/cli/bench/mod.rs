@@ -12,7 +12,7 @@ use std::time::Instant;
 use clap::builder::RangedU64ValueParser;
 use vultus::ops::RunState;
 use vultus::weights::safetensors::{self, Precision};
-use vultus::{Error, LayerTime};
+use vultus::{Device, Error, LayerTime};
 
 use super::failure::Failure;
 use super::global::Global;
@@ -134,20 +134,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     if let Some(path) = &arguments.dump {
         safetensors::write(path, &parts[0].results()?, &BTreeMap::new(), Precision::F32)?;
     }
-    let counted = &passes[WARM_UP..];
-    let mut measurement = Measurement {
-        device: device.to_string(),
-        network: if arguments.train.is_some() { "vgg16-base + head" } else { arguments.network.name() },
-        train: arguments.train.map(Train::name),
-        batch: (!mtcnn).then(|| workload::batch(arguments)),
-        input: (!mtcnn).then(|| workload::input(arguments)),
-        load_ms,
-        first_ms: passes[0],
-        median_ms: median(counted.to_vec()),
-        min_ms: counted.iter().copied().fold(f64::INFINITY, f64::min),
-        peak: None,
-        layers: Vec::new(),
-    };
+    let mut measurement = whole(arguments, &device, load_ms, &passes);
     if !arguments.no_layers {
         let peak = device.peak()?;
         let profiles = profile(&mut parts, arguments.runs)?;
@@ -157,12 +144,33 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         measurement.layers = medians(&profiles).map(|time| Layer::new(time, &peak)).collect();
         measurement.peak = Some(peak.into());
     }
-    if arguments.json {
-        measurement.write_json(out)
-    } else if arguments.markdown {
-        measurement.write_markdown(out)
-    } else {
-        measurement.write(out, arguments.runs)
+    match (arguments.json, arguments.markdown) {
+        (true, _) => measurement.write_json(out),
+        (_, true) => measurement.write_markdown(out),
+        _ => measurement.write(out, arguments.runs),
+    }
+}
+
+/// What is known without the layers.
+fn whole(arguments: &Arguments, device: &Device, load_ms: f64, passes: &[f64]) -> Measurement {
+    let counted = &passes[WARM_UP..];
+    let sized = arguments.train.is_some() || arguments.network != Choice::Mtcnn;
+    Measurement {
+        device: device.to_string(),
+        network: match arguments.train {
+            None => arguments.network.name(),
+            Some(Train::Head) => "head",
+            Some(_) => "vgg16-base + head",
+        },
+        train: arguments.train.map(Train::name),
+        batch: sized.then(|| workload::batch(arguments)),
+        input: sized.then(|| workload::input(arguments)),
+        load_ms,
+        first_ms: passes[0],
+        median_ms: median(counted.to_vec()),
+        min_ms: counted.iter().copied().fold(f64::INFINITY, f64::min),
+        peak: None,
+        layers: Vec::new(),
     }
 }
 
