@@ -35,17 +35,24 @@ enum Executor {
     Gpu(Box<GpuPlan>),
 }
 
-/// How long one layer took.
+/// How long one layer took: its forward pass or, of a plan that trains, one of its steps backward or the optimiser's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerTime {
-    /// The layer.
+    /// The layer; for a step of the optimiser, the parameter.
     pub name: String,
+    /// The operation: `conv2d`, `dense_backward_weight`, …
+    pub operation: &'static str,
     /// The kernel, or on the CPU the operation.
     pub kernel: String,
-    /// Milliseconds.
+    /// Milliseconds from the start of the run until it began.
+    pub start: f64,
+    /// Milliseconds that it took.
     pub milliseconds: f64,
-    /// Floating-point operations (a multiply-add counts as two).
+    /// Floating-point operations by the operation's definition (a multiply-add counts as two), whatever the kernel makes
+    /// of it.
     pub flops: u64,
+    /// Bytes of its inputs, parameters and outputs, each counted once.
+    pub bytes: u64,
 }
 
 impl Plan {
@@ -304,7 +311,7 @@ impl Plan {
             Executor::Cpu(plan) => plan.profile(&state),
             Executor::Gpu(plan) => plan.profile(&state)?,
         };
-        let layers = self.program.steps.iter().zip(times).enumerate().map(|(index, (step, milliseconds))| {
+        let layers = self.program.steps.iter().zip(times).enumerate().map(|(index, (step, span))| {
             let kernel = match &self.executor {
                 Executor::Cpu(_) => step.op.name().to_owned(),
                 Executor::Gpu(plan) => {
@@ -313,7 +320,15 @@ impl Plan {
                     if names.is_empty() { "with the step before".to_owned() } else { names.join(" + ") }
                 }
             };
-            LayerTime { name: step.name.clone(), kernel, milliseconds, flops: step.flops }
+            LayerTime {
+                name: step.name.clone(),
+                operation: step.op.name(),
+                kernel,
+                start: span.start,
+                milliseconds: span.milliseconds,
+                flops: step.flops,
+                bytes: self.program.bytes(step),
+            }
         });
         Ok(layers.collect())
     }

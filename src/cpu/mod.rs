@@ -9,6 +9,7 @@ mod dense;
 mod dropout;
 mod matmul;
 mod max_pool2d;
+pub(crate) mod peak;
 mod plan;
 mod prelu;
 mod relu;

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::{View, resize, run, update};
 use crate::error::Result;
 use crate::ops::{Crop, Filter, Normalization, RunState};
-use crate::program::{Place, Program, Step, Storage, ValueId, plan_memory};
+use crate::program::{Place, Program, Span, Step, Storage, ValueId, plan_memory};
 use crate::tensor::{Parameters, Tensor};
 
 type Shared = Arc<RwLock<Vec<f32>>>;
@@ -115,13 +115,14 @@ impl CpuPlan {
         program.steps.iter().for_each(|step| self.run_step(step, state));
     }
 
-    /// Runs once; the milliseconds of every step.
-    pub fn profile(&mut self, state: &RunState) -> Vec<f64> {
+    /// Runs once; when each step ran.
+    pub fn profile(&mut self, state: &RunState) -> Vec<Span> {
         let program = self.program.clone();
+        let begin = Instant::now();
         let timed = |step: &Step| {
-            let start = Instant::now();
+            let start = begin.elapsed().as_secs_f64() * 1e3;
             self.run_step(step, state);
-            start.elapsed().as_secs_f64() * 1e3
+            Span { start, milliseconds: begin.elapsed().as_secs_f64() * 1e3 - start }
         };
         program.steps.iter().map(timed).collect()
     }

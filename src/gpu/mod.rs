@@ -16,6 +16,7 @@ mod kernel;
 mod max_pool2d;
 mod module;
 mod parameter;
+mod peak;
 mod picture;
 mod plan;
 mod prelu;
