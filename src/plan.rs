@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::cpu::{CpuPlan, resize::Pixels};
+use crate::cpu::{Algorithm, CpuPlan, resize::Pixels};
 use crate::error::{Error, Result};
 use crate::gpu::{GpuPlan, kernels};
 use crate::model::ModelMemory;
@@ -19,7 +19,8 @@ pub struct Options {
     pub keep_activations: bool,
     /// Whether memory is filled with NaN before each run and writes beside a buffer are found: slow, for tests.
     pub checked: bool,
-    /// A kernel (by its name, `conv2d/gemm`) that is used wherever it can be, whatever the rules say.
+    /// A kernel (by its name, `conv2d/gemm`) that is used wherever it can be, whatever the rules say. The CPU has
+    /// `conv2d/im2col`, `conv2d/winograd2` and `conv2d/winograd4`; names of the other backend are ignored.
     pub kernel: Option<String>,
 }
 
@@ -39,7 +40,7 @@ enum Executor {
 pub struct LayerTime {
     /// The layer.
     pub name: String,
-    /// The kernel, or on the CPU the operation.
+    /// The kernel; on the CPU, where there is no choice, the operation.
     pub kernel: String,
     /// Milliseconds.
     pub milliseconds: f64,
@@ -49,14 +50,18 @@ pub struct LayerTime {
 
 impl Plan {
     pub(crate) fn new(program: Program, memory: &ModelMemory, options: &Options) -> Result<Self> {
-        if let Some(name) = options.kernel.as_deref().filter(|name| !kernels().any(|kernel| kernel.name == *name)) {
+        let known = |name: &str| {
+            kernels().any(|kernel| kernel.name == name) || Algorithm::ALL.iter().any(|kernel| kernel.name() == name)
+        };
+        if let Some(name) = options.kernel.as_deref().filter(|name| !known(name)) {
             return Err(Error::shape(name, "there is no kernel of this name"));
         }
-        let program = Arc::new(program);
+        let (program, kernel) = (Arc::new(program), options.kernel.as_deref());
         let executor = match memory {
-            ModelMemory::Cpu(model) => Executor::Cpu(Box::new(CpuPlan::new(program.clone(), model, options.checked))),
+            ModelMemory::Cpu(model) => {
+                Executor::Cpu(Box::new(CpuPlan::new(program.clone(), model, options.checked, kernel)))
+            }
             ModelMemory::Gpu(gpu, model) => {
-                let kernel = options.kernel.as_deref();
                 Executor::Gpu(Box::new(GpuPlan::new(gpu, program.clone(), model, options.checked, kernel)?))
             }
         };
@@ -302,7 +307,7 @@ impl Plan {
         };
         let layers = self.program.steps.iter().zip(times).enumerate().map(|(index, (step, milliseconds))| {
             let kernel = match &self.executor {
-                Executor::Cpu(_) => step.op.name().to_owned(),
+                Executor::Cpu(plan) => plan.kernel_of_step(index).to_owned(),
                 Executor::Gpu(plan) => {
                     let mut names = plan.kernels_of_step(index);
                     names.dedup();

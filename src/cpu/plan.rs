@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Instant;
 
-use super::{View, resize, run, update};
+use super::scratch::Scratch;
+use super::{Algorithm, View, resize, run, update};
 use crate::error::Result;
 use crate::ops::{Crop, Filter, Normalization, RunState};
 use crate::program::{Place, Program, Step, Storage, ValueId, plan_memory};
@@ -48,12 +49,22 @@ pub(crate) struct CpuPlan {
     program: Arc<Program>,
     locations: Vec<Location>,
     memory: Vec<Vec<f32>>,
+    /// How each step's convolution is computed; of no meaning for other steps.
+    algorithms: Vec<Option<Algorithm>>,
+    scratch: Scratch,
     /// Whether memory is filled with NaN before each run, so that a value read before it is written shows.
     checked: bool,
 }
 
 impl CpuPlan {
-    pub fn new(program: Arc<Program>, model: &CpuModel, checked: bool) -> Self {
+    /// `kernel` is the name of an [`Algorithm`] to be used wherever it can be; others are ignored.
+    pub fn new(program: Arc<Program>, model: &CpuModel, checked: bool, kernel: Option<&str>) -> Self {
+        let forced = Algorithm::ALL.into_iter().find(|algorithm| Some(algorithm.name()) == kernel);
+        let algorithm = |step: &Step| {
+            let output = &program.values[step.outputs[0]].shape;
+            Algorithm::of(&step.op, &program.shapes(&step.inputs), output, forced)
+        };
+        let algorithms = program.steps.iter().map(algorithm).collect();
         let (places, slots) = plan_memory(&program);
         let mut memory: Vec<Vec<f32>> = slots.into_iter().map(|length| vec![0.0; length]).collect();
         let locations = program
@@ -72,7 +83,12 @@ impl CpuPlan {
                 }
             })
             .collect();
-        CpuPlan { program, locations, memory, checked }
+        CpuPlan { program, locations, memory, algorithms, scratch: Scratch::new(checked), checked }
+    }
+
+    /// The name of a step's kernel: the operation's where there is no choice.
+    pub fn kernel_of_step(&self, step: usize) -> &'static str {
+        self.algorithms[step].map_or(self.program.steps[step].op.name(), Algorithm::name)
     }
 
     pub fn write(&mut self, value: ValueId, data: &[f32]) {
@@ -112,18 +128,18 @@ impl CpuPlan {
         if self.checked {
             self.poison();
         }
-        program.steps.iter().for_each(|step| self.run_step(step, state));
+        program.steps.iter().enumerate().for_each(|(index, step)| self.run_step(index, step, state));
     }
 
     /// Runs once; the milliseconds of every step.
     pub fn profile(&mut self, state: &RunState) -> Vec<f64> {
         let program = self.program.clone();
-        let timed = |step: &Step| {
+        let timed = |(index, step): (usize, &Step)| {
             let start = Instant::now();
-            self.run_step(step, state);
+            self.run_step(index, step, state);
             start.elapsed().as_secs_f64() * 1e3
         };
-        program.steps.iter().map(timed).collect()
+        program.steps.iter().enumerate().map(timed).collect()
     }
 
     fn poison(&mut self) {
@@ -137,11 +153,11 @@ impl CpuPlan {
         }
     }
 
-    fn run_step(&mut self, step: &Step, state: &RunState) {
-        if step.op.in_place().is_empty() { self.run_apart(step, state) } else { self.run_in_place(step, state) }
+    fn run_step(&mut self, index: usize, step: &Step, state: &RunState) {
+        if step.op.in_place().is_empty() { self.run_apart(index, step, state) } else { self.run_in_place(step, state) }
     }
 
-    fn run_apart(&mut self, step: &Step, state: &RunState) {
+    fn run_apart(&mut self, index: usize, step: &Step, state: &RunState) {
         let program = self.program.clone();
         let owned: Vec<usize> = step
             .outputs
@@ -170,7 +186,8 @@ impl CpuPlan {
             .collect();
         let mut outputs: Vec<&mut [f32]> =
             taken.iter_mut().zip(&step.outputs).map(|(memory, &v)| &mut memory[..program.values[v].len()]).collect();
-        run(&step.op, state, &inputs, &mut outputs);
+        let algorithm = self.algorithms[index].unwrap_or(Algorithm::Im2col);
+        run(&step.op, algorithm, state, &inputs, &mut outputs, &self.scratch);
         drop(inputs);
         drop(guards);
         for (index, memory) in owned.into_iter().zip(taken) {
