@@ -3,11 +3,14 @@
 
 use std::ops::Range;
 
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::View;
 use super::matmul::{Matrix, matmul};
+use super::microkernel::{Product, blocks};
 use super::scratch::Scratch;
+use super::shared_output::SharedOutput;
 use crate::ops::Conv2d;
 
 /// Values of unfolded columns per band: 2 MiB.
@@ -63,26 +66,31 @@ impl Unfold<'_> {
 
     /// Columns of this band: `[rows, band]`.
     fn unfold(&self, x: &[f32], band: &Range<usize>, columns: &mut [f32]) {
+        let rows = columns.par_chunks_mut(band.len()).take(self.rows()).enumerate();
+        rows.for_each(|(row, out)| self.unfold_row(x, row, band, out));
+    }
+
+    /// One row of the columns.
+    #[inline]
+    fn unfold_row(&self, x: &[f32], row: usize, band: &Range<usize>, out: &mut [f32]) {
         let (w, stride) = (self.input[1] as isize, self.op.stride[1] as isize);
-        columns.par_chunks_mut(band.len()).take(self.rows()).enumerate().for_each(|(row, out)| {
-            self.stretches(row, band, |place, line, left| {
-                let out = &mut out[place];
-                let Some(line) = line else { return out.fill(0.0) };
-                let line = &x[line..line + self.input[1]];
-                let (before, inside) = inside(out.len(), left, stride, w);
-                out[..before].fill(0.0);
-                out[before + inside..].fill(0.0);
-                if inside > 0 {
-                    let first = (left + before as isize * stride) as usize;
-                    if stride == 1 {
-                        out[before..before + inside].copy_from_slice(&line[first..first + inside]);
-                    } else {
-                        for (i, value) in out[before..before + inside].iter_mut().enumerate() {
-                            *value = line[first + i * stride as usize];
-                        }
+        self.stretches(row, band, |place, line, left| {
+            let out = &mut out[place];
+            let Some(line) = line else { return out.fill(0.0) };
+            let line = &x[line..line + self.input[1]];
+            let (before, inside) = inside(out.len(), left, stride, w);
+            out[..before].fill(0.0);
+            out[before + inside..].fill(0.0);
+            if inside > 0 {
+                let first = (left + before as isize * stride) as usize;
+                if stride == 1 {
+                    out[before..before + inside].copy_from_slice(&line[first..first + inside]);
+                } else {
+                    for (i, value) in out[before..before + inside].iter_mut().enumerate() {
+                        *value = line[first + i * stride as usize];
                     }
                 }
-            });
+            }
         });
     }
 
@@ -143,28 +151,95 @@ fn unfold_of<'a>(op: &'a Conv2d, [images, channels, h, w]: [usize; 4], output: [
     Unfold { op, channels, input: [h, w], output, images }
 }
 
+/// Output pixels that a task works on at once, rows of their columns, and filters.
+const PIXELS: usize = 192;
+const ROWS: usize = 128;
+const FILTERS: usize = 64;
+
 pub(super) fn forward(op: &Conv2d, x: View, weight: View, bias: &[f32], y: &mut [f32], scratch: &Scratch) {
-    let [images, channels, h, w] = x.nchw();
-    let filters = bias.len();
-    let Ok(output) = op.output_size([h, w]) else { unreachable!("checked by the shape rule") };
-    let unfold = unfold_of(op, [images, channels, h, w], output);
-    let (rows, pixels) = (unfold.rows(), unfold.pixels());
-    for band in unfold.bands() {
-        scratch.with((rows + filters) * band.len(), |memory| {
-            let (columns, product) = memory.split_at_mut(rows * band.len());
-            unfold.unfold(x.data, &band, columns);
-            matmul(product, Matrix::new(weight.data, filters, rows), Matrix::new(columns, rows, band.len()), false);
-            for (place, image, within) in unfold.pieces(&band) {
-                let planes = &mut y[image * filters * pixels..(image + 1) * filters * pixels];
-                planes.par_chunks_mut(pixels).enumerate().for_each(|(filter, plane)| {
-                    let sums = &product[filter * band.len()..][place.clone()];
-                    for (y, sum) in plane[within.clone()].iter_mut().zip(sums) {
-                        let value = sum + bias[filter];
-                        *y = if op.relu && value < 0.0 { 0.0 } else { value };
-                    }
-                });
-            }
+    let Ok(output) = op.output_size([x.nchw()[2], x.nchw()[3]]) else { unreachable!("checked by the shape rule") };
+    let unfold = unfold_of(op, x.nchw(), output);
+    let all = unfold.images * unfold.pixels();
+    let filter_blocks = bias.len().div_ceil(FILTERS);
+    let y = SharedOutput::new(y);
+    let arch = Arch::new();
+    (0..all.div_ceil(PIXELS) * filter_blocks).into_par_iter().for_each(|task| {
+        let (first, filter) = (task / filter_blocks * PIXELS, task % filter_blocks * FILTERS);
+        scratch.with(PIXELS * (ROWS + FILTERS + 1), |memory| {
+            arch.dispatch(Multiply {
+                unfold: &unfold,
+                x: x.data,
+                weight: weight.data,
+                bias,
+                y,
+                pixels: first..all.min(first + PIXELS),
+                filters: filter..bias.len().min(filter + FILTERS),
+                memory,
+            });
         });
+    });
+}
+
+/// The output of some filters at some pixels.
+struct Multiply<'a> {
+    unfold: &'a Unfold<'a>,
+    x: &'a [f32],
+    weight: &'a [f32],
+    bias: &'a [f32],
+    y: SharedOutput<'a>,
+    pixels: Range<usize>,
+    filters: Range<usize>,
+    memory: &'a mut [f32],
+}
+
+impl WithSimd for Multiply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Multiply { unfold, x, weight, bias, y, pixels, filters, memory } = self;
+        let (inner, lanes) = (unfold.rows(), S::F32_LANES);
+        let (columns, memory) = memory.split_at_mut(PIXELS * ROWS);
+        let (line, product) = memory.split_at_mut(PIXELS);
+        line.fill(0.0);
+        let vectors = pixels.len().div_ceil(lanes);
+        for start in (0..inner).step_by(ROWS) {
+            let count = ROWS.min(inner - start);
+            for row in 0..count {
+                unfold.unfold_row(x, start + row, &pixels, line);
+                for (first, vectors) in blocks(vectors) {
+                    let to = &mut columns[(first * count + row * vectors) * lanes..][..vectors * lanes];
+                    for (to, from) in to.iter_mut().zip(&line[first * lanes..]) {
+                        *to = *from;
+                    }
+                }
+            }
+            for (first, vectors) in blocks(vectors) {
+                let block = Product {
+                    a: &weight[filters.start * inner + start..],
+                    a_stride: inner,
+                    b: &columns[first * count * lanes..],
+                    c: &mut product[first * lanes..],
+                    c_stride: PIXELS,
+                    rows: filters.len(),
+                    inner: count,
+                    vectors,
+                    accumulate: start > 0,
+                };
+                block.run(simd);
+            }
+        }
+        for (product, filter) in product.chunks_exact(PIXELS).zip(filters) {
+            for (place, image, within) in unfold.pieces(&pixels) {
+                let plane = (image * bias.len() + filter) * unfold.pixels();
+                // SAFETY: no two tasks have both a filter and a pixel in common.
+                let y = unsafe { y.part(plane + within.start..plane + within.end) };
+                for (y, sum) in y.iter_mut().zip(&product[place]) {
+                    let value = sum + bias[filter];
+                    *y = if unfold.op.relu && value < 0.0 { 0.0 } else { value };
+                }
+            }
+        }
     }
 }
 

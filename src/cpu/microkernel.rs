@@ -6,23 +6,33 @@ use pulp::Simd;
 const ROWS: usize = 8;
 
 /// How many of `left` vectors the next block takes: 3 use the registers best, and a single one is not left over.
-pub(super) fn block_width(left: usize) -> usize {
+fn block_width(left: usize) -> usize {
     if left >= 3 && left != 4 { 3 } else { left.min(2) }
+}
+
+/// How a row of vectors is cut into blocks: where each begins, and how many vectors it has.
+pub(super) fn blocks(vectors: usize) -> impl Iterator<Item = (usize, usize)> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let block = (start, block_width(vectors - start));
+        start += block.1;
+        (block.1 > 0).then_some(block)
+    })
 }
 
 /// The matrices of a product `c = a · b` or `c += a · b`.
 pub(super) struct Product<'a> {
-    /// `[rows, inner]`, a row every `a_stride` values. Rows are read up to the next multiple of 8.
+    /// `[rows, inner]`, a row every `a_stride` values.
     pub a: &'a [f32],
     pub a_stride: usize,
     /// `[inner, vectors · lanes]`, without gaps.
     pub b: &'a [f32],
-    /// `[rows, ..]`, a row every `c_stride` values. Rows are written up to the next multiple of 8.
+    /// `[rows, vectors · lanes]`, a row every `c_stride` values.
     pub c: &'a mut [f32],
     pub c_stride: usize,
     pub rows: usize,
     pub inner: usize,
-    /// The width of `b` in vectors: what [`block_width`] gives.
+    /// The width of `b` in vectors, 1 to 3: that of one of [`blocks`].
     pub vectors: usize,
     pub accumulate: bool,
 }
@@ -43,10 +53,17 @@ impl Product<'_> {
     #[inline(always)]
     fn blocks<S: Simd, const R: usize, const V: usize>(self, simd: S) {
         let b = &self.b[..self.inner * V * S::F32_LANES];
-        for row in (0..self.rows).step_by(R) {
+        let mut row = 0;
+        while row < self.rows {
             let a = &self.a[row * self.a_stride..];
             let c = &mut self.c[row * self.c_stride..];
-            block::<S, R, V>(simd, (a, self.a_stride), b, (c, self.c_stride), self.inner, self.accumulate);
+            if self.rows - row >= R {
+                block::<S, R, V>(simd, (a, self.a_stride), b, (c, self.c_stride), self.inner, self.accumulate);
+                row += R;
+            } else {
+                block::<S, 1, V>(simd, (a, self.a_stride), b, (c, self.c_stride), self.inner, self.accumulate);
+                row += 1;
+            }
         }
     }
 }

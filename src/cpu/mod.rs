@@ -17,6 +17,7 @@ mod relu;
 pub(crate) mod resize;
 mod scratch;
 mod sgd;
+mod shared_output;
 mod softmax;
 mod transforms;
 mod winograd;

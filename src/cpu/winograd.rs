@@ -11,8 +11,9 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::microkernel::{Product, block_width};
+use super::microkernel::{Product, blocks};
 use super::scratch::Scratch;
+use super::shared_output::SharedOutput;
 use super::transforms::Transform;
 
 /// Channels whose filters are transformed at once. With the next two it sets the working set of a core, 1 MiB.
@@ -100,44 +101,6 @@ impl Tiling {
     }
 }
 
-/// The pieces of a block's vectors that [`Product`] takes one by one: where each begins, and how many vectors it has.
-fn pieces(vectors: usize) -> impl Iterator<Item = (usize, usize)> {
-    let mut start = 0;
-    std::iter::from_fn(move || {
-        let piece = (start, block_width(vectors - start));
-        start += piece.1;
-        (piece.1 > 0).then_some(piece)
-    })
-}
-
-/// Output that several threads write to, each to other places.
-#[derive(Clone, Copy)]
-struct SharedOutput<'a> {
-    data: &'a [std::cell::UnsafeCell<f32>],
-}
-
-// SAFETY: `row` is the only way to the values, and who calls it vouches that no other thread has the same ones.
-unsafe impl Sync for SharedOutput<'_> {}
-// SAFETY: as above.
-unsafe impl Send for SharedOutput<'_> {}
-
-impl<'a> SharedOutput<'a> {
-    fn new(data: &'a mut [f32]) -> Self {
-        let length = data.len();
-        // SAFETY: an `UnsafeCell<f32>` lies in memory as an `f32` does, and the borrow of `data` goes on.
-        SharedOutput { data: unsafe { std::slice::from_raw_parts(data.as_mut_ptr().cast(), length) } }
-    }
-
-    /// # Safety
-    /// Of the slices that live at the same time, none may overlap.
-    #[expect(clippy::mut_from_ref, reason = "the values are in cells")]
-    unsafe fn row(&self, range: Range<usize>) -> &'a mut [f32] {
-        let cells = &self.data[range];
-        // SAFETY: the bounds were checked, and the caller vouches for the absence of aliases.
-        unsafe { std::slice::from_raw_parts_mut(cells.as_ptr().cast_mut().cast(), cells.len()) }
-    }
-}
-
 /// Tiles of `M`×`M` outputs from `P`×`P` inputs.
 pub(super) fn forward<T: Transform<P, M>, const P: usize, const M: usize>(
     conv: &Convolution,
@@ -211,7 +174,7 @@ fn transform_input<S: Simd, T: Transform<P, M>, const P: usize, const M: usize>(
         let [from, to] =
             [channels.start, channels.end].map(|channel| before + input_length(P * P, channel, band[index].width));
         // SAFETY: the pieces lie one behind the other.
-        let v = unsafe { v.row(from..to) };
+        let v = unsafe { v.part(from..to) };
         let transform = std::marker::PhantomData;
         simd.vectorize(TransformInput::<T, P, M> { conv, tiling, x, block: &band[index], channels, v, transform });
     });
@@ -231,6 +194,8 @@ struct TransformInput<'a, T, const P: usize, const M: usize> {
 const MOST_LANES: usize = 16;
 /// Columns of a run's input in a row of scratch memory: those of `TILES` tiles of 4, and room for a whole vector.
 const LINE: usize = 4 * TILES + 64;
+/// A row above or below the input.
+static ZEROS: [f32; LINE] = [0.0; LINE];
 /// Tiles of a staged row, and room for a whole vector.
 const STAGE: usize = TILES + 32;
 
@@ -242,7 +207,7 @@ impl<T: Transform<P, M>, const P: usize, const M: usize> WithSimd for TransformI
         let TransformInput { conv, tiling, x, block, channels, v, .. } = self;
         let [h, w] = conv.input;
         let lanes = S::F32_LANES;
-        let mut lines = [[0.0f32; LINE]; P];
+        let (mut lines, mut last) = ([[0.0f32; LINE]; P], [[0.0f32; LINE]; P]);
         let mut planar = [[0.0f32; STAGE]; M];
         let mut stage = [[[0.0f32; STAGE]; P]; P];
         let count = channels.len();
@@ -250,32 +215,37 @@ impl<T: Transform<P, M>, const P: usize, const M: usize> WithSimd for TransformI
             for run in tiling.runs(block) {
                 let tiles = run.columns.len();
                 let length = M * tiles + 2;
-                let plane = &x[(run.image * conv.channels + channel) * h * w..][..h * w];
-                // The rows of the input with zeros around them.
                 let left = (M * run.columns.start) as isize - conv.padding[1] as isize;
                 let before = (-left).clamp(0, length as isize) as usize;
                 let inside = (w as isize - left).clamp(before as isize, length as isize) as usize;
-                for (i, line) in lines.iter_mut().enumerate() {
-                    let line = &mut line[..length];
-                    match (M * run.row + i).checked_sub(conv.padding[0]).filter(|&y| y < h) {
-                        Some(y) if inside > before => {
-                            line[..before].fill(0.0);
-                            let first = y * w + (left + before as isize) as usize;
-                            line[before..inside].copy_from_slice(&plane[first..first + inside - before]);
-                            line[inside..].fill(0.0);
-                        }
-                        _ => line.fill(0.0),
+                // Down the columns that lie within the input; the others stay zero.
+                let first = (left + before as isize) as usize;
+                let rounded = (inside - before).next_multiple_of(lanes);
+                let mut rows = [&ZEROS[..]; P];
+                for (i, (row, last)) in rows.iter_mut().zip(&mut last).enumerate() {
+                    if let Some(y) = (M * run.row + i).checked_sub(conv.padding[0]).filter(|&y| y < h)
+                        && inside > before
+                    {
+                        let start = ((run.image * conv.channels + channel) * h + y) * w + first;
+                        // What comes behind the row is overwritten below; at the very end of the input nothing does.
+                        *row = x.get(start..start + rounded).unwrap_or_else(|| {
+                            last[..inside - before].copy_from_slice(&x[start..start + inside - before]);
+                            last
+                        });
                     }
                 }
-                // Down the columns, in place.
-                for start in (0..length).step_by(lanes) {
+                for start in (0..rounded).step_by(lanes) {
                     let mut d = [simd.splat_f32s(0.0); P];
                     for i in 0..P {
-                        d[i] = load::<S>(&lines[i][start..]);
+                        d[i] = load::<S>(&rows[i][start..]);
                     }
                     for (line, value) in lines.iter_mut().zip(T::input(simd, d)) {
-                        store::<S>(&mut line[start..], value);
+                        store::<S>(&mut line[before + start..], value);
                     }
+                }
+                for line in &mut lines {
+                    line[..before].fill(0.0);
+                    line[inside..length].fill(0.0);
                 }
                 // Along the rows, with tiles side by side.
                 for (i, line) in lines.iter().enumerate() {
@@ -297,7 +267,7 @@ impl<T: Transform<P, M>, const P: usize, const M: usize> WithSimd for TransformI
             }
             for (point, stage) in stage.as_flattened().iter().enumerate() {
                 let v = &mut v[point * (count * block.width + GAP)..][..count * block.width];
-                for (first, vectors) in pieces(block.width / lanes) {
+                for (first, vectors) in blocks(block.width / lanes) {
                     let piece = &mut v[(first * count + index * vectors) * lanes..][..vectors * lanes];
                     for vector in 0..vectors {
                         store::<S>(&mut piece[vector * lanes..], load::<S>(&stage[(first + vector) * lanes..]));
@@ -372,7 +342,7 @@ impl<T: Transform<P, M>, const P: usize, const M: usize> WithSimd for Multiply<'
             let v = &self.v[input_length(P * P, start, width)..];
             for point in 0..P * P {
                 let v = &v[point * (count * width + GAP)..][..count * width];
-                for (first, vectors) in pieces(width / lanes) {
+                for (first, vectors) in blocks(width / lanes) {
                     let product = Product {
                         a: &self.u[point * (FILTERS * CHANNELS + GAP)..][..FILTERS * CHANNELS],
                         a_stride: CHANNELS,
@@ -466,7 +436,7 @@ impl<T: Transform<P, M>, const P: usize, const M: usize> Multiply<'_, T, P, M> {
                 let first = plane + (M * run.row + i) * w;
                 let columns = M * run.columns.start..w.min(M * run.columns.end);
                 // SAFETY: no two blocks have a tile in common, and no two tasks a block and a filter.
-                let line = unsafe { self.y.row(first + columns.start..first + columns.end) };
+                let line = unsafe { self.y.part(first + columns.start..first + columns.end) };
                 let tiles = run.columns.len().next_multiple_of(MOST_LANES);
                 let mut planes = [&stage[0][..tiles]; M];
                 for (plane, stage) in planes.iter_mut().zip(stage) {
