@@ -28,6 +28,9 @@ pub(crate) use plan::{CpuModel, CpuPlan};
 use crate::ops::{Op, RunState};
 use scratch::Scratch;
 
+/// Values that a thread takes at a time where each is computed on its own.
+const PART: usize = 1 << 14;
+
 /// What an operation reads: a shape and its values.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {

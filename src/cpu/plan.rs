@@ -11,7 +11,8 @@ use crate::ops::{Crop, Filter, Normalization, RunState};
 use crate::program::{Place, Program, Step, Storage, ValueId, plan_memory};
 use crate::tensor::{Parameters, Tensor};
 
-type Shared = Arc<RwLock<Vec<f32>>>;
+/// The inner reference is shared with the tensor that the parameter came from, until training changes it.
+type Shared = Arc<RwLock<Arc<Vec<f32>>>>;
 
 /// Parameters in host memory, shared by the plans that use them.
 pub(crate) struct CpuModel {
@@ -20,20 +21,20 @@ pub(crate) struct CpuModel {
 
 impl CpuModel {
     pub fn new(parameters: &Parameters) -> Self {
-        let shared = |t: &Tensor| (t.shape().to_vec(), Arc::new(RwLock::new(t.data().to_vec())));
+        let shared = |t: &Tensor| (t.shape().to_vec(), Arc::new(RwLock::new(t.shared())));
         CpuModel { parameters: parameters.iter().map(|(name, t)| (name.clone(), shared(t))).collect() }
     }
 
     pub fn parameters(&self) -> Result<Parameters> {
         let copy = |(name, (shape, data)): (&String, &(Vec<usize>, Shared))| {
-            Ok((name.clone(), Tensor::new(shape.clone(), read(data).clone())?))
+            Ok((name.clone(), Tensor::from_shared(shape.clone(), read(data).clone())?))
         };
         self.parameters.iter().map(copy).collect()
     }
 }
 
 /// A poisoned lock only says that another thread panicked; the numbers are still numbers.
-fn read(data: &Shared) -> RwLockReadGuard<'_, Vec<f32>> {
+fn read(data: &Shared) -> RwLockReadGuard<'_, Arc<Vec<f32>>> {
     data.read().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -95,7 +96,8 @@ impl CpuPlan {
         match &self.locations[value] {
             Location::Memory(index) => self.memory[*index][..data.len()].copy_from_slice(data),
             Location::Shared(shared) => {
-                shared.write().unwrap_or_else(PoisonError::into_inner).copy_from_slice(data);
+                let mut values = shared.write().unwrap_or_else(PoisonError::into_inner);
+                Arc::make_mut(&mut values).copy_from_slice(data);
             }
         }
     }
@@ -104,7 +106,7 @@ impl CpuPlan {
         let length = self.program.values[value].len();
         match &self.locations[value] {
             Location::Memory(index) => self.memory[*index][..length].to_vec(),
-            Location::Shared(shared) => read(shared).clone(),
+            Location::Shared(shared) => read(shared).to_vec(),
         }
     }
 
@@ -165,7 +167,7 @@ impl CpuPlan {
             .filter_map(|&v| if let Location::Memory(index) = self.locations[v] { Some(index) } else { None })
             .collect();
         let mut taken: Vec<Vec<f32>> = owned.iter().map(|&index| std::mem::take(&mut self.memory[index])).collect();
-        let guards: Vec<Option<RwLockReadGuard<'_, Vec<f32>>>> = step
+        let guards: Vec<Option<RwLockReadGuard<'_, Arc<Vec<f32>>>>> = step
             .inputs
             .iter()
             .map(|&v| if let Location::Shared(shared) = &self.locations[v] { Some(read(shared)) } else { None })
@@ -211,7 +213,8 @@ impl CpuPlan {
                 Location::Memory(_) => update(&step.op, state, parameter, gradient, &mut memory),
                 Location::Shared(shared) => {
                     let mut parameter = shared.write().unwrap_or_else(PoisonError::into_inner);
-                    update(&step.op, state, &mut parameter, gradient, &mut memory);
+                    let parameter: &mut Vec<f32> = Arc::make_mut(&mut parameter);
+                    update(&step.op, state, parameter, gradient, &mut memory);
                 }
             }
         }
