@@ -76,7 +76,7 @@ fn run(
         (Op::AdaptiveAvgPool2dBackward(op, size), [dy], [dx]) => {
             adaptive_avg_pool2d::backward(op, *size, *dy, dx);
         }
-        (Op::Dense(op), [x, weight, bias], [y]) => dense::forward(op, *x, *weight, bias.data, y),
+        (Op::Dense(op), [x, weight, bias], [y]) => dense::forward(op, *x, *weight, bias.data, y, scratch),
         (Op::DenseBackwardInput(..), [dy, weight], [dx]) => dense::backward_input(*dy, *weight, dx),
         (Op::DenseBackwardWeight(_), [x, dy], [dweight, dbias]) => dense::backward_weight(*x, *dy, dweight, dbias),
         (Op::Softmax, [x], [y]) => softmax::forward(*x, y),
