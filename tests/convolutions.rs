@@ -100,7 +100,7 @@ fn every_algorithm_gets_every_shape_right() {
         let [h, w] = padding.map(|padding| side(&mut random, padding));
         // Now and then more than a block of channels or filters.
         let many = |random: &mut Random, often: usize| {
-            if number % 15 == often { 60 + random.below(90) } else { 1 + random.below(20) }
+            if number % 15 == often { 100 + random.below(80) } else { 1 + random.below(20) }
         };
         let shape = [1 + random.below(3), many(&mut random, 0), h, w];
         let filters = many(&mut random, 1);

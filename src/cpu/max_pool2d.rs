@@ -42,11 +42,11 @@ pub(super) fn forward(op: &MaxPool2d, x: View, y: &mut [f32]) {
     });
 }
 
-/// [`first_maximum`]'s order: the later one only if it is greater or no number.
 fn larger(first: f32, second: f32) -> f32 {
     if second_wins(first, second) { second } else { first }
 }
 
+/// [`first_maximum`]'s order: the later one only if it is greater or no number.
 fn second_wins(first: f32, second: f32) -> bool {
     second > first || second.is_nan()
 }

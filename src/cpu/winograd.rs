@@ -16,10 +16,10 @@ use super::scratch::Scratch;
 use super::shared_output::SharedOutput;
 use super::transforms::Transform;
 
-/// Channels whose filters are transformed at once. With the next two it sets the working set of a core, 1 MiB.
-const CHANNELS: usize = 64;
+/// Channels whose filters are transformed at once. With the next two it sets what a core works on, 0.6 MB.
+const CHANNELS: usize = 128;
 /// Filters of a block.
-const FILTERS: usize = 32;
+const FILTERS: usize = 16;
 /// The most tiles of a block.
 const TILES: usize = 128;
 /// Values between the matrices of two points: were they a power of two apart, all would fall into the same lines of a
@@ -156,7 +156,7 @@ fn start_of(before: &[Block], points: usize, channels: usize) -> usize {
     before.iter().map(|block| input_length(points, channels, block.width)).sum()
 }
 
-/// The transformed input of some blocks: `[block][64 channels][point][piece of vectors][channel][tile]`.
+/// The transformed input of some blocks: `[block][CHANNELS][point][vectors of a product][channel][tile]`.
 fn transform_input<S: Simd, T: Transform<P, M>, const P: usize, const M: usize>(
     simd: S,
     conv: &Convolution,
@@ -369,7 +369,7 @@ impl<T: Transform<P, M>, const P: usize, const M: usize> Multiply<'_, T, P, M> {
     #[inline(always)]
     fn transform_filters<S: Simd>(&mut self, simd: S, channels: Range<usize>) {
         let (conv, lanes) = (self.conv, S::F32_LANES);
-        // In which steps filters and channels follow each other.
+        // How far apart filters and channels lie.
         let (of_filter, of_channel) = if conv.backward { (9, 9 * conv.filters) } else { (9 * conv.channels, 9) };
         let mut taps = [[0.0f32; MOST_LANES]; 9];
         for start in (0..channels.len()).step_by(lanes) {
