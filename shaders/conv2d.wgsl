@@ -1,10 +1,10 @@
 // 2-D convolution and its two gradients, over NCHW tensors and OIHW weights.
 //
 //   direct           one invocation makes 8 filters × 4 neighbouring pixels of y: few channels
-//   blocked          one invocation makes 8 filters × 8×8 pixels, for 3×3 filters with step 1: software adapters
-//   gemm             y as a matrix product, filters × pixels, tiles in workgroup memory (implicit GEMM)
-//   gemm_input       dx the same way: channels × pixels, a sum over filters and places in the filter
-//   gemm_weight      dweight: filters × places in the filter, a sum over pixels
+//   gemm             y, and dx, as a product of matrices, tiles in workgroup memory (implicit GEMM)
+//   gemm_weight      dweight, the same way
+//   pack             the filters, in the order in which gemm reads them
+//   sum_parts        the sum of what was made in parts of the inner dimension
 //   bias_gradient    dbias: a sum over pixels
 //
 // A dispatch may see a part only of the images or filters; the offsets say where its parts begin in the bindings.
@@ -47,10 +47,6 @@ override RELU: bool = false;
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
 
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dx: array<f32>;
-
-@group(0) @binding(2) var<storage, read> gradient: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dweight: array<f32>;
 @group(0) @binding(2) var<storage, read_write> dbias: array<f32>;
 
 fn kernel_height() -> u32 { return select(KERNEL, params.kernel_height, KERNEL == 0u); }
@@ -122,427 +118,378 @@ fn direct(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
     }
 }
 
-
-// --------------------------------------------------------------------------------------------------------- blocked
-//
-// Every value lies in a register of its own and no array is indexed, so that a compiler without loop unrolling keeps
-// them there.
-
-// Ten neighbouring values of one row of x.
-struct Line {
-    a: vec4<f32>,
-    b: vec4<f32>,
-    c: vec2<f32>,
-}
-
-// The columns of such a row, and whether they exist.
-struct Columns {
-    a: vec4<i32>,
-    b: vec4<i32>,
-    c: vec2<i32>,
-}
-
-// The ten rows of x that eight rows of y see.
-struct Window {
-    row0: Line,
-    row1: Line,
-    row2: Line,
-    row3: Line,
-    row4: Line,
-    row5: Line,
-    row6: Line,
-    row7: Line,
-    row8: Line,
-    row9: Line,
-}
-
-// Eight neighbouring values of one row of y.
-struct Strip {
-    a: vec4<f32>,
-    b: vec4<f32>,
-}
-
-// Eight rows of them, of one filter.
-struct Block {
-    row0: Strip,
-    row1: Strip,
-    row2: Strip,
-    row3: Strip,
-    row4: Strip,
-    row5: Strip,
-    row6: Strip,
-    row7: Strip,
-}
-
-fn x_or_zero(line: u32, column: i32, row_exists: bool) -> f32 {
-    let exists = row_exists && column >= 0 && column < i32(params.width);
-    return select(0.0, x[select(params.x_offset, line + u32(column), exists)], exists);
-}
-
-fn line_at(plane: u32, iy: i32, at: Columns) -> Line {
-    let exists = iy >= 0 && iy < i32(params.height);
-    let line = plane + u32(max(iy, 0)) * params.width;
-    return Line(
-        vec4<f32>(
-            x_or_zero(line, at.a.x, exists),
-            x_or_zero(line, at.a.y, exists),
-            x_or_zero(line, at.a.z, exists),
-            x_or_zero(line, at.a.w, exists),
-        ),
-        vec4<f32>(
-            x_or_zero(line, at.b.x, exists),
-            x_or_zero(line, at.b.y, exists),
-            x_or_zero(line, at.b.z, exists),
-            x_or_zero(line, at.b.w, exists),
-        ),
-        vec2<f32>(x_or_zero(line, at.c.x, exists), x_or_zero(line, at.c.y, exists)),
-    );
-}
-
-// Adds what one row of a filter makes of one row of x.
-fn add_row(sum: Strip, w: vec3<f32>, line: Line) -> Strip {
-    let a = fma(vec4<f32>(w.x), line.a, sum.a);
-    let b = fma(vec4<f32>(w.x), line.b, sum.b);
-    let a1 = fma(vec4<f32>(w.y), vec4<f32>(line.a.yzw, line.b.x), a);
-    let b1 = fma(vec4<f32>(w.y), vec4<f32>(line.b.yzw, line.c.x), b);
-    return Strip(
-        fma(vec4<f32>(w.z), vec4<f32>(line.a.zw, line.b.xy), a1),
-        fma(vec4<f32>(w.z), vec4<f32>(line.b.zw, line.c.xy), b1),
-    );
-}
-
-// Adds what one channel of a filter, whose weights begin at `at`, makes of a window.
-fn add_channel(sum: Block, at: u32, see: Window) -> Block {
-    let top = vec3<f32>(weight[at], weight[at + 1u], weight[at + 2u]);
-    let middle = vec3<f32>(weight[at + 3u], weight[at + 4u], weight[at + 5u]);
-    let bottom = vec3<f32>(weight[at + 6u], weight[at + 7u], weight[at + 8u]);
-    return Block(
-        add_row(add_row(add_row(sum.row0, top, see.row0), middle, see.row1), bottom, see.row2),
-        add_row(add_row(add_row(sum.row1, top, see.row1), middle, see.row2), bottom, see.row3),
-        add_row(add_row(add_row(sum.row2, top, see.row2), middle, see.row3), bottom, see.row4),
-        add_row(add_row(add_row(sum.row3, top, see.row3), middle, see.row4), bottom, see.row5),
-        add_row(add_row(add_row(sum.row4, top, see.row4), middle, see.row5), bottom, see.row6),
-        add_row(add_row(add_row(sum.row5, top, see.row5), middle, see.row6), bottom, see.row7),
-        add_row(add_row(add_row(sum.row6, top, see.row6), middle, see.row7), bottom, see.row8),
-        add_row(add_row(add_row(sum.row7, top, see.row7), middle, see.row8), bottom, see.row9),
-    );
-}
-
-fn store_value(at: u32, ox: u32, value: f32) {
-    if (ox < params.out_width) { y[at + ox] = activate(value); }
-}
-
-fn store_strip(strip: Strip, at: u32, oy: u32, ox: u32, b: f32) {
-    if (oy >= params.out_height) { return; }
-    let line = at + oy * params.out_width;
-    store_value(line, ox, strip.a.x + b);
-    store_value(line, ox + 1u, strip.a.y + b);
-    store_value(line, ox + 2u, strip.a.z + b);
-    store_value(line, ox + 3u, strip.a.w + b);
-    store_value(line, ox + 4u, strip.b.x + b);
-    store_value(line, ox + 5u, strip.b.y + b);
-    store_value(line, ox + 6u, strip.b.z + b);
-    store_value(line, ox + 7u, strip.b.w + b);
-}
-
-fn store_block(block: Block, image: u32, filter_index: u32, oy: u32, ox: u32) {
-    if (filter_index >= params.filters) { return; }
-    let at = params.y_offset + image * params.y_image + filter_index * params.out_height * params.out_width;
-    let b = bias[params.bias_offset + filter_index];
-    store_strip(block.row0, at, oy, ox, b);
-    store_strip(block.row1, at, oy + 1u, ox, b);
-    store_strip(block.row2, at, oy + 2u, ox, b);
-    store_strip(block.row3, at, oy + 3u, ox, b);
-    store_strip(block.row4, at, oy + 4u, ox, b);
-    store_strip(block.row5, at, oy + 5u, ox, b);
-    store_strip(block.row6, at, oy + 6u, ox, b);
-    store_strip(block.row7, at, oy + 7u, ox, b);
-}
-
-@compute @workgroup_size(32)
-fn blocked(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    // Blocks of 8 × 8 pixels, then groups of 8 filters, counted in one row; along z: images.
-    let across = (params.out_width + 7u) / 8u;
-    let blocks = across * ((params.out_height + 7u) / 8u);
-    let index = (group.x + params.first_group) * 32u + local;
-    let first = index / blocks * 8u;
-    if (first >= params.filters) { return; }
-    let ox = index % across * 8u;
-    let oy = index % blocks / across * 8u;
-
-    let size = params.channels * 9u;
-    // Filters past the last repeat it, and are not stored.
-    let rows_a = params.weight_offset + min(vec4<u32>(first) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.filters - 1u)) * size;
-    let rows_b = params.weight_offset + min(vec4<u32>(first) + vec4<u32>(4u, 5u, 6u, 7u), vec4<u32>(params.filters - 1u)) * size;
-    let left = i32(ox) - i32(params.padding_x);
-    let top = i32(oy) - i32(params.padding_y);
-    let at = Columns(left + vec4<i32>(0, 1, 2, 3), left + vec4<i32>(4, 5, 6, 7), left + vec2<i32>(8, 9));
-    var s0: Block;
-    var s1: Block;
-    var s2: Block;
-    var s3: Block;
-    var s4: Block;
-    var s5: Block;
-    var s6: Block;
-    var s7: Block;
-    for (var c = 0u; c < params.channels; c++) {
-        let plane = params.x_offset + (group.z * params.channels + c) * params.height * params.width;
-        let see = Window(
-            line_at(plane, top, at),
-            line_at(plane, top + 1, at),
-            line_at(plane, top + 2, at),
-            line_at(plane, top + 3, at),
-            line_at(plane, top + 4, at),
-            line_at(plane, top + 5, at),
-            line_at(plane, top + 6, at),
-            line_at(plane, top + 7, at),
-            line_at(plane, top + 8, at),
-            line_at(plane, top + 9, at),
-        );
-        s0 = add_channel(s0, rows_a.x + c * 9u, see);
-        s1 = add_channel(s1, rows_a.y + c * 9u, see);
-        s2 = add_channel(s2, rows_a.z + c * 9u, see);
-        s3 = add_channel(s3, rows_a.w + c * 9u, see);
-        s4 = add_channel(s4, rows_b.x + c * 9u, see);
-        s5 = add_channel(s5, rows_b.y + c * 9u, see);
-        s6 = add_channel(s6, rows_b.z + c * 9u, see);
-        s7 = add_channel(s7, rows_b.w + c * 9u, see);
-    }
-    store_block(s0, group.z, first, oy, ox);
-    store_block(s1, group.z, first + 1u, oy, ox);
-    store_block(s2, group.z, first + 2u, oy, ox);
-    store_block(s3, group.z, first + 3u, oy, ox);
-    store_block(s4, group.z, first + 4u, oy, ox);
-    store_block(s5, group.z, first + 5u, oy, ox);
-    store_block(s6, group.z, first + 6u, oy, ox);
-    store_block(s7, group.z, first + 7u, oy, ox);
-}
-
 // ------------------------------------------------------------------------------------------------------------ gemm
 //
-// 64 invocations make a tile of 64 × 64, each 8 × 8 of it, in steps of 16 along the inner dimension. Tiles lie in
-// workgroup memory as [inner][row or column / 4]. A vec4 is always written by one invocation: two that wrote
-// components of the same one would race.
+// A product of matrices, rows × columns, where the columns are places of a grid in each of some images, and the inner
+// dimension is made of planes of x and the taps that are read in each:
+//
+//                  rows       columns                  planes     taps                    is read
+//   y              filters    pixels of y              channels   places in a filter      x
+//   dx             channels   pixels of x              filters    places in a filter      dy
+//   dweight        filters    places in the filters    images     pixels of y             x
+//
+// (In dx, at a step of s, pixels whose places differ by a multiple of s see the same places of the filters: each of the
+// s × s such grids is a product of its own.) Place `at` of the grid meets, with tap `t`, the value at
+// origin + at · step + t · direction of a plane, or zero outside of it.
+//
+// A workgroup makes a tile of TILE × TILE in steps of 8 along the inner dimension: each invocation fetches one vec4 of
+// either side, and makes 8 × 8 of a tile of 128, or 4 × 8 of one of 64 (which takes half the registers). Tiles lie in
+// workgroup memory as [half][inner][row or column / 4]: while one half is multiplied, the other is filled, so that a
+// step needs one barrier. A vec4 is always written by one invocation: two that wrote components of the same one would
+// race.
 
-const TILE: u32 = 64u;
-const STEP: u32 = 16u;
-const QUADS: u32 = 16u;
+struct Product {
+    images: u32,
+    grid_height: u32,
+    grid_width: u32,
+    rows: u32,
+    planes: u32,
+    taps_y: u32,
+    taps_x: u32,
+    // The planes that are read: their size, and the values between two of them, and between those of two images.
+    height: u32,
+    width: u32,
+    plane: u32,
+    image: u32,
+    x_offset: u32,
+    origin_y: i32,
+    origin_x: i32,
+    step_y: i32,
+    step_x: i32,
+    direction_y: i32,
+    direction_x: i32,
+    // Values between neighbours in the other factor.
+    weight_offset: u32,
+    weight_row: u32,
+    weight_plane: u32,
+    weight_y: u32,
+    weight_x: u32,
+    // Where the packed weights begin, in vec4s.
+    packed_offset: u32,
+    // The result.
+    y_offset: u32,
+    y_image: u32,
+    y_row: u32,
+    y_y: u32,
+    y_x: u32,
+    bias_offset: u32,
+    has_bias: u32,
+    relu: u32,
+    // Whether the result is added to what is there.
+    accumulate: u32,
+    // How much of the inner dimension (planes in `gemm`, taps of all planes in `gemm_weight`) each workgroup along z
+    // takes, and the values between their results.
+    part: u32,
+    y_part: u32,
+    parts: u32,
+    // First workgroup along x, for grids of more than 65,535.
+    first_group: u32,
+}
 
-var<workgroup> a_tile: array<vec4<f32>, 256>;
-var<workgroup> b_tile: array<vec4<f32>, 256>;
+@group(0) @binding(0) var<uniform> product: Product;
+@group(0) @binding(2) var<storage, read> packed: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> packing: array<vec4<f32>>;
 
-fn multiply(sums: ptr<function, array<vec4<f32>, 16>>, local: u32) {
-    let row = local / 8u * 2u;
-    let column = local % 8u * 2u;
-    for (var k = 0u; k < STEP; k++) {
-        let a0 = a_tile[k * QUADS + row];
-        let a1 = a_tile[k * QUADS + row + 1u];
-        let b0 = b_tile[k * QUADS + column];
-        let b1 = b_tile[k * QUADS + column + 1u];
-        (*sums)[0] += a0.x * b0;
-        (*sums)[1] += a0.x * b1;
-        (*sums)[2] += a0.y * b0;
-        (*sums)[3] += a0.y * b1;
-        (*sums)[4] += a0.z * b0;
-        (*sums)[5] += a0.z * b1;
-        (*sums)[6] += a0.w * b0;
-        (*sums)[7] += a0.w * b1;
+override TILE: u32 = 128u;
+
+const STEP: u32 = 8u;
+override INVOCATIONS: u32 = 2u * TILE;
+override QUADS: u32 = TILE / 4u;
+// Row quads of one invocation, whose rows lie ROWS quads apart; the two column quads lie COLUMNS apart.
+override ROW_QUADS: u32 = TILE / 64u;
+override ROWS: u32 = QUADS / ROW_QUADS;
+override COLUMNS: u32 = QUADS / 2u;
+override HALF: u32 = STEP * QUADS;
+
+var<workgroup> a_tile: array<vec4<f32>, 2u * HALF>;
+var<workgroup> b_tile: array<vec4<f32>, 2u * HALF>;
+
+// One row of a tile of each side. The sums of a quad of rows and one of columns lie side by side, four vec4s.
+fn multiply_row(sums: ptr<function, array<vec4<f32>, 16>>, a_row: u32, b_row: u32) {
+    let a0 = a_tile[a_row];
+    let b0 = b_tile[b_row];
+    let b1 = b_tile[b_row + COLUMNS];
+    (*sums)[0] += a0.x * b0;
+    (*sums)[1] += a0.y * b0;
+    (*sums)[2] += a0.z * b0;
+    (*sums)[3] += a0.w * b0;
+    (*sums)[4] += a0.x * b1;
+    (*sums)[5] += a0.y * b1;
+    (*sums)[6] += a0.z * b1;
+    (*sums)[7] += a0.w * b1;
+    if (ROW_QUADS == 2u) {
+        let a1 = a_tile[a_row + ROWS];
         (*sums)[8] += a1.x * b0;
-        (*sums)[9] += a1.x * b1;
-        (*sums)[10] += a1.y * b0;
-        (*sums)[11] += a1.y * b1;
-        (*sums)[12] += a1.z * b0;
-        (*sums)[13] += a1.z * b1;
-        (*sums)[14] += a1.w * b0;
+        (*sums)[9] += a1.y * b0;
+        (*sums)[10] += a1.z * b0;
+        (*sums)[11] += a1.w * b0;
+        (*sums)[12] += a1.x * b1;
+        (*sums)[13] += a1.y * b1;
+        (*sums)[14] += a1.z * b1;
         (*sums)[15] += a1.w * b1;
     }
 }
 
-// The place of a pixel of a plane of this width, counted through all images: image, row, column.
-fn pixel_at(index: u32, height: u32, width: u32) -> vec3<u32> {
-    let plane = height * width;
-    let within = index % plane;
-    return vec3<u32>(index / plane, within / width, within % width);
+fn multiply(sums: ptr<function, array<vec4<f32>, 16>>, half: u32, local: u32) {
+    let a = half + local / COLUMNS;
+    let b = half + local % COLUMNS;
+    multiply_row(sums, a, b);
+    multiply_row(sums, a + QUADS, b + QUADS);
+    multiply_row(sums, a + 2u * QUADS, b + 2u * QUADS);
+    multiply_row(sums, a + 3u * QUADS, b + 3u * QUADS);
+    multiply_row(sums, a + 4u * QUADS, b + 4u * QUADS);
+    multiply_row(sums, a + 5u * QUADS, b + 5u * QUADS);
+    multiply_row(sums, a + 6u * QUADS, b + 6u * QUADS);
+    multiply_row(sums, a + 7u * QUADS, b + 7u * QUADS);
 }
 
-// A place in a filter, counted through its channels: channel, row, column.
-fn tap_at(index: u32) -> vec3<u32> {
-    return pixel_at(index, kernel_height(), kernel_width());
+fn columns() -> u32 { return product.images * product.grid_height * product.grid_width; }
+
+// A place of the grid, counted through all images: image, row, column. One past the last is the last.
+fn place_at(index: u32) -> vec3<u32> {
+    let at = min(index, columns() - 1u);
+    let within = at % (product.grid_height * product.grid_width);
+    return vec3<u32>(at / (product.grid_height * product.grid_width), within / product.grid_width, within % product.grid_width);
 }
 
-// The value of x that place `tap` of a filter meets at pixel `at` of y.
-fn x_at(tap: vec3<u32>, at: vec3<u32>) -> f32 {
-    let iy = i32(at.y * params.stride_y + tap.y) - i32(params.padding_y);
-    let ix = i32(at.z * params.stride_x + tap.z) - i32(params.padding_x);
-    if (iy < 0 || iy >= i32(params.height) || ix < 0 || ix >= i32(params.width)) { return 0.0; }
-    return x[params.x_offset + ((at.x * params.channels + tap.x) * params.height + u32(iy)) * params.width + u32(ix)];
+// The place after `at`, or `at` itself if it is the last.
+fn next_place(at: vec3<u32>) -> vec3<u32> {
+    if (at.z + 1u < product.grid_width) { return vec3<u32>(at.xy, at.z + 1u); }
+    if (at.y + 1u < product.grid_height) { return vec3<u32>(at.x, at.y + 1u, 0u); }
+    if (at.x + 1u < product.images) { return vec3<u32>(at.x + 1u, 0u, 0u); }
+    return at;
 }
 
+// Where place `at` of the grid lies in the first plane, in rows and columns.
+fn origin_of(at: vec3<u32>) -> vec2<i32> {
+    return vec2<i32>(product.origin_y, product.origin_x) + vec2<i32>(at.yz) * vec2<i32>(product.step_y, product.step_x);
+}
+
+fn is_inside(at: vec2<i32>) -> bool {
+    return u32(at.x) < product.height && u32(at.y) < product.width;
+}
+
+// The index in x of what place `at` of the grid meets with a tap in the first plane; of its neighbour if there is none.
+fn index_of(image: u32, at: vec2<i32>) -> u32 {
+    let near = vec2<u32>(clamp(at, vec2<i32>(0), vec2<i32>(i32(product.height) - 1, i32(product.width) - 1)));
+    return product.x_offset + image * product.image + near.x * product.width + near.y;
+}
+
+fn x_quad(at: vec4<u32>, exists: vec4<bool>) -> vec4<f32> {
+    return select(vec4<f32>(), vec4<f32>(x[at.x], x[at.y], x[at.z], x[at.w]), exists);
+}
+
+fn store_sum(row: u32, at: u32, value: f32) {
+    let place = at + row * product.y_row;
+    var sum = value;
+    if (product.accumulate != 0u) { sum += y[place]; }
+    if (product.has_bias != 0u) { sum += bias[product.bias_offset + row]; }
+    // Not max(): a NaN must stay one.
+    y[place] = select(sum, 0.0, product.relu != 0u && sum < 0.0);
+}
+
+fn store_row(row: u32, at: vec4<u32>, count: u32, values: vec4<f32>) {
+    if (row >= product.rows) { return; }
+    if (count > 0u) { store_sum(row, at.x, values.x); }
+    if (count > 1u) { store_sum(row, at.y, values.y); }
+    if (count > 2u) { store_sum(row, at.z, values.z); }
+    if (count > 3u) { store_sum(row, at.w, values.w); }
+}
+
+fn place_in_y(at: vec3<u32>) -> u32 {
+    return product.y_offset + at.x * product.y_image + at.y * product.y_y + at.z * product.y_x;
+}
+
+// Stores the sums of one column quad: the first `count` columns, which begin at these places in the first row.
+fn store(sums: ptr<function, array<vec4<f32>, 16>>, quad: u32, row: u32, at: vec4<u32>, count: u32) {
+    let second = quad == 1u;
+    store_row(row, at, count, select((*sums)[0], (*sums)[4], second));
+    store_row(row + 1u, at, count, select((*sums)[1], (*sums)[5], second));
+    store_row(row + 2u, at, count, select((*sums)[2], (*sums)[6], second));
+    store_row(row + 3u, at, count, select((*sums)[3], (*sums)[7], second));
+    if (ROW_QUADS == 2u) {
+        store_row(row + 4u * ROWS, at, count, select((*sums)[8], (*sums)[12], second));
+        store_row(row + 4u * ROWS + 1u, at, count, select((*sums)[9], (*sums)[13], second));
+        store_row(row + 4u * ROWS + 2u, at, count, select((*sums)[10], (*sums)[14], second));
+        store_row(row + 4u * ROWS + 3u, at, count, select((*sums)[11], (*sums)[15], second));
+    }
+}
+
+// Rows, planes and steps of the packed weights: [tap][plane][row / 4], planes filled up with zeros to a multiple of 8.
+fn packed_rows() -> u32 { return (product.rows + 3u) / 4u; }
+fn packed_planes() -> u32 { return (product.planes + STEP - 1u) / STEP * STEP; }
+
+// 8 inner places × 8 row quads per workgroup, so that both sides see whole stretches of memory.
 @compute @workgroup_size(64)
+fn pack(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let taps = product.taps_y * product.taps_x;
+    // Counted as in the weights: taps run fastest.
+    let inner = (group.x + product.first_group) * 8u + local % 8u;
+    let quad = group.y * 8u + local / 8u;
+    if (inner >= packed_planes() * taps || quad >= packed_rows()) { return; }
+    let plane = inner / taps;
+    let tap = inner % taps;
+    let at = product.weight_offset + plane * product.weight_plane
+        + tap / product.taps_x * product.weight_y + tap % product.taps_x * product.weight_x;
+    var values = vec4<f32>();
+    if (plane < product.planes) {
+        let rows = quad * 4u + vec4<u32>(0u, 1u, 2u, 3u);
+        let places = at + min(rows, vec4<u32>(product.rows - 1u)) * product.weight_row;
+        let found = vec4<f32>(weight[places.x], weight[places.y], weight[places.z], weight[places.w]);
+        values = select(vec4<f32>(), found, rows < vec4<u32>(product.rows));
+    }
+    packing[product.packed_offset + (tap * packed_planes() + plane) * packed_rows() + quad] = values;
+}
+
+// The planes run in the hot loop: for each tap, where it meets x is found once.
+@compute @workgroup_size(INVOCATIONS)
 fn gemm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let filter_size = params.channels * kernel_height() * kernel_width();
-    let plane = params.out_height * params.out_width;
-    let pixels = params.images * plane;
-    let first_pixel = (group.x + params.first_group) * TILE;
-    let first_filter = group.y * TILE;
+    let k = local / QUADS;
+    let first_place = place_at((group.x + product.first_group) * TILE + local % QUADS * 4u);
+    let first_plane = group.z * product.part;
+    let planes = min(first_plane + product.part, product.planes);
+    let a_step = STEP * packed_rows();
+    let a_quad = product.packed_offset + min(group.y * QUADS + local % QUADS, packed_rows() - 1u);
+    let b_step = STEP * product.plane;
+    let b_last = (planes - 1u) * product.plane;
 
-    // This invocation always fetches the same four pixels.
-    var at: array<vec3<u32>, 4>;
-    for (var p = 0u; p < 4u; p++) {
-        at[p] = pixel_at(min(first_pixel + local % QUADS * 4u + p, pixels - 1u), params.out_height, params.out_width);
-    }
     var sums: array<vec4<f32>, 16>;
-    for (var start = 0u; start < filter_size; start += STEP) {
-        for (var i = 0u; i < 4u; i++) {
-            let ka = local % STEP;
-            let quad = local / STEP + 4u * i;
-            var a = vec4<f32>();
-            for (var f = 0u; f < 4u; f++) {
-                let row = first_filter + quad * 4u + f;
-                if (row < params.filters && start + ka < filter_size) {
-                    a[f] = weight[params.weight_offset + row * filter_size + start + ka];
+    var half = 0u;
+    for (var tap_y = 0u; tap_y < product.taps_y; tap_y++) {
+        for (var tap_x = 0u; tap_x < product.taps_x; tap_x++) {
+            let shift = vec2<i32>(i32(tap_y) * product.direction_y, i32(tap_x) * product.direction_x);
+            let place1 = next_place(first_place);
+            let place2 = next_place(place1);
+            let place3 = next_place(place2);
+            let at0 = origin_of(first_place) + shift;
+            let at1 = origin_of(place1) + shift;
+            let at2 = origin_of(place2) + shift;
+            let at3 = origin_of(place3) + shift;
+            let inside = vec4<bool>(is_inside(at0), is_inside(at1), is_inside(at2), is_inside(at3));
+            let at = vec4<u32>(
+                index_of(first_place.x, at0),
+                index_of(place1.x, at1),
+                index_of(place2.x, at2),
+                index_of(place3.x, at3),
+            );
+            var a_at = a_quad + ((tap_y * product.taps_x + tap_x) * packed_planes() + first_plane + k) * packed_rows();
+            var b_at = (first_plane + k) * product.plane;
+            var a = packed[a_at];
+            var b = x_quad(at + min(b_at, b_last), inside & vec4<bool>(first_plane + k < planes));
+            for (var plane = first_plane; plane < planes; plane += STEP) {
+                a_tile[half + local] = a;
+                b_tile[half + local] = b;
+                workgroupBarrier();
+                a_at += a_step;
+                b_at += b_step;
+                if (plane + STEP < planes) {
+                    a = packed[a_at];
+                    b = x_quad(at + min(b_at, b_last), inside & vec4<bool>(plane + STEP + k < planes));
                 }
+                multiply(&sums, half, local);
+                half ^= HALF;
             }
-            a_tile[ka * QUADS + quad] = a;
-            let kb = local / QUADS + 4u * i;
-            var b = vec4<f32>();
-            if (start + kb < filter_size) {
-                let tap = tap_at(start + kb);
-                b = vec4<f32>(x_at(tap, at[0]), x_at(tap, at[1]), x_at(tap, at[2]), x_at(tap, at[3]));
-            }
-            b_tile[kb * QUADS + local % QUADS] = b;
         }
-        workgroupBarrier();
-        multiply(&sums, local);
-        workgroupBarrier();
     }
-    for (var p = 0u; p < 8u; p++) {
-        let pixel = first_pixel + local % 8u * 8u + p;
-        if (pixel >= pixels) { break; }
-        let base = params.y_offset + pixel / plane * params.y_image + pixel % plane;
-        for (var f = 0u; f < 8u; f++) {
-            let row = first_filter + local / 8u * 8u + f;
-            if (row >= params.filters) { break; }
-            y[base + row * plane] = activate(sums[f * 2u + p / 4u][p % 4u] + bias[params.bias_offset + row]);
-        }
+    let row = group.y * TILE + local / COLUMNS * 4u;
+    for (var i = 0u; i < 2u; i++) {
+        let column = (group.x + product.first_group) * TILE + (local % COLUMNS + i * COLUMNS) * 4u;
+        let at0 = place_at(column);
+        let at1 = next_place(at0);
+        let at2 = next_place(at1);
+        let at3 = next_place(at2);
+        let at = vec4<u32>(place_in_y(at0), place_in_y(at1), place_in_y(at2), place_in_y(at3));
+        store(&sums, i, row, at + group.z * product.y_part, columns() - min(column, columns()));
     }
 }
 
-// The value of dy that reaches pixel `at` of x through place `tap` of a filter (here tap.x is the filter).
-fn dy_at(tap: vec3<u32>, at: vec3<u32>) -> f32 {
-    let sy = i32(at.y + params.padding_y) - i32(tap.y);
-    let sx = i32(at.z + params.padding_x) - i32(tap.z);
-    if (sy < 0 || sx < 0 || u32(sy) % params.stride_y != 0u || u32(sx) % params.stride_x != 0u) { return 0.0; }
-    let oy = u32(sy) / params.stride_y;
-    let ox = u32(sx) / params.stride_x;
-    if (oy >= params.out_height || ox >= params.out_width) { return 0.0; }
-    return dy[params.y_offset + at.x * params.y_image + (tap.x * params.out_height + oy) * params.out_width + ox];
+// A column that no tap brings into x.
+const NOWHERE: i32 = 0x40000000;
+
+fn channel_quads() -> u32 { return (product.images + 3u) / 4u; }
+
+// The first of four neighbouring channels at one place of the filters: channel, row, column.
+fn channels_at(quad: u32) -> vec3<u32> {
+    let places = product.grid_height * product.grid_width;
+    let place = min(quad / channel_quads(), places - 1u);
+    return vec3<u32>(quad % channel_quads() * 4u, place / product.grid_width, place % product.grid_width);
 }
 
-@compute @workgroup_size(64)
-fn gemm_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let taps = kernel_height() * kernel_width();
-    let inner = params.filters * taps;
-    let plane = params.height * params.width;
-    let pixels = params.images * plane;
-    let first_pixel = (group.x + params.first_group) * TILE;
-    let first_channel = group.y * TILE;
-
-    var at: array<vec3<u32>, 4>;
-    for (var p = 0u; p < 4u; p++) {
-        at[p] = pixel_at(min(first_pixel + local % QUADS * 4u + p, pixels - 1u), params.height, params.width);
-    }
-    var sums: array<vec4<f32>, 16>;
-    for (var start = 0u; start < inner; start += STEP) {
-        for (var i = 0u; i < 4u; i++) {
-            let ka = local % STEP;
-            let quad = local / STEP + 4u * i;
-            var a = vec4<f32>();
-            let index = start + ka;
-            for (var c = 0u; c < 4u; c++) {
-                let channel = first_channel + quad * 4u + c;
-                if (channel < params.channels && index < inner) {
-                    a[c] = weight[params.weight_offset + (index / taps * params.channels + channel) * taps + index % taps];
-                }
-            }
-            a_tile[ka * QUADS + quad] = a;
-            let kb = local / QUADS + 4u * i;
-            var b = vec4<f32>();
-            if (start + kb < inner) {
-                let tap = tap_at(start + kb);
-                b = vec4<f32>(dy_at(tap, at[0]), dy_at(tap, at[1]), dy_at(tap, at[2]), dy_at(tap, at[3]));
-            }
-            b_tile[kb * QUADS + local % QUADS] = b;
-        }
-        workgroupBarrier();
-        multiply(&sums, local);
-        workgroupBarrier();
-    }
-    for (var p = 0u; p < 8u; p++) {
-        let pixel = first_pixel + local % 8u * 8u + p;
-        if (pixel >= pixels) { break; }
-        let base = params.x_offset + pixel / plane * params.channels * plane + pixel % plane;
-        for (var c = 0u; c < 8u; c++) {
-            let channel = first_channel + local / 8u * 8u + c;
-            if (channel >= params.channels) { break; }
-            let before = select(0.0, dx[base + channel * plane], params.accumulate != 0u);
-            dx[base + channel * plane] = before + sums[c * 2u + p / 4u][p % 4u];
-        }
-    }
-}
-
-@compute @workgroup_size(64)
+// The taps of a row run in the hot loop, row after row of all planes, and the other factor is read as it lies. Columns
+// are channels here, at one place of the filters after the other: four neighbours see the same place of x, of which only
+// the column must be found again in each step.
+@compute @workgroup_size(INVOCATIONS)
 fn gemm_weight(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let filter_size = params.channels * kernel_height() * kernel_width();
-    let plane = params.out_height * params.out_width;
-    let pixels = params.images * plane;
-    let first_tap = (group.x + params.first_group) * TILE;
-    let first_filter = group.y * TILE;
+    let k = local / QUADS;
+    let channels = channels_at((group.x + product.first_group) * QUADS + local % QUADS);
+    let origin = origin_of(channels);
+    let row = group.y * TILE + local % QUADS * 4u;
+    let taps = product.taps_x;
+    let width = product.width;
+    let image = product.image;
+    let last = product.x_offset + product.planes * product.plane - 1u;
+    let b_step = i32(STEP) * product.direction_x;
 
-    var taps: array<vec3<u32>, 4>;
-    for (var t = 0u; t < 4u; t++) {
-        taps[t] = tap_at(min(first_tap + local % QUADS * 4u + t, filter_size - 1u));
-    }
+    let start = group.z * product.part;
+    let end = min(start + product.part, product.planes * product.taps_y);
     var sums: array<vec4<f32>, 16>;
-    for (var start = 0u; start < pixels; start += STEP) {
-        for (var i = 0u; i < 4u; i++) {
-            let ka = local % STEP;
-            let quad = local / STEP + 4u * i;
-            var a = vec4<f32>();
-            if (start + ka < pixels) {
-                let pixel = start + ka;
-                let base = params.y_offset + pixel / plane * params.y_image + pixel % plane;
-                for (var f = 0u; f < 4u; f++) {
-                    let row = first_filter + quad * 4u + f;
-                    if (row < params.filters) {
-                        a[f] = gradient[base + row * plane];
-                    }
-                }
-            }
-            a_tile[ka * QUADS + quad] = a;
-            let kb = local / QUADS + 4u * i;
-            var b = vec4<f32>();
-            if (start + kb < pixels) {
-                let at = pixel_at(start + kb, params.out_height, params.out_width);
-                b = vec4<f32>(x_at(taps[0], at), x_at(taps[1], at), x_at(taps[2], at), x_at(taps[3], at));
-            }
-            b_tile[kb * QUADS + local % QUADS] = b;
-        }
-        workgroupBarrier();
-        multiply(&sums, local);
-        workgroupBarrier();
-    }
-    for (var t = 0u; t < 8u; t++) {
-        let tap = first_tap + local % 8u * 8u + t;
-        if (tap >= filter_size) { break; }
-        for (var f = 0u; f < 8u; f++) {
-            let row = first_filter + local / 8u * 8u + f;
-            if (row >= params.filters) { break; }
-            let at = params.weight_offset + row * filter_size + tap;
-            let before = select(0.0, dweight[at], params.accumulate != 0u);
-            dweight[at] = before + sums[f * 2u + t / 4u][t % 4u];
+    var half = 0u;
+    for (var line = start; line < end; line++) {
+        let plane = line / product.taps_y;
+        let tap_y = line % product.taps_y;
+        let iy = origin.x + i32(tap_y) * product.direction_y;
+        let from_column = select(NOWHERE, origin.y, u32(iy) < product.height);
+        // May lie before x, but not where a tap is inside.
+        let at = product.x_offset + channels.x * image + plane * product.plane + u32(iy) * width + u32(origin.y);
+        let rows = min(row + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(product.rows - 1u)) * product.weight_row
+            + (product.weight_offset + plane * product.weight_plane + tap_y * taps);
+        var tap = k;
+        var b_at = i32(k) * product.direction_x;
+        for (var step = 0u; step < taps; step += STEP) {
+            let places = rows + min(tap, taps - 1u);
+            let a = vec4<f32>(weight[places.x], weight[places.y], weight[places.z], weight[places.w]);
+            let inside = tap < taps && u32(from_column + b_at) < width;
+            let near = select(product.x_offset, at + u32(b_at), inside);
+            let b = vec4<f32>(
+                x[near],
+                x[min(near + image, last)],
+                x[min(near + 2u * image, last)],
+                x[min(near + 3u * image, last)],
+            );
+            a_tile[half + local] = a;
+            b_tile[half + local] = select(vec4<f32>(), b, inside);
+            workgroupBarrier();
+            tap += STEP;
+            b_at += b_step;
+            multiply(&sums, half, local);
+            half ^= HALF;
         }
     }
+    let first_row = group.y * TILE + local / COLUMNS * 4u;
+    for (var i = 0u; i < 2u; i++) {
+        let quad = (group.x + product.first_group) * QUADS + local % COLUMNS + i * COLUMNS;
+        let first = channels_at(quad);
+        let at = place_in_y(first) + group.z * product.y_part + vec4<u32>(0u, 1u, 2u, 3u) * product.y_image;
+        let exists = quad < channel_quads() * product.grid_height * product.grid_width;
+        store(&sums, i, first_row, at, select(0u, product.images - first.x, exists));
+    }
+}
+
+// Adds the results of the parts of the inner dimension, the first part first.
+@compute @workgroup_size(64)
+fn sum_parts(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let index = (group.x + product.first_group) * 64u + local;
+    let area = product.grid_height * product.grid_width;
+    let image = index / (product.rows * area);
+    if (image >= product.images) { return; }
+    var sum = x[product.x_offset + index];
+    for (var part = 1u; part < product.parts; part++) {
+        sum += x[product.x_offset + part * product.y_part + index];
+    }
+    let row = index / area % product.rows;
+    let place = index % area;
+    let at = vec3<u32>(image, place / product.grid_width, place % product.grid_width);
+    store_sum(row, place_in_y(at), sum);
 }
 
 // ------------------------------------------------------------------------------------------------------------ bias

@@ -1,8 +1,10 @@
 // Fully connected layers and their gradients, as products of matrices with any strides.
 //
-//   rows     y = act(a · bᵀ + bias) for a few rows of a: one workgroup reads one row of b once (bound by bandwidth)
-//   matmul   c = act(a · b + bias), tiles in workgroup memory
-//   columns  sums of columns (dbias)
+//   rows        y = act(a · bᵀ + bias) for a few rows of a: each row of b is read once (bound by bandwidth)
+//   rows_quads  the same where rows are made of whole vec4s: four rows of b per workgroup
+//   matmul      c = act(a · b + bias), tiles in workgroup memory
+//   sum_parts   the sum of what matmul made in parts of the inner dimension
+//   columns     sums of columns (dbias)
 
 struct Params {
     rows: u32,
@@ -23,6 +25,10 @@ struct Params {
     has_bias: u32,
     relu: u32,
     first_group: u32,
+    // How much of the inner dimension each workgroup along z takes, the values between their results, and their number.
+    part: u32,
+    c_part: u32,
+    parts: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -31,8 +37,11 @@ struct Params {
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read_write> c: array<f32>;
 
-fn store(row: u32, column: u32, sum: f32) {
-    let at = params.c_offset + row * params.c_row + column;
+@group(0) @binding(1) var<storage, read> a_quads: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> b_quads: array<vec4<f32>>;
+
+fn store(row: u32, column: u32, part: u32, sum: f32) {
+    let at = params.c_offset + part * params.c_part + row * params.c_row + column;
     var value = sum;
     if (params.accumulate != 0u) { value += c[at]; }
     if (params.has_bias != 0u) { value += bias[params.bias_offset + column]; }
@@ -67,68 +76,170 @@ fn rows(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     workgroupBarrier();
     if (local < ROWS && first + local <= last) {
-        store(first + local, column, partial[0][local]);
+        store(first + local, column, 0u, partial[0][local]);
+    }
+}
+
+var<workgroup> partials: array<mat4x4<f32>, 64>;
+
+@compute @workgroup_size(64)
+fn rows_quads(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let column = (group.x + params.first_group) * 4u;
+    let first = group.y * ROWS;
+    // Rows and columns past the last repeat it, and are not stored.
+    let next = vec4<u32>(0u, 1u, 2u, 3u);
+    let a_at = (params.a_offset + min(first + next, vec4<u32>(params.rows - 1u)) * params.a_row) / 4u;
+    let b_at = (params.b_offset + min(column + next, vec4<u32>(params.columns - 1u)) * params.b_column) / 4u;
+    // By columns: four rows each.
+    var sum0 = vec4<f32>();
+    var sum1 = vec4<f32>();
+    var sum2 = vec4<f32>();
+    var sum3 = vec4<f32>();
+    for (var k = local; k < params.inner / 4u; k += 64u) {
+        let b0 = b_quads[b_at.x + k];
+        let b1 = b_quads[b_at.y + k];
+        let b2 = b_quads[b_at.z + k];
+        let b3 = b_quads[b_at.w + k];
+        let rows = mat4x4<f32>(a_quads[a_at.x + k], a_quads[a_at.y + k], a_quads[a_at.z + k], a_quads[a_at.w + k]);
+        sum0 += b0 * rows;
+        sum1 += b1 * rows;
+        sum2 += b2 * rows;
+        sum3 += b3 * rows;
+    }
+    partials[local] = mat4x4<f32>(sum0, sum1, sum2, sum3);
+    for (var half = 32u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if (local < half) { partials[local] += partials[local + half]; }
+    }
+    workgroupBarrier();
+    if (local < 16u && first + local % 4u < params.rows && column + local / 4u < params.columns) {
+        store(first + local % 4u, column + local / 4u, 0u, partials[0][local / 4u][local % 4u]);
     }
 }
 
 // ---------------------------------------------------------------------------------------------------------- matmul
 //
-// 64 invocations make a tile of 32 × 32, each 4 × 4 of it, in steps of 16 along the inner dimension.
+// A workgroup makes a tile of TILE × TILE in steps of 8 along the inner dimension: each invocation fetches one vec4 of
+// either side, and makes 8 × 8 of a tile of 128, or 4 × 8 of one of 64 (which takes half the registers). Tiles lie in
+// workgroup memory as [half][inner][row or column / 4]: while one half is multiplied, the other is filled, so that a
+// step needs one barrier.
 
-const TILE: u32 = 32u;
-const STEP: u32 = 16u;
-const QUADS: u32 = 8u;
+override TILE: u32 = 128u;
 
-var<workgroup> a_tile: array<vec4<f32>, 128>;
-var<workgroup> b_tile: array<vec4<f32>, 128>;
+const STEP: u32 = 8u;
+override INVOCATIONS: u32 = 2u * TILE;
+override QUADS: u32 = TILE / 4u;
+// Row quads of one invocation, whose rows lie ROW_STEP quads apart; the two column quads lie COLUMN_STEP apart.
+override ROW_QUADS: u32 = TILE / 64u;
+override ROW_STEP: u32 = QUADS / ROW_QUADS;
+override COLUMN_STEP: u32 = QUADS / 2u;
+override HALF: u32 = STEP * QUADS;
 
-fn a_at(row: u32, k: u32) -> f32 {
-    if (row >= params.rows || k >= params.inner) { return 0.0; }
-    return a[params.a_offset + row * params.a_row + k * params.a_inner];
+var<workgroup> a_tile: array<vec4<f32>, 2u * HALF>;
+var<workgroup> b_tile: array<vec4<f32>, 2u * HALF>;
+
+// One row of a tile of each side. The sums of a quad of rows and one of columns lie side by side, four vec4s.
+fn multiply_row(sums: ptr<function, array<vec4<f32>, 16>>, a_row: u32, b_row: u32) {
+    let a0 = a_tile[a_row];
+    let b0 = b_tile[b_row];
+    let b1 = b_tile[b_row + COLUMN_STEP];
+    (*sums)[0] += a0.x * b0;
+    (*sums)[1] += a0.y * b0;
+    (*sums)[2] += a0.z * b0;
+    (*sums)[3] += a0.w * b0;
+    (*sums)[4] += a0.x * b1;
+    (*sums)[5] += a0.y * b1;
+    (*sums)[6] += a0.z * b1;
+    (*sums)[7] += a0.w * b1;
+    if (ROW_QUADS == 2u) {
+        let a1 = a_tile[a_row + ROW_STEP];
+        (*sums)[8] += a1.x * b0;
+        (*sums)[9] += a1.y * b0;
+        (*sums)[10] += a1.z * b0;
+        (*sums)[11] += a1.w * b0;
+        (*sums)[12] += a1.x * b1;
+        (*sums)[13] += a1.y * b1;
+        (*sums)[14] += a1.z * b1;
+        (*sums)[15] += a1.w * b1;
+    }
 }
 
-fn b_at(k: u32, column: u32) -> f32 {
-    if (column >= params.columns || k >= params.inner) { return 0.0; }
-    return b[params.b_offset + k * params.b_inner + column * params.b_column];
+fn store_quad(row: u32, column: u32, part: u32, sums: vec4<f32>) {
+    if (row >= params.rows) { return; }
+    if (column < params.columns) { store(row, column, part, sums.x); }
+    if (column + 1u < params.columns) { store(row, column + 1u, part, sums.y); }
+    if (column + 2u < params.columns) { store(row, column + 2u, part, sums.z); }
+    if (column + 3u < params.columns) { store(row, column + 3u, part, sums.w); }
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(INVOCATIONS)
 fn matmul(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let k = local / QUADS;
+    let next = local % QUADS * 4u + vec4<u32>(0u, 1u, 2u, 3u);
+    // Rows and columns past the last repeat it, and are not stored.
+    let rows = params.a_offset + min(group.y * TILE + next, vec4<u32>(params.rows - 1u)) * params.a_row;
     let first_column = (group.x + params.first_group) * TILE;
-    let first_row = group.y * TILE;
-    let row = local / 8u;
-    let column = local % 8u;
-    var sum0 = vec4<f32>();
-    var sum1 = vec4<f32>();
-    var sum2 = vec4<f32>();
-    var sum3 = vec4<f32>();
-    for (var start = 0u; start < params.inner; start += STEP) {
-        for (var i = local; i < STEP * QUADS; i += 64u) {
-            let k = start + i / QUADS;
-            let m = first_row + i % QUADS * 4u;
-            let n = first_column + i % QUADS * 4u;
-            a_tile[i] = vec4<f32>(a_at(m, k), a_at(m + 1u, k), a_at(m + 2u, k), a_at(m + 3u, k));
-            b_tile[i] = vec4<f32>(b_at(k, n), b_at(k, n + 1u), b_at(k, n + 2u), b_at(k, n + 3u));
-        }
+    let columns = params.b_offset + min(first_column + next, vec4<u32>(params.columns - 1u)) * params.b_column;
+    let start = group.z * params.part;
+    let end = min(start + params.part, params.inner);
+    let a_step = STEP * params.a_inner;
+    let b_step = STEP * params.b_inner;
+    let a_last = (end - 1u) * params.a_inner;
+    let b_last = (end - 1u) * params.b_inner;
+
+    var sums: array<vec4<f32>, 16>;
+    var half = 0u;
+    var a_at = (start + k) * params.a_inner;
+    var b_at = (start + k) * params.b_inner;
+    for (var step = start; step < end; step += STEP) {
+        let m = rows + min(a_at, a_last);
+        let n = columns + min(b_at, b_last);
+        let a_quad = vec4<f32>(a[m.x], a[m.y], a[m.z], a[m.w]);
+        let b_quad = vec4<f32>(b[n.x], b[n.y], b[n.z], b[n.w]);
+        a_tile[half + local] = a_quad;
+        b_tile[half + local] = select(vec4<f32>(), b_quad, step + k < end);
         workgroupBarrier();
-        for (var k = 0u; k < STEP; k++) {
-            let left = a_tile[k * QUADS + row];
-            let right = b_tile[k * QUADS + column];
-            sum0 += left.x * right;
-            sum1 += left.y * right;
-            sum2 += left.z * right;
-            sum3 += left.w * right;
-        }
-        workgroupBarrier();
+        a_at += a_step;
+        b_at += b_step;
+        let row = half + local / COLUMN_STEP;
+        let column = half + local % COLUMN_STEP;
+        multiply_row(&sums, row, column);
+        multiply_row(&sums, row + QUADS, column + QUADS);
+        multiply_row(&sums, row + 2u * QUADS, column + 2u * QUADS);
+        multiply_row(&sums, row + 3u * QUADS, column + 3u * QUADS);
+        multiply_row(&sums, row + 4u * QUADS, column + 4u * QUADS);
+        multiply_row(&sums, row + 5u * QUADS, column + 5u * QUADS);
+        multiply_row(&sums, row + 6u * QUADS, column + 6u * QUADS);
+        multiply_row(&sums, row + 7u * QUADS, column + 7u * QUADS);
+        half ^= HALF;
     }
-    let sums = array<vec4<f32>, 4>(sum0, sum1, sum2, sum3);
-    for (var i = 0u; i < 4u; i++) {
-        for (var j = 0u; j < 4u; j++) {
-            let m = first_row + row * 4u + i;
-            let n = first_column + column * 4u + j;
-            if (m < params.rows && n < params.columns) { store(m, n, sums[i][j]); }
+    let row = group.y * TILE + local / COLUMN_STEP * 4u;
+    for (var i = 0u; i < 2u; i++) {
+        let column = first_column + (local % COLUMN_STEP + i * COLUMN_STEP) * 4u;
+        let second = i == 1u;
+        store_quad(row, column, group.z, select(sums[0], sums[4], second));
+        store_quad(row + 1u, column, group.z, select(sums[1], sums[5], second));
+        store_quad(row + 2u, column, group.z, select(sums[2], sums[6], second));
+        store_quad(row + 3u, column, group.z, select(sums[3], sums[7], second));
+        if (ROW_QUADS == 2u) {
+            store_quad(row + 4u * ROW_STEP, column, group.z, select(sums[8], sums[12], second));
+            store_quad(row + 4u * ROW_STEP + 1u, column, group.z, select(sums[9], sums[13], second));
+            store_quad(row + 4u * ROW_STEP + 2u, column, group.z, select(sums[10], sums[14], second));
+            store_quad(row + 4u * ROW_STEP + 3u, column, group.z, select(sums[11], sums[15], second));
         }
     }
+}
+
+// Adds the results of the parts of the inner dimension, the first part first.
+@compute @workgroup_size(64)
+fn sum_parts(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let index = (group.x + params.first_group) * 64u + local;
+    if (index >= params.rows * params.columns) { return; }
+    var sum = a[params.a_offset + index];
+    for (var part = 1u; part < params.parts; part++) {
+        sum += a[params.a_offset + part * params.c_part + index];
+    }
+    store(index / params.columns, index % params.columns, 0u, sum);
 }
 
 // --------------------------------------------------------------------------------------------------------- columns
@@ -141,5 +252,5 @@ fn columns(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
     for (var row = 0u; row < params.rows; row++) {
         sum += a[params.a_offset + row * params.a_row + column];
     }
-    store(0u, column, sum);
+    store(0u, column, 0u, sum);
 }

@@ -24,6 +24,7 @@ pub mod data;
 mod device;
 mod error;
 pub mod face;
+mod file;
 pub mod gpu;
 pub mod image;
 mod model;
@@ -35,6 +36,7 @@ mod program;
 mod random;
 mod tensor;
 pub mod train;
+mod tune;
 pub mod weights;
 
 pub use device::Device;

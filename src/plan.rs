@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use crate::cpu::{Algorithm, CpuPlan, resize::Pixels};
 use crate::error::{Error, Result};
-use crate::gpu::{GpuPlan, kernels};
+use crate::gpu::{GpuPlan, choices};
 use crate::model::ModelMemory;
 use crate::nn::gradient_name;
 use crate::ops::{Crop, Filter, Normalization, RunState};
 use crate::picture::{Picture, PictureMemory};
 use crate::program::{Program, Step, Storage, ValueId};
 use crate::tensor::Tensor;
+use crate::tune::tune;
 
 /// How a plan is compiled.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub struct Options {
     pub keep_activations: bool,
     /// Whether memory is filled with NaN before each run and writes beside a buffer are found: slow, for tests.
     pub checked: bool,
-    /// A kernel (by its name, `conv2d/gemm`) that is used wherever it can be, whatever the rules say. The CPU has
+    /// A kernel (by its name, `conv2d/gemm_64`) that is used wherever it can be, whatever the rules say. The CPU has
     /// `conv2d/im2col`, `conv2d/winograd2` and `conv2d/winograd4`; names of the other backend are ignored.
     pub kernel: Option<String>,
 }
@@ -51,7 +52,7 @@ pub struct LayerTime {
 impl Plan {
     pub(crate) fn new(program: Program, memory: &ModelMemory, options: &Options) -> Result<Self> {
         let known = |name: &str| {
-            kernels().any(|kernel| kernel.name == name) || Algorithm::ALL.iter().any(|kernel| kernel.name() == name)
+            choices().any(|choice| choice == name) || Algorithm::ALL.iter().any(|algorithm| algorithm.name() == name)
         };
         if let Some(name) = options.kernel.as_deref().filter(|name| !known(name)) {
             return Err(Error::shape(name, "there is no kernel of this name"));
@@ -62,6 +63,9 @@ impl Plan {
                 Executor::Cpu(Box::new(CpuPlan::new(program.clone(), model, options.checked, kernel)))
             }
             ModelMemory::Gpu(gpu, model) => {
+                if kernel.is_none() && !options.checked && !gpu.tuning_left().is_zero() {
+                    tune(gpu, &program);
+                }
                 Executor::Gpu(Box::new(GpuPlan::new(gpu, program.clone(), model, options.checked, kernel)?))
             }
         };

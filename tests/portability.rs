@@ -1,25 +1,32 @@
 //! Every kernel in the languages of every driver: what this machine's driver accepts is not enough.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use naga::Module;
 use naga::ShaderStage::Compute;
 use naga::back::{PipelineConstants, hlsl, msl, pipeline_constants::process_overrides, spv};
-use naga::valid::{Capabilities, ValidationFlags, Validator};
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use vultus::gpu::{Kernel, kernels, shader_source};
 
-/// Validates a kernel's shader as WebGPU without any optional feature does, and translates it for Vulkan, Metal and
-/// Direct3D 12.
-fn translate(kernel: &Kernel, source: &str) -> Result<(), String> {
+/// A kernel's shader with its constants, and nothing that it does not use.
+fn specialize(kernel: &Kernel, source: &str) -> Result<(Module, ModuleInfo), String> {
     let module = naga::front::wgsl::parse_str(source).map_err(|error| error.emit_to_string(source))?;
     let info = Validator::new(ValidationFlags::all(), Capabilities::default())
         .validate(&module)
         .map_err(|error| error.emit_to_string(source))?;
     let constants: PipelineConstants =
         kernel.constants.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
-    let entry = (Compute, kernel.entry.to_owned());
     let (module, info) = process_overrides(&module, &info, Some((Compute, kernel.entry)), &constants)
         .map_err(|error| format!("constants: {error}"))?;
+    Ok((module.into_owned(), info.into_owned()))
+}
+
+/// Validates a kernel's shader as WebGPU without any optional feature does, and translates it for Vulkan, Metal and
+/// Direct3D 12.
+fn translate(kernel: &Kernel, source: &str) -> Result<(), String> {
+    let entry = (Compute, kernel.entry.to_owned());
+    let (module, info) = specialize(kernel, source)?;
     let pipeline = spv::PipelineOptions { shader_stage: Compute, entry_point: kernel.entry.to_owned() };
     let words = spv::write_vec(&module, &info, &spv::Options::default(), Some(&pipeline))
         .map_err(|error| format!("SPIR-V: {error}"))?;
@@ -36,11 +43,10 @@ fn translate(kernel: &Kernel, source: &str) -> Result<(), String> {
     if empty { Err("a translation is empty".to_owned()) } else { Ok(()) }
 }
 
-/// The entry points of a shader, with the number of invocations per workgroup.
-fn entry_points(source: &str) -> BTreeMap<String, u32> {
+/// The entry points of a shader.
+fn entry_points(source: &str) -> BTreeSet<String> {
     let module = naga::front::wgsl::parse_str(source).unwrap();
-    let entries = module.entry_points.iter();
-    entries.map(|entry| (entry.name.clone(), entry.workgroup_size.iter().product())).collect()
+    module.entry_points.into_iter().map(|entry| entry.name).collect()
 }
 
 /// The names of the files in `shaders/`, without their endings.
@@ -88,7 +94,7 @@ fn every_shader_and_every_entry_point_is_used() {
     for shader in used {
         let entries: BTreeSet<&str> = kernels().filter(|k| k.shader == shader).map(|k| k.entry).collect();
         let written = entry_points(shader_source(&shader).unwrap());
-        assert_eq!(written.keys().map(String::as_str).collect::<BTreeSet<_>>(), entries, "{shader}.wgsl");
+        assert_eq!(written.iter().map(String::as_str).collect::<BTreeSet<_>>(), entries, "{shader}.wgsl");
     }
 }
 
@@ -97,23 +103,25 @@ fn kernels_have_names_of_their_own() {
     let names: BTreeSet<&str> = kernels().map(|kernel| kernel.name).collect();
     assert_eq!(names.len(), kernels().count());
     for kernel in kernels() {
-        assert!(kernel.name.starts_with(&format!("{}/", kernel.shader)), "{}", kernel.name);
+        let variant = kernel.shader.strip_prefix(kernel.op());
+        assert!(variant.is_some_and(|rest| rest.is_empty() || rest.starts_with('_')), "{}", kernel.name);
     }
 }
 
 #[test]
 fn workgroups_fit_the_smallest_device() {
     // Every WebGPU device offers 256 invocations and 16 KiB of workgroup memory.
-    for shader in shaders() {
-        let source = shader_source(&shader).unwrap();
-        for (entry, invocations) in entry_points(source) {
-            assert!(invocations <= 256, "{shader}/{entry} has {invocations}");
-        }
-        let module = naga::front::wgsl::parse_str(source).unwrap();
+    for kernel in kernels() {
+        let (module, info) = specialize(kernel, shader_source(kernel.shader).unwrap()).unwrap();
+        let [entry] = module.entry_points.as_slice() else { panic!("{}: not one entry point", kernel.name) };
+        let invocations: u32 = entry.workgroup_size.iter().product();
+        assert!(invocations <= 256, "{} has {invocations}", kernel.name);
         let mut layouter = naga::proc::Layouter::default();
         layouter.update(module.to_ctx()).unwrap();
-        let workgroup = module.global_variables.iter().filter(|(_, v)| v.space == naga::AddressSpace::WorkGroup);
-        let bytes: u32 = workgroup.map(|(_, variable)| layouter[variable.ty].size).sum();
-        assert!(bytes <= 16 << 10, "{shader} has {bytes} bytes of workgroup memory");
+        let used = |handle: naga::Handle<naga::GlobalVariable>| !info.get_entry_point(0)[handle].is_empty();
+        let workgroup = |variable: &naga::GlobalVariable| variable.space == naga::AddressSpace::WorkGroup;
+        let variables = module.global_variables.iter().filter(|(handle, v)| used(*handle) && workgroup(v));
+        let bytes: u32 = variables.map(|(_, variable)| layouter[variable.ty].size).sum();
+        assert!(bytes <= 16 << 10, "{} has {bytes} bytes of workgroup memory", kernel.name);
     }
 }

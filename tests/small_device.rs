@@ -23,7 +23,9 @@ fn small_limits() -> wgpu::Limits {
 
 fn small() -> Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
-    let open = || adapter().open_with(wgpu::Features::empty(), small_limits(), GpuOptions::default());
+    // With runtime checks, too: the other tests run without.
+    let options = GpuOptions { runtime_checks: true, ..GpuOptions::default() };
+    let open = || adapter().open_with(wgpu::Features::empty(), small_limits(), options);
     GPU.get_or_init(|| open().expect("every device offers this")).clone()
 }
 
@@ -163,7 +165,8 @@ fn tiny_vgg16() -> Network {
 fn a_vgg16_runs_and_trains_on_a_small_device() {
     let (network, mut comparison) = (tiny_vgg16(), Comparison::default());
     let parameters = network.initialize(8).unwrap();
-    let x = normal(&mut Random::new(8), &[16, 3, 64, 64], 1.0);
+    // A seed at which no ReLU or maximum is so near to a tie that rounding decides it.
+    let x = normal(&mut Random::new(9), &[16, 3, 64, 64], 1.0);
     let targets: Vec<_> = (0..16).map(|i| (i != 5).then_some(i % 7)).collect();
     let training = Training {
         loss: CrossEntropy { label_smoothing: 0.1 },

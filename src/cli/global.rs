@@ -1,12 +1,26 @@
 //! The options that every command has.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
+use vultus::gpu::Gpu;
 use vultus::weights::{DefaultFile, Store, WeightFile, safetensors};
 use vultus::{Device, Error};
 
 use super::failure::say;
+
+/// The time that a process may spend with measuring kernels, unless it is there for that.
+const TUNING: Duration = Duration::from_secs(2);
+
+/// Where compiled and measured kernels are kept: `$VULTUS_CACHE`, else in the user's folder for such things.
+fn cache_folder() -> Option<PathBuf> {
+    match std::env::var_os("VULTUS_CACHE") {
+        Some(folder) if folder.is_empty() => None,
+        Some(folder) => Some(folder.into()),
+        None => dirs::cache_dir().map(|folder| folder.join("vultus")),
+    }
+}
 
 /// The options that every command has.
 #[derive(clap::Args)]
@@ -19,6 +33,9 @@ pub struct Global {
     /// names
     #[arg(long, global = true, value_name = "PATH")]
     pub weights: Option<PathBuf>,
+    /// Choose the GPU's kernels by rules, not by measurement
+    #[arg(long, global = true)]
+    pub no_tune: bool,
     /// Say nothing on standard error except failures
     #[arg(long, short, global = true)]
     pub quiet: bool,
@@ -29,7 +46,22 @@ impl Global {
     pub fn device(&self) -> Result<Device, Error> {
         let device = self.device.as_deref().map_or_else(|| Ok(Device::best()), Device::named)?;
         self.note(&format!("device: {device}"));
+        if let Device::Gpu(gpu) = &device {
+            self.prepare(gpu);
+        }
         Ok(device)
+    }
+
+    /// Lets a GPU use what earlier processes have compiled and measured, and measure what they have not.
+    fn prepare(&self, gpu: &Gpu) {
+        // Without a cache everything works, only later.
+        if let Some(Err(error)) = cache_folder().map(|folder| gpu.cache_in(&folder)) {
+            self.note(&format!("no cache: {error}"));
+        }
+        if !self.no_tune {
+            // A software adapter would spend that on a few layers.
+            gpu.tune_within(if gpu.is_software() { Duration::ZERO } else { TUNING });
+        }
     }
 
     /// Says something that is not a result, unless it is to be quiet.

@@ -11,6 +11,7 @@ mod global;
 mod predict;
 mod table;
 mod train;
+mod tune;
 
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
@@ -37,6 +38,7 @@ Examples:
   vultus devices                                what this machine computes on
   vultus compare --device llvmpipe              does this GPU compute what the CPU computes?
   vultus bench --network vgg16 --batch 8        how fast is it?
+  vultus tune                                   which kernels are the fastest on this GPU?
 
 Exit status: 0 done, 1 something failed, 2 bad use (an unknown option, no such device).";
 
@@ -47,6 +49,7 @@ enum Command {
     Devices(devices::Arguments),
     Compare(compare::Arguments),
     Bench(bench::Arguments),
+    Tune(tune::Arguments),
 }
 
 impl Command {
@@ -57,6 +60,7 @@ impl Command {
             Command::Devices(arguments) => devices::run(arguments, global, out),
             Command::Compare(arguments) => compare::run(arguments, global, out),
             Command::Bench(arguments) => bench::run(arguments, global, out),
+            Command::Tune(arguments) => tune::run(arguments, global, out),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::device::{CountedBuffer, Gpu};
+use super::parameter::Parameter;
 use crate::error::{Error, Result};
 
 /// Words of a known pattern on both sides of a value in a checked plan.
@@ -23,6 +24,8 @@ pub(super) struct Storage {
     /// Values of one row; the whole length where it is not stored by rows.
     pub row: usize,
     pub chunks: Vec<Chunk>,
+    /// Where it is a parameter of a model: its history.
+    pub parameter: Option<Arc<Parameter>>,
 }
 
 /// One buffer of a [`Storage`].
@@ -57,7 +60,8 @@ impl Gpu {
     pub(super) fn storage(&self, name: &str, len: usize, guard: usize) -> Result<Storage> {
         let bytes = ((len + 2 * guard) * WORD) as u64;
         let buffer = Arc::new(self.create_buffer(name, bytes, USAGE)?);
-        Ok(Storage { name: name.to_owned(), len, row: len, chunks: vec![Chunk { buffer, values: 0..len, guard }] })
+        let chunks = vec![Chunk { buffer, values: 0..len, guard }];
+        Ok(Storage { name: name.to_owned(), len, row: len, chunks, parameter: None })
     }
 
     /// Memory for a value whose rows (of its first dimension) may be spread over several buffers.
@@ -77,7 +81,8 @@ impl Gpu {
             let bytes = ((values.len() + 2 * guard) * WORD) as u64;
             Ok(Chunk { buffer: Arc::new(self.create_buffer(name, bytes, USAGE)?), values, guard })
         });
-        Ok(Storage { name: name.to_owned(), len: rows * row, row, chunks: chunks.collect::<Result<_>>()? })
+        let chunks = chunks.collect::<Result<_>>()?;
+        Ok(Storage { name: name.to_owned(), len: rows * row, row, chunks, parameter: None })
     }
 
     fn too_large(&self, what: &str, bytes: u64) -> Error {

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use bytemuck::Pod;
 
-use super::buffer::{Storage, View};
+use super::buffer::{GUARD, Storage, View};
 use super::device::{CountedBuffer, Gpu, Pipeline};
 use super::kernel::{Access, Kernel};
+use super::parameter::Packed;
+use super::tuning::tuning_key;
 use super::{adam, adaptive_avg_pool2d, conv2d, cross_entropy, dense, dropout, max_pool2d, prelu, relu, sgd, softmax};
 use crate::error::{Error, Result};
 use crate::ops::Op;
@@ -40,9 +42,27 @@ pub(super) struct Compiler<'a> {
     pub gpu: &'a Gpu,
     /// A kernel to be used wherever it can be, instead of the one that the rules choose.
     forced: Option<&'a str>,
+    /// The kernel to be used in this step, where it can be: the forced one, or the one that was measured to be best.
+    wish: Option<String>,
+    checked: bool,
+    /// Packed parameters that the steps use.
+    packed: Vec<Arc<Packed>>,
     pending: Vec<Pending>,
     parameters: Vec<u8>,
     step: usize,
+    /// Scratch memory. How large it must be is known after the last step: until then a small buffer stands in, except
+    /// in a checked plan, where nothing is shared.
+    scratch: Vec<Storage>,
+    /// How often this step has asked for scratch memory.
+    asked: usize,
+}
+
+/// What a program has become: its dispatches, and the memory that they need besides the program's values.
+pub(super) struct Compiled {
+    pub dispatches: Vec<Dispatch>,
+    pub parameters: CountedBuffer,
+    pub scratch: Vec<Storage>,
+    pub packed: Vec<Arc<Packed>>,
 }
 
 /// What an operation works on.
@@ -54,13 +74,27 @@ pub(super) struct Operands<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    pub fn new(gpu: &'a Gpu, forced: Option<&'a str>) -> Self {
-        Compiler { gpu, forced, pending: Vec::new(), parameters: Vec::new(), step: 0 }
+    pub fn new(gpu: &'a Gpu, forced: Option<&'a str>, checked: bool) -> Self {
+        let (pending, parameters, scratch) = (Vec::new(), Vec::new(), Vec::new());
+        Compiler {
+            gpu,
+            forced,
+            wish: None,
+            checked,
+            packed: Vec::new(),
+            pending,
+            parameters,
+            step: 0,
+            scratch,
+            asked: 0,
+        }
     }
 
     /// Adds the dispatches of one step.
     pub fn step(&mut self, index: usize, op: &Op, operands: &Operands) -> Result<()> {
         self.step = index;
+        self.wish = self.forced.map(str::to_owned).or_else(|| self.gpu.fastest(&tuning_key(op, operands.shapes)));
+        self.reuse_scratch();
         match op {
             Op::Conv2d(op) => conv2d::forward(self, op, operands),
             Op::Conv2dBackwardInput(op, size) => conv2d::backward_input(self, op, *size, operands),
@@ -85,14 +119,84 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// The kernel that the caller forces, if it is one of these, else the default.
+    /// The kernel that is wished for, if it is one of these, else the default.
     pub fn choose(&self, candidates: &[&'static Kernel], default: &'static Kernel) -> &'static Kernel {
-        candidates.iter().copied().find(|kernel| Some(kernel.name) == self.forced).unwrap_or(default)
+        candidates.iter().copied().find(|kernel| Some(kernel.name) == self.wish()).unwrap_or(default)
+    }
+
+    /// The name of the kernel or algorithm that is wished for in this step.
+    pub fn wish(&self) -> Option<&str> {
+        self.wish.as_deref()
     }
 
     /// Whether the adapter computes on the CPU: kernels that share workgroup memory are slow there.
     pub fn is_software(&self) -> bool {
-        self.gpu.info().device_type == wgpu::DeviceType::Cpu
+        self.gpu.is_software()
+    }
+
+    /// Weights in another layout, which `pack` makes: of a parameter once for all plans and again when it has changed,
+    /// of other values in every run.
+    pub fn packed(
+        &mut self,
+        weight: &Storage,
+        form: String,
+        values: usize,
+        pack: impl FnOnce(&mut Compiler, &Storage) -> Result<()>,
+    ) -> Result<Storage> {
+        let Some(parameter) = &weight.parameter else {
+            let storage = self.scratch(values)?;
+            pack(self, &storage)?;
+            return Ok(storage);
+        };
+        let packed = parameter.packed(form, || {
+            let storage = self.gpu.storage(&format!("{}, packed", weight.name), values, 0)?;
+            let mut compiler = Compiler::new(self.gpu, self.forced, self.checked);
+            pack(&mut compiler, &storage)?;
+            Ok((storage, compiler.finish(None)?))
+        })?;
+        self.packed.push(packed.clone());
+        Ok(packed.storage.clone())
+    }
+
+    /// Memory for what a step writes and reads itself, in dispatches one after the other; nothing is in it before. Steps
+    /// share it; a step that asks twice gets two buffers, so that a dispatch can read one and write the other.
+    pub fn scratch(&mut self, values: usize) -> Result<Storage> {
+        if self.checked {
+            let storage = self.gpu.storage("scratch memory", values, GUARD)?;
+            self.scratch.push(storage.clone());
+            return Ok(storage);
+        }
+        if self.asked == self.scratch.len() {
+            self.scratch.push(self.gpu.storage("scratch memory", 1, 0)?);
+        }
+        let shared = &mut self.scratch[self.asked];
+        self.asked += 1;
+        shared.len = shared.len.max(values);
+        let mut storage = Storage { len: values, row: values, ..shared.clone() };
+        storage.chunks[0].values = 0..values;
+        Ok(storage)
+    }
+
+    /// From here on a step needs nothing any more of what it wrote into its scratch memory.
+    pub fn reuse_scratch(&mut self) {
+        self.asked = 0;
+    }
+
+    /// Puts memory in the place of what stands in for it.
+    fn allocate_scratch(&mut self) -> Result<Vec<Storage>> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        if !self.checked {
+            for storage in &mut scratch {
+                let memory = self.gpu.storage("scratch memory", storage.len, 0)?;
+                let stand_in = &storage.chunks[0].buffer;
+                let views = self.pending.iter_mut().flat_map(|pending| &mut pending.views);
+                for view in views.filter(|view| Arc::ptr_eq(&view.buffer, stand_in)) {
+                    view.buffer = memory.chunks[0].buffer.clone();
+                }
+                *storage = memory;
+            }
+        }
+        Ok(scratch)
     }
 
     /// Adds a dispatch. `views` are the bindings of the kernel that are storage buffers, in order.
@@ -148,13 +252,21 @@ impl<'a> Compiler<'a> {
         fitting.min(affordable).max(1)
     }
 
-    /// Makes the buffer of parameters and the bind groups.
-    pub fn finish(self, state: &CountedBuffer) -> Result<(Vec<Dispatch>, CountedBuffer)> {
+    /// Makes the scratch memory, the buffer of parameters and the bind groups.
+    pub fn finish(mut self, state: Option<&CountedBuffer>) -> Result<Compiled> {
+        let scratch = self.allocate_scratch()?;
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         // A binding may reach behind its parameters to the end of the kernel's structure.
         let size = (self.parameters.len() + 256).next_multiple_of(4) as u64;
         let parameters = self.gpu.create_buffer("parameters", size, usage)?;
         self.gpu.queue().write_buffer(&parameters, 0, &padded(&self.parameters));
+        let mut kernels: Vec<&'static Kernel> = Vec::new();
+        for pending in &self.pending {
+            if !kernels.contains(&pending.kernel) {
+                kernels.push(pending.kernel);
+            }
+        }
+        self.gpu.prepare(&kernels)?;
         let dispatches = self.pending.iter().map(|pending| {
             let pipeline = self.gpu.pipeline(pending.kernel)?;
             let mut views = pending.views.iter();
@@ -166,7 +278,7 @@ impl<'a> Compiler<'a> {
             for (access, binding) in pending.kernel.bindings.iter().zip(1..) {
                 match access {
                     Access::Unused => {}
-                    Access::State => bound.push((binding, bind(state, 0, state.size()))),
+                    Access::State => bound.extend(state.map(|state| (binding, bind(state, 0, state.size())))),
                     Access::Read | Access::Write => {
                         if let Some(view) = views.next() {
                             let size = view.bytes.end - view.bytes.start;
@@ -196,7 +308,7 @@ impl<'a> Compiler<'a> {
                 kernel: pending.kernel,
             })
         });
-        Ok((dispatches.collect::<Result<_>>()?, parameters))
+        Ok(Compiled { dispatches: dispatches.collect::<Result<_>>()?, parameters, scratch, packed: self.packed })
     }
 }
 

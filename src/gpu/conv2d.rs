@@ -1,29 +1,29 @@
+mod product;
+
 use std::ops::Range;
 
 use bytemuck::{Pod, Zeroable};
 
 use super::buffer::{Storage, View};
 use super::compile::{Compiler, MAX_GRID, Operands};
+use super::conv2d_winograd::{self, Job, Winograd};
 use super::kernel::Access::{Read, Unused, Write};
 use super::kernel::{Access, Kernel};
 use crate::error::Result;
-use crate::ops::Conv2d;
+use crate::ops::{Conv2d, Op};
+use product::{GEMM_64, GEMM_128, GEMM_WEIGHT_64, GEMM_WEIGHT_128, PACK, Product, SUM_PARTS, Views};
 
 pub(super) static KERNELS: &[&Kernel] = &[
     &DIRECT,
     &DIRECT_RELU,
     &DIRECT_3X3,
     &DIRECT_3X3_RELU,
-    &BLOCKED,
-    &BLOCKED_RELU,
-    &GEMM,
-    &GEMM_RELU,
-    &GEMM_3X3,
-    &GEMM_3X3_RELU,
-    &GEMM_INPUT,
-    &GEMM_INPUT_3X3,
-    &GEMM_WEIGHT,
-    &GEMM_WEIGHT_3X3,
+    &GEMM_128,
+    &GEMM_64,
+    &GEMM_WEIGHT_128,
+    &GEMM_WEIGHT_64,
+    &PACK,
+    &SUM_PARTS,
     &BIAS_GRADIENT,
 ];
 
@@ -37,35 +37,19 @@ static DIRECT_RELU: Kernel = Kernel::new("", "conv2d", "direct", FORWARD).with("
 static DIRECT_3X3: Kernel = Kernel::new("", "conv2d", "direct", FORWARD).with("conv2d/direct_3x3", SQUARE);
 static DIRECT_3X3_RELU: Kernel =
     Kernel::new("", "conv2d", "direct", FORWARD).with("conv2d/direct_3x3_relu", SQUARE_RELU);
-static BLOCKED: Kernel = Kernel::new("conv2d/blocked", "conv2d", "blocked", FORWARD);
-static BLOCKED_RELU: Kernel = Kernel::new("", "conv2d", "blocked", FORWARD).with("conv2d/blocked_relu", RELU);
-static GEMM: Kernel = Kernel::new("conv2d/gemm", "conv2d", "gemm", FORWARD);
-static GEMM_RELU: Kernel = Kernel::new("", "conv2d", "gemm", FORWARD).with("conv2d/gemm_relu", RELU);
-static GEMM_3X3: Kernel = Kernel::new("", "conv2d", "gemm", FORWARD).with("conv2d/gemm_3x3", SQUARE);
-static GEMM_3X3_RELU: Kernel = Kernel::new("", "conv2d", "gemm", FORWARD).with("conv2d/gemm_3x3_relu", SQUARE_RELU);
-
-const INPUT: &[Access] = &[Read, Read, Write, Unused];
-static GEMM_INPUT: Kernel = Kernel::new("conv2d/gemm_input", "conv2d", "gemm_input", INPUT);
-static GEMM_INPUT_3X3: Kernel = Kernel::new("", "conv2d", "gemm_input", INPUT).with("conv2d/gemm_input_3x3", SQUARE);
-
-const WEIGHT: &[Access] = &[Read, Read, Write, Unused];
-static GEMM_WEIGHT: Kernel = Kernel::new("conv2d/gemm_weight", "conv2d", "gemm_weight", WEIGHT);
-static GEMM_WEIGHT_3X3: Kernel =
-    Kernel::new("", "conv2d", "gemm_weight", WEIGHT).with("conv2d/gemm_weight_3x3", SQUARE);
 
 static BIAS_GRADIENT: Kernel =
     Kernel::new("conv2d/bias_gradient", "conv2d", "bias_gradient", &[Read, Write, Unused, Unused]);
 
-/// Height and width of the tiles of the matrix products.
-const TILE: usize = 64;
-
-/// Filters that one invocation of `direct` or `blocked` makes, and the pixels of each.
+/// Filters that one invocation of `direct` makes, and the pixels of each.
 const DIRECT_FILTERS: usize = 8;
 const DIRECT_PIXELS: usize = 4;
-const BLOCK: [usize; 2] = [8, 8];
 
 /// Up to this many channels, a product's inner dimension is too short for tiles in workgroup memory.
 const FEW_CHANNELS: usize = 4;
+
+/// From this many channels and filters on, Winograd's transforms cost less than they save.
+const MANY_CHANNELS: usize = 16;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -118,8 +102,13 @@ impl Geometry {
         self.output[0] * self.output[1]
     }
 
+    /// Places in one channel of a filter.
+    fn taps(&self) -> usize {
+        self.op.kernel[0] * self.op.kernel[1]
+    }
+
     fn filter(&self) -> usize {
-        self.channels * self.op.kernel[0] * self.op.kernel[1]
+        self.channels * self.taps()
     }
 
     fn flops(&self, images: usize, filters: usize) -> u64 {
@@ -219,55 +208,99 @@ fn nchw(shape: &[usize]) -> [usize; 4] {
     [shape[0], shape[1], shape[2], shape[3]]
 }
 
+/// The kernels and algorithms that an operation on convolutions may be done by.
+pub(super) fn candidates(op: &Op) -> Vec<&'static str> {
+    let winograd = |conv: &Conv2d| {
+        let fits = conv.kernel == [3, 3] && conv.stride == [1, 1] && conv.padding.iter().all(|&padding| padding <= 2);
+        conv2d_winograd::ALGORITHMS.iter().filter(move |_| fits).map(|algorithm| algorithm.name)
+    };
+    match op {
+        Op::Conv2d(conv) => {
+            let direct = if conv.relu { [&DIRECT_RELU, &DIRECT_3X3_RELU] } else { [&DIRECT, &DIRECT_3X3] };
+            let direct = direct.into_iter().take(if conv.kernel == [3, 3] { 2 } else { 1 });
+            direct.chain([&GEMM_128, &GEMM_64]).map(|kernel| kernel.name).chain(winograd(conv)).collect()
+        }
+        Op::Conv2dBackwardInput(conv, _) => [GEMM_128.name, GEMM_64.name].into_iter().chain(winograd(conv)).collect(),
+        Op::Conv2dBackwardWeight(_) => vec![GEMM_WEIGHT_128.name, GEMM_WEIGHT_64.name],
+        _ => Vec::new(),
+    }
+}
+
 /// The four forms of one kernel, by whether the filters are 3×3 and whether a ReLU follows.
 fn form(forms: [&'static Kernel; 4], square: bool, relu: bool) -> &'static Kernel {
     forms[usize::from(square) * 2 + usize::from(relu)]
+}
+
+/// The Winograd algorithm for this job: the one that is forced, or else the cheapest where the rules want one.
+fn winograd(compiler: &Compiler, op: &Conv2d, job: &Job) -> Option<&'static Winograd> {
+    if op.kernel != [3, 3] || op.stride != [1, 1] || job.padding.iter().any(|&padding| padding > 2) {
+        return None;
+    }
+    let mut algorithms = conv2d_winograd::ALGORITHMS.iter().filter(|algorithm| algorithm.suits(compiler, job));
+    match compiler.wish() {
+        Some(name) if name.starts_with("conv2d/") => algorithms.find(|algorithm| algorithm.name == name),
+        _ if job.inner < MANY_CHANNELS || job.outer < MANY_CHANNELS => None,
+        _ => algorithms
+            .filter(|algorithm| algorithm.is_blocked() == compiler.is_software())
+            .min_by_key(|algorithm| algorithm.cost(job)),
+    }
 }
 
 /// The kernel that makes y: of those that can, the one that is forced, or else chosen by the shape.
 fn choose_forward(compiler: &Compiler, geometry: &Geometry) -> &'static Kernel {
     let (square, relu) = (geometry.is_3x3(), geometry.op.relu);
     let direct = [&DIRECT, &DIRECT_RELU, &DIRECT_3X3, &DIRECT_3X3_RELU];
-    let gemm = [&GEMM, &GEMM_RELU, &GEMM_3X3, &GEMM_3X3_RELU];
-    let mut candidates =
-        vec![form(direct, square, relu), form(gemm, square, relu), form(direct, false, relu), form(gemm, false, relu)];
-    let in_blocks = square && geometry.op.stride == [1, 1];
-    if in_blocks {
-        candidates.push(if relu { &BLOCKED_RELU } else { &BLOCKED });
-    }
-    let default = match (compiler.is_software(), geometry.channels <= FEW_CHANNELS) {
-        (true, _) if in_blocks => candidates[4],
-        (true, _) | (_, true) => candidates[0],
-        _ => candidates[1],
-    };
+    let gemm = Product::forward(geometry, geometry.images, geometry.filters).choose(&GEMM_128, &GEMM_64);
+    let candidates = [form(direct, square, relu), form(direct, false, relu), &GEMM_128, &GEMM_64];
+    // On a software adapter workgroup memory is as slow as any.
+    let is_direct = compiler.is_software() || geometry.channels <= FEW_CHANNELS;
+    let default = if is_direct { candidates[0] } else { gemm };
     compiler.choose(&candidates, default)
 }
 
-/// The workgroups of a kernel that makes y.
-fn forward_groups(kernel: &Kernel, geometry: &Geometry, images: usize, filters: usize) -> [usize; 3] {
+/// The workgroups of `direct`.
+fn direct_groups(geometry: &Geometry, images: usize, filters: usize) -> [usize; 3] {
     let [height, width] = geometry.output;
-    match kernel.entry {
-        "direct" => {
-            let strips = width.div_ceil(DIRECT_PIXELS) * height;
-            [strips.div_ceil(64), filters.div_ceil(DIRECT_FILTERS), images]
-        }
-        "blocked" => {
-            let blocks = width.div_ceil(BLOCK[1]) * height.div_ceil(BLOCK[0]);
-            [(blocks * filters.div_ceil(DIRECT_FILTERS)).div_ceil(32), 1, images]
-        }
-        _ => [(images * geometry.plane()).div_ceil(TILE), filters.div_ceil(TILE), 1],
-    }
+    let strips = width.div_ceil(DIRECT_PIXELS) * height;
+    [strips.div_ceil(64), filters.div_ceil(DIRECT_FILTERS), images]
 }
 
 pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands) -> Result<()> {
     let (&[x, weight, bias], &[y]) = (operands.inputs, operands.outputs) else { return Ok(()) };
     let geometry = Geometry::new(op, nchw(operands.shapes[0]), operands.output_shapes[0]);
+    let job = Job {
+        x,
+        weight,
+        bias: Some(bias),
+        y,
+        images: geometry.images,
+        inner: geometry.channels,
+        outer: geometry.filters,
+        input: geometry.input,
+        output: geometry.output,
+        padding: op.padding,
+        relu: op.relu,
+    };
+    if let Some(algorithm) = winograd(compiler, op, &job) {
+        return algorithm.convolve(compiler, &job);
+    }
     let kernel = choose_forward(compiler, &geometry);
     for (images, filters) in geometry.parts(compiler, weight) {
         let x = geometry.x_view(compiler, x, &images)?;
         let weight = geometry.weight_view(compiler, weight, &filters)?;
         let bias = compiler.gpu.view(bias, filters.clone())?;
         let y = geometry.y_view(compiler, y, &images, &filters)?;
+        if kernel.entry == "gemm" {
+            let product = Product {
+                x_offset: x.offset,
+                weight_offset: weight.offset,
+                bias_offset: bias.offset,
+                y_offset: y.offset,
+                ..Product::forward(&geometry, images.len(), filters.len())
+            };
+            product.dispatch(compiler, kernel, &Views { x: &x, weight: &weight, bias: &bias, y: &y })?;
+            continue;
+        }
         let params = Params {
             x_offset: x.offset,
             weight_offset: weight.offset,
@@ -275,7 +308,7 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands)
             y_offset: y.offset,
             ..geometry.params(images.len(), filters.len())
         };
-        let groups = forward_groups(kernel, &geometry, images.len(), filters.len());
+        let groups = direct_groups(&geometry, images.len(), filters.len());
         let flops = geometry.flops(images.len(), filters.len());
         dispatch(compiler, kernel, params, &[&x, &weight, &bias, &y], groups, flops)?;
     }
@@ -291,23 +324,39 @@ pub(super) fn backward_input(
     let (&[dy, weight], &[dx]) = (operands.inputs, operands.outputs) else { return Ok(()) };
     let x = [operands.shapes[0][0], operands.shapes[1][1], height, width];
     let geometry = Geometry::new(op, x, operands.shapes[0]);
-    let default = if geometry.is_3x3() { &GEMM_INPUT_3X3 } else { &GEMM_INPUT };
-    let kernel = compiler.choose(&[default, &GEMM_INPUT], default);
+    let job = Job {
+        x: dy,
+        weight,
+        bias: None,
+        y: dx,
+        images: geometry.images,
+        inner: geometry.filters,
+        outer: geometry.channels,
+        input: geometry.output,
+        output: geometry.input,
+        // A window of dy reaches as far over its edge as one of x stays within.
+        padding: op.padding.map(|padding| 2usize.saturating_sub(padding)),
+        relu: false,
+    };
+    if let Some(algorithm) = winograd(compiler, op, &job) {
+        return algorithm.convolve(compiler, &job);
+    }
     for (images, filters) in geometry.parts(compiler, weight) {
         let dy = geometry.y_view(compiler, dy, &images, &filters)?;
         let weight = geometry.weight_view(compiler, weight, &filters)?;
         let dx = geometry.x_view(compiler, dx, &images)?;
-        let params = Params {
-            x_offset: dx.offset,
-            weight_offset: weight.offset,
-            y_offset: dy.offset,
-            accumulate: u32::from(filters.start > 0),
-            ..geometry.params(images.len(), filters.len())
-        };
-        let pixels = images.len() * height * width;
-        let groups = [pixels.div_ceil(TILE), geometry.channels.div_ceil(TILE), 1];
-        let flops = geometry.flops(images.len(), filters.len());
-        dispatch(compiler, kernel, params, &[&dy, &weight, &dx], groups, flops)?;
+        for phase in Product::backward_input(&geometry, images.len(), filters.len()) {
+            let product = Product {
+                x_offset: dy.offset,
+                weight_offset: weight.offset + phase.weight_offset,
+                y_offset: dx.offset + phase.y_offset,
+                accumulate: u32::from(filters.start > 0),
+                ..phase
+            };
+            let kernel = compiler.choose(&[&GEMM_128, &GEMM_64], product.choose(&GEMM_128, &GEMM_64));
+            // There is no bias here: the weights stand in for the binding, which is not read.
+            product.dispatch(compiler, kernel, &Views { x: &dy, weight: &weight, bias: &weight, y: &dx })?;
+        }
     }
     Ok(())
 }
@@ -315,24 +364,28 @@ pub(super) fn backward_input(
 pub(super) fn backward_weight(compiler: &mut Compiler, op: &Conv2d, operands: &Operands) -> Result<()> {
     let (&[x, dy], &[dweight, dbias]) = (operands.inputs, operands.outputs) else { return Ok(()) };
     let geometry = Geometry::new(op, nchw(operands.shapes[0]), operands.shapes[1]);
-    let default = if geometry.is_3x3() { &GEMM_WEIGHT_3X3 } else { &GEMM_WEIGHT };
-    let kernel = compiler.choose(&[default, &GEMM_WEIGHT], default);
     for (images, filters) in geometry.parts(compiler, dweight) {
         let x = geometry.x_view(compiler, x, &images)?;
         let dy = geometry.y_view(compiler, dy, &images, &filters)?;
         let dweight = geometry.weight_view(compiler, dweight, &filters)?;
         let dbias = compiler.gpu.view(dbias, filters.clone())?;
-        let params = Params {
+        let accumulate = u32::from(images.start > 0);
+        let product = Product {
             x_offset: x.offset,
-            weight_offset: dweight.offset,
+            weight_offset: dy.offset,
+            y_offset: dweight.offset,
+            accumulate,
+            ..Product::backward_weight(&geometry, images.len(), filters.len())
+        };
+        let default = product.choose(&GEMM_WEIGHT_128, &GEMM_WEIGHT_64);
+        let kernel = compiler.choose(&[&GEMM_WEIGHT_128, &GEMM_WEIGHT_64], default);
+        product.dispatch(compiler, kernel, &Views { x: &x, weight: &dy, bias: &dy, y: &dweight })?;
+        let params = Params {
             bias_offset: dbias.offset,
             y_offset: dy.offset,
-            accumulate: u32::from(images.start > 0),
+            accumulate,
             ..geometry.params(images.len(), filters.len())
         };
-        let groups = [geometry.filter().div_ceil(TILE), filters.len().div_ceil(TILE), 1];
-        let flops = geometry.flops(images.len(), filters.len());
-        dispatch(compiler, kernel, params, &[&x, &dy, &dweight], groups, flops)?;
         let flops = (images.len() * filters.len() * geometry.plane()) as u64;
         dispatch(compiler, &BIAS_GRADIENT, params, &[&dy, &dbias], [filters.len(), 1, 1], flops)?;
     }

@@ -1,26 +1,39 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::buffer::View;
-use super::compile::{Compiler, Operands};
+use super::compile::{Compiler, MAX_GRID, Operands};
 use super::kernel::Access::{Read, Unused, Write};
-use super::kernel::Kernel;
+use super::kernel::{Access, Kernel};
 use crate::error::Result;
-use crate::ops::Dense;
+use crate::ops::{Dense, Op};
 
-pub(super) static KERNELS: &[&Kernel] = &[&ROWS, &MATMUL, &COLUMNS];
+pub(super) static KERNELS: &[&Kernel] = &[&ROWS, &ROWS_QUADS, &MATMUL_128, &MATMUL_64, &SUM_PARTS, &COLUMNS];
 
-static ROWS: Kernel = Kernel::new("dense/rows", "dense", "rows", &[Read, Read, Read, Write]);
-static MATMUL: Kernel = Kernel::new("dense/matmul", "dense", "matmul", &[Read, Read, Read, Write]);
+const ALL: &[Access] = &[Read, Read, Read, Write];
+const TILE_64: &[(&str, f64)] = &[("TILE", 64.0)];
+
+static ROWS: Kernel = Kernel::new("dense/rows", "dense", "rows", ALL);
+static ROWS_QUADS: Kernel = Kernel::new("dense/rows_quads", "dense", "rows_quads", ALL);
+static MATMUL_128: Kernel = Kernel::new("dense/matmul_128", "dense", "matmul", ALL);
+static MATMUL_64: Kernel = Kernel::new("", "dense", "matmul", ALL).with("dense/matmul_64", TILE_64);
+static SUM_PARTS: Kernel = Kernel::new("dense/sum_parts", "dense", "sum_parts", &[Read, Unused, Read, Write]);
 static COLUMNS: Kernel = Kernel::new("dense/columns", "dense", "columns", &[Read, Unused, Read, Write]);
 
-/// Rows of `a` that one workgroup of `rows` multiplies with one row of weights.
+/// Rows of `a` that one workgroup of `rows` and `rows_quads` multiplies, and rows of weights of the latter.
 const ROWS_PER_GROUP: usize = 4;
+const COLUMNS_PER_GROUP: usize = 4;
 
 /// Up to this batch, reading the weights takes longer than multiplying them.
 const SMALL_BATCH: usize = 8;
 
-/// Height and width of the tiles of `matmul`.
-const TILE: usize = 32;
+/// Steps along the inner dimension that `matmul` makes at once.
+const STEP: usize = 8;
+
+/// Workgroups that keep a GPU busy. With fewer tiles than this, the inner dimension is cut into parts…
+const ENOUGH_GROUPS: usize = 256;
+
+/// …of at least so many steps: below that, adding the parts up costs more than it saves.
+const LEAST_STEPS: usize = 24;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -41,6 +54,9 @@ struct Params {
     has_bias: u32,
     relu: u32,
     first_group: u32,
+    part: u32,
+    c_part: u32,
+    parts: u32,
 }
 
 impl Params {
@@ -55,32 +71,73 @@ fn dispatch(
     kernel: &'static Kernel,
     params: Params,
     views: &[&View],
-    groups: [usize; 2],
+    groups: [usize; 3],
 ) -> Result<()> {
-    for first in (0..groups[0]).step_by(super::compile::MAX_GRID) {
-        let count = (groups[0] - first).min(super::compile::MAX_GRID);
+    for first in (0..groups[0]).step_by(MAX_GRID) {
+        let count = (groups[0] - first).min(MAX_GRID);
         let params = Params { first_group: first as u32, ..params };
         compiler.dispatch(
             kernel,
             &params,
             views,
-            [count, groups[1], 1],
+            [count, groups[1], groups[2]],
             params.flops() / groups[0] as u64 * count as u64,
         )?;
     }
     Ok(())
 }
 
-fn matmul(compiler: &mut Compiler, params: Params, views: &[&View]) -> Result<()> {
-    let groups = [params.columns, params.rows].map(|n| (n as usize).div_ceil(TILE));
-    dispatch(compiler, &MATMUL, params, views, groups)
+/// The tiles of `matmul`, across and down.
+fn tiles(params: &Params, tile: usize) -> [usize; 2] {
+    [params.columns, params.rows].map(|n| (n as usize).div_ceil(tile))
+}
+
+/// The kernels that an operation on dense layers may be done by.
+pub(super) fn candidates(op: &Op) -> Vec<&'static str> {
+    match op {
+        Op::Dense(_) => vec![ROWS.name, ROWS_QUADS.name, MATMUL_128.name, MATMUL_64.name],
+        Op::DenseBackwardInput(..) | Op::DenseBackwardWeight(_) => vec![MATMUL_128.name, MATMUL_64.name],
+        _ => Vec::new(),
+    }
+}
+
+/// Large tiles read less, small ones leave less of a tile empty and keep more workgroups busy.
+fn choose_matmul(params: &Params) -> &'static Kernel {
+    let count = |tile| tiles(params, tile).iter().product::<usize>();
+    let enough = count(128) >= ENOUGH_GROUPS / 4;
+    if enough && count(128) * 128 * 128 * 8 <= count(64) * 64 * 64 * 9 { &MATMUL_128 } else { &MATMUL_64 }
+}
+
+/// A product of `a`, `b` and a bias. The last view is of the result.
+fn matmul(compiler: &mut Compiler, kernel: &'static Kernel, params: Params, views: [&View; 4]) -> Result<()> {
+    let [across, down] = tiles(&params, if std::ptr::eq(kernel, &MATMUL_128) { 128 } else { 64 });
+    let (steps, values) = ((params.inner as usize).div_ceil(STEP), params.rows as usize * params.columns as usize);
+    let most = (steps / LEAST_STEPS).min(compiler.gpu.values_per_binding() / values).clamp(1, MAX_GRID);
+    let part = steps.div_ceil((ENOUGH_GROUPS / (across * down)).clamp(1, most));
+    let parts = steps.div_ceil(part);
+    let params = Params { part: (part * STEP) as u32, ..params };
+    if parts == 1 {
+        return dispatch(compiler, kernel, params, &views, [across, down, 1]);
+    }
+    compiler.reuse_scratch();
+    let storage = compiler.scratch(parts * values)?;
+    let sums = compiler.gpu.whole(&storage)?;
+    let params = Params { parts: parts as u32, c_part: values as u32, ..params };
+    let (c_row, c_offset) = (params.columns, sums.offset);
+    let partial = Params { c_row, c_offset, accumulate: 0, has_bias: 0, relu: 0, ..params };
+    let [a, b, bias, c] = views;
+    dispatch(compiler, kernel, partial, &[a, b, bias, &sums], [across, down, parts])?;
+    let params = Params { a_offset: sums.offset, inner: parts as u32, ..params };
+    dispatch(compiler, &SUM_PARTS, params, &[&sums, bias, c], [values.div_ceil(64), 1, 1])
 }
 
 pub(super) fn forward(compiler: &mut Compiler, op: &Dense, operands: &Operands) -> Result<()> {
     let (&[x, weight, bias], &[y]) = (operands.inputs, operands.outputs) else { return Ok(()) };
     let (batch, features, out) = (operands.shapes[0][0], operands.shapes[1][1], operands.shapes[1][0]);
-    let default = if batch <= SMALL_BATCH { &ROWS } else { &MATMUL };
-    let kernel = compiler.choose(&[&ROWS, &MATMUL], default);
+    let mut candidates = vec![&ROWS, &MATMUL_128, &MATMUL_64];
+    if features % 4 == 0 {
+        candidates.push(&ROWS_QUADS);
+    }
     let rows_at_once = compiler.images_per_dispatch(&[features, out], 2 * (features * out) as u64);
     for first in (0..batch).step_by(rows_at_once) {
         let rows = rows_at_once.min(batch - first);
@@ -105,13 +162,22 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Dense, operands: &Operands) 
                 accumulate: 0,
                 has_bias: 1,
                 relu: u32::from(op.relu),
-                first_group: 0,
+                ..Params::zeroed()
             };
+            let default = match (batch <= SMALL_BATCH, features % 4 == 0) {
+                (true, true) => &ROWS_QUADS,
+                (true, false) => &ROWS,
+                _ => choose_matmul(&params),
+            };
+            let kernel = compiler.choose(&candidates, default);
             let views = [&x, &weight, &bias, &y];
-            if std::ptr::eq(kernel, &ROWS) {
-                dispatch(compiler, &ROWS, params, &views, [part.len(), rows.div_ceil(ROWS_PER_GROUP)])?;
-            } else {
-                matmul(compiler, params, &views)?;
+            let down = rows.div_ceil(ROWS_PER_GROUP);
+            match kernel.entry {
+                "rows" => dispatch(compiler, kernel, params, &views, [part.len(), down, 1])?,
+                "rows_quads" => {
+                    dispatch(compiler, kernel, params, &views, [part.len().div_ceil(COLUMNS_PER_GROUP), down, 1])?;
+                }
+                _ => matmul(compiler, kernel, params, views)?,
             }
         }
     }
@@ -144,7 +210,8 @@ pub(super) fn backward_input(compiler: &mut Compiler, operands: &Operands) -> Re
                 ..Params::zeroed()
             };
             // There is no bias here: the weights stand in for the binding, which is not read.
-            matmul(compiler, params, &[&dy, &weight, &weight, &dx])?;
+            let kernel = compiler.choose(&[&MATMUL_128, &MATMUL_64], choose_matmul(&params));
+            matmul(compiler, kernel, params, [&dy, &weight, &weight, &dx])?;
         }
     }
     Ok(())
@@ -177,7 +244,8 @@ pub(super) fn backward_weight(compiler: &mut Compiler, operands: &Operands) -> R
                 accumulate,
                 ..Params::zeroed()
             };
-            matmul(compiler, params, &[&dy, &x, &x, &dweight])?;
+            let kernel = compiler.choose(&[&MATMUL_128, &MATMUL_64], choose_matmul(&params));
+            matmul(compiler, kernel, params, [&dy, &x, &x, &dweight])?;
         }
         let dbias = compiler.gpu.whole(dbias)?;
         let params = Params {
@@ -190,7 +258,7 @@ pub(super) fn backward_weight(compiler: &mut Compiler, operands: &Operands) -> R
             accumulate,
             ..Params::zeroed()
         };
-        dispatch(compiler, &COLUMNS, params, &[&dy, &dy, &dbias], [out.div_ceil(64), 1])?;
+        dispatch(compiler, &COLUMNS, params, &[&dy, &dy, &dbias], [out.div_ceil(64), 1, 1])?;
     }
     Ok(())
 }

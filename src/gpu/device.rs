@@ -2,10 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
+use rayon::prelude::*;
+
+use super::cache::Cache;
 use super::kernel::{Access, Kernel, shader_source};
+use super::tuning::{Tuned, Tuning};
 use crate::error::{Error, Result};
 
 /// How many objects the engine has created on a device.
@@ -26,11 +32,14 @@ pub struct GpuOptions {
     pub flops_per_submit: u64,
     /// The most bytes that one binding is made for; less than the device's limit to try out small devices.
     pub max_binding: u64,
+    /// Whether the built-in shaders check every index and bound every loop, as those of [`Gpu::replace_shader`] always
+    /// do. They stay within their buffers without that, and are faster.
+    pub runtime_checks: bool,
 }
 
 impl Default for GpuOptions {
     fn default() -> Self {
-        GpuOptions { flops_per_submit: 20_000_000_000, max_binding: u64::MAX }
+        GpuOptions { flops_per_submit: 20_000_000_000, max_binding: u64::MAX, runtime_checks: false }
     }
 }
 
@@ -96,7 +105,8 @@ impl Adapter {
             max_storage_buffer_binding_size: available.max_storage_buffer_binding_size,
             ..wgpu::Limits::default().or_worse_values_from(&available)
         };
-        self.open_with(self.adapter.features() & wgpu::Features::TIMESTAMP_QUERY, wanted, GpuOptions::default())
+        let useful = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::PIPELINE_CACHE;
+        self.open_with(self.adapter.features() & useful, wanted, GpuOptions::default())
     }
 
     /// A device with these features and limits only.
@@ -138,6 +148,9 @@ struct Shared {
     buffers: AtomicU64,
     bind_groups: AtomicU64,
     made_pipelines: AtomicU64,
+    cache: OnceLock<Cache>,
+    /// `None` unless kernels are to be chosen by measurement.
+    tuning: Mutex<Option<Tuning>>,
     /// What the driver complained of, where this library owns the device.
     complaint: Arc<Mutex<Option<Complaint>>>,
 }
@@ -190,6 +203,8 @@ impl Gpu {
             buffers: AtomicU64::new(0),
             bind_groups: AtomicU64::new(0),
             made_pipelines: AtomicU64::new(0),
+            cache: OnceLock::new(),
+            tuning: Mutex::default(),
             complaint: Arc::default(),
         };
         Gpu { shared: Arc::new(shared) }
@@ -230,6 +245,11 @@ impl Gpu {
         &self.shared.info
     }
 
+    /// Whether it is a driver that computes on the CPU.
+    pub fn is_software(&self) -> bool {
+        self.shared.info.device_type == wgpu::DeviceType::Cpu
+    }
+
     /// The device.
     pub fn device(&self) -> &wgpu::Device {
         &self.shared.device
@@ -266,6 +286,77 @@ impl Gpu {
         lock(&self.shared.shaders).insert(shader.to_owned(), wgsl.into());
         lock(&self.shared.pipelines).clear();
         Ok(())
+    }
+
+    /// Keeps compiled pipelines (where the device has `PIPELINE_CACHE`) and the tuner's choices in this folder from
+    /// process to process. Files of other adapters, drivers and versions are left alone, damaged ones are replaced.
+    /// Only the first call has an effect.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the folder is not there and cannot be made.
+    pub fn cache_in(&self, folder: &Path) -> Result<()> {
+        if self.shared.cache.get().is_none() {
+            let cache = Cache::open(&self.shared.device, &self.shared.info, folder)?;
+            let _ = self.shared.cache.set(cache);
+            if let (Some(cache), Some(tuning)) = (self.shared.cache.get(), &mut *lock(&self.shared.tuning)) {
+                tuning.table.extend(cache.load_tuning());
+            }
+        }
+        Ok(())
+    }
+
+    /// From now on, kernels of plans are chosen by measurement: what is not in the table yet is measured when a plan
+    /// with it is compiled, until this much time in all is spent; after that the rules choose. A candidate may win only
+    /// if its result on the very shapes is that of the CPU.
+    pub fn tune_within(&self, time: Duration) {
+        let mut tuning = lock(&self.shared.tuning);
+        let tuning = tuning.get_or_insert_with(|| Tuning {
+            table: self.shared.cache.get().map(Cache::load_tuning).unwrap_or_default(),
+            left: Duration::ZERO,
+        });
+        tuning.left = time;
+    }
+
+    /// What was measured so far, by operation and shapes.
+    pub fn tuned(&self) -> BTreeMap<String, Tuned> {
+        lock(&self.shared.tuning).as_ref().map(|tuning| tuning.table.clone()).unwrap_or_default()
+    }
+
+    /// The kernel that was measured to be the fastest.
+    pub(super) fn fastest(&self, key: &str) -> Option<String> {
+        lock(&self.shared.tuning).as_ref()?.table.get(key)?.kernel.clone()
+    }
+
+    /// The time that may still be spent with measuring.
+    pub(crate) fn tuning_left(&self) -> Duration {
+        lock(&self.shared.tuning).as_ref().map_or(Duration::ZERO, |tuning| tuning.left)
+    }
+
+    /// That time, of which none is left after that.
+    pub(crate) fn take_tuning_time(&self) -> Duration {
+        lock(&self.shared.tuning).as_mut().map_or(Duration::ZERO, |tuning| std::mem::take(&mut tuning.left))
+    }
+
+    /// Whether this is in the table.
+    pub(crate) fn is_tuned(&self, key: &str) -> bool {
+        lock(&self.shared.tuning).as_ref().is_some_and(|tuning| tuning.table.contains_key(key))
+    }
+
+    /// Keeps what was found out, and how much time is left.
+    pub(crate) fn keep_tuned(&self, found: BTreeMap<String, Tuned>, left: Duration) {
+        if let Some(tuning) = &mut *lock(&self.shared.tuning) {
+            tuning.left = left;
+            // What is true of shaders on trial is not true of the built-in ones.
+            let is_true = !found.is_empty() && lock(&self.shared.shaders).is_empty();
+            if let (true, Some(cache)) = (is_true, self.shared.cache.get()) {
+                // Another process may have measured something else meanwhile.
+                tuning.table.extend(cache.load_tuning());
+                tuning.table.extend(found);
+                cache.save_tuning(&tuning.table);
+            } else {
+                tuning.table.extend(found);
+            }
+        }
     }
 
     pub(super) fn options(&self) -> &GpuOptions {
@@ -373,6 +464,22 @@ impl Gpu {
         self.check()
     }
 
+    /// Compiles those of these kernels that are not there yet, side by side, and keeps them for other processes.
+    pub(super) fn prepare(&self, kernels: &[&'static Kernel]) -> Result<()> {
+        let missing: Vec<&'static Kernel> = {
+            let pipelines = lock(&self.shared.pipelines);
+            kernels.iter().copied().filter(|kernel| !pipelines.contains_key(kernel.name)).collect()
+        };
+        if missing.is_empty() {
+            return Ok(());
+        }
+        missing.par_iter().try_for_each(|kernel| self.pipeline(kernel).map(drop))?;
+        if let Some(cache) = self.shared.cache.get() {
+            cache.save_pipelines();
+        }
+        Ok(())
+    }
+
     /// The pipeline of a kernel, compiled when it is first asked for.
     pub(super) fn pipeline(&self, kernel: &'static Kernel) -> Result<Arc<Pipeline>> {
         if let Some(pipeline) = lock(&self.shared.pipelines).get(kernel.name) {
@@ -386,12 +493,8 @@ impl Gpu {
     fn create_pipeline(&self, kernel: &'static Kernel) -> Result<Pipeline> {
         let device = &self.shared.device;
         let replaced = lock(&self.shared.shaders).get(kernel.shader).cloned();
-        let source = replaced.as_deref().or(shader_source(kernel.shader)).unwrap_or_default();
         self.guarded(|| {
-            let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-                label: Some(kernel.shader),
-                source: wgpu::ShaderSource::Wgsl(source.into()),
-            });
+            let module = super::module::create(device, kernel.shader, replaced.as_deref(), &self.shared.options);
             let entries: Vec<_> = std::iter::once((0, wgpu::BufferBindingType::Uniform))
                 .chain(
                     kernel
@@ -426,7 +529,7 @@ impl Gpu {
                     // Workgroup memory is always written before it is read.
                     zero_initialize_workgroup_memory: false,
                 },
-                cache: None,
+                cache: self.shared.cache.get().and_then(|cache| cache.pipelines.as_ref()),
             });
             self.shared.made_pipelines.fetch_add(1, Ordering::Relaxed);
             Ok(Pipeline { pipeline, layout })

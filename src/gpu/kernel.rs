@@ -1,8 +1,11 @@
 //! Kernels: which entry point of which shader, with which constants.
 
 use super::{
-    adam, adaptive_avg_pool2d, conv2d, cross_entropy, dense, dropout, max_pool2d, prelu, relu, resize, sgd, softmax,
+    adam, adaptive_avg_pool2d, conv2d, conv2d_winograd, cross_entropy, dense, dropout, max_pool2d, prelu, relu, resize,
+    sgd, softmax,
 };
+
+use crate::ops::Op;
 
 /// What a kernel does with a binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +23,7 @@ pub enum Access {
 /// One compute pipeline. Binding 0 is always the uniform buffer of its parameters.
 #[derive(Debug, PartialEq)]
 pub struct Kernel {
-    /// `shader/variant`.
+    /// `operation/variant`.
     pub name: &'static str,
     /// The file in `shaders/`, without its ending.
     pub shader: &'static str,
@@ -33,6 +36,11 @@ pub struct Kernel {
 }
 
 impl Kernel {
+    /// The operation that it is for.
+    pub fn op(&self) -> &'static str {
+        self.name.split_once('/').map_or(self.name, |(op, _)| op)
+    }
+
     /// A kernel without constants.
     pub(super) const fn new(
         name: &'static str,
@@ -53,6 +61,7 @@ impl Kernel {
 pub fn kernels() -> impl Iterator<Item = &'static Kernel> {
     [
         conv2d::KERNELS,
+        conv2d_winograd::KERNELS,
         dense::KERNELS,
         relu::KERNELS,
         prelu::KERNELS,
@@ -70,12 +79,32 @@ pub fn kernels() -> impl Iterator<Item = &'static Kernel> {
     .copied()
 }
 
+/// What [`crate::Options::kernel`] can name: kernels, and algorithms of several kernels.
+pub fn choices() -> impl Iterator<Item = &'static str> {
+    kernels().map(|kernel| kernel.name).chain(conv2d_winograd::ALGORITHMS.iter().map(|algorithm| algorithm.name))
+}
+
+/// The kernels and algorithms that an operation may be done by, where there is a choice. Some may not suit the sizes of
+/// the inputs or the device: then the rules choose.
+pub fn candidates(op: &Op) -> Vec<&'static str> {
+    match op {
+        Op::Conv2d(_) | Op::Conv2dBackwardInput(..) | Op::Conv2dBackwardWeight(_) => conv2d::candidates(op),
+        Op::Dense(_) | Op::DenseBackwardInput(..) | Op::DenseBackwardWeight(_) => dense::candidates(op),
+        Op::Softmax => vec!["softmax/forward", "softmax/forward_wide"],
+        Op::SoftmaxBackward => vec!["softmax/backward", "softmax/backward_wide"],
+        _ => Vec::new(),
+    }
+}
+
 /// The text of a shader, by the name of its file without the ending.
 pub fn shader_source(shader: &str) -> Option<&'static str> {
     Some(match shader {
         "adam" => include_str!("../../shaders/adam.wgsl"),
         "adaptive_avg_pool2d" => include_str!("../../shaders/adaptive_avg_pool2d.wgsl"),
         "conv2d" => include_str!("../../shaders/conv2d.wgsl"),
+        "conv2d_winograd" => include_str!("../../shaders/conv2d_winograd.wgsl"),
+        "conv2d_winograd2" => include_str!("../../shaders/conv2d_winograd2.wgsl"),
+        "conv2d_winograd4" => include_str!("../../shaders/conv2d_winograd4.wgsl"),
         "cross_entropy" => include_str!("../../shaders/cross_entropy.wgsl"),
         "dense" => include_str!("../../shaders/dense.wgsl"),
         "dropout" => include_str!("../../shaders/dropout.wgsl"),

@@ -5,8 +5,9 @@ use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use super::buffer::{GUARD, GUARD_WORD, Storage};
-use super::compile::{Compiler, Dispatch, Operands};
+use super::compile::{Compiled, Compiler, Dispatch, Operands};
 use super::device::{CountedBuffer, Gpu};
+use super::parameter::{Packed, Parameter};
 use super::picture::GpuPicture;
 use super::read_back::ReadBack;
 use super::resize::Resizer;
@@ -26,6 +27,7 @@ impl GpuModel {
     pub fn new(gpu: &Gpu, parameters: &Parameters) -> Result<Self> {
         let upload = |(name, tensor): (&String, &Tensor)| {
             let storage = gpu.storage_by_rows(name, tensor.shape(), 0)?;
+            let storage = Storage { parameter: Some(Arc::default()), ..storage };
             storage.write(gpu, tensor.data());
             Ok((name.clone(), (tensor.shape().to_vec(), storage)))
         };
@@ -52,6 +54,10 @@ pub struct GpuPlan {
     program: Arc<Program>,
     values: Vec<Storage>,
     dispatches: Vec<Dispatch>,
+    scratch: Vec<Storage>,
+    packed: Vec<Arc<Packed>>,
+    /// The parameters that every run changes.
+    trained: Vec<Arc<Parameter>>,
     _parameters: CountedBuffer,
     state: CountedBuffer,
     read_back: BTreeMap<ValueId, ReadBack>,
@@ -84,7 +90,7 @@ impl GpuPlan {
             let values = allocate(gpu, &program, model, checked)?;
             let uniform = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
             let state = gpu.create_buffer("state", size_of::<State>() as u64, uniform)?;
-            let mut compiler = Compiler::new(gpu, kernel);
+            let mut compiler = Compiler::new(gpu, kernel, checked);
             for (index, step) in program.steps.iter().enumerate() {
                 let storages = |ids: &[ValueId]| ids.iter().map(|&id| &values[id]).collect::<Vec<_>>();
                 let (inputs, outputs) = (storages(&step.inputs), storages(&step.outputs));
@@ -96,7 +102,11 @@ impl GpuPlan {
                 };
                 compiler.step(index, &step.op, &operands).map_err(|error| in_step(&step.name, error))?;
             }
-            let (dispatches, parameters) = compiler.finish(&state)?;
+            let Compiled { dispatches, parameters, scratch, packed } = compiler.finish(Some(&state))?;
+            let in_place = program.steps.iter().filter(|step| !step.op.in_place().is_empty());
+            let trained = in_place.flat_map(|step| &step.inputs).filter_map(|&v| values[v].parameter.clone());
+            let trained: Vec<Arc<Parameter>> = trained.collect();
+            trained.iter().for_each(|parameter| parameter.train());
             let mut read_back = BTreeMap::new();
             for &output in &program.outputs {
                 read_back.insert(output, ReadBack::new(gpu, &values[output])?);
@@ -106,6 +116,9 @@ impl GpuPlan {
                 program: program.clone(),
                 values,
                 dispatches,
+                scratch,
+                packed,
+                trained,
                 _parameters: parameters,
                 state,
                 read_back,
@@ -143,7 +156,9 @@ impl GpuPlan {
     /// application's choice.
     pub fn encode(&self, encoder: &mut wgpu::CommandEncoder) {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        self.packed.iter().for_each(|packed| packed.refresh_within(&self.gpu, &mut pass));
         self.dispatches.iter().for_each(|dispatch| dispatch.encode(&mut pass));
+        self.trained.iter().for_each(|parameter| parameter.change());
     }
 
     pub(crate) fn kernels_of_step(&self, step: usize) -> Vec<&'static str> {
@@ -185,6 +200,7 @@ impl GpuPlan {
         if self.checked {
             self.guard();
         }
+        self.packed.iter().for_each(|packed| packed.refresh(&self.gpu));
         let mut rest = self.dispatches.as_slice();
         while !rest.is_empty() {
             let mut flops = 0;
@@ -201,8 +217,10 @@ impl GpuPlan {
             self.gpu.queue().submit([encoder.finish()]);
             rest = &rest[count..];
         }
+        self.trained.iter().for_each(|parameter| parameter.change());
         if self.checked {
-            self.guarded_values().try_for_each(|(_, storage)| self.check_guards(&self.program.name, storage))?;
+            let mut guarded = self.guarded_values().map(|(_, storage)| storage).chain(&self.scratch);
+            guarded.try_for_each(|storage| self.check_guards(&self.program.name, storage))?;
         }
         Ok(())
     }
@@ -257,6 +275,7 @@ impl GpuPlan {
         if self.timer.is_none() && self.gpu.device().features().contains(wgpu::Features::TIMESTAMP_QUERY) {
             self.timer = Some(Timer::new(&self.gpu, self.dispatches.len().min(MAX_TIMED))?);
         }
+        self.packed.iter().for_each(|packed| packed.refresh(&self.gpu));
         let mut times = vec![0.0; self.program.steps.len()];
         match &self.timer {
             Some(timer) => {
@@ -278,6 +297,7 @@ impl GpuPlan {
                 }
             }
         }
+        self.trained.iter().for_each(|parameter| parameter.change());
         Ok(times)
     }
 
@@ -293,6 +313,7 @@ impl GpuPlan {
                 self.program.steps.iter().any(|step| step.op.in_place().is_empty() && step.outputs.contains(&id));
             storage.guard(&self.gpu, if computed { storage.len } else { 0 });
         }
+        self.scratch.iter().for_each(|storage| storage.guard(&self.gpu, storage.len));
     }
 
     /// Whether the pattern around a value is still there.

@@ -97,14 +97,35 @@ impl Program {
 
     /// A program of one operation, whose inputs and outputs are all to be written and read.
     pub fn single(op: Op, shapes: &[&[usize]]) -> Result<Self> {
-        let mut program = Program { name: op.name().to_owned(), ..Program::default() };
-        for (i, shape) in shapes.iter().enumerate() {
-            let storage = if op.parameter_inputs().contains(&i) { Storage::State } else { Storage::Activation };
-            let value = program.add_value(format!("input {i}"), shape.to_vec(), storage);
-            program.inputs.push(value);
-        }
-        let names: Vec<String> = (0..3).map(|i| format!("output {i}")).collect();
-        program.outputs = program.add_step(op.name(), op.clone(), &program.inputs.clone(), &names)?;
+        let state = |i| if op.parameter_inputs().contains(&i) { Storage::State } else { Storage::Activation };
+        let (mut program, values) = Self::of_one_step(&op, shapes, state)?;
+        program.inputs = values;
         Ok(program)
+    }
+
+    /// The same, but weights are parameters of a model, under the names of [`Program::input_name`], and no inputs.
+    ///
+    /// # Errors
+    /// As [`Program::single`].
+    pub fn single_with_parameters(op: &Op, shapes: &[&[usize]]) -> Result<Self> {
+        let is_parameter = |i: &usize| op.parameter_inputs().contains(i);
+        let storage = |i| if is_parameter(&i) { Storage::Parameter(Self::input_name(i)) } else { Storage::Activation };
+        let (mut program, values) = Self::of_one_step(op, shapes, storage)?;
+        program.inputs = values.into_iter().enumerate().filter(|(i, _)| !is_parameter(i)).map(|(_, v)| v).collect();
+        Ok(program)
+    }
+
+    /// The name of an input of an operation that is run by itself.
+    pub fn input_name(index: usize) -> String {
+        format!("input {index}")
+    }
+
+    fn of_one_step(op: &Op, shapes: &[&[usize]], storage: impl Fn(usize) -> Storage) -> Result<(Self, Vec<ValueId>)> {
+        let mut program = Program { name: op.name().to_owned(), ..Program::default() };
+        let add = |(i, shape): (usize, &&[usize])| program.add_value(Self::input_name(i), shape.to_vec(), storage(i));
+        let values: Vec<ValueId> = shapes.iter().enumerate().map(add).collect();
+        let names: Vec<String> = (0..3).map(|i| format!("output {i}")).collect();
+        program.outputs = program.add_step(op.name(), op.clone(), &values, &names)?;
+        Ok((program, values))
     }
 }

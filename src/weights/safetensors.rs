@@ -12,8 +12,9 @@ use rayon::prelude::*;
 
 use super::WeightFile;
 use super::checksums::sha256;
-use super::file::{read_whole, write_atomically};
+use super::file::read_whole;
 use crate::error::{Error, Result};
+use crate::file::write_atomically;
 use crate::tensor::{Parameters, Tensor};
 
 /// The header's length stands in the first eight bytes.

@@ -6,6 +6,7 @@ mod compare;
 mod devices;
 mod predict;
 mod train;
+mod tune;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -14,7 +15,7 @@ use serde_json::Value;
 
 fn vultus() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vultus"));
-    command.env_remove("VULTUS_WEIGHTS");
+    command.env_remove("VULTUS_WEIGHTS").env("VULTUS_CACHE", concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"));
     if cfg!(not(feature = "embed")) {
         command.env("VULTUS_WEIGHTS", concat!(env!("CARGO_MANIFEST_DIR"), "/weights"));
     }

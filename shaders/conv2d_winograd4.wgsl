@@ -1,0 +1,272 @@
+// Winograd's minimal filtering F(4×4, 3×3) for convolutions with 3×3 filters and step 1 (Lavin & Gray 2015): what goes
+// into the products of `conv2d_winograd.wgsl` and what comes out of them.
+//
+//   weight            U = G g Gᵀ of every filter and channel, [36, inner, outer]
+//   input             V = Bᵀ d B of every window of 6×6 values of x, [36, inner, tiles]
+//   output            y = Aᵀ M A + bias of every tile of 4×4 values of y, from M [36, outer, tiles]
+//   output_gradient   the same without bias, where y is the gradient of the input
+//
+// The points of interpolation are 0, ±√½, ±√2 and ∞: the transforms' constants stay nearer to 1 than with 0, ±1, ±2 and
+// ∞, which keeps the error small. Rows and columns that are there to fill the products' blocks are zeros.
+
+struct Params {
+    channels: u32,
+    height: u32,
+    width: u32,
+    filters: u32,
+    out_height: u32,
+    out_width: u32,
+    padding_y: u32,
+    padding_x: u32,
+    // Values between the same place in two images of x and y.
+    x_image: u32,
+    y_image: u32,
+    x_offset: u32,
+    weight_offset: u32,
+    bias_offset: u32,
+    y_offset: u32,
+    u_offset: u32,
+    v_offset: u32,
+    m_offset: u32,
+    // The sizes of the products, with what fills them.
+    inner: u32,
+    outer: u32,
+    tiles: u32,
+    // Tiles of one row and of one image; the first one of this dispatch, counted through all images, and how many
+    // there are.
+    tiles_across: u32,
+    tiles_image: u32,
+    first_tile: u32,
+    tile_count: u32,
+    // Whether the result is added to what is there.
+    accumulate: u32,
+}
+
+override RELU: bool = false;
+// Whether filters are turned by 180 degrees, and filters and channels exchanged: the gradient of the input.
+override ROTATE: bool = false;
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+@group(0) @binding(1) var<storage, read> weight_values: array<f32>;
+@group(0) @binding(2) var<storage, read_write> u: array<f32>;
+
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> v: array<f32>;
+
+@group(0) @binding(1) var<storage, read> m: array<f32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+// √½, √2 and their cubes.
+const P: f32 = 0.70710678;
+const Q: f32 = 1.41421356;
+const P3: f32 = 0.35355339;
+const Q3: f32 = 2.82842712;
+
+// Six values in a row.
+struct Six {
+    a: vec4<f32>,
+    b: vec2<f32>,
+}
+
+// G times a column of three.
+fn weight_column(g: vec3<f32>) -> Six {
+    let p = (g.x + 0.5 * g.z) / -1.5;
+    let q = (g.x + 2.0 * g.z) / 6.0;
+    let odd_p = P / -1.5 * g.y;
+    let odd_q = Q / 6.0 * g.y;
+    return Six(vec4<f32>(g.x, p + odd_p, p - odd_p, q + odd_q), vec2<f32>(q - odd_q, g.z));
+}
+
+// One row of a filter, which begins at `first`.
+fn taps(first: u32, row: u32, exists: bool) -> vec3<f32> {
+    let at = vec3<u32>(row) + vec3<u32>(0u, 1u, 2u);
+    let turned = vec3<u32>(first) + select(at, vec3<u32>(8u) - at, ROTATE);
+    return select(
+        vec3<f32>(),
+        vec3<f32>(weight_values[turned.x], weight_values[turned.y], weight_values[turned.z]),
+        exists,
+    );
+}
+
+fn store_six(at: u32, plane: u32, values: Six) {
+    u[at] = values.a.x;
+    u[at + plane] = values.a.y;
+    u[at + 2u * plane] = values.a.z;
+    u[at + 3u * plane] = values.a.w;
+    u[at + 4u * plane] = values.b.x;
+    u[at + 5u * plane] = values.b.y;
+}
+
+@compute @workgroup_size(64)
+fn weight(@builtin(global_invocation_id) id: vec3<u32>) {
+    // Along x: columns of U; along y: its rows.
+    if (id.x >= params.outer) { return; }
+    let plane = params.inner * params.outer;
+    let at = params.u_offset + id.y * params.outer + id.x;
+    let f = select(id.x, id.y, ROTATE);
+    let c = select(id.y, id.x, ROTATE);
+    let exists = f < params.filters && c < params.channels;
+    let first = params.weight_offset + select(0u, (f * params.channels + c) * 9u, exists);
+    let r0 = weight_column(taps(first, 0u, exists));
+    let r1 = weight_column(taps(first, 3u, exists));
+    let r2 = weight_column(taps(first, 6u, exists));
+    let c0 = weight_column(vec3<f32>(r0.a.x, r1.a.x, r2.a.x));
+    let c1 = weight_column(vec3<f32>(r0.a.y, r1.a.y, r2.a.y));
+    let c2 = weight_column(vec3<f32>(r0.a.z, r1.a.z, r2.a.z));
+    let c3 = weight_column(vec3<f32>(r0.a.w, r1.a.w, r2.a.w));
+    let c4 = weight_column(vec3<f32>(r0.b.x, r1.b.x, r2.b.x));
+    let c5 = weight_column(vec3<f32>(r0.b.y, r1.b.y, r2.b.y));
+    // Points are counted by columns; those of the products only have to be the same in U and V.
+    store_six(at, plane, c0);
+    store_six(at + 6u * plane, plane, c1);
+    store_six(at + 12u * plane, plane, c2);
+    store_six(at + 18u * plane, plane, c3);
+    store_six(at + 24u * plane, plane, c4);
+    store_six(at + 30u * plane, plane, c5);
+}
+
+// Bᵀ times a column of six.
+fn input_column(a: vec4<f32>, b: vec2<f32>) -> Six {
+    let even_p = b.x - 2.0 * a.z;
+    let even_q = b.x - 0.5 * a.z;
+    let odd_p = P * a.w - Q * a.y;
+    let odd_q = Q * a.w - P * a.y;
+    return Six(
+        vec4<f32>(a.x - 2.5 * a.z + b.x, even_p + odd_p, even_p - odd_p, even_q + odd_q),
+        vec2<f32>(even_q - odd_q, a.y - 2.5 * a.w + b.y),
+    );
+}
+
+fn x_at(line: u32, column: i32, row_exists: bool) -> f32 {
+    let exists = row_exists && column >= 0 && column < i32(params.width);
+    return select(0.0, x[select(params.x_offset, line + u32(column), exists)], exists);
+}
+
+// Six neighbouring values of one row of x, after the transform along it.
+fn input_row(plane: u32, row: i32, left: i32, inside: bool) -> Six {
+    let exists = inside && row >= 0 && row < i32(params.height);
+    let line = plane + u32(max(row, 0)) * params.width;
+    return input_column(
+        vec4<f32>(
+            x_at(line, left, exists),
+            x_at(line, left + 1, exists),
+            x_at(line, left + 2, exists),
+            x_at(line, left + 3, exists),
+        ),
+        vec2<f32>(x_at(line, left + 4, exists), x_at(line, left + 5, exists)),
+    );
+}
+
+fn store_input(at: u32, plane: u32, a: vec4<f32>, b: vec2<f32>) {
+    let values = input_column(a, b);
+    v[at] = values.a.x;
+    v[at + plane] = values.a.y;
+    v[at + 2u * plane] = values.a.z;
+    v[at + 3u * plane] = values.a.w;
+    v[at + 4u * plane] = values.b.x;
+    v[at + 5u * plane] = values.b.y;
+}
+
+@compute @workgroup_size(64)
+fn input(@builtin(global_invocation_id) id: vec3<u32>) {
+    // Along x: tiles; along y: channels.
+    if (id.x >= params.tiles) { return; }
+    let inside = id.x < params.tile_count && id.y < params.channels;
+    let tile = params.first_tile + id.x;
+    let within = tile % params.tiles_image;
+    let first = params.x_offset + tile / params.tiles_image * params.x_image + id.y * params.height * params.width;
+    let image = select(params.x_offset, first, inside);
+    let top = i32(within / params.tiles_across * 4u) - i32(params.padding_y);
+    let left = i32(within % params.tiles_across * 4u) - i32(params.padding_x);
+    let r0 = input_row(image, top, left, inside);
+    let r1 = input_row(image, top + 1, left, inside);
+    let r2 = input_row(image, top + 2, left, inside);
+    let r3 = input_row(image, top + 3, left, inside);
+    let r4 = input_row(image, top + 4, left, inside);
+    let r5 = input_row(image, top + 5, left, inside);
+
+    let plane = params.inner * params.tiles;
+    let at = params.v_offset + id.y * params.tiles + id.x;
+    store_input(at, plane, vec4<f32>(r0.a.x, r1.a.x, r2.a.x, r3.a.x), vec2<f32>(r4.a.x, r5.a.x));
+    store_input(at + 6u * plane, plane, vec4<f32>(r0.a.y, r1.a.y, r2.a.y, r3.a.y), vec2<f32>(r4.a.y, r5.a.y));
+    store_input(at + 12u * plane, plane, vec4<f32>(r0.a.z, r1.a.z, r2.a.z, r3.a.z), vec2<f32>(r4.a.z, r5.a.z));
+    store_input(at + 18u * plane, plane, vec4<f32>(r0.a.w, r1.a.w, r2.a.w, r3.a.w), vec2<f32>(r4.a.w, r5.a.w));
+    store_input(at + 24u * plane, plane, vec4<f32>(r0.b.x, r1.b.x, r2.b.x, r3.b.x), vec2<f32>(r4.b.x, r5.b.x));
+    store_input(at + 30u * plane, plane, vec4<f32>(r0.b.y, r1.b.y, r2.b.y, r3.b.y), vec2<f32>(r4.b.y, r5.b.y));
+}
+
+// Aᵀ times a column of six.
+fn output_column(m0: f32, m1: f32, m2: f32, m3: f32, m4: f32, m5: f32) -> vec4<f32> {
+    let even_p = m1 + m2;
+    let odd_p = m1 - m2;
+    let even_q = m3 + m4;
+    let odd_q = m3 - m4;
+    return vec4<f32>(
+        m0 + even_p + even_q,
+        P * odd_p + Q * odd_q,
+        0.5 * even_p + 2.0 * even_q,
+        P3 * odd_p + Q3 * odd_q + m5,
+    );
+}
+
+// One column of M's tile, transformed.
+fn output_points(at: u32, plane: u32) -> vec4<f32> {
+    return output_column(
+        m[at],
+        m[at + plane],
+        m[at + 2u * plane],
+        m[at + 3u * plane],
+        m[at + 4u * plane],
+        m[at + 5u * plane],
+    );
+}
+
+fn store_output(at: u32, left: u32, column: u32, value: f32) {
+    if (left + column >= params.out_width) { return; }
+    let sum = select(0.0, y[at + column], params.accumulate != 0u) + value;
+    // Not max(): a NaN must stay one.
+    y[at + column] = select(sum, 0.0, RELU && sum < 0.0);
+}
+
+fn store_row(tile: vec2<u32>, row: u32, first: u32, b: f32, values: vec4<f32>) {
+    if (tile.y + row >= params.out_height) { return; }
+    let at = first + (tile.y + row) * params.out_width + tile.x;
+    store_output(at, tile.x, 0u, values.x + b);
+    store_output(at, tile.x, 1u, values.y + b);
+    store_output(at, tile.x, 2u, values.z + b);
+    store_output(at, tile.x, 3u, values.w + b);
+}
+
+fn store_tile(id: vec3<u32>, b: f32) {
+    let plane = params.outer * params.tiles;
+    let at = params.m_offset + id.y * params.tiles + id.x;
+    let c0 = output_points(at, plane);
+    let c1 = output_points(at + 6u * plane, plane);
+    let c2 = output_points(at + 12u * plane, plane);
+    let c3 = output_points(at + 18u * plane, plane);
+    let c4 = output_points(at + 24u * plane, plane);
+    let c5 = output_points(at + 30u * plane, plane);
+
+    let index = params.first_tile + id.x;
+    let within = index % params.tiles_image;
+    let tile = vec2<u32>(within % params.tiles_across, within / params.tiles_across) * 4u;
+    let first = params.y_offset + index / params.tiles_image * params.y_image
+        + id.y * params.out_height * params.out_width;
+    store_row(tile, 0u, first, b, output_column(c0.x, c1.x, c2.x, c3.x, c4.x, c5.x));
+    store_row(tile, 1u, first, b, output_column(c0.y, c1.y, c2.y, c3.y, c4.y, c5.y));
+    store_row(tile, 2u, first, b, output_column(c0.z, c1.z, c2.z, c3.z, c4.z, c5.z));
+    store_row(tile, 3u, first, b, output_column(c0.w, c1.w, c2.w, c3.w, c4.w, c5.w));
+}
+
+@compute @workgroup_size(64)
+fn output(@builtin(global_invocation_id) id: vec3<u32>) {
+    // Along x: tiles; along y: filters.
+    if (id.x < params.tile_count) { store_tile(id, bias[params.bias_offset + id.y]); }
+}
+
+@compute @workgroup_size(64)
+fn output_gradient(@builtin(global_invocation_id) id: vec3<u32>) {
+    if (id.x < params.tile_count) { store_tile(id, 0.0); }
+}

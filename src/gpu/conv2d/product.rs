@@ -1,0 +1,308 @@
+//! Convolutions and their gradients as products of matrices: one description, and one way to run it.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::super::buffer::View;
+use super::super::compile::{Compiler, MAX_GRID};
+use super::super::kernel::Access::{Read, Unused, Write};
+use super::super::kernel::{Access, Kernel};
+use super::Geometry;
+use crate::error::Result;
+
+const ALL: &[Access] = &[Read, Read, Read, Write];
+const TILE_64: &[(&str, f64)] = &[("TILE", 64.0)];
+
+pub(super) static GEMM_128: Kernel = Kernel::new("conv2d/gemm_128", "conv2d", "gemm", ALL);
+pub(super) static GEMM_64: Kernel = Kernel::new("", "conv2d", "gemm", ALL).with("conv2d/gemm_64", TILE_64);
+pub(super) static GEMM_WEIGHT_128: Kernel = Kernel::new("conv2d/gemm_weight_128", "conv2d", "gemm_weight", ALL);
+pub(super) static GEMM_WEIGHT_64: Kernel =
+    Kernel::new("", "conv2d", "gemm_weight", ALL).with("conv2d/gemm_weight_64", TILE_64);
+pub(super) static PACK: Kernel = Kernel::new("conv2d/pack", "conv2d", "pack", &[Unused, Read, Unused, Write]);
+pub(super) static SUM_PARTS: Kernel =
+    Kernel::new("conv2d/sum_parts", "conv2d", "sum_parts", &[Read, Unused, Read, Write]);
+
+/// Steps along the inner dimension that are made at once.
+const STEP: usize = 8;
+
+/// Workgroups that keep a GPU busy. With fewer tiles than this, the inner dimension is cut into parts…
+const ENOUGH_GROUPS: usize = 256;
+
+/// …of at least so many steps: below that, adding the parts up costs more than it saves.
+const LEAST_STEPS: usize = 24;
+
+/// A product, as the shader describes it.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub(super) struct Product {
+    pub images: u32,
+    pub grid: [u32; 2],
+    pub rows: u32,
+    pub planes: u32,
+    pub taps: [u32; 2],
+    pub size: [u32; 2],
+    pub plane: u32,
+    pub image: u32,
+    pub x_offset: u32,
+    pub origin: [i32; 2],
+    pub step: [i32; 2],
+    pub direction: [i32; 2],
+    pub weight_offset: u32,
+    pub weight_row: u32,
+    pub weight_plane: u32,
+    pub weight_tap: [u32; 2],
+    pub packed_offset: u32,
+    pub y_offset: u32,
+    pub y_image: u32,
+    pub y_row: u32,
+    pub y_place: [u32; 2],
+    pub bias_offset: u32,
+    pub has_bias: u32,
+    pub relu: u32,
+    pub accumulate: u32,
+    pub part: u32,
+    pub y_part: u32,
+    pub parts: u32,
+    pub first_group: u32,
+}
+
+/// What a product reads and writes.
+pub(super) struct Views<'a> {
+    pub x: &'a View,
+    pub weight: &'a View,
+    pub bias: &'a View,
+    pub y: &'a View,
+}
+
+fn pair<T: Copy, U: TryFrom<T> + Default>(values: [T; 2]) -> [U; 2] {
+    values.map(|value| U::try_from(value).unwrap_or_default())
+}
+
+impl Product {
+    /// y, of these many images and filters.
+    pub fn forward(geometry: &Geometry, images: usize, filters: usize) -> Self {
+        let ([height, width], taps) = (geometry.input, geometry.taps());
+        Product {
+            images: images as u32,
+            grid: pair(geometry.output),
+            rows: filters as u32,
+            planes: geometry.channels as u32,
+            taps: pair(geometry.op.kernel),
+            size: pair(geometry.input),
+            plane: (height * width) as u32,
+            image: geometry.x_image() as u32,
+            origin: pair::<_, i32>(geometry.op.padding).map(|padding| -padding),
+            step: pair(geometry.op.stride),
+            direction: [1; 2],
+            weight_row: geometry.filter() as u32,
+            weight_plane: taps as u32,
+            weight_tap: [geometry.op.kernel[1] as u32, 1],
+            y_image: (geometry.filters * geometry.plane()) as u32,
+            y_row: geometry.plane() as u32,
+            y_place: [geometry.output[1] as u32, 1],
+            has_bias: 1,
+            relu: u32::from(geometry.op.relu),
+            ..Product::zeroed()
+        }
+    }
+
+    /// dx, of these many images, from these many filters: one product for each way in which the windows' places may
+    /// lie to a pixel, so that no place of a filter is visited that does not reach it.
+    pub fn backward_input(geometry: &Geometry, images: usize, filters: usize) -> Vec<Self> {
+        let ([height, width], taps) = (geometry.input, geometry.taps());
+        let [down, across] = geometry.op.stride;
+        let phases = (0..down.min(height) * across.min(width)).map(|i| [i / across.min(width), i % across.min(width)]);
+        let product = |first: [usize; 2]| {
+            // Along one axis: pixels first, first + stride, … meet places tap, tap + stride, … of the filters, of
+            // windows that end at `window`, and one before for each further place.
+            let axis = |axis: usize| {
+                let (stride, padded) = (geometry.op.stride[axis], first[axis] + geometry.op.padding[axis]);
+                let tap = padded % stride;
+                let grid = (geometry.input[axis] - first[axis]).div_ceil(stride);
+                let taps = geometry.op.kernel[axis].saturating_sub(tap).div_ceil(stride);
+                (grid, tap, taps, padded / stride)
+            };
+            let [(grid_y, tap_y, taps_y, window_y), (grid_x, tap_x, taps_x, window_x)] = [axis(0), axis(1)];
+            Product {
+                images: images as u32,
+                grid: pair([grid_y, grid_x]),
+                rows: geometry.channels as u32,
+                planes: filters as u32,
+                taps: pair([taps_y, taps_x]),
+                size: pair(geometry.output),
+                plane: geometry.plane() as u32,
+                image: (geometry.filters * geometry.plane()) as u32,
+                origin: pair([window_y, window_x]),
+                step: [1; 2],
+                direction: [-1; 2],
+                weight_offset: (tap_y * geometry.op.kernel[1] + tap_x) as u32,
+                weight_row: taps as u32,
+                weight_plane: geometry.filter() as u32,
+                weight_tap: pair([down * geometry.op.kernel[1], across]),
+                y_offset: (first[0] * width + first[1]) as u32,
+                y_image: geometry.x_image() as u32,
+                y_row: (height * width) as u32,
+                y_place: pair([down * width, across]),
+                ..Product::zeroed()
+            }
+        };
+        phases.map(product).collect()
+    }
+
+    /// dweight, of these many filters, from these many images. dy stands in the place of the weights.
+    pub fn backward_weight(geometry: &Geometry, images: usize, filters: usize) -> Self {
+        let [height, width] = geometry.input;
+        Product {
+            images: geometry.channels as u32,
+            grid: pair(geometry.op.kernel),
+            rows: filters as u32,
+            planes: images as u32,
+            taps: pair(geometry.output),
+            size: pair(geometry.input),
+            plane: geometry.x_image() as u32,
+            image: (height * width) as u32,
+            origin: pair::<_, i32>(geometry.op.padding).map(|padding| -padding),
+            step: [1; 2],
+            direction: pair(geometry.op.stride),
+            weight_row: geometry.plane() as u32,
+            weight_plane: (geometry.filters * geometry.plane()) as u32,
+            weight_tap: [geometry.output[1] as u32, 1],
+            y_image: geometry.taps() as u32,
+            y_row: geometry.filter() as u32,
+            y_place: [geometry.op.kernel[1] as u32, 1],
+            ..Product::zeroed()
+        }
+    }
+
+    fn taps(&self) -> usize {
+        self.taps[0] as usize * self.taps[1] as usize
+    }
+
+    fn places(&self) -> usize {
+        self.grid[0] as usize * self.grid[1] as usize
+    }
+
+    fn values(&self) -> usize {
+        self.images as usize * self.rows as usize * self.places()
+    }
+
+    fn flops(&self) -> u64 {
+        2 * self.values() as u64 * (self.planes as usize * self.taps()) as u64
+    }
+
+    /// The tiles that a kernel makes, across and down.
+    fn tiles(&self, kernel: &Kernel) -> [usize; 2] {
+        let tile = tile(kernel);
+        let columns = match kernel.entry {
+            "gemm_weight" => (self.images as usize).next_multiple_of(4) * self.places(),
+            _ => self.images as usize * self.places(),
+        };
+        [columns.div_ceil(tile), (self.rows as usize).div_ceil(tile)]
+    }
+
+    /// Large tiles read less, small ones leave less of a tile empty and keep more workgroups busy.
+    pub fn choose(&self, large: &'static Kernel, small: &'static Kernel) -> &'static Kernel {
+        let area = |kernel| self.tiles(kernel).iter().product::<usize>() * tile(kernel) * tile(kernel);
+        let enough = self.tiles(large).iter().product::<usize>() >= ENOUGH_GROUPS / 4;
+        if enough && area(large) * 8 <= area(small) * 9 { large } else { small }
+    }
+
+    /// In how many parts the inner dimension is made, and how long each is: planes for `gemm`, rows of taps in all
+    /// planes for `gemm_weight`.
+    fn parts(&self, compiler: &Compiler, kernel: &Kernel) -> (usize, usize) {
+        let (length, unit, steps) = match kernel.entry {
+            "gemm_weight" => {
+                let taps_x = self.taps[1] as usize;
+                (self.planes as usize * self.taps[0] as usize, 1, taps_x.div_ceil(STEP))
+            }
+            _ => (self.planes as usize, STEP, self.taps()),
+        };
+        let units = length.div_ceil(unit);
+        let tiles = self.tiles(kernel).iter().product::<usize>().max(1);
+        let fitting = compiler.gpu.values_per_binding() / self.values().max(1);
+        let most = (units * steps / LEAST_STEPS).min(units).min(fitting).clamp(1, MAX_GRID);
+        let part = units.div_ceil((ENOUGH_GROUPS / tiles).clamp(1, most)).max(1);
+        (units.div_ceil(part).max(1), part * unit)
+    }
+
+    /// Adds the dispatches of one product, of as many rows at a time as fit.
+    pub fn dispatch(self, compiler: &mut Compiler, kernel: &'static Kernel, views: &Views) -> Result<()> {
+        let packed_row = self.taps() * (self.planes as usize).next_multiple_of(STEP);
+        let fitting = compiler.gpu.values_per_binding() / packed_row.max(1);
+        let at_once = if kernel.entry == "gemm_weight" { usize::MAX } else { (fitting / 4 * 4).max(4) };
+        let rows = self.rows as usize;
+        for first in (0..rows).step_by(at_once) {
+            let product = Product {
+                rows: at_once.min(rows - first) as u32,
+                weight_offset: self.weight_offset + first as u32 * self.weight_row,
+                y_offset: self.y_offset + first as u32 * self.y_row,
+                bias_offset: self.bias_offset + first as u32,
+                ..self
+            };
+            compiler.reuse_scratch();
+            product.dispatch_rows(compiler, kernel, views)?;
+        }
+        Ok(())
+    }
+
+    fn dispatch_rows(self, compiler: &mut Compiler, kernel: &'static Kernel, views: &Views) -> Result<()> {
+        let Views { x, weight, bias, y } = *views;
+        let (mut product, mut packed) = (self, None);
+        if kernel.entry == "gemm" {
+            let planes = (self.planes as usize).next_multiple_of(STEP);
+            let quads = (self.rows as usize).div_ceil(4);
+            // Where no place of a filter reaches, there is nothing to pack, but something to bind.
+            let storage = compiler.scratch((self.taps() * planes * quads * 4).max(4))?;
+            let view = packed.insert(compiler.gpu.whole(&storage)?);
+            product.packed_offset = view.offset / 4;
+            let groups = [self.taps() * planes / STEP, quads.div_ceil(8), 1];
+            product.dispatch_groups(compiler, &PACK, &[weight, view], groups, 0)?;
+        }
+        let (parts, part) = self.parts(compiler, kernel);
+        product.part = part as u32;
+        let [across, down] = self.tiles(kernel);
+        let factor = packed.as_ref().unwrap_or(weight);
+        if parts == 1 {
+            return product.dispatch_groups(compiler, kernel, &[x, factor, bias, y], [across, down, 1], self.flops());
+        }
+        let storage = compiler.scratch(parts * self.values())?;
+        let sums = compiler.gpu.whole(&storage)?;
+        (product.parts, product.y_part) = (parts as u32, self.values() as u32);
+        let partial = Product {
+            y_offset: sums.offset,
+            y_image: self.rows * self.places() as u32,
+            y_row: self.places() as u32,
+            y_place: [self.grid[1], 1],
+            has_bias: 0,
+            relu: 0,
+            accumulate: 0,
+            ..product
+        };
+        partial.dispatch_groups(compiler, kernel, &[x, factor, bias, &sums], [across, down, parts], self.flops())?;
+        let product = Product { x_offset: sums.offset, ..product };
+        let groups = [self.values().div_ceil(64), 1, 1];
+        product.dispatch_groups(compiler, &SUM_PARTS, &[&sums, bias, y], groups, (parts * self.values()) as u64)
+    }
+
+    /// Adds as many dispatches as the grid's limit along x asks for.
+    fn dispatch_groups(
+        self,
+        compiler: &mut Compiler,
+        kernel: &'static Kernel,
+        views: &[&View],
+        [across, down, deep]: [usize; 3],
+        flops: u64,
+    ) -> Result<()> {
+        for first in (0..across).step_by(MAX_GRID) {
+            let count = (across - first).min(MAX_GRID);
+            let product = Product { first_group: first as u32, ..self };
+            let flops = flops / across as u64 * count as u64;
+            compiler.dispatch(kernel, &product, views, [count, down, deep], flops)?;
+        }
+        Ok(())
+    }
+}
+
+/// Height and width of a kernel's tiles.
+fn tile(kernel: &Kernel) -> usize {
+    if kernel.constants.is_empty() { 128 } else { 64 }
+}

@@ -1,0 +1,392 @@
+//! Convolution by Winograd's minimal filtering (Lavin & Gray 2015): 3×3 filters with step 1, in tiles of 2×2 or 4×4
+//! values of the output. Windows and filters are transformed, multiplied at every point, and transformed back.
+
+use std::ops::Range;
+
+use bytemuck::{Pod, Zeroable};
+
+use super::buffer::Storage;
+use super::compile::{Compiler, MAX_GRID};
+use super::kernel::Access::{Read, Unused, Write};
+use super::kernel::{Access, Kernel};
+use crate::error::Result;
+
+pub(super) static KERNELS: &[&Kernel] = &[
+    &MULTIPLY,
+    &MULTIPLY_BLOCKED,
+    &TILE2.weight,
+    &TILE2.weight_rotated,
+    &TILE2.input,
+    &TILE2.output,
+    &TILE2.output_relu,
+    &TILE2.output_gradient,
+    &TILE4.weight,
+    &TILE4.weight_rotated,
+    &TILE4.input,
+    &TILE4.output,
+    &TILE4.output_relu,
+    &TILE4.output_gradient,
+];
+
+/// The kernels for one size of tile.
+struct Transforms {
+    /// Height and width of a tile of y.
+    tile: usize,
+    weight: Kernel,
+    weight_rotated: Kernel,
+    input: Kernel,
+    output: Kernel,
+    output_relu: Kernel,
+    output_gradient: Kernel,
+}
+
+const TO_SCRATCH: &[Access] = &[Read, Write, Unused];
+const OUTPUT: &[Access] = &[Read, Read, Write];
+const GRADIENT: &[Access] = &[Read, Unused, Write];
+const ROTATE: &[(&str, f64)] = &[("ROTATE", 1.0)];
+const RELU: &[(&str, f64)] = &[("RELU", 1.0)];
+
+macro_rules! transforms {
+    ($tile:literal, $shader:literal, $name:literal) => {
+        Transforms {
+            tile: $tile,
+            weight: Kernel::new(concat!($name, "_weight"), $shader, "weight", TO_SCRATCH),
+            weight_rotated: Kernel::new("", $shader, "weight", TO_SCRATCH)
+                .with(concat!($name, "_weight_rotated"), ROTATE),
+            input: Kernel::new(concat!($name, "_input"), $shader, "input", TO_SCRATCH),
+            output: Kernel::new(concat!($name, "_output"), $shader, "output", OUTPUT),
+            output_relu: Kernel::new("", $shader, "output", OUTPUT).with(concat!($name, "_output_relu"), RELU),
+            output_gradient: Kernel::new(concat!($name, "_output_gradient"), $shader, "output_gradient", GRADIENT),
+        }
+    };
+}
+
+static TILE2: Transforms = transforms!(2, "conv2d_winograd2", "conv2d/winograd2");
+static TILE4: Transforms = transforms!(4, "conv2d_winograd4", "conv2d/winograd4");
+
+static MULTIPLY: Kernel = Kernel::new("conv2d/winograd_multiply", "conv2d_winograd", "multiply", &[Read, Read, Write]);
+static MULTIPLY_BLOCKED: Kernel =
+    Kernel::new("conv2d/winograd_multiply_blocked", "conv2d_winograd", "multiply_blocked", &[Read, Read, Write]);
+
+/// The steps along the products' inner dimension come in pairs of eight.
+const INNER: usize = 16;
+
+/// The most values of one piece of scratch memory: 64 MiB.
+const MAX_SCRATCH: usize = 1 << 24;
+
+/// A way to convolve: its transforms, and the kernel for the products with the blocks that it works in.
+pub(super) struct Winograd {
+    /// What `Options::kernel` calls it.
+    pub name: &'static str,
+    transforms: &'static Transforms,
+    multiply: &'static Kernel,
+    /// Filters and tiles of one block.
+    block: [usize; 2],
+}
+
+pub(super) static ALGORITHMS: [Winograd; 4] = [
+    Winograd { name: "conv2d/winograd2", transforms: &TILE2, multiply: &MULTIPLY, block: [64, 64] },
+    Winograd { name: "conv2d/winograd4", transforms: &TILE4, multiply: &MULTIPLY, block: [64, 64] },
+    Winograd { name: "conv2d/winograd2_blocked", transforms: &TILE2, multiply: &MULTIPLY_BLOCKED, block: [32, 16] },
+    Winograd { name: "conv2d/winograd4_blocked", transforms: &TILE4, multiply: &MULTIPLY_BLOCKED, block: [32, 16] },
+];
+
+/// The convolution to be done: y from x, or the gradient of the input (here also called y) from that of the output (x).
+pub(super) struct Job<'a> {
+    pub x: &'a Storage,
+    pub weight: &'a Storage,
+    /// `None` for the gradient of the input.
+    pub bias: Option<&'a Storage>,
+    pub y: &'a Storage,
+    pub images: usize,
+    /// Channels of x and of y.
+    pub inner: usize,
+    pub outer: usize,
+    /// Height and width of x and of y.
+    pub input: [usize; 2],
+    pub output: [usize; 2],
+    pub padding: [usize; 2],
+    pub relu: bool,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    channels: u32,
+    height: u32,
+    width: u32,
+    filters: u32,
+    out_height: u32,
+    out_width: u32,
+    padding_y: u32,
+    padding_x: u32,
+    x_image: u32,
+    y_image: u32,
+    x_offset: u32,
+    weight_offset: u32,
+    bias_offset: u32,
+    y_offset: u32,
+    u_offset: u32,
+    v_offset: u32,
+    m_offset: u32,
+    inner: u32,
+    outer: u32,
+    tiles: u32,
+    tiles_across: u32,
+    tiles_image: u32,
+    first_tile: u32,
+    tile_count: u32,
+    accumulate: u32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Product {
+    u_offset: u32,
+    v_offset: u32,
+    m_offset: u32,
+    inner: u32,
+    outer: u32,
+    tiles: u32,
+    points: u32,
+}
+
+/// What of the weights one round of the work uses: the rows (filters) that it reads, and the sizes of its products.
+struct Piece {
+    rows: Range<usize>,
+    inner: usize,
+    outer: usize,
+}
+
+impl Job<'_> {
+    fn is_gradient(&self) -> bool {
+        self.bias.is_none()
+    }
+
+    fn x_image(&self) -> usize {
+        self.inner * self.input[0] * self.input[1]
+    }
+
+    fn plane(&self) -> usize {
+        self.output[0] * self.output[1]
+    }
+
+    fn y_image(&self) -> usize {
+        self.outer * self.plane()
+    }
+
+    /// The sizes of the products that these filters take part in.
+    fn piece(&self, rows: Range<usize>) -> Piece {
+        let (inner, outer) = if self.is_gradient() { (rows.len(), self.outer) } else { (self.inner, rows.len()) };
+        Piece { rows, inner, outer }
+    }
+}
+
+impl Winograd {
+    /// Whether its products need no workgroup memory.
+    pub fn is_blocked(&self) -> bool {
+        self.multiply != &MULTIPLY
+    }
+
+    fn points(&self) -> usize {
+        (self.transforms.tile + 2).pow(2)
+    }
+
+    /// Tiles down and across one image.
+    fn tiles(&self, job: &Job) -> [usize; 2] {
+        job.output.map(|size| size.div_ceil(self.transforms.tile))
+    }
+
+    /// Multiplications of the products, with what fills the blocks.
+    pub fn cost(&self, job: &Job) -> usize {
+        let tiles = job.images * self.tiles(job).iter().product::<usize>();
+        self.points()
+            * tiles.next_multiple_of(self.block[1])
+            * self.padded(&job.piece(0..job.outer)).iter().product::<usize>()
+    }
+
+    fn padded(&self, piece: &Piece) -> [usize; 2] {
+        [piece.inner.next_multiple_of(INNER), piece.outer.next_multiple_of(self.block[0])]
+    }
+
+    /// The most values of a piece of memory that is bound as a whole.
+    fn fitting(compiler: &Compiler) -> usize {
+        compiler.gpu.values_per_binding().min(MAX_SCRATCH)
+    }
+
+    /// Whether the smallest piece of the work fits this device.
+    pub fn suits(&self, compiler: &Compiler, job: &Job) -> bool {
+        let smallest = self.padded(&job.piece(0..1));
+        let fitting = Self::fitting(compiler) / self.points();
+        let planes = job.plane().max(1);
+        smallest[0] * smallest[1] <= fitting
+            && smallest.iter().all(|size| size * self.block[1] <= fitting)
+            && (!job.is_gradient() || job.y_image() <= compiler.gpu.values_per_binding())
+            && planes <= compiler.gpu.values_per_binding()
+    }
+
+    /// The filters of each round: as many as lie in one buffer and have transformed weights that fit a binding.
+    fn pieces(&self, compiler: &Compiler, job: &Job) -> Vec<Piece> {
+        let fits = |rows: usize| {
+            let [inner, outer] = self.padded(&job.piece(0..rows));
+            let fitting = Self::fitting(compiler) / self.points();
+            let y_fits = job.is_gradient() || rows * job.plane() <= compiler.gpu.values_per_binding();
+            y_fits && inner * outer <= fitting && inner.max(outer) * self.block[1] <= fitting
+        };
+        let rows = job.weight.rows().flat_map(|rows| {
+            let most = (1..=rows.len()).rev().find(|&most| fits(most)).unwrap_or(1);
+            let pieces = rows.len().div_ceil(most);
+            (0..pieces).map(move |i| rows.start + i * rows.len() / pieces..rows.start + (i + 1) * rows.len() / pieces)
+        });
+        rows.map(|rows| job.piece(rows)).collect()
+    }
+
+    /// Adds the dispatches of a convolution.
+    pub fn convolve(&self, compiler: &mut Compiler, job: &Job) -> Result<()> {
+        let pieces = self.pieces(compiler, job);
+        let lengths = if pieces.len() == 1 { [job.x_image(), job.y_image()] } else { [job.x_image(), job.plane()] };
+        let at_once = compiler.images_per_dispatch(&lengths, 1);
+        // Filters of several images do not lie side by side.
+        let at_once = if pieces.len() == 1 || job.is_gradient() { at_once } else { 1 };
+        for piece in &pieces {
+            let u = self.weights(compiler, job, piece)?;
+            let [inner, outer] = self.padded(piece);
+            let most = self.tiles_at_once(compiler, [inner, outer]);
+            let longest = self.tiles(job).iter().product::<usize>() * at_once.min(job.images);
+            let longest = longest.next_multiple_of(self.block[1]).min(most);
+            let v = compiler.scratch(self.points() * inner * longest)?;
+            let m = compiler.scratch(self.points() * outer * longest)?;
+            for first in (0..job.images).step_by(at_once) {
+                let images = first..(first + at_once).min(job.images);
+                self.convolve_images(compiler, job, piece, [&u, &v, &m], images, most)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How many tiles the products take at once, so that their memory and their work stay within the limits.
+    fn tiles_at_once(&self, compiler: &Compiler, [inner, outer]: [usize; 2]) -> usize {
+        let fitting = Self::fitting(compiler) / (self.points() * inner.max(outer));
+        let flops = 2 * (self.points() * inner * outer) as u64;
+        let affordable = usize::try_from(compiler.gpu.options().flops_per_submit / flops).unwrap_or(usize::MAX);
+        let block = self.block[1];
+        (fitting.min(affordable).min(MAX_GRID * block) / block * block).max(block)
+    }
+
+    /// The transformed weights of these filters: made once for a parameter, in every run for other values.
+    fn weights(&self, compiler: &mut Compiler, job: &Job, piece: &Piece) -> Result<Storage> {
+        let [inner, outer] = self.padded(piece);
+        let row = job.weight.row;
+        let (kernel, planes) = if job.is_gradient() {
+            (&self.transforms.weight_rotated, job.outer)
+        } else {
+            (&self.transforms.weight, job.inner)
+        };
+        let form = format!("{} {:?} in blocks of {}", kernel.name, piece.rows, self.block[0]);
+        compiler.packed(job.weight, form, self.points() * inner * outer, |compiler, u| {
+            let weight = compiler.gpu.view(job.weight, piece.rows.start * row..piece.rows.end * row)?;
+            let view = compiler.gpu.whole(u)?;
+            let params = Params {
+                channels: planes as u32,
+                filters: piece.rows.len() as u32,
+                weight_offset: weight.offset,
+                u_offset: view.offset,
+                inner: inner as u32,
+                outer: outer as u32,
+                ..Params::zeroed()
+            };
+            let flops = (10 * self.points() * inner * outer) as u64;
+            compiler.dispatch(kernel, &params, &[&weight, &view], [outer.div_ceil(64), inner, 1], flops)
+        })
+    }
+
+    fn convolve_images(
+        &self,
+        compiler: &mut Compiler,
+        job: &Job,
+        piece: &Piece,
+        [u, v, m]: [&Storage; 3],
+        images: Range<usize>,
+        most: usize,
+    ) -> Result<()> {
+        let [down, across] = self.tiles(job);
+        let [inner, outer] = self.padded(piece);
+        let plane = job.input[0] * job.input[1];
+        let first_channel = if job.is_gradient() { piece.rows.start * plane } else { 0 };
+        let x = images.start * job.x_image() + first_channel
+            ..(images.end - 1) * job.x_image() + first_channel + piece.inner * plane;
+        let x = compiler.gpu.view(job.x, x)?;
+        let first_filter = if job.is_gradient() { 0 } else { piece.rows.start };
+        let y = images.start * job.y_image() + first_filter * job.plane()
+            ..(images.end - 1) * job.y_image() + (first_filter + piece.outer) * job.plane();
+        let y = compiler.gpu.view(job.y, y)?;
+        let bias = job.bias.map(|bias| compiler.gpu.view(bias, piece.rows.clone())).transpose()?;
+        let [u, v, m] = [compiler.gpu.whole(u)?, compiler.gpu.whole(v)?, compiler.gpu.whole(m)?];
+        let all = images.len() * down * across;
+        for first in (0..all).step_by(most) {
+            let count = most.min(all - first);
+            let tiles = count.next_multiple_of(self.block[1]);
+            let params = Params {
+                channels: piece.inner as u32,
+                height: job.input[0] as u32,
+                width: job.input[1] as u32,
+                filters: piece.outer as u32,
+                out_height: job.output[0] as u32,
+                out_width: job.output[1] as u32,
+                padding_y: job.padding[0] as u32,
+                padding_x: job.padding[1] as u32,
+                x_image: job.x_image() as u32,
+                y_image: job.y_image() as u32,
+                x_offset: x.offset,
+                bias_offset: bias.as_ref().map_or(0, |bias| bias.offset),
+                y_offset: y.offset,
+                v_offset: v.offset,
+                m_offset: m.offset,
+                inner: inner as u32,
+                outer: outer as u32,
+                tiles: tiles as u32,
+                tiles_across: across as u32,
+                tiles_image: (down * across) as u32,
+                first_tile: first as u32,
+                tile_count: count as u32,
+                accumulate: u32::from(job.is_gradient() && piece.rows.start > 0),
+                ..Params::zeroed()
+            };
+            let transform = (10 * self.points() * tiles) as u64;
+            let grid = [tiles.div_ceil(64), inner, 1];
+            compiler.dispatch(&self.transforms.input, &params, &[&x, &v], grid, transform * inner as u64)?;
+            self.multiply(compiler, [&u, &v, &m], [inner, outer, tiles])?;
+            let grid = [count.div_ceil(64), piece.outer, 1];
+            let flops = transform * outer as u64;
+            match &bias {
+                None => compiler.dispatch(&self.transforms.output_gradient, &params, &[&m, &y], grid, flops)?,
+                Some(bias) => {
+                    let kernel = if job.relu { &self.transforms.output_relu } else { &self.transforms.output };
+                    compiler.dispatch(kernel, &params, &[&m, bias, &y], grid, flops)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn multiply(
+        &self,
+        compiler: &mut Compiler,
+        [u, v, m]: [&super::buffer::View; 3],
+        [inner, outer, tiles]: [usize; 3],
+    ) -> Result<()> {
+        let params = Product {
+            u_offset: u.offset,
+            v_offset: v.offset,
+            m_offset: m.offset,
+            inner: inner as u32,
+            outer: outer as u32,
+            tiles: tiles as u32,
+            points: self.points() as u32,
+        };
+        let blocks = [tiles / self.block[1], outer / self.block[0], self.points()];
+        let grid = if self.is_blocked() { [blocks.iter().product::<usize>().div_ceil(32), 1, 1] } else { blocks };
+        let flops = 2 * (self.points() * inner * outer * tiles) as u64;
+        compiler.dispatch(self.multiply, &params, &[u, v, m], grid, flops)
+    }
+}

@@ -1,0 +1,26 @@
+//! Shader modules: the built-in ones without the checks that a compiler adds to shaders that it cannot trust.
+
+use super::device::GpuOptions;
+use super::kernel::shader_source;
+
+/// The module of a shader, or of the text that was given in its place.
+pub(super) fn create(
+    device: &wgpu::Device,
+    shader: &str,
+    replaced: Option<&str>,
+    options: &GpuOptions,
+) -> wgpu::ShaderModule {
+    let source = replaced.or(shader_source(shader)).unwrap_or_default();
+    let source = wgpu::ShaderSource::Wgsl(source.into());
+    let descriptor = wgpu::ShaderModuleDescriptor { label: Some(shader), source };
+    if replaced.is_some() || options.runtime_checks {
+        return device.create_shader_module(descriptor);
+    }
+    // SAFETY: only texts that come with this library get here. Their loops end: each counts up to a parameter or down to
+    // zero. They divide by sizes only, of which none is zero. Their indices are made of parameters that this library
+    // computes and of places that they check themselves (classes and crops too), and stay within the bindings: what
+    // would lie outside is read from a place inside instead. The tests run every kernel on shapes at the edges of its
+    // tiles: with guards and NaN around all that it reads and writes, and once more with these checks, with the same
+    // results.
+    unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
+}

@@ -1,0 +1,81 @@
+//! What belongs to a parameter of a model besides its values: how often they have changed, and the packed forms of them
+//! that kernels want. All plans of a model share these.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use super::buffer::Storage;
+use super::compile::{Compiled, Dispatch};
+use super::device::Gpu;
+use crate::error::Result;
+
+/// The history of one parameter.
+#[derive(Default)]
+pub(super) struct Parameter {
+    changes: AtomicU64,
+    trained: AtomicBool,
+    packed: Mutex<BTreeMap<String, Weak<Packed>>>,
+}
+
+/// A parameter in another layout, on the device.
+pub(super) struct Packed {
+    parameter: Arc<Parameter>,
+    pub storage: Storage,
+    pack: Compiled,
+    /// After how many changes of the parameter it was packed.
+    made: Mutex<Option<u64>>,
+}
+
+impl Parameter {
+    /// From now on a plan trains it.
+    pub fn train(&self) {
+        self.trained.store(true, Ordering::Relaxed);
+    }
+
+    /// A run that changes it was submitted.
+    pub fn change(&self) {
+        self.changes.fetch_add(1, Ordering::Release);
+    }
+
+    /// The packed form of this name: the one that another plan uses, or a new one.
+    pub fn packed(
+        self: &Arc<Self>,
+        form: String,
+        make: impl FnOnce() -> Result<(Storage, Compiled)>,
+    ) -> Result<Arc<Packed>> {
+        let mut forms = self.packed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(packed) = forms.get(&form).and_then(Weak::upgrade) {
+            return Ok(packed);
+        }
+        let (storage, pack) = make()?;
+        let packed = Arc::new(Packed { parameter: self.clone(), storage, pack, made: Mutex::default() });
+        forms.insert(form, Arc::downgrade(&packed));
+        Ok(packed)
+    }
+}
+
+impl Packed {
+    /// Packs the parameter if it has changed since.
+    pub fn refresh(&self, gpu: &Gpu) {
+        // The lock is held until the work is submitted, so that no other plan overtakes it.
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let changes = self.parameter.changes.load(Ordering::Acquire);
+        if *made != Some(changes) {
+            let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            self.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
+            gpu.queue().submit([encoder.finish()]);
+            *made = Some(changes);
+        }
+    }
+
+    /// Adds the packing to work that the application submits, whenever it does: where the parameter is trained, nobody
+    /// knows now what it will be then.
+    pub fn refresh_within(&self, gpu: &Gpu, pass: &mut wgpu::ComputePass) {
+        if self.parameter.trained.load(Ordering::Relaxed) { self.encode(pass) } else { self.refresh(gpu) }
+    }
+
+    fn encode(&self, pass: &mut wgpu::ComputePass) {
+        self.pack.dispatches.iter().for_each(|dispatch: &Dispatch| dispatch.encode(pass));
+    }
+}

@@ -1,0 +1,49 @@
+//! Which kernel is the fastest for an operation on given shapes, as far as it has been measured on this device.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ops::Op;
+
+/// What the tuner has found out about one operation on inputs of given shapes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tuned {
+    /// The kernel or algorithm that was the fastest; `None` if it is what the rules choose.
+    pub kernel: Option<String>,
+    /// Its milliseconds.
+    pub milliseconds: f64,
+    /// The milliseconds of what the rules choose; `None` if its result was wrong on this device.
+    pub rule_milliseconds: Option<f64>,
+    /// Other candidates whose result was wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wrong: Vec<String>,
+}
+
+/// By operation and shapes.
+pub(super) type Table = BTreeMap<String, Tuned>;
+
+/// The tuner's state on a device.
+#[derive(Default)]
+pub(super) struct Tuning {
+    pub table: Table,
+    /// The time that may still be spent with measuring.
+    pub left: Duration,
+}
+
+/// The name of an operation on these shapes in the table.
+pub(crate) fn tuning_key(op: &Op, shapes: &[&[usize]]) -> String {
+    let join = |sizes: &[usize]| sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
+    let shapes: Vec<String> = shapes.iter().map(|shape| join(shape)).collect();
+    let parameters = match op {
+        Op::Conv2d(conv) | Op::Conv2dBackwardInput(conv, _) | Op::Conv2dBackwardWeight(conv) => {
+            let (stride, padding) = (join(&conv.stride), join(&conv.padding));
+            format!(", stride {stride}, padding {padding}{}", if conv.relu { ", relu" } else { "" })
+        }
+        Op::Dense(dense) if dense.relu => ", relu".to_owned(),
+        _ => String::new(),
+    };
+    let size = if let Op::Conv2dBackwardInput(_, size) = op { format!(", to {}", join(size)) } else { String::new() };
+    format!("{} of {}{parameters}{size}", op.name(), shapes.join(" "))
+}

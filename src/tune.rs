@@ -1,0 +1,148 @@
+//! The tuner: measures the kernels that an operation may be done by on the very shapes, and lets only those win whose
+//! result is the CPU's.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::gpu::{Gpu, GpuModel, Tuned, candidates, tuning_key};
+use crate::model::ModelMemory;
+use crate::ops::{Op, RunState};
+use crate::plan::{LayerTime, Options, Plan};
+use crate::program::Program;
+use crate::random::Random;
+use crate::tensor::Tensor;
+
+/// Runs of a candidate that are timed; the fastest counts.
+const RUNS: usize = 3;
+
+/// What a candidate must be faster by than what the rules choose: less may be noise.
+const GAIN: f64 = 0.95;
+
+/// How far a result may be from the CPU's, relative to its largest magnitude: wrong kernels are wrong by far more, and
+/// Winograd's rounding stays below.
+const TOLERANCE: f32 = 1e-3;
+
+/// How fast a processor is at least, to estimate how long the reference takes.
+const FLOPS_PER_SECOND: f64 = 2e10;
+const VALUES_PER_SECOND: f64 = 5e7;
+
+/// Measures the operations of a program that have not been measured on this device, until its time for that is spent.
+pub(crate) fn tune(gpu: &Gpu, program: &Program) {
+    let start = Instant::now();
+    // Meanwhile there is no time left: what is compiled here is not tuned itself.
+    let left = gpu.take_tuning_time();
+    let mut found = BTreeMap::new();
+    for step in &program.steps {
+        let shapes = program.shapes(&step.inputs);
+        let key = tuning_key(&step.op, &shapes);
+        if candidates(&step.op).is_empty() || gpu.is_tuned(&key) || found.contains_key(&key) {
+            continue;
+        }
+        let values: usize = shapes.iter().map(|shape| shape.iter().product::<usize>()).sum();
+        let reference = step.flops as f64 / FLOPS_PER_SECOND + values as f64 / VALUES_PER_SECOND;
+        let remaining = left.saturating_sub(start.elapsed());
+        if reference > remaining.as_secs_f64() {
+            continue;
+        }
+        // An operation that cannot be measured (out of memory, say) is left to the rules.
+        if let Ok(Some(tuned)) = measure(gpu, &step.op, &shapes, start + left) {
+            found.insert(key, tuned);
+        }
+    }
+    gpu.keep_tuned(found, left.saturating_sub(start.elapsed()));
+}
+
+/// The best candidate for one operation; `None` if the time is up before all were measured.
+fn measure(gpu: &Gpu, op: &Op, shapes: &[&[usize]], deadline: Instant) -> Result<Option<Tuned>> {
+    let mut random = Random::new(1);
+    let inputs: Vec<Tensor> = shapes.iter().map(|&shape| Tensor::from_fn(shape, |_| random.uniform() - 0.5)).collect();
+    let mut reference = Device::Cpu.compile_op(op, shapes, &Options::default())?;
+    let wanted = reference.run_all(&inputs, &RunState::default())?;
+    drop(reference);
+    let trial = Trial::new(gpu, op, shapes, inputs, wanted)?;
+
+    let (rule, rule_milliseconds) = trial.run(None, f64::INFINITY)?;
+    let mut best = rule_milliseconds.map(|milliseconds| (None, milliseconds));
+    let mut wrong = Vec::new();
+    let mut seen = vec![rule];
+    for name in candidates(op) {
+        if Instant::now() > deadline {
+            return Ok(None);
+        }
+        let (used, milliseconds) = trial.run(Some(name), best.as_ref().map_or(f64::INFINITY, |best| best.1))?;
+        if seen.contains(&used) {
+            continue;
+        }
+        seen.push(used);
+        let Some(milliseconds) = milliseconds else {
+            wrong.push(name.to_owned());
+            continue;
+        };
+        let least = rule_milliseconds.map_or(f64::INFINITY, |rule| GAIN * rule);
+        if milliseconds < best.as_ref().map_or(least, |(_, best)| best.min(least)) {
+            best = Some((Some(name.to_owned()), milliseconds));
+        }
+    }
+    let (kernel, milliseconds) = best.ok_or_else(|| Error::shape(op.name(), "no kernel is right on this device"))?;
+    Ok(Some(Tuned { kernel, milliseconds, rule_milliseconds, wrong }))
+}
+
+/// One operation with its inputs on the GPU, and what must come out.
+struct Trial {
+    program: Program,
+    memory: ModelMemory,
+    inputs: Vec<Tensor>,
+    wanted: Vec<Tensor>,
+}
+
+impl Trial {
+    fn new(gpu: &Gpu, op: &Op, shapes: &[&[usize]], inputs: Vec<Tensor>, wanted: Vec<Tensor>) -> Result<Self> {
+        let program = Program::single_with_parameters(op, shapes)?;
+        let numbered = inputs.into_iter().enumerate();
+        let (parameters, inputs): (Vec<_>, Vec<_>) = numbered.partition(|(i, _)| op.parameter_inputs().contains(i));
+        let parameters = parameters.into_iter().map(|(i, tensor)| (Program::input_name(i), tensor)).collect();
+        let memory = ModelMemory::Gpu(gpu.clone(), GpuModel::new(gpu, &parameters)?);
+        Ok(Trial { program, memory, inputs: inputs.into_iter().map(|(_, tensor)| tensor).collect(), wanted })
+    }
+
+    /// Runs with this kernel (or by the rules): the kernels that were used, and how long they took if the result is
+    /// right. What takes far longer than the best so far is timed once.
+    fn run(&self, kernel: Option<&str>, best: f64) -> Result<(String, Option<f64>)> {
+        let options = Options { kernel: kernel.map(str::to_owned), ..Options::default() };
+        let mut plan = Plan::new(self.program.clone(), &self.memory, &options)?;
+        let found = plan.run_all(&self.inputs, &RunState::default())?;
+        let mut once = || Ok(plan.profile()?.swap_remove(0));
+        let LayerTime { kernel, mut milliseconds, .. } = once()?;
+        if !found.iter().zip(&self.wanted).all(|(found, wanted)| agrees(found, wanted)) {
+            return Ok((kernel, None));
+        }
+        for _ in 0..if milliseconds < 2.0 * best { RUNS } else { 0 } {
+            milliseconds = milliseconds.min(once()?.milliseconds);
+        }
+        Ok((kernel, Some(milliseconds)))
+    }
+}
+
+/// Whether no value is further away than the tolerance allows; a value that is no number agrees with nothing.
+fn agrees(found: &Tensor, wanted: &Tensor) -> bool {
+    let largest = wanted.data().iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+    let mut pairs = found.data().iter().zip(wanted.data());
+    found.shape() == wanted.shape() && pairs.all(|(found, wanted)| (found - wanted).abs() <= TOLERANCE * largest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_does_not_agree() {
+        let wanted = Tensor::new([3], vec![1.0, -4.0, 0.0]).unwrap();
+        let agrees = |values: &[f32]| agrees(&Tensor::new([3], values.to_vec()).unwrap(), &wanted);
+        assert!(agrees(&[1.003, -4.0, 0.003]));
+        assert!(!agrees(&[1.005, -4.0, 0.0]));
+        assert!(!agrees(&[1.0, f32::NAN, 0.0]));
+        assert!(!agrees(&[1.0, f32::INFINITY, 0.0]));
+    }
+}
