@@ -6,6 +6,8 @@
 //! side in vector registers. Filters are transformed in every run, a block at a time: that is faster than reading
 //! transformed ones, which are 1.8 or 4 times as large, from memory.
 
+#![expect(clippy::needless_range_loop, reason = "indices of small arrays, each of several or in both dimensions")]
+
 use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
