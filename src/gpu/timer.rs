@@ -100,5 +100,6 @@ fn by_the_host(gpu: &Gpu, dispatches: &[Dispatch]) -> Result<Vec<Span>> {
         gpu.wait()?;
         Ok(Span { start, milliseconds: elapsed() - start })
     };
-    dispatches.iter().map(timed).collect()
+    let spans = dispatches.iter().map(timed).collect::<Result<_>>()?;
+    if gpu.is_lost() { Err(gpu.lost("it does not answer any more")) } else { Ok(spans) }
 }
