@@ -80,7 +80,7 @@ fn run(gpu: &Gpu, kernel: &'static Kernel, on: &[&Storage], length: usize, round
 
 #[cfg(test)]
 mod tests {
-    use super::super::device::Adapter;
+    use super::super::adapter::Adapter;
     use super::super::read_back::ReadBack;
     use super::*;
 
