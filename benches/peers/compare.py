@@ -85,14 +85,20 @@ def measure(work, device, peers, rounds):
                 if not run["error"] <= tolerance:
                     result["failure"] = f"its output is off by {run['error']:.1e} ({measure})"
             except (OSError, subprocess.CalledProcessError, ValueError, KeyError) as failure:
-                lines = (getattr(failure, "stderr", None) or str(failure)).strip().splitlines()
-                result["failure"] = lines[-1] if lines else str(failure)
+                result["failure"] = reason(failure)
     for result in results.values():
         if "failure" not in result:
             for key in ("load_ms", "first_ms", "median_ms", "megabytes"):
                 result[key] = statistics.median(run[key] for run in result["rounds"])
             result["error"] = max(run["error"] for run in result["rounds"])
     return list(results.values())
+
+
+def reason(failure):
+    """The last words of a process, or the signal that ended it."""
+    killed = isinstance(failure, subprocess.CalledProcessError) and failure.returncode < 0
+    lines = [] if killed else (getattr(failure, "stderr", None) or "").strip().splitlines()
+    return lines[-1] if lines else str(failure)
 
 
 def run_process(line, memory=True):

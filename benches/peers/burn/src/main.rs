@@ -35,7 +35,7 @@ impl Network {
             let mut block = Vec::new();
             for _ in 0..convolutions {
                 let weight = data(file, &format!("features.{number}.weight"))?;
-                let config = Conv2dConfig::new([weight.shape[1], weight.shape[0]], [3, 3]);
+                let config = Conv2dConfig::new([weight.shape()[1], weight.shape()[0]], [3, 3]);
                 let mut conv = config.with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1)).init(device);
                 conv.weight = Param::from_data(weight, device);
                 conv.bias = Some(Param::from_data(data(file, &format!("features.{number}.bias"))?, device));
@@ -53,7 +53,7 @@ impl Network {
         };
         for number in layers {
             let weight = data(file, &format!("classifier.{number}.weight"))?;
-            let mut linear = LinearConfig::new(weight.shape[1], weight.shape[0]).init(device);
+            let mut linear = LinearConfig::new(weight.shape()[1], weight.shape()[0]).init(device);
             linear.weight = Param::from_data(transposed(weight)?, device);
             linear.bias = Some(Param::from_data(data(file, &format!("classifier.{number}.bias"))?, device));
             dense.push(linear);
@@ -182,8 +182,8 @@ fn data(file: &SafeTensors, name: &str) -> Result<TensorData, Box<dyn Error>> {
 
 /// burn's dense layers are `[in, out]`.
 fn transposed(data: TensorData) -> Result<TensorData, Box<dyn Error>> {
-    let (rows, columns) = (data.shape[0], data.shape[1]);
-    let values = data.into_vec::<f32>().map_err(|error| format!("{error:?}"))?;
+    let (rows, columns) = (data.shape()[0], data.shape()[1]);
+    let values = data.try_into_vec::<f32>().map_err(|error| format!("{error:?}"))?;
     let value = |i: usize| values[i % rows * columns + i / rows];
     Ok(TensorData::new((0..rows * columns).map(value).collect(), [columns, rows]))
 }
@@ -191,9 +191,9 @@ fn transposed(data: TensorData) -> Result<TensorData, Box<dyn Error>> {
 fn write(outputs: &Outputs, path: &str) -> Result<(), Box<dyn Error>> {
     let mut values = Vec::new();
     for (name, data) in outputs {
-        let floats = data.to_vec::<f32>().map_err(|error| format!("{error:?}"))?;
+        let floats = data.try_to_vec::<f32>().map_err(|error| format!("{error:?}"))?;
         let bytes: Vec<u8> = floats.iter().flat_map(|value| value.to_le_bytes()).collect();
-        values.push((name, data.shape.to_vec(), bytes));
+        values.push((name, data.shape().to_vec(), bytes));
     }
     let views =
         values.iter().map(|(name, shape, bytes)| Ok((*name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)));
