@@ -38,8 +38,8 @@ impl Parameter {
     /// One that begins with these values.
     pub fn new(values: &[f32]) -> Self {
         // Not f32::max, which passes over a NaN.
-        let largest =
-            values.iter().map(|value| value.abs()).fold(0.0, |most, value| if value <= most { most } else { value });
+        let larger = |most: f32, value: f32| if value > most || value.is_nan() { value } else { most };
+        let largest = values.iter().map(|value| value.abs()).fold(0.0, larger);
         Parameter {
             suits_f16: F16_SUITS.contains(&largest),
             changes: AtomicU64::default(),
