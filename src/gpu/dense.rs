@@ -199,7 +199,7 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Dense, operands: &Operands) 
             };
             let kernel = compiler.choose(&candidates, default);
             let groups = [part.len().div_ceil(COLUMNS_PER_GROUP), rows.div_ceil(ROWS_PER_GROUP), 1];
-            if kernel == &ROWS_QUADS && features % EIGHT == 0 && compiler.in_f16(storage) {
+            if kernel == &ROWS_QUADS && features.is_multiple_of(EIGHT) && compiler.in_f16(storage) {
                 let packed = packed_f16(compiler, storage, features, &part)?;
                 let params = Params { b_offset: 2 * packed.offset, ..params };
                 dispatch(compiler, &ROWS_F16, params, &[&x, &packed, &bias, &y], groups)?;

@@ -13,7 +13,7 @@ use vultus::ops::Normalization;
 use vultus::weights::safetensors::{self, Precision};
 use vultus::weights::{DefaultFile, Store};
 
-use crate::{json, messages, number, photo, results, text, vultus};
+use crate::{adapter, json, messages, number, photo, results, text, vultus};
 
 const CLASSES: [&str; 3] = ["calm", "glad, very", "wild"];
 

@@ -122,7 +122,7 @@ fn check_f16_weights(
                     }
                     (_, false) => (wanted[0].clone(), growth(kernel) * allowed(case, 0, &wanted[0])),
                 };
-                let fits = inputs[0].shape()[0] <= 8 && inputs[1].shape()[1] % 8 == 0;
+                let fits = inputs[0].shape()[0] <= 8 && inputs[1].shape()[1].is_multiple_of(8);
                 if kernel.is_none() && in_f16 != fits {
                     comparison.fail(&name, format!("done by {kernels}"));
                 }
