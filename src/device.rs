@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use crate::cpu::CpuModel;
+use crate::cpu::{self, CpuModel};
 use crate::error::{Error, Result};
 use crate::gpu::{Adapter, Gpu, GpuModel, GpuPicture};
 use crate::model::{Model, ModelMemory};
 use crate::nn::Network;
 use crate::ops::Op;
+use crate::peak::Peak;
 use crate::picture::{Picture, PictureMemory};
 use crate::plan::{Options, Plan};
 use crate::program::Program;
@@ -111,6 +112,17 @@ impl Device {
             Device::Gpu(gpu) => PictureMemory::Gpu(GpuPicture::upload(gpu, rgb, width)?),
         };
         Ok(Picture::new(width, height, memory))
+    }
+
+    /// Measures what the device reaches at most; takes about a second and, for that time, two buffers of 128 MiB.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device has no room for the buffers; [`Error::DeviceLost`] if it is gone.
+    pub fn peak(&self) -> Result<Peak> {
+        match self {
+            Device::Cpu => Ok(cpu::peak::measure()),
+            Device::Gpu(gpu) => gpu.peak(),
+        }
     }
 }
 

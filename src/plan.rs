@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::cpu::{CpuPlan, resize::Pixels};
+use crate::cpu::{Algorithm, CpuPlan, resize::Pixels};
 use crate::error::{Error, Result};
 use crate::gpu::{GpuPlan, choices};
 use crate::model::ModelMemory;
@@ -21,7 +21,8 @@ pub struct Options {
     pub keep_activations: bool,
     /// Whether memory is filled with NaN before each run and writes beside a buffer are found: slow, for tests.
     pub checked: bool,
-    /// A kernel (by its name, `conv2d/gemm_64`) that is used wherever it can be, whatever the rules say.
+    /// A kernel (by its name, `conv2d/gemm_64`) that is used wherever it can be, whatever the rules say. The CPU has
+    /// `conv2d/im2col`, `conv2d/winograd2` and `conv2d/winograd4`; names of the other backend are ignored.
     pub kernel: Option<String>,
     /// How a GPU stores the weights that it computes from.
     pub precision: Precision,
@@ -38,29 +39,40 @@ enum Executor {
     Gpu(Box<GpuPlan>),
 }
 
-/// How long one layer took.
+/// How long one layer took: its forward pass or, of a plan that trains, one of its steps backward or the optimiser's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerTime {
-    /// The layer.
+    /// The layer; for a step of the optimiser, the parameter.
     pub name: String,
-    /// The kernel, or on the CPU the operation.
+    /// The operation: `conv2d`, `dense_backward_weight`, …
+    pub operation: &'static str,
+    /// The kernel; on the CPU, where there is no choice, the operation.
     pub kernel: String,
-    /// Milliseconds.
+    /// Milliseconds from the start of the run until it began.
+    pub start: f64,
+    /// Milliseconds that it took.
     pub milliseconds: f64,
-    /// Floating-point operations (a multiply-add counts as two).
+    /// Floating-point operations by the operation's definition (a multiply-add counts as two), whatever the kernel makes
+    /// of it.
     pub flops: u64,
+    /// Bytes of its inputs, parameters and outputs, each counted once.
+    pub bytes: u64,
 }
 
 impl Plan {
     pub(crate) fn new(program: Program, memory: &ModelMemory, options: &Options) -> Result<Self> {
-        if let Some(name) = options.kernel.as_deref().filter(|name| !choices().any(|choice| choice == *name)) {
+        let known = |name: &str| {
+            choices().any(|choice| choice == name) || Algorithm::ALL.iter().any(|algorithm| algorithm.name() == name)
+        };
+        if let Some(name) = options.kernel.as_deref().filter(|name| !known(name)) {
             return Err(Error::shape(name, "there is no kernel of this name"));
         }
-        let program = Arc::new(program);
+        let (program, kernel) = (Arc::new(program), options.kernel.as_deref());
         let executor = match memory {
-            ModelMemory::Cpu(model) => Executor::Cpu(Box::new(CpuPlan::new(program.clone(), model, options.checked))),
+            ModelMemory::Cpu(model) => {
+                Executor::Cpu(Box::new(CpuPlan::new(program.clone(), model, options.checked, kernel)))
+            }
             ModelMemory::Gpu(gpu, model) => {
-                let kernel = options.kernel.as_deref();
                 if kernel.is_none() && !options.checked && !gpu.tuning_left().is_zero() {
                     tune(gpu, &program);
                 }
@@ -308,16 +320,24 @@ impl Plan {
             Executor::Cpu(plan) => plan.profile(&state),
             Executor::Gpu(plan) => plan.profile(&state)?,
         };
-        let layers = self.program.steps.iter().zip(times).enumerate().map(|(index, (step, milliseconds))| {
+        let layers = self.program.steps.iter().zip(times).enumerate().map(|(index, (step, span))| {
             let kernel = match &self.executor {
-                Executor::Cpu(_) => step.op.name().to_owned(),
+                Executor::Cpu(plan) => plan.kernel_of_step(index).to_owned(),
                 Executor::Gpu(plan) => {
                     let mut names = plan.kernels_of_step(index);
                     names.dedup();
                     if names.is_empty() { "with the step before".to_owned() } else { names.join(" + ") }
                 }
             };
-            LayerTime { name: step.name.clone(), kernel, milliseconds, flops: step.flops }
+            LayerTime {
+                name: step.name.clone(),
+                operation: step.op.name(),
+                kernel,
+                start: span.start,
+                milliseconds: span.milliseconds,
+                flops: step.flops,
+                bytes: self.program.bytes(step),
+            }
         });
         Ok(layers.collect())
     }

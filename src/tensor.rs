@@ -1,6 +1,7 @@
 //! Tensors in host memory: a shape and its numbers in row order.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
 
@@ -9,10 +10,12 @@ pub type Parameters = BTreeMap<String, Tensor>;
 
 /// A dense f32 tensor in row order (the last dimension is contiguous). Images are NCHW, convolution
 /// weights OIHW, dense weights `[out, in]`.
+///
+/// A clone shares the values until one of the two is changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
     shape: Vec<usize>,
-    data: Vec<f32>,
+    data: Arc<Vec<f32>>,
 }
 
 impl Tensor {
@@ -27,6 +30,11 @@ impl Tensor {
     /// # Ok::<(), vultus::Error>(())
     /// ```
     pub fn new(shape: impl Into<Vec<usize>>, data: Vec<f32>) -> Result<Self> {
+        Tensor::from_shared(shape, Arc::new(data))
+    }
+
+    /// As [`Tensor::new`], with values that others may read too.
+    pub(crate) fn from_shared(shape: impl Into<Vec<usize>>, data: Arc<Vec<f32>>) -> Result<Self> {
         let shape = shape.into();
         let wanted = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
         if wanted != Some(data.len()) {
@@ -44,14 +52,14 @@ impl Tensor {
     pub fn filled(shape: impl Into<Vec<usize>>, value: f32) -> Self {
         let shape = shape.into();
         let data = vec![value; shape.iter().product()];
-        Tensor { shape, data }
+        Tensor { shape, data: Arc::new(data) }
     }
 
     /// A tensor whose every value is given by its place in row order.
     pub fn from_fn(shape: impl Into<Vec<usize>>, value: impl FnMut(usize) -> f32) -> Self {
         let shape = shape.into();
         let data = (0..shape.iter().product()).map(value).collect();
-        Tensor { shape, data }
+        Tensor { shape, data: Arc::new(data) }
     }
 
     /// The dimensions.
@@ -66,12 +74,18 @@ impl Tensor {
 
     /// The values in row order, to change.
     pub fn data_mut(&mut self) -> &mut [f32] {
-        &mut self.data
+        let values: &mut Vec<f32> = Arc::make_mut(&mut self.data);
+        values
     }
 
     /// The values in row order, taken out.
     pub fn into_data(self) -> Vec<f32> {
-        self.data
+        Arc::unwrap_or_clone(self.data)
+    }
+
+    /// The values, to be kept without copying them.
+    pub(crate) fn shared(&self) -> Arc<Vec<f32>> {
+        self.data.clone()
     }
 
     /// How many values there are.
@@ -89,6 +103,6 @@ impl Tensor {
     /// # Errors
     /// [`Error::Shape`] if the new shape holds another number of values.
     pub fn reshape(self, shape: impl Into<Vec<usize>>) -> Result<Self> {
-        Tensor::new(shape, self.data)
+        Tensor::from_shared(shape, self.data)
     }
 }

@@ -24,7 +24,9 @@ fn check(op: &str) {
     for (number, case) in (twins.cases)().iter().chain(&random_cases).enumerate() {
         used.extend(twins::check(&gpu(), case, number as u64, &mut comparison));
     }
-    for kernel in kernels().filter(|kernel| kernel.op() == op && !used.contains(kernel.name)) {
+    // A convolution with its max-pool is no single operation: `networks.rs` has it.
+    let own = kernels().filter(|kernel| kernel.op() == op && !kernel.name.ends_with("_pool"));
+    for kernel in own.filter(|kernel| !used.contains(kernel.name)) {
         comparison.fail(kernel.name, "no case has used it");
     }
     comparison.finish();
@@ -39,7 +41,7 @@ macro_rules! every_operation {
 
         #[test]
         fn no_operation_is_left_out() {
-            let tested = BTreeSet::from(["resize", $(stringify!($op)),+]);
+            let tested = BTreeSet::from(["peak", "resize", $(stringify!($op)),+]);
             let operations: BTreeSet<&str> = kernels().map(vultus::gpu::Kernel::op).collect();
             assert_eq!(tested, operations);
         }

@@ -6,6 +6,8 @@ use image::{ImageFormat, Rgb, RgbImage};
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_width};
 use vultus::Error;
 
+use super::file;
+
 /// A box with a label.
 pub struct Mark {
     /// x1, y1, x2, y2 in pixels.
@@ -215,21 +217,9 @@ fn blend(image: &mut RgbImage, x: i64, y: i64, color: [u8; 3], opacity: f32) {
     }
 }
 
-/// Writes the picture as PNG under a temporary name beside its place, and then gives it its name: it is there as a
-/// whole or not at all.
+/// Writes the picture as PNG.
 pub fn write(path: &Path, image: &RgbImage) -> Result<(), Error> {
-    let failed = |source| Error::Io { path: path.to_path_buf(), source };
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".").suffix(".part");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder).map_err(failed)?;
-    let mut out = std::io::BufWriter::new(file.as_file_mut());
-    image.write_to(&mut out, ImageFormat::Png).map_err(|error| failed(std::io::Error::other(error)))?;
-    out.into_inner().map_err(|error| failed(error.into_error()))?.sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    file::write(path, |out| image.write_to(out, ImageFormat::Png).map_err(std::io::Error::other))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod bench;
 mod compare;
 mod devices;
 mod failure;
+mod file;
 mod global;
 mod predict;
 mod table;

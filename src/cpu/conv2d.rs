@@ -1,202 +1,148 @@
-//! Convolution as a matrix product: bands of output pixels are unfolded into columns (im2col), so that all of the
-//! arithmetic is in `matmul`. A band is as long as its columns stay in the caches.
-
-use std::ops::Range;
+//! Convolution: which algorithm takes which shape.
 
 use rayon::prelude::*;
 
-use super::View;
-use super::matmul::{Matrix, matmul};
-use crate::ops::Conv2d;
+use super::scratch::Scratch;
+use super::transforms::{F2, F4};
+use super::winograd::{self, Convolution};
+use super::{View, im2col};
+use crate::ops::{Conv2d, Op};
 
-/// Values of unfolded columns per band: 2 MiB.
-const BAND: usize = 1 << 19;
-
-/// Everything that says where a column comes from.
-struct Unfold<'a> {
-    op: &'a Conv2d,
-    channels: usize,
-    input: [usize; 2],
-    output: [usize; 2],
-    images: usize,
+/// How a convolution is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Algorithm {
+    /// As one matrix product: any shape.
+    Im2col,
+    /// By minimal filtering in tiles of 2×2: filters of 3×3 with step 1.
+    Winograd2,
+    /// In tiles of 4×4.
+    Winograd4,
 }
 
-impl Unfold<'_> {
-    fn rows(&self) -> usize {
-        self.channels * self.op.kernel[0] * self.op.kernel[1]
-    }
+impl Algorithm {
+    pub const ALL: [Algorithm; 3] = [Algorithm::Im2col, Algorithm::Winograd2, Algorithm::Winograd4];
 
-    /// Output pixels of one image.
-    fn pixels(&self) -> usize {
-        self.output[0] * self.output[1]
-    }
-
-    /// Ranges of output pixels, counted through all images.
-    fn bands(&self) -> impl Iterator<Item = Range<usize>> {
-        let all = self.images * self.pixels();
-        // At least a few registers' width, at most what the caches hold, and no crumbs at the end.
-        let length = (BAND / self.rows()).clamp(64, 4096);
-        let count = all.div_ceil(length);
-        (0..count).map(move |i| i * all / count..(i + 1) * all / count)
-    }
-
-    /// For one row of the columns (one place in a filter), calls `f` with each stretch of a band that lies in one row
-    /// of the output: where it is in the band, and where it begins in the input, if that row of the input exists.
-    fn stretches(&self, row: usize, band: &Range<usize>, mut f: impl FnMut(Range<usize>, Option<usize>, isize)) {
-        let [kh, kw] = self.op.kernel;
-        let (channel, ky, kx) = (row / (kh * kw), row / kw % kh, row % kw);
-        let [h, w] = self.input;
-        let mut pixel = band.start;
-        while pixel < band.end {
-            let (image, within) = (pixel / self.pixels(), pixel % self.pixels());
-            let (oy, ox) = (within / self.output[1], within % self.output[1]);
-            let length = (self.output[1] - ox).min(band.end - pixel);
-            let y = (oy * self.op.stride[0] + ky).checked_sub(self.op.padding[0]).filter(|&y| y < h);
-            let line = y.map(|y| ((image * self.channels + channel) * h + y) * w);
-            let x = (ox * self.op.stride[1] + kx) as isize - self.op.padding[1] as isize;
-            let start = pixel - band.start;
-            f(start..start + length, line, x);
-            pixel += length;
+    pub fn name(self) -> &'static str {
+        match self {
+            Algorithm::Im2col => "conv2d/im2col",
+            Algorithm::Winograd2 => "conv2d/winograd2",
+            Algorithm::Winograd4 => "conv2d/winograd4",
         }
     }
 
-    /// Columns of this band: `[rows, band]`.
-    fn unfold(&self, x: &[f32], band: &Range<usize>, columns: &mut [f32]) {
-        let (w, stride) = (self.input[1] as isize, self.op.stride[1] as isize);
-        columns.par_chunks_mut(band.len()).take(self.rows()).enumerate().for_each(|(row, out)| {
-            self.stretches(row, band, |place, line, left| {
-                let out = &mut out[place];
-                let Some(line) = line else { return out.fill(0.0) };
-                let line = &x[line..line + self.input[1]];
-                let (before, inside) = inside(out.len(), left, stride, w);
-                out[..before].fill(0.0);
-                out[before + inside..].fill(0.0);
-                if inside > 0 {
-                    let first = (left + before as isize * stride) as usize;
-                    if stride == 1 {
-                        out[before..before + inside].copy_from_slice(&line[first..first + inside]);
-                    } else {
-                        for (i, value) in out[before..before + inside].iter_mut().enumerate() {
-                            *value = line[first + i * stride as usize];
-                        }
-                    }
-                }
-            });
-        });
-    }
-
-    /// Adds the columns of this band back to where they came from.
-    fn fold(&self, columns: &[f32], band: &Range<usize>, dx: &mut [f32]) {
-        let ([h, w], stride) = (self.input, self.op.stride[1] as isize);
-        let filter = self.op.kernel[0] * self.op.kernel[1];
-        let images = band.start / self.pixels()..(band.end - 1) / self.pixels() + 1;
-        let planes = &mut dx[images.start * self.channels * h * w..images.end * self.channels * h * w];
-        planes.par_chunks_mut(h * w).enumerate().for_each(|(plane, dx)| {
-            let (image, channel) = (images.start + plane / self.channels, plane % self.channels);
-            let first = (image * self.channels + channel) * h * w;
-            let mine = band.start.max(image * self.pixels())..band.end.min((image + 1) * self.pixels());
-            for row in channel * filter..(channel + 1) * filter {
-                let column = &columns[row * band.len()..][mine.start - band.start..mine.end - band.start];
-                self.stretches(row, &mine, |place, line, left| {
-                    let Some(line) = line else { return };
-                    let (before, inside) = inside(place.len(), left, stride, w as isize);
-                    let column = &column[place][before..before + inside];
-                    let start = (line - first) as isize + left + before as isize * stride;
-                    for (i, value) in column.iter().enumerate() {
-                        dx[(start + i as isize * stride) as usize] += value;
-                    }
-                });
-            }
-        });
-    }
-
-    /// The rows of `[images, filters, pixels]` in this band, as `[filters, band]`.
-    fn gather(&self, y: &[f32], filters: usize, band: &Range<usize>, out: &mut [f32]) {
-        out.par_chunks_mut(band.len()).take(filters).enumerate().for_each(|(filter, out)| {
-            for (place, plane, pixels) in self.pieces(band) {
-                let plane = (plane * filters + filter) * self.pixels();
-                out[place].copy_from_slice(&y[plane..][pixels]);
-            }
-        });
-    }
-
-    /// The images that a band touches: where each is in the band, its number, and which of its pixels.
-    fn pieces(&self, band: &Range<usize>) -> impl Iterator<Item = (Range<usize>, usize, Range<usize>)> {
-        let (band, pixels) = (band.clone(), self.pixels());
-        (band.start / pixels..band.end.div_ceil(pixels)).map(move |image| {
-            let mine = band.start.max(image * pixels)..band.end.min((image + 1) * pixels);
-            let within = mine.start - image * pixels..mine.end - image * pixels;
-            (mine.start - band.start..mine.end - band.start, image, within)
+    /// The algorithm for this operation: the forced one where it can be, else the fastest. `None` for what is no
+    /// convolution.
+    pub fn of(op: &Op, inputs: &[&[usize]], output: &[usize], forced: Option<Algorithm>) -> Option<Algorithm> {
+        let (conv, images, channels, filters, size) = match (op, inputs, output) {
+            (Op::Conv2d(conv), [x, ..], &[n, filters, h, w]) => (conv, n, x[1], filters, [h, w]),
+            (Op::Conv2dBackwardInput(conv, _), [dy, ..], &[n, channels, h, w]) => (conv, n, dy[1], channels, [h, w]),
+            (Op::Conv2dBackwardWeight(_), ..) => return Some(Algorithm::Im2col),
+            _ => return None,
+        };
+        let suits = conv.kernel == [3, 3] && conv.stride == [1, 1] && conv.padding.iter().all(|&padding| padding <= 2);
+        Some(match forced {
+            _ if !suits => Algorithm::Im2col,
+            Some(forced) => forced,
+            None => fastest(images, channels, filters, size),
         })
     }
 }
 
-/// Of `length` places that begin at `left` of a line of `w` and go on by `stride`: how many lie before it, then in it.
-fn inside(length: usize, left: isize, stride: isize, w: isize) -> (usize, usize) {
-    let count = |edge: isize| ((edge - left + stride - 1).max(0) / stride).min(length as isize) as usize;
-    let before = count(0);
-    (before, count(w).max(before) - before)
+/// Counts of vectors of 16 multiplications per filter and channel, for the products and for transforming the filters.
+fn fastest(images: usize, channels: usize, filters: usize, [h, w]: [usize; 2]) -> Algorithm {
+    // Each value is transformed once and used once per filter or channel: with few of these it does not pay.
+    if channels.min(filters) < 16 {
+        return Algorithm::Im2col;
+    }
+    let winograd = |side: usize| {
+        let points = (side + 2) * (side + 2);
+        let vectors = (images * h.div_ceil(side) * w.div_ceil(side)).div_ceil(16);
+        points * (2 * vectors + vectors.div_ceil(8))
+    };
+    let direct = 2 * 9 * (images * h * w).div_ceil(16);
+    let best = winograd(2).min(winograd(4));
+    match best {
+        _ if direct <= best => Algorithm::Im2col,
+        _ if best == winograd(4) => Algorithm::Winograd4,
+        _ => Algorithm::Winograd2,
+    }
 }
 
-fn unfold_of<'a>(op: &'a Conv2d, [images, channels, h, w]: [usize; 4], output: [usize; 2]) -> Unfold<'a> {
-    Unfold { op, channels, input: [h, w], output, images }
-}
-
-pub(super) fn forward(op: &Conv2d, x: View, weight: View, bias: &[f32], y: &mut [f32]) {
+pub(super) fn forward(
+    op: &Conv2d,
+    algorithm: Algorithm,
+    x: View,
+    weight: View,
+    bias: &[f32],
+    y: &mut [f32],
+    scratch: &Scratch,
+) {
+    if algorithm == Algorithm::Im2col {
+        return im2col::forward(op, x, weight, bias, y, scratch);
+    }
     let [images, channels, h, w] = x.nchw();
-    let filters = bias.len();
-    let Ok(output) = op.output_size([h, w]) else { unreachable!("checked by the shape rule") };
-    let unfold = unfold_of(op, [images, channels, h, w], output);
-    let (rows, pixels) = (unfold.rows(), unfold.pixels());
-    let longest = unfold.bands().map(|b| b.len()).max().unwrap_or(0);
-    let mut columns = vec![0.0; rows * longest];
-    let mut product = vec![0.0; filters * longest];
-    for band in unfold.bands() {
-        unfold.unfold(x.data, &band, &mut columns);
-        let (columns, product) = (&columns[..rows * band.len()], &mut product[..filters * band.len()]);
-        matmul(product, Matrix::new(weight.data, filters, rows), Matrix::new(columns, rows, band.len()), false);
-        for (place, image, within) in unfold.pieces(&band) {
-            let planes = &mut y[image * filters * pixels..(image + 1) * filters * pixels];
-            planes.par_chunks_mut(pixels).enumerate().for_each(|(filter, plane)| {
-                let sums = &product[filter * band.len()..][place.clone()];
-                for (y, sum) in plane[within.clone()].iter_mut().zip(sums) {
-                    let value = sum + bias[filter];
-                    *y = if op.relu && value < 0.0 { 0.0 } else { value };
-                }
-            });
-        }
+    let conv = Convolution {
+        images,
+        channels,
+        filters: bias.len(),
+        input: [h, w],
+        output: [h + 2 * op.padding[0] - 2, w + 2 * op.padding[1] - 2],
+        padding: op.padding,
+        weight: weight.data,
+        backward: false,
+        bias: Some(bias),
+        relu: op.relu,
+    };
+    filter(algorithm, &conv, x.data, y, scratch);
+}
+
+fn filter(algorithm: Algorithm, conv: &Convolution, x: &[f32], y: &mut [f32], scratch: &Scratch) {
+    match algorithm {
+        Algorithm::Winograd4 => winograd::forward::<F4, 6, 4>(conv, x, y, scratch),
+        _ => winograd::forward::<F2, 4, 2>(conv, x, y, scratch),
     }
 }
 
-pub(super) fn backward_input(op: &Conv2d, size: [usize; 2], dy: View, weight: View, dx: &mut [f32]) {
-    let [images, filters, oh, ow] = dy.nchw();
-    let channels = weight.nchw()[1];
-    let unfold = unfold_of(op, [images, channels, size[0], size[1]], [oh, ow]);
-    let rows = unfold.rows();
-    dx.fill(0.0);
-    for band in unfold.bands() {
-        let (mut columns, mut part) = (vec![0.0; rows * band.len()], vec![0.0; filters * band.len()]);
-        unfold.gather(dy.data, filters, &band, &mut part);
-        let weight = Matrix::new(weight.data, filters, rows).transposed();
-        matmul(&mut columns, weight, Matrix::new(&part, filters, band.len()), false);
-        unfold.fold(&columns, &band, dx);
+pub(super) fn backward_input(
+    op: &Conv2d,
+    algorithm: Algorithm,
+    size: [usize; 2],
+    dy: View,
+    weight: View,
+    dx: &mut [f32],
+    scratch: &Scratch,
+) {
+    if algorithm == Algorithm::Im2col {
+        return im2col::backward_input(op, size, dy, weight, dx, scratch);
     }
+    let [images, filters, h, w] = dy.nchw();
+    let conv = Convolution {
+        images,
+        channels: filters,
+        filters: weight.nchw()[1],
+        input: [h, w],
+        output: size,
+        padding: op.padding.map(|padding| 2 - padding),
+        weight: weight.data,
+        backward: true,
+        bias: None,
+        relu: false,
+    };
+    filter(algorithm, &conv, dy.data, dx, scratch);
 }
 
-pub(super) fn backward_weight(op: &Conv2d, x: View, dy: View, dweight: &mut [f32], dbias: &mut [f32]) {
-    let [_, filters, oh, ow] = dy.nchw();
-    let unfold = unfold_of(op, x.nchw(), [oh, ow]);
-    let rows = unfold.rows();
-    for (index, band) in unfold.bands().enumerate() {
-        let (mut columns, mut part) = (vec![0.0; rows * band.len()], vec![0.0; filters * band.len()]);
-        unfold.unfold(x.data, &band, &mut columns);
-        unfold.gather(dy.data, filters, &band, &mut part);
-        let columns = Matrix::new(&columns, rows, band.len()).transposed();
-        matmul(dweight, Matrix::new(&part, filters, band.len()), columns, index > 0);
-    }
-    let pixels = oh * ow;
+pub(super) fn backward_weight(
+    op: &Conv2d,
+    x: View,
+    dy: View,
+    dweight: &mut [f32],
+    dbias: &mut [f32],
+    scratch: &Scratch,
+) {
+    im2col::backward_weight(op, x, dy, dweight, scratch);
+    let [_, filters, h, w] = dy.nchw();
     dbias.par_iter_mut().enumerate().for_each(|(filter, dbias)| {
-        let planes = dy.data.chunks(pixels).skip(filter).step_by(filters);
+        let planes = dy.data.chunks(h * w).skip(filter).step_by(filters);
         *dbias = planes.map(|plane| plane.iter().sum::<f32>()).sum();
     });
 }

@@ -1,40 +1,124 @@
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::View;
 use super::matmul::{Matrix, matmul};
+use super::scratch::Scratch;
 use crate::ops::Dense;
 
-/// Up to this batch, weights are read once and multiplied by rows: the time is that of reading them.
-const SMALL_BATCH: usize = 4;
+/// Features that are multiplied at a time: those of a few rows of weights stay in the nearest cache, those of a batch in
+/// the next, so that weights are read from memory once.
+const FEATURES: usize = 1024;
+/// Rows of weights that a task takes.
+const ROWS: usize = 4;
 
-/// Sums side by side, so that the compiler can use vector registers.
-const LANES: usize = 16;
-
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0f32; LANES];
-    let (a, a_rest) = a.as_chunks::<LANES>();
-    let (b, b_rest) = b.as_chunks::<LANES>();
-    for (a, b) in a.iter().zip(b) {
-        for lane in 0..LANES {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    sums.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
+pub(super) fn forward(op: &Dense, x: View, weight: View, bias: &[f32], y: &mut [f32], scratch: &Scratch) {
+    let (batch, out, features) = (x.shape[0], bias.len(), weight.shape[1]);
+    scratch.with(batch * out, |sums| {
+        let arch = Arch::new();
+        let tasks = sums.par_chunks_mut(ROWS * batch).zip(weight.data.par_chunks(ROWS * features));
+        tasks.for_each(|(sums, weight)| arch.dispatch(Dots { x: x.data, weight, features, sums }));
+        y.par_chunks_mut(out).enumerate().for_each(|(sample, y)| {
+            for ((y, bias), sums) in y.iter_mut().zip(bias).zip(sums.chunks_exact(batch)) {
+                let value = sums[sample] + bias;
+                *y = if op.relu && value < 0.0 { 0.0 } else { value };
+            }
+        });
+    });
 }
 
-pub(super) fn forward(op: &Dense, x: View, weight: View, bias: &[f32], y: &mut [f32]) {
-    let (batch, out) = (x.shape[0], bias.len());
-    let features = weight.shape[1];
-    let finish = |sum: f32, bias: f32| if op.relu && sum + bias < 0.0 { 0.0 } else { sum + bias };
-    if batch <= SMALL_BATCH {
-        for (x, y) in x.data.chunks(features).zip(y.chunks_mut(out)) {
-            let rows = y.par_iter_mut().with_min_len(8).zip(weight.data.par_chunks(features)).zip(bias);
-            rows.for_each(|((y, weight), &bias)| *y = finish(dot(x, weight), bias));
+/// The products of some rows of weights with all samples: `sums` is `[rows, batch]`.
+struct Dots<'a> {
+    x: &'a [f32],
+    weight: &'a [f32],
+    features: usize,
+    sums: &'a mut [f32],
+}
+
+impl WithSimd for Dots<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Dots { x, weight, features, sums } = self;
+        let (batch, rows) = (x.len() / features, weight.len() / features);
+        sums.fill(0.0);
+        for start in (0..features).step_by(FEATURES) {
+            let length = FEATURES.min(features - start);
+            let (x, weight) =
+                (Rows { data: x, features, start, length }, Rows { data: weight, features, start, length });
+            let mut sample = 0;
+            while sample < batch {
+                let whole = batch - sample >= 4 && rows == ROWS;
+                if whole {
+                    dots::<S, 4, ROWS>(simd, x, sample, weight, 0, batch, sums);
+                } else if rows == ROWS {
+                    dots::<S, 1, ROWS>(simd, x, sample, weight, 0, batch, sums);
+                } else {
+                    for row in 0..rows {
+                        dots::<S, 1, 1>(simd, x, sample, weight, row, batch, sums);
+                    }
+                }
+                sample += if whole { 4 } else { 1 };
+            }
         }
-        return;
     }
-    matmul(y, Matrix::new(x.data, batch, features), Matrix::new(weight.data, out, features).transposed(), false);
-    y.par_chunks_mut(out).for_each(|y| y.iter_mut().zip(bias).for_each(|(y, &bias)| *y = finish(*y, bias)));
+}
+
+/// A part of the features of every row.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    data: &'a [f32],
+    features: usize,
+    start: usize,
+    length: usize,
+}
+
+impl<'a> Rows<'a> {
+    #[inline(always)]
+    fn get(self, row: usize) -> &'a [f32] {
+        &self.data[row * self.features + self.start..][..self.length]
+    }
+}
+
+/// Adds the products of `N` samples and `R` rows of weights.
+#[inline(always)]
+fn dots<S: Simd, const N: usize, const R: usize>(
+    simd: S,
+    x: Rows,
+    sample: usize,
+    weight: Rows,
+    row: usize,
+    batch: usize,
+    sums: &mut [f32],
+) {
+    let vectors = x.length / S::F32_LANES;
+    let mut samples = [&S::as_simd_f32s(x.get(sample)).0[..vectors]; N];
+    for (n, values) in samples.iter_mut().enumerate() {
+        *values = &S::as_simd_f32s(x.get(sample + n)).0[..vectors];
+    }
+    let mut rows = [&S::as_simd_f32s(weight.get(row)).0[..vectors]; R];
+    for (r, values) in rows.iter_mut().enumerate() {
+        *values = &S::as_simd_f32s(weight.get(row + r)).0[..vectors];
+    }
+    let mut products = [[simd.splat_f32s(0.0); R]; N];
+    for k in 0..vectors {
+        for n in 0..N {
+            for r in 0..R {
+                products[n][r] = simd.mul_add_e_f32s(samples[n][k], rows[r][k], products[n][r]);
+            }
+        }
+    }
+    let rest = vectors * S::F32_LANES;
+    for n in 0..N {
+        for r in 0..R {
+            let mut sum = simd.reduce_sum_f32s(products[n][r]);
+            for (x, weight) in x.get(sample + n)[rest..].iter().zip(&weight.get(row + r)[rest..]) {
+                sum += x * weight;
+            }
+            sums[(row + r) * batch + sample + n] += sum;
+        }
+    }
 }
 
 pub(super) fn backward_input(dy: View, weight: View, dx: &mut [f32]) {

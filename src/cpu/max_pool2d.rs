@@ -32,6 +32,9 @@ fn output_size(op: &MaxPool2d, size: [usize; 2]) -> [usize; 2] {
 pub(super) fn forward(op: &MaxPool2d, x: View, y: &mut [f32]) {
     let [.., h, w] = x.nchw();
     let [oh, ow] = output_size(op, [h, w]);
+    if is_pairs(op, [h, w], [oh, ow]) {
+        return pairs(x.data, [h, w], y, [oh, ow]);
+    }
     y.par_chunks_mut(oh * ow).zip(x.data.par_chunks(h * w)).for_each(|(y, x)| {
         for (place, y) in y.iter_mut().enumerate() {
             *y = first_maximum(op, x, [h, w], place / ow, place % ow).1;
@@ -39,14 +42,65 @@ pub(super) fn forward(op: &MaxPool2d, x: View, y: &mut [f32]) {
     });
 }
 
+fn larger(first: f32, second: f32) -> f32 {
+    if second_wins(first, second) { second } else { first }
+}
+
+/// [`first_maximum`]'s order: the later one only if it is greater or no number.
+fn second_wins(first: f32, second: f32) -> bool {
+    second > first || second.is_nan()
+}
+
+/// Whether the windows are 2×2, side by side and within the input.
+fn is_pairs(op: &MaxPool2d, [h, w]: [usize; 2], [oh, ow]: [usize; 2]) -> bool {
+    (op.kernel, op.stride, op.padding) == (2, 2, 0) && 2 * oh <= h && 2 * ow <= w
+}
+
+fn pairs(x: &[f32], [h, w]: [usize; 2], y: &mut [f32], [oh, ow]: [usize; 2]) {
+    y.par_chunks_mut(oh * ow).zip(x.par_chunks(h * w)).for_each(|(y, x)| {
+        for (y, rows) in y.chunks_exact_mut(ow).zip(x.chunks_exact(2 * w)) {
+            let (upper, lower) = rows.split_at(w);
+            let windows = upper.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
+            for (y, (upper, lower)) in y.iter_mut().zip(windows) {
+                *y = larger(larger(upper[0], upper[1]), larger(lower[0], lower[1]));
+            }
+        }
+    });
+}
+
 pub(super) fn backward(op: &MaxPool2d, x: View, dy: View, dx: &mut [f32]) {
     let [.., h, w] = x.nchw();
     let [.., oh, ow] = dy.nchw();
+    if is_pairs(op, [h, w], [oh, ow]) {
+        return pairs_backward(x.data, [h, w], dy.data, [oh, ow], dx);
+    }
     let planes = dx.par_chunks_mut(h * w).zip(x.data.par_chunks(h * w)).zip(dy.data.par_chunks(oh * ow));
     planes.for_each(|((dx, x), dy)| {
         dx.fill(0.0);
         for (place, dy) in dy.iter().enumerate() {
             dx[first_maximum(op, x, [h, w], place / ow, place % ow).0] += dy;
+        }
+    });
+}
+
+fn pairs_backward(x: &[f32], [h, w]: [usize; 2], dy: &[f32], [oh, ow]: [usize; 2], dx: &mut [f32]) {
+    let planes = dx.par_chunks_mut(h * w).zip(x.par_chunks(h * w)).zip(dy.par_chunks(oh * ow));
+    planes.for_each(|((dx, x), dy)| {
+        // Rows and columns that no window covers.
+        dx[2 * oh * w..].fill(0.0);
+        for (dx, (x, dy)) in dx.chunks_exact_mut(2 * w).zip(x.chunks_exact(2 * w).zip(dy.chunks_exact(ow))) {
+            let ((upper, lower), (dx_upper, dx_lower)) = (x.split_at(w), dx.split_at_mut(w));
+            dx_upper[2 * ow..].fill(0.0);
+            dx_lower[2 * ow..].fill(0.0);
+            let gradients = dx_upper.as_chunks_mut::<2>().0.iter_mut().zip(dx_lower.as_chunks_mut::<2>().0);
+            let windows = upper.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
+            for ((dx, (upper, lower)), &dy) in gradients.zip(windows).zip(dy) {
+                let (upper_right, lower_right) = (second_wins(upper[0], upper[1]), second_wins(lower[0], lower[1]));
+                let (top, bottom) = (larger(upper[0], upper[1]), larger(lower[0], lower[1]));
+                let below = second_wins(top, bottom);
+                *dx.0 = [if !below && !upper_right { dy } else { 0.0 }, if !below && upper_right { dy } else { 0.0 }];
+                *dx.1 = [if below && !lower_right { dy } else { 0.0 }, if below && lower_right { dy } else { 0.0 }];
+            }
         }
     });
 }

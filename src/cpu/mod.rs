@@ -7,18 +7,30 @@ mod conv2d;
 mod cross_entropy;
 mod dense;
 mod dropout;
+mod im2col;
 mod matmul;
 mod max_pool2d;
+mod microkernel;
+pub(crate) mod peak;
 mod plan;
 mod prelu;
 mod relu;
 pub(crate) mod resize;
+mod scratch;
 mod sgd;
+mod shared_output;
 mod softmax;
+mod transforms;
+mod winograd;
 
+pub(crate) use conv2d::Algorithm;
 pub(crate) use plan::{CpuModel, CpuPlan};
 
 use crate::ops::{Op, RunState};
+use scratch::Scratch;
+
+/// Values that a thread takes at a time where each is computed on its own.
+const PART: usize = 1 << 14;
 
 /// What an operation reads: a shape and its values.
 #[derive(Clone, Copy)]
@@ -35,15 +47,25 @@ impl View<'_> {
     }
 }
 
-/// Runs an operation that does not work in place. Shapes were checked by `Op::output_shapes`.
-fn run(op: &Op, state: &RunState, inputs: &[View], outputs: &mut [&mut [f32]]) {
+/// Runs an operation that does not work in place. Shapes were checked by `Op::output_shapes`; `algorithm` is that of a
+/// convolution.
+fn run(
+    op: &Op,
+    algorithm: Algorithm,
+    state: &RunState,
+    inputs: &[View],
+    outputs: &mut [&mut [f32]],
+    scratch: &Scratch,
+) {
     match (op, inputs, outputs) {
-        (Op::Conv2d(op), [x, weight, bias], [y]) => conv2d::forward(op, *x, *weight, bias.data, y),
+        (Op::Conv2d(op), [x, weight, bias], [y]) => {
+            conv2d::forward(op, algorithm, *x, *weight, bias.data, y, scratch);
+        }
         (Op::Conv2dBackwardInput(op, size), [dy, weight], [dx]) => {
-            conv2d::backward_input(op, *size, *dy, *weight, dx);
+            conv2d::backward_input(op, algorithm, *size, *dy, *weight, dx, scratch);
         }
         (Op::Conv2dBackwardWeight(op), [x, dy], [dweight, dbias]) => {
-            conv2d::backward_weight(op, *x, *dy, dweight, dbias);
+            conv2d::backward_weight(op, *x, *dy, dweight, dbias, scratch);
         }
         (Op::Relu, [x], [y]) => relu::forward(x.data, y),
         (Op::ReluBackward, [y, dy], [dx]) => relu::backward(y.data, dy.data, dx),
@@ -55,7 +77,7 @@ fn run(op: &Op, state: &RunState, inputs: &[View], outputs: &mut [&mut [f32]]) {
         (Op::AdaptiveAvgPool2dBackward(op, size), [dy], [dx]) => {
             adaptive_avg_pool2d::backward(op, *size, *dy, dx);
         }
-        (Op::Dense(op), [x, weight, bias], [y]) => dense::forward(op, *x, *weight, bias.data, y),
+        (Op::Dense(op), [x, weight, bias], [y]) => dense::forward(op, *x, *weight, bias.data, y, scratch),
         (Op::DenseBackwardInput(..), [dy, weight], [dx]) => dense::backward_input(*dy, *weight, dx),
         (Op::DenseBackwardWeight(_), [x, dy], [dweight, dbias]) => dense::backward_weight(*x, *dy, dweight, dbias),
         (Op::Softmax, [x], [y]) => softmax::forward(*x, y),

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Instant;
 
-use super::{View, resize, run, update};
+use super::scratch::Scratch;
+use super::{Algorithm, View, resize, run, update};
 use crate::error::Result;
 use crate::ops::{Crop, Filter, Normalization, RunState};
-use crate::program::{Place, Program, Step, Storage, ValueId, plan_memory};
+use crate::program::{Place, Program, Span, Step, Storage, ValueId, plan_memory};
 use crate::tensor::{Parameters, Tensor};
 
-type Shared = Arc<RwLock<Vec<f32>>>;
+/// The inner reference is shared with the tensor that the parameter came from, until training changes it.
+type Shared = Arc<RwLock<Arc<Vec<f32>>>>;
 
 /// Parameters in host memory, shared by the plans that use them.
 pub(crate) struct CpuModel {
@@ -19,20 +21,20 @@ pub(crate) struct CpuModel {
 
 impl CpuModel {
     pub fn new(parameters: &Parameters) -> Self {
-        let shared = |t: &Tensor| (t.shape().to_vec(), Arc::new(RwLock::new(t.data().to_vec())));
+        let shared = |t: &Tensor| (t.shape().to_vec(), Arc::new(RwLock::new(t.shared())));
         CpuModel { parameters: parameters.iter().map(|(name, t)| (name.clone(), shared(t))).collect() }
     }
 
     pub fn parameters(&self) -> Result<Parameters> {
         let copy = |(name, (shape, data)): (&String, &(Vec<usize>, Shared))| {
-            Ok((name.clone(), Tensor::new(shape.clone(), read(data).clone())?))
+            Ok((name.clone(), Tensor::from_shared(shape.clone(), read(data).clone())?))
         };
         self.parameters.iter().map(copy).collect()
     }
 }
 
 /// A poisoned lock only says that another thread panicked; the numbers are still numbers.
-fn read(data: &Shared) -> RwLockReadGuard<'_, Vec<f32>> {
+fn read(data: &Shared) -> RwLockReadGuard<'_, Arc<Vec<f32>>> {
     data.read().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -48,12 +50,22 @@ pub(crate) struct CpuPlan {
     program: Arc<Program>,
     locations: Vec<Location>,
     memory: Vec<Vec<f32>>,
+    /// How each step's convolution is computed; of no meaning for other steps.
+    algorithms: Vec<Option<Algorithm>>,
+    scratch: Scratch,
     /// Whether memory is filled with NaN before each run, so that a value read before it is written shows.
     checked: bool,
 }
 
 impl CpuPlan {
-    pub fn new(program: Arc<Program>, model: &CpuModel, checked: bool) -> Self {
+    /// `kernel` is the name of an [`Algorithm`] to be used wherever it can be; others are ignored.
+    pub fn new(program: Arc<Program>, model: &CpuModel, checked: bool, kernel: Option<&str>) -> Self {
+        let forced = Algorithm::ALL.into_iter().find(|algorithm| Some(algorithm.name()) == kernel);
+        let algorithm = |step: &Step| {
+            let output = &program.values[step.outputs[0]].shape;
+            Algorithm::of(&step.op, &program.shapes(&step.inputs), output, forced)
+        };
+        let algorithms = program.steps.iter().map(algorithm).collect();
         let (places, slots) = plan_memory(&program);
         let mut memory: Vec<Vec<f32>> = slots.into_iter().map(|length| vec![0.0; length]).collect();
         let locations = program
@@ -72,14 +84,20 @@ impl CpuPlan {
                 }
             })
             .collect();
-        CpuPlan { program, locations, memory, checked }
+        CpuPlan { program, locations, memory, algorithms, scratch: Scratch::new(checked), checked }
+    }
+
+    /// The name of a step's kernel: the operation's where there is no choice.
+    pub fn kernel_of_step(&self, step: usize) -> &'static str {
+        self.algorithms[step].map_or(self.program.steps[step].op.name(), Algorithm::name)
     }
 
     pub fn write(&mut self, value: ValueId, data: &[f32]) {
         match &self.locations[value] {
             Location::Memory(index) => self.memory[*index][..data.len()].copy_from_slice(data),
             Location::Shared(shared) => {
-                shared.write().unwrap_or_else(PoisonError::into_inner).copy_from_slice(data);
+                let mut values = shared.write().unwrap_or_else(PoisonError::into_inner);
+                Arc::make_mut(&mut values).copy_from_slice(data);
             }
         }
     }
@@ -88,7 +106,7 @@ impl CpuPlan {
         let length = self.program.values[value].len();
         match &self.locations[value] {
             Location::Memory(index) => self.memory[*index][..length].to_vec(),
-            Location::Shared(shared) => read(shared).clone(),
+            Location::Shared(shared) => read(shared).to_vec(),
         }
     }
 
@@ -112,18 +130,19 @@ impl CpuPlan {
         if self.checked {
             self.poison();
         }
-        program.steps.iter().for_each(|step| self.run_step(step, state));
+        program.steps.iter().enumerate().for_each(|(index, step)| self.run_step(index, step, state));
     }
 
-    /// Runs once; the milliseconds of every step.
-    pub fn profile(&mut self, state: &RunState) -> Vec<f64> {
+    /// Runs once; when each step ran.
+    pub fn profile(&mut self, state: &RunState) -> Vec<Span> {
         let program = self.program.clone();
-        let timed = |step: &Step| {
-            let start = Instant::now();
-            self.run_step(step, state);
-            start.elapsed().as_secs_f64() * 1e3
+        let begin = Instant::now();
+        let timed = |(index, step): (usize, &Step)| {
+            let start = begin.elapsed().as_secs_f64() * 1e3;
+            self.run_step(index, step, state);
+            Span { start, milliseconds: begin.elapsed().as_secs_f64() * 1e3 - start }
         };
-        program.steps.iter().map(timed).collect()
+        program.steps.iter().enumerate().map(timed).collect()
     }
 
     fn poison(&mut self) {
@@ -137,11 +156,11 @@ impl CpuPlan {
         }
     }
 
-    fn run_step(&mut self, step: &Step, state: &RunState) {
-        if step.op.in_place().is_empty() { self.run_apart(step, state) } else { self.run_in_place(step, state) }
+    fn run_step(&mut self, index: usize, step: &Step, state: &RunState) {
+        if step.op.in_place().is_empty() { self.run_apart(index, step, state) } else { self.run_in_place(step, state) }
     }
 
-    fn run_apart(&mut self, step: &Step, state: &RunState) {
+    fn run_apart(&mut self, index: usize, step: &Step, state: &RunState) {
         let program = self.program.clone();
         let owned: Vec<usize> = step
             .outputs
@@ -149,7 +168,7 @@ impl CpuPlan {
             .filter_map(|&v| if let Location::Memory(index) = self.locations[v] { Some(index) } else { None })
             .collect();
         let mut taken: Vec<Vec<f32>> = owned.iter().map(|&index| std::mem::take(&mut self.memory[index])).collect();
-        let guards: Vec<Option<RwLockReadGuard<'_, Vec<f32>>>> = step
+        let guards: Vec<Option<RwLockReadGuard<'_, Arc<Vec<f32>>>>> = step
             .inputs
             .iter()
             .map(|&v| if let Location::Shared(shared) = &self.locations[v] { Some(read(shared)) } else { None })
@@ -170,7 +189,8 @@ impl CpuPlan {
             .collect();
         let mut outputs: Vec<&mut [f32]> =
             taken.iter_mut().zip(&step.outputs).map(|(memory, &v)| &mut memory[..program.values[v].len()]).collect();
-        run(&step.op, state, &inputs, &mut outputs);
+        let algorithm = self.algorithms[index].unwrap_or(Algorithm::Im2col);
+        run(&step.op, algorithm, state, &inputs, &mut outputs, &self.scratch);
         drop(inputs);
         drop(guards);
         for (index, memory) in owned.into_iter().zip(taken) {
@@ -194,7 +214,8 @@ impl CpuPlan {
                 Location::Memory(_) => update(&step.op, state, parameter, gradient, &mut memory),
                 Location::Shared(shared) => {
                     let mut parameter = shared.write().unwrap_or_else(PoisonError::into_inner);
-                    update(&step.op, state, &mut parameter, gradient, &mut memory);
+                    let parameter: &mut Vec<f32> = Arc::make_mut(&mut parameter);
+                    update(&step.op, state, parameter, gradient, &mut memory);
                 }
             }
         }

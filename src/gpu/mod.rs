@@ -2,6 +2,7 @@
 //! under the same name in `shaders/`.
 
 mod adam;
+mod adapter;
 mod adaptive_avg_pool2d;
 mod buffer;
 mod cache;
@@ -16,6 +17,7 @@ mod kernel;
 mod max_pool2d;
 mod module;
 mod parameter;
+mod peak;
 mod picture;
 mod plan;
 mod prelu;
@@ -27,7 +29,8 @@ mod softmax;
 mod timer;
 mod tuning;
 
-pub use device::{Adapter, Counts, Gpu, GpuOptions};
+pub use adapter::Adapter;
+pub use device::{Counts, Gpu, GpuOptions};
 pub use kernel::{Access, Kernel, candidates, choices, kernels, shader_source};
 pub(crate) use picture::GpuPicture;
 pub(crate) use plan::GpuModel;

@@ -11,11 +11,11 @@ use super::parameter::{Packed, Parameter};
 use super::picture::GpuPicture;
 use super::read_back::ReadBack;
 use super::resize::Resizer;
-use super::timer::{MAX_TIMED, Timer};
+use super::timer::Timer;
 use crate::error::{Error, Result};
 use crate::ops::{Crop, Filter, Normalization, Op, RunState};
 use crate::precision::Precision;
-use crate::program::{self, Place, Program, ValueId, plan_memory};
+use crate::program::{self, Place, Program, Span, ValueId, plan_memory};
 use crate::tensor::{Parameters, Tensor};
 
 /// Parameters in device memory, shared by the plans that use them.
@@ -267,37 +267,33 @@ impl GpuPlan {
         self.gpu.queue().write_buffer(&self.state, 0, bytemuck::bytes_of(&state));
     }
 
-    /// Runs once; the milliseconds of every step, by the device's own clock where it has one.
-    pub(crate) fn profile(&mut self, state: &RunState) -> Result<Vec<f64>> {
+    /// Runs once; when each step ran, by the device's own clock where it has one. A step of several dispatches took what
+    /// these took.
+    pub(crate) fn profile(&mut self, state: &RunState) -> Result<Vec<Span>> {
         self.gpu.check()?;
         self.write_state(state);
-        if self.timer.is_none() && self.gpu.device().features().contains(wgpu::Features::TIMESTAMP_QUERY) {
-            self.timer = Some(Timer::new(&self.gpu, self.dispatches.len().min(MAX_TIMED))?);
-        }
         self.packed.iter().for_each(|packed| packed.refresh(&self.gpu));
-        let mut times = vec![0.0; self.program.steps.len()];
-        match &self.timer {
-            Some(timer) => {
-                for dispatches in self.dispatches.chunks(MAX_TIMED) {
-                    let measured = self.gpu.guarded(|| timer.run(&self.gpu, dispatches))?;
-                    for (dispatch, time) in dispatches.iter().zip(measured) {
-                        times[dispatch.step] += time;
-                    }
-                }
-            }
-            None => {
-                for dispatch in &self.dispatches {
-                    let start = std::time::Instant::now();
-                    let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
-                    dispatch.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
-                    self.gpu.queue().submit([encoder.finish()]);
-                    self.wait()?;
-                    times[dispatch.step] += start.elapsed().as_secs_f64() * 1e3;
-                }
+        let timer = match &mut self.timer {
+            Some(timer) => timer,
+            None => self.timer.insert(Timer::new(&self.gpu, self.dispatches.len())?),
+        };
+        let measured = self.gpu.guarded(|| timer.run(&self.gpu, &self.dispatches))?;
+        self.trained.iter().for_each(|parameter| parameter.change());
+        let mut steps: Vec<Option<Span>> = vec![None; self.program.steps.len()];
+        for (dispatch, span) in self.dispatches.iter().zip(measured) {
+            match &mut steps[dispatch.step] {
+                Some(step) => step.milliseconds += span.milliseconds,
+                first => *first = Some(span),
             }
         }
-        self.trained.iter().for_each(|parameter| parameter.change());
-        Ok(times)
+        // A step without dispatches is done by the one before, when that ends.
+        let mut end = 0.0;
+        let spans = steps.into_iter().map(|step| {
+            let span = step.unwrap_or(Span { start: end, milliseconds: 0.0 });
+            end = span.start + span.milliseconds;
+            span
+        });
+        Ok(spans.collect())
     }
 
     /// The values that are surrounded by guards, by number.

@@ -48,6 +48,15 @@ pub(crate) struct Step {
     pub flops: u64,
 }
 
+/// When something ran.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Span {
+    /// Milliseconds from the start of the run until it began.
+    pub start: f64,
+    /// How many milliseconds it took.
+    pub milliseconds: f64,
+}
+
 /// Steps in the order in which they run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Program {
@@ -106,6 +115,12 @@ impl Program {
         };
         self.steps.push(Step { name: layer.to_owned(), op, inputs: inputs.to_vec(), outputs: outputs.clone(), flops });
         Ok(outputs)
+    }
+
+    /// Bytes of the values that a step reads and of those that it writes, each counted once.
+    pub fn bytes(&self, step: &Step) -> u64 {
+        let values = step.inputs.iter().chain(&step.outputs);
+        values.map(|&value| (self.values[value].len() * size_of::<f32>()) as u64).sum()
     }
 
     /// A program of one operation, whose inputs and outputs are all to be written and read.

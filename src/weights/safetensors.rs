@@ -96,21 +96,46 @@ fn split(bytes: &[u8]) -> std::result::Result<(Metadata, &[u8]), String> {
 fn decode(info: &TensorInfo, data: &[u8]) -> std::result::Result<Tensor, String> {
     let (start, end) = info.data_offsets;
     let bytes = data.get(start..end).ok_or_else(|| format!("its bytes {start}..{end} lie outside of the file"))?;
-    let values: Vec<f32> = match info.dtype {
-        Dtype::F32 => bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
-        Dtype::F16 => half_bits(bytes).reinterpret_cast::<f16>().to_f32_vec(),
-        Dtype::BF16 => half_bits(bytes).reinterpret_cast::<bf16>().to_f32_vec(),
+    let mut values = Vec::new();
+    let finite = match info.dtype {
+        Dtype::F32 => extend::<4>(&mut values, bytes, |bytes, block| {
+            bytes.as_chunks().0.iter().zip(block).for_each(|(bytes, value)| *value = f32::from_le_bytes(*bytes));
+        }),
+        Dtype::F16 => extend::<2>(&mut values, bytes, |bytes, block| {
+            half_bits(bytes)[..block.len()].reinterpret_cast::<f16>().convert_to_f32_slice(block);
+        }),
+        Dtype::BF16 => extend::<2>(&mut values, bytes, |bytes, block| {
+            half_bits(bytes)[..block.len()].reinterpret_cast::<bf16>().convert_to_f32_slice(block);
+        }),
         other => return Err(format!("its type is {other}, but only F32, F16 and BF16 can be read")),
     };
-    if let Some(at) = values.iter().position(|v| !v.is_finite()) {
+    if !finite && let Some(at) = values.iter().position(|v| !v.is_finite()) {
         return Err(not_finite(values[at], at, &info.shape));
     }
     Tensor::new(info.shape.clone(), values).map_err(|e| e.to_string())
 }
 
+/// Numbers that are decoded at a time: they and their bytes stay in the nearest cache.
+const BLOCK: usize = 2048;
+
+/// Decodes a tensor's bytes block by block; whether all values are finite.
+fn extend<const N: usize>(values: &mut Vec<f32>, bytes: &[u8], decode: impl Fn(&[u8], &mut [f32])) -> bool {
+    values.reserve_exact(bytes.len() / N);
+    let (mut block, mut finite) = ([0.0; BLOCK], true);
+    for bytes in bytes.chunks(BLOCK * N) {
+        let block = &mut block[..bytes.len() / N];
+        decode(bytes, block);
+        finite &= block.iter().fold(true, |finite, value| finite & value.is_finite());
+        values.extend_from_slice(block);
+    }
+    finite
+}
+
 /// Little-endian units of two bytes.
-fn half_bits(bytes: &[u8]) -> Vec<u16> {
-    bytes.as_chunks().0.iter().map(|b| u16::from_le_bytes(*b)).collect()
+fn half_bits(bytes: &[u8]) -> [u16; BLOCK] {
+    let mut bits = [0; BLOCK];
+    bits.iter_mut().zip(bytes.as_chunks().0).for_each(|(bits, bytes)| *bits = u16::from_le_bytes(*bytes));
+    bits
 }
 
 /// Writes a file with these tensors and this metadata, in order of names: the same contents give the same bytes. The

@@ -101,7 +101,7 @@ fn help_and_version_are_results() {
 
 #[test]
 fn bad_use_is_told_from_failure() {
-    let cases: [&[&str]; 18] = [
+    let cases: [&[&str]; 25] = [
         &[],
         &["nonsense"],
         &["predict"],
@@ -120,6 +120,13 @@ fn bad_use_is_told_from_failure() {
         &["train", "faces", "--learning-rate", "nan"],
         &["bench", "--runs", "0"],
         &["bench", "--network", "mtcnn", "--batch", "2"],
+        &["bench", "--network", "mtcnn", "--dump", "a.safetensors"],
+        &["bench", "--network", "mtcnn", "--feed", "a.safetensors"],
+        &["bench", "--network", "vgg16", "--train", "head"],
+        &["bench", "--train", "nonsense"],
+        &["bench", "--json", "--markdown"],
+        &["bench", "--no-layers", "--trace", "a.json"],
+        &["bench", "--no-layers", "--markdown"],
     ];
     for arguments in cases {
         let output = run(arguments);

@@ -1,0 +1,231 @@
+//! `vultus bench`: how fast are the networks?
+
+mod report;
+mod trace;
+mod workload;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::builder::RangedU64ValueParser;
+use vultus::ops::RunState;
+use vultus::weights::safetensors::{self, Precision};
+use vultus::{Device, Error, LayerTime};
+
+use super::failure::Failure;
+use super::global::Global;
+use report::{Layer, Measurement};
+use workload::Part;
+
+/// Time a network, whole and layer by layer
+///
+/// After a warm-up the network is run several times as a whole, each time until the device has finished. Then every
+/// layer is timed on its own, by the device's clock where it has one, and set against what the device reaches at most:
+/// the rates of multiply-adds and of a copy, measured just before. Layers run apart from each other take longer
+/// together than the whole network.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  vultus bench
+  vultus bench --network vgg16 --batch 8 --runs 20
+  vultus bench --network mtcnn --device cpu --json
+  vultus bench --train head --batch 32 --trace trace.json
+
+vgg16 is the base and the dense layers of the original; vgg16-base ends before them. mtcnn is one picture of 640x480:
+P-Net at its largest scale, R-Net on 64 proposals, O-Net on 16. With --train, a run is a step on VGG16's base with dense
+layers of 256 and 7: forward, cross entropy, backward, SGD with momentum. Dense layers that --weights does not give
+have random weights.
+
+Of a layer, GFLOP/s counts the operations of its definition (a multiply-add is two), GB/s its inputs, parameters and
+outputs once each, FLOP/byte is the first over the second, and limit is the share of what the device could reach:
+the lesser of its peak and of FLOP/byte times the rate of a copy. What comes from a cache can exceed it.")]
+pub struct Arguments {
+    /// Which network
+    #[arg(long, value_enum, default_value_t = Choice::Vgg16Base)]
+    network: Choice,
+    /// Time training steps of the dense head on features of the base, of the base's last block and the head, or of all
+    #[arg(long, value_enum, value_name = "WHAT", conflicts_with = "network")]
+    train: Option<Train>,
+    /// Images per batch [default: 1]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
+    batch: Option<usize>,
+    /// Height and width of the images [default: 224]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(32..=2048))]
+    input: Option<usize>,
+    /// How often the network is run and the layers are timed, after the warm-up
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
+    runs: usize,
+    /// Time the whole only
+    #[arg(long, conflicts_with_all = ["trace", "markdown"])]
+    no_layers: bool,
+    /// Print one JSON object: {"device", "network", "train", "batch", "input", "load_ms", "first_ms", "median_ms",
+    /// "min_ms", "peak": {"gflops", "gb_per_s"}, "layers": [{"name", "operation", "kernel", "ms", "gflops", "gb_per_s",
+    /// "flop_per_byte", "limit"}]}
+    #[arg(long, conflicts_with = "markdown")]
+    json: bool,
+    /// Print the layers as a Markdown table
+    #[arg(long)]
+    markdown: bool,
+    /// Write when every layer ran as a trace for chrome://tracing or ui.perfetto.dev
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// A .safetensors file whose tensor "input" the network is run on, instead of random numbers
+    #[arg(long, value_name = "FILE")]
+    feed: Option<PathBuf>,
+    /// Write what the network gives (output; of a training step loss, logits and all gradients) as .safetensors
+    #[arg(long, value_name = "FILE")]
+    dump: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Choice {
+    Vgg16,
+    Vgg16Base,
+    Mtcnn,
+}
+
+impl Choice {
+    fn name(self) -> &'static str {
+        match self {
+            Choice::Vgg16 => "vgg16",
+            Choice::Vgg16Base => "vgg16-base",
+            Choice::Mtcnn => "mtcnn",
+        }
+    }
+}
+
+/// What is trained.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Train {
+    Head,
+    Block5,
+    All,
+}
+
+impl Train {
+    fn name(self) -> &'static str {
+        match self {
+            Train::Head => "head",
+            Train::Block5 => "block5",
+            Train::All => "all",
+        }
+    }
+}
+
+/// Runs before the first that counts: kernels are compiled and caches filled.
+const WARM_UP: usize = 2;
+
+/// Times the network.
+pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
+    let mtcnn = arguments.train.is_none() && arguments.network == Choice::Mtcnn;
+    let sized = arguments.batch.is_some() || arguments.input.is_some();
+    if mtcnn && (sized || arguments.feed.is_some() || arguments.dump.is_some()) {
+        return Err(Failure::Usage(
+            "mtcnn has batches and inputs of its own: leave --batch, --input, --feed and --dump out".to_owned(),
+        ));
+    }
+    let device = global.device()?;
+    let start = Instant::now();
+    let mut parts =
+        if mtcnn { workload::detector(&device, global)? } else { workload::vgg(&device, global, arguments)? };
+    let load_ms = milliseconds(start);
+    let passes = (0..WARM_UP + arguments.runs).map(|_| pass(&mut parts)).collect::<Result<Vec<f64>, Error>>()?;
+    if let Some(path) = &arguments.dump {
+        safetensors::write(path, &parts[0].results()?, &BTreeMap::new(), Precision::F32)?;
+    }
+    let mut measurement = whole(arguments, &device, load_ms, &passes);
+    if !arguments.no_layers {
+        let peak = device.peak()?;
+        let profiles = profile(&mut parts, arguments.runs)?;
+        if let Some(path) = &arguments.trace {
+            trace::write(path, &measurement, &profiles)?;
+        }
+        measurement.layers = medians(&profiles).map(|time| Layer::new(time, &peak)).collect();
+        measurement.peak = Some(peak.into());
+    }
+    match (arguments.json, arguments.markdown) {
+        (true, _) => measurement.write_json(out),
+        (_, true) => measurement.write_markdown(out),
+        _ => measurement.write(out, arguments.runs),
+    }
+}
+
+/// What is known without the layers.
+fn whole(arguments: &Arguments, device: &Device, load_ms: f64, passes: &[f64]) -> Measurement {
+    let counted = &passes[WARM_UP..];
+    let sized = arguments.train.is_some() || arguments.network != Choice::Mtcnn;
+    Measurement {
+        device: device.to_string(),
+        network: match arguments.train {
+            None => arguments.network.name(),
+            Some(Train::Head) => "head",
+            Some(_) => "vgg16-base + head",
+        },
+        train: arguments.train.map(Train::name),
+        batch: sized.then(|| workload::batch(arguments)),
+        input: sized.then(|| workload::input(arguments)),
+        load_ms,
+        first_ms: passes[0],
+        median_ms: median(counted.to_vec()),
+        min_ms: counted.iter().copied().fold(f64::INFINITY, f64::min),
+        peak: None,
+        layers: Vec::new(),
+    }
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1e3
+}
+
+/// Runs all networks once, until the device has finished; the milliseconds.
+fn pass(parts: &mut [Part]) -> Result<f64, Error> {
+    let start = Instant::now();
+    parts.iter_mut().try_for_each(|part| part.plan.execute(&RunState::default()))?;
+    parts.iter().try_for_each(|part| part.plan.wait())?;
+    Ok(milliseconds(start))
+}
+
+/// When each layer ran, for several runs of all networks one after the other, behind one run that does not count.
+fn profile(parts: &mut [Part], runs: usize) -> Result<Vec<Vec<LayerTime>>, Error> {
+    let mut profiles = Vec::new();
+    for _ in 0..=runs {
+        let mut layers: Vec<LayerTime> = Vec::new();
+        for Part { prefix, plan, .. } in parts.iter_mut() {
+            let begin = layers.last().map_or(0.0, |last| last.start + last.milliseconds);
+            layers.extend(plan.profile()?.into_iter().map(|layer| LayerTime {
+                name: format!("{prefix}{}", layer.name),
+                start: begin + layer.start,
+                ..layer
+            }));
+        }
+        profiles.push(layers);
+    }
+    Ok(profiles.split_off(1))
+}
+
+/// The layers of the first run, with their median times over all runs.
+fn medians(profiles: &[Vec<LayerTime>]) -> impl Iterator<Item = LayerTime> {
+    profiles[0].iter().enumerate().map(|(i, layer)| LayerTime {
+        milliseconds: median(profiles.iter().map(|profile| profile[i].milliseconds).collect()),
+        ..layer.clone()
+    })
+}
+
+/// The value in the middle; of an even number, the mean of the two in the middle.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_stands_in_the_middle() {
+        assert_eq!(median(vec![9.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(vec![4.0, 1.0, 9.0, 2.0]), 3.0);
+    }
+}

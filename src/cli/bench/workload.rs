@@ -1,0 +1,154 @@
+//! What is run: networks with their weights and inputs, ready on a device.
+
+use std::path::Path;
+
+use vultus::nn::vgg16::{self, Pooling};
+use vultus::nn::{Network, Optimizer, Trainable, Training, mtcnn};
+use vultus::ops::{CrossEntropy, Sgd};
+use vultus::weights::{DefaultFile, safetensors};
+use vultus::{Device, Error, Options, Parameters, Plan, Random, Tensor};
+
+use super::super::global::Global;
+use super::{Arguments, Choice, Train};
+
+/// Classes of the whole VGG16: those of ImageNet.
+const CLASSES: usize = 1000;
+/// The head that is trained, as `vultus train` makes it.
+const TRAINED_HIDDEN: usize = 256;
+const TRAINED_CLASSES: usize = 7;
+const SEED: u64 = 0;
+
+/// A network that is run, and what its layers' names begin with.
+pub struct Part {
+    pub prefix: &'static str,
+    pub plan: Plan,
+    /// The parameters that it trains.
+    trained: Vec<String>,
+}
+
+pub fn batch(arguments: &Arguments) -> usize {
+    arguments.batch.unwrap_or(1)
+}
+
+pub fn input(arguments: &Arguments) -> usize {
+    arguments.input.unwrap_or(vgg16::INPUT)
+}
+
+/// VGG16, its base, or training steps of it.
+pub fn vgg(device: &Device, global: &Global, arguments: &Arguments) -> Result<Vec<Part>, Error> {
+    let (batch, input) = (batch(arguments), input(arguments));
+    let side = input / 32;
+    let hidden: &[usize] = if arguments.train.is_some() { &[TRAINED_HIDDEN] } else { &[4096, 4096] };
+    let (shape, classes) = match arguments.train {
+        Some(_) => ([512, side, side], TRAINED_CLASSES),
+        None => ([512, 7, 7], CLASSES),
+    };
+    let head = vgg16::head(shape, Pooling::Flatten, hidden, 0.0, classes);
+    let network = match (arguments.train, arguments.network) {
+        (Some(Train::Head), _) => head.clone(),
+        (Some(_), _) => vgg16::base(input).followed_by(head.clone())?,
+        (None, Choice::Vgg16) => vgg16::whole(input, classes)?,
+        (None, _) => vgg16::base(input),
+    };
+    let model = device.load(&network, &parameters(global, &network, &head)?)?;
+    let mut part = match arguments.train {
+        None => Part { prefix: "", plan: model.compile(batch, &Options::default())?, trained: Vec::new() },
+        Some(train) => {
+            let first = if train == Train::Block5 { "block5_conv1" } else { network.layers()[0].name.as_str() };
+            let training = Training {
+                loss: CrossEntropy { label_smoothing: 0.0 },
+                class_weights: Vec::new(),
+                optimizer: Optimizer::Sgd(Sgd { momentum: 0.9, ..Sgd::default() }),
+                trainable: Trainable::From(first.to_owned()),
+            };
+            let layers = network.layers().iter().skip_while(|layer| layer.name != first);
+            let trained = layers.filter(|layer| !layer.parameters.is_empty());
+            let trained = trained.flat_map(|layer| ["weight", "bias"].map(|of| format!("{}.{of}", layer.parameters)));
+            let trained = trained.collect();
+            Part { prefix: "", plan: model.compile_training(batch, &training, &Options::default())?, trained }
+        }
+    };
+    part.set_inputs(arguments.feed.as_deref())?;
+    Ok(vec![part])
+}
+
+/// The parameters that are there: the base's, and the file's own dense layers where they have the right shapes. Random
+/// ones for the other dense layers; they take as long.
+fn parameters(global: &Global, network: &Network, head: &Network) -> Result<Parameters, Error> {
+    let wanted = network.parameter_shapes()?;
+    let has_base = wanted.iter().any(|(name, _)| name.starts_with("features."));
+    let mut parameters = match global.vgg16_file()? {
+        Some(file) => file.parameters,
+        None if has_base => global.vgg16_base()?.parameters,
+        None => Parameters::new(),
+    };
+    parameters.retain(|name, tensor| match name.starts_with("classifier.") {
+        true => wanted.iter().any(|(wanted, shape)| wanted == name && shape == tensor.shape()),
+        false => has_base,
+    });
+    if wanted.iter().any(|(name, _)| name.starts_with("classifier.") && !parameters.contains_key(name)) {
+        for (name, tensor) in head.initialize(SEED)? {
+            parameters.entry(name).or_insert(tensor);
+        }
+    }
+    Ok(parameters)
+}
+
+/// MTCNN's networks at the sizes that a picture of 640×480 with faces of 20 pixels gives: P-Net's cells are 12 pixels
+/// wide, so the largest scale is 12/20.
+pub fn detector(device: &Device, global: &Global) -> Result<Vec<Part>, Error> {
+    let all = mtcnn::reordered(global.store()?.load(DefaultFile::Mtcnn)?.parameters)?;
+    let part = |network: Network, batch: usize, prefix: &'static str| {
+        let own = all.iter().filter(|(name, _)| name.starts_with(prefix));
+        let parameters = own.map(|(name, tensor)| (name.clone(), tensor.clone())).collect();
+        let plan = device.load(&network, &parameters)?.compile(batch, &Options::default())?;
+        let mut part = Part { prefix, plan, trained: Vec::new() };
+        part.set_inputs(None)?;
+        Ok(part)
+    };
+    Ok(vec![
+        part(mtcnn::pnet(480 * 12 / 20, 640 * 12 / 20)?, 1, "pnet.")?,
+        part(mtcnn::rnet()?, 64, "rnet.")?,
+        part(mtcnn::onet()?, 16, "onet.")?,
+    ])
+}
+
+impl Part {
+    /// Sets the file's tensor or random numbers in −1 … 1 as input and, in training, the classes 0, 1, … over and over
+    /// as targets.
+    fn set_inputs(&mut self, feed: Option<&Path>) -> Result<(), Error> {
+        let shapes: Vec<Vec<usize>> = self.plan.input_shapes().into_iter().map(<[usize]>::to_vec).collect();
+        let input = match feed {
+            Some(path) => fed(path)?,
+            None => {
+                let mut random = Random::new(SEED);
+                Tensor::from_fn(shapes[0].clone(), |_| 2.0 * random.uniform() - 1.0)
+            }
+        };
+        self.plan.set_input(0, &input)?;
+        match shapes.get(1) {
+            Some(shape) => self.plan.set_input(1, &Tensor::from_fn(shape.clone(), |i| (i % TRAINED_CLASSES) as f32)),
+            None => Ok(()),
+        }
+    }
+
+    /// What the last run gave, by name.
+    pub fn results(&mut self) -> Result<Parameters, Error> {
+        let names: &[&str] = if self.trained.is_empty() { &["output"] } else { &["loss", "logits"] };
+        let outputs = names.iter().map(|&name| name.to_owned()).zip(self.plan.outputs()?);
+        let mut results: Parameters = outputs.collect();
+        for name in &self.trained {
+            results.insert(format!("gradient.{name}"), self.plan.gradient(name)?);
+        }
+        Ok(results)
+    }
+}
+
+/// The tensor "input" of a file.
+fn fed(path: &Path) -> Result<Tensor, Error> {
+    safetensors::read(path)?.parameters.remove("input").ok_or_else(|| Error::Weights {
+        file: path.to_path_buf(),
+        tensor: Some("input".to_owned()),
+        reason: "missing".to_owned(),
+    })
+}

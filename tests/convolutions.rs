@@ -1,0 +1,157 @@
+//! The CPU's algorithms for convolutions, each on every shape, against sums in f64.
+
+mod compare;
+
+use compare::{Comparison, checked, run_op};
+use vultus::ops::{Conv2d, Op, RunState};
+use vultus::{Device, Options, Random, Tensor};
+
+/// Every algorithm, and how far it may be from the exact result, in units of the result's largest magnitude. Minimal
+/// filtering adds values of different magnitudes before and after the products: F(2×2) loses about one digit more than a
+/// plain sum, F(4×4) two.
+const ALGORITHMS: [(&str, f32); 3] = [("conv2d/im2col", 2e-6), ("conv2d/winograd2", 5e-6), ("conv2d/winograd4", 2e-5)];
+
+/// A convolution with its tensors; `y` has the shape of the output.
+struct Case {
+    conv: Conv2d,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    dy: Tensor,
+}
+
+impl Case {
+    fn new(conv: Conv2d, x: [usize; 4], filters: usize, random: &mut Random) -> Self {
+        let [h, w] = conv.output_size([x[2], x[3]]).unwrap();
+        let mut normal = |shape: &[usize]| Tensor::from_fn(shape, |_| random.normal());
+        Case {
+            conv,
+            weight: normal(&[filters, x[1], conv.kernel[0], conv.kernel[1]]),
+            bias: normal(&[filters]),
+            dy: normal(&[x[0], filters, h, w]),
+            x: normal(&x),
+        }
+    }
+
+    /// Calls `f` for every product in the convolution, with the places in output, input and filters.
+    fn products(&self, mut f: impl FnMut(usize, usize, usize)) {
+        let (&[images, channels, h, w], &[_, filters, oh, ow]) = (self.x.shape(), self.dy.shape()) else { panic!() };
+        let Conv2d { kernel: [kh, kw], stride, padding, .. } = self.conv;
+        for place in 0..images * filters * oh * ow * channels * kh * kw {
+            let (rest, kx) = (place / kw, place % kw);
+            let (rest, ky) = (rest / kh, rest % kh);
+            let (output, channel) = (rest / channels, rest % channels);
+            let (oy, ox, filter, image) =
+                (output / ow % oh, output % ow, output / ow / oh % filters, output / ow / oh / filters);
+            let (y, x) = (oy * stride[0] + ky, ox * stride[1] + kx);
+            if y >= padding[0] && x >= padding[1] && y - padding[0] < h && x - padding[1] < w {
+                let input = ((image * channels + channel) * h + y - padding[0]) * w + x - padding[1];
+                f(output, input, ((filter * channels + channel) * kh + ky) * kw + kx);
+            }
+        }
+    }
+
+    /// An output of the operation, as a sum of products in f64.
+    fn exact(&self, shape: &[usize], mut product: impl FnMut(usize, usize, usize) -> (usize, f32, f32)) -> Tensor {
+        let mut sums = vec![0.0f64; shape.iter().product()];
+        self.products(|output, input, tap| {
+            let (place, a, b) = product(output, input, tap);
+            sums[place] += f64::from(a) * f64::from(b);
+        });
+        Tensor::new(shape, sums.into_iter().map(|sum| sum as f32).collect()).unwrap()
+    }
+
+    fn check(&self, comparison: &mut Comparison) {
+        let (x, weight, dy) = (self.x.data(), self.weight.data(), self.dy.data());
+        let mut y = self.exact(self.dy.shape(), |output, input, tap| (output, x[input], weight[tap]));
+        let plane = dy.len() / self.dy.shape()[0] / self.bias.len();
+        for (place, y) in y.data_mut().iter_mut().enumerate() {
+            *y += self.bias.data()[place / plane % self.bias.len()];
+            *y = if self.conv.relu { y.max(0.0) } else { *y };
+        }
+        let dx = self.exact(self.x.shape(), |output, input, tap| (input, dy[output], weight[tap]));
+        let dweight = self.exact(self.weight.shape(), |output, input, tap| (tap, dy[output], x[input]));
+        let backward_input = Op::Conv2dBackwardInput(self.conv, [self.x.shape()[2], self.x.shape()[3]]);
+        for (op, inputs, wanted) in [
+            (Op::Conv2d(self.conv), vec![&self.x, &self.weight, &self.bias], y),
+            (backward_input, vec![&self.dy, &self.weight], dx),
+            (Op::Conv2dBackwardWeight(self.conv), vec![&self.x, &self.dy], dweight),
+        ] {
+            let inputs: Vec<Tensor> = inputs.into_iter().cloned().collect();
+            for (algorithm, tolerance) in ALGORITHMS {
+                let options = Options { kernel: Some(algorithm.to_owned()), ..checked() };
+                let found = run_op(&Device::Cpu, &op, &inputs, &RunState::default(), &options).unwrap();
+                let name = format!("{algorithm} {} {:?} {:?}", op.name(), self.conv, self.x.shape());
+                // Where all but a few products vanish the largest value says nothing about the sums before.
+                let allowed = tolerance * compare::largest(&wanted).max(1.0);
+                comparison.check_within(name, &found[0], &wanted, allowed);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_algorithm_gets_every_shape_right() {
+    let (mut random, mut comparison) = (Random::new(3), Comparison::default());
+    for number in 0..150 {
+        let padding = [random.below(3), random.below(3)];
+        let conv = Conv2d { padding, relu: number % 2 == 0, ..Conv2d::square(3, 1, 0) };
+        let side = |random: &mut Random, padding: usize| random.below(20) + 3usize.saturating_sub(2 * padding).max(1);
+        let [h, w] = padding.map(|padding| side(&mut random, padding));
+        // Now and then more than a block of channels or filters.
+        let many = |random: &mut Random, often: usize| {
+            if number % 15 == often { 100 + random.below(80) } else { 1 + random.below(20) }
+        };
+        let shape = [1 + random.below(3), many(&mut random, 0), h, w];
+        let filters = many(&mut random, 1);
+        Case::new(conv, shape, filters, &mut random).check(&mut comparison);
+    }
+    for (h, w) in [(1, 1), (1, 40), (61, 1), (2, 2), (60, 70)] {
+        Case::new(Conv2d::square(3, 1, 1), [2, 3, h, w], 5, &mut random).check(&mut comparison);
+    }
+    let strided = Conv2d { kernel: [2, 5], stride: [3, 2], padding: [1, 2], relu: true };
+    Case::new(strided, [2, 7, 19, 23], 9, &mut random).check(&mut comparison);
+    comparison.finish();
+}
+
+#[test]
+fn not_a_number_stays_one() {
+    let mut random = Random::new(4);
+    let mut case = Case::new(Conv2d { relu: true, ..Conv2d::square(3, 1, 1) }, [1, 20, 9, 9], 20, &mut random);
+    case.x.data_mut()[4 * 9 + 4] = f32::NAN;
+    for (algorithm, _) in ALGORITHMS {
+        let options = Options { kernel: Some(algorithm.to_owned()), ..checked() };
+        let inputs = [case.x.clone(), case.weight.clone(), case.bias.clone()];
+        let found = run_op(&Device::Cpu, &Op::Conv2d(case.conv), &inputs, &RunState::default(), &options).unwrap();
+        for filter in 0..20 {
+            assert!(found[0].data()[filter * 81 + 4 * 9 + 4].is_nan(), "{algorithm}, filter {filter}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_convolution_is_noticed() {
+    let mut random = Random::new(5);
+    for change in [
+        (|case: &mut Case| case.conv.padding = [1, 0]) as fn(&mut Case),
+        |case| case.conv.relu = true,
+        |case| case.weight.data_mut().swap(3, 5),
+        |case| case.bias.data_mut()[18] += 0.01,
+        |case| case.x.data_mut()[0] += 0.01,
+    ] {
+        let mut case = Case::new(Conv2d { padding: [0, 1], ..Conv2d::square(3, 1, 0) }, [1, 17, 8, 8], 19, &mut random);
+        let (x, weight) = (case.x.data().to_vec(), case.weight.data().to_vec());
+        let mut wanted = case.exact(case.dy.shape(), |output, input, tap| (output, x[input], weight[tap]));
+        wanted.data_mut().iter_mut().enumerate().for_each(|(place, y)| *y += case.bias.data()[place / 48]);
+        change(&mut case);
+        for (algorithm, tolerance) in ALGORITHMS {
+            let options = Options { kernel: Some(algorithm.to_owned()), ..checked() };
+            let inputs = [case.x.clone(), case.weight.clone(), case.bias.clone()];
+            let found = run_op(&Device::Cpu, &Op::Conv2d(case.conv), &inputs, &RunState::default(), &options).unwrap();
+            let found = found.into_iter().next().unwrap().reshape(wanted.shape()).unwrap();
+            let mut comparison = Comparison::default();
+            comparison.check(algorithm, &found, &wanted, tolerance);
+            assert_eq!(comparison.failures().len(), 1, "{algorithm}");
+        }
+    }
+}
