@@ -17,9 +17,22 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> u: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> u: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read> v: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> m: array<vec4<f32>>;
+
+// Whether U is stored in f16, eight values in a vec4<u32>.
+override U_F16: bool = false;
+
+// Four values of U, counted in fours.
+fn u_quad(at: u32) -> vec4<f32> {
+    if (U_F16) {
+        let eight = u[at / 2u];
+        let four = select(eight.xy, eight.zw, at % 2u == 1u);
+        return vec4<f32>(unpack2x16float(four.x), unpack2x16float(four.y));
+    }
+    return bitcast<vec4<f32>>(u[at]);
+}
 
 // -------------------------------------------------------------------------------------------------------- multiply
 //
@@ -84,13 +97,13 @@ fn multiply(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
     var v_at = params.v_offset / 4u + (group.z * params.inner + k) * v_row + group.x * QUADS + quad;
     let u_step = STEP * u_row;
     let v_step = STEP * v_row;
-    u_block[local] = u[u_at];
+    u_block[local] = u_quad(u_at);
     v_block[local] = v[v_at];
     workgroupBarrier();
     var sums: Sums;
     let row = k * 2u;
     for (var start = 0u; start < params.inner; start += 2u * STEP) {
-        var u_next = u[u_at + u_step];
+        var u_next = u_quad(u_at + u_step);
         var v_next = v[v_at + v_step];
         sums = add_block(sums, row, quad);
         u_block[BLOCK + local] = u_next;
@@ -100,7 +113,7 @@ fn multiply(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
         let more = select(0u, 2u, start + 2u * STEP < params.inner);
         u_at += more * u_step;
         v_at += more * v_step;
-        u_next = u[u_at];
+        u_next = u_quad(u_at);
         v_next = v[v_at];
         sums = add_block(sums, BLOCK + row, BLOCK + quad);
         u_block[local] = u_next;
@@ -190,14 +203,14 @@ fn multiply_blocked(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invo
         let t1 = v[v_at + 1u];
         let t2 = v[v_at + 2u];
         let t3 = v[v_at + 3u];
-        s0 = add_strip(s0, u[u_at], t0, t1, t2, t3);
-        s1 = add_strip(s1, u[u_at + 1u], t0, t1, t2, t3);
-        s2 = add_strip(s2, u[u_at + 2u], t0, t1, t2, t3);
-        s3 = add_strip(s3, u[u_at + 3u], t0, t1, t2, t3);
-        s4 = add_strip(s4, u[u_at + 4u], t0, t1, t2, t3);
-        s5 = add_strip(s5, u[u_at + 5u], t0, t1, t2, t3);
-        s6 = add_strip(s6, u[u_at + 6u], t0, t1, t2, t3);
-        s7 = add_strip(s7, u[u_at + 7u], t0, t1, t2, t3);
+        s0 = add_strip(s0, u_quad(u_at), t0, t1, t2, t3);
+        s1 = add_strip(s1, u_quad(u_at + 1u), t0, t1, t2, t3);
+        s2 = add_strip(s2, u_quad(u_at + 2u), t0, t1, t2, t3);
+        s3 = add_strip(s3, u_quad(u_at + 3u), t0, t1, t2, t3);
+        s4 = add_strip(s4, u_quad(u_at + 4u), t0, t1, t2, t3);
+        s5 = add_strip(s5, u_quad(u_at + 5u), t0, t1, t2, t3);
+        s6 = add_strip(s6, u_quad(u_at + 6u), t0, t1, t2, t3);
+        s7 = add_strip(s7, u_quad(u_at + 7u), t0, t1, t2, t3);
         u_at += u_row;
         v_at += v_row;
     }

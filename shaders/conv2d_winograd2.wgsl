@@ -2,6 +2,7 @@
 // into the products of `conv2d_winograd.wgsl` and what comes out of them.
 //
 //   weight            U = G g Gᵀ of every filter and channel, [16, inner, outer]
+//   weight_f16        the same in f16, two columns in a u32
 //   input             V = Bᵀ d B of every window of 4×4 values of x, [16, inner, tiles]
 //   output            y = Aᵀ M A + bias of every tile of 2×2 values of y, from M [16, outer, tiles]
 //   output_gradient   the same without bias, where y is the gradient of the input
@@ -51,6 +52,7 @@ override ROTATE: bool = false;
 
 @group(0) @binding(1) var<storage, read> weight_values: array<f32>;
 @group(0) @binding(2) var<storage, read_write> u: array<f32>;
+@group(0) @binding(2) var<storage, read_write> u_pairs: array<u32>;
 
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> v: array<f32>;
@@ -75,6 +77,16 @@ fn taps(first: u32, row: u32, exists: bool) -> vec3<f32> {
     );
 }
 
+// The points of one value of U.
+fn weight_points(column: u32, row: u32) -> mat4x4<f32> {
+    let f = select(column, row, ROTATE);
+    let c = select(row, column, ROTATE);
+    let exists = f < params.filters && c < params.channels;
+    let first = params.weight_offset + select(0u, (f * params.channels + c) * 9u, exists);
+    let g = mat3x3<f32>(taps(first, 0u, exists), taps(first, 3u, exists), taps(first, 6u, exists));
+    return G * g * transpose(G);
+}
+
 fn store_weight(at: u32, plane: u32, points: vec4<f32>) {
     u[at] = points.x;
     u[at + plane] = points.y;
@@ -88,16 +100,42 @@ fn weight(@builtin(global_invocation_id) id: vec3<u32>) {
     if (id.x >= params.outer) { return; }
     let plane = params.inner * params.outer;
     let at = params.u_offset + id.y * params.outer + id.x;
-    let f = select(id.x, id.y, ROTATE);
-    let c = select(id.y, id.x, ROTATE);
-    let exists = f < params.filters && c < params.channels;
-    let first = params.weight_offset + select(0u, (f * params.channels + c) * 9u, exists);
-    let g = mat3x3<f32>(taps(first, 0u, exists), taps(first, 3u, exists), taps(first, 6u, exists));
-    let points = G * g * transpose(G);
+    let points = weight_points(id.x, id.y);
     store_weight(at, plane, points[0]);
     store_weight(at + 4u * plane, plane, points[1]);
     store_weight(at + 8u * plane, plane, points[2]);
     store_weight(at + 12u * plane, plane, points[3]);
+}
+
+// Two values as f16, rounded to the nearest and ties to even: pack2x16float alone may round either way.
+fn pair_f16(a: f32, b: f32) -> u32 {
+    let bits = bitcast<vec2<u32>>(vec2<f32>(a, b));
+    let rounded = (bits + 0xfffu + (bits >> vec2<u32>(13u) & vec2<u32>(1u))) & vec2<u32>(0xffffe000u);
+    // The sum of a NaN may be a number.
+    let is_nan = (bits & vec2<u32>(0x7fffffffu)) > vec2<u32>(0x7f800000u);
+    return pack2x16float(bitcast<vec2<f32>>(select(rounded, bits, is_nan)));
+}
+
+fn store_pairs(at: u32, plane: u32, a: vec4<f32>, b: vec4<f32>) {
+    u_pairs[at] = pair_f16(a.x, b.x);
+    u_pairs[at + plane] = pair_f16(a.y, b.y);
+    u_pairs[at + 2u * plane] = pair_f16(a.z, b.z);
+    u_pairs[at + 3u * plane] = pair_f16(a.w, b.w);
+}
+
+@compute @workgroup_size(64)
+fn weight_f16(@builtin(global_invocation_id) id: vec3<u32>) {
+    // Along x: pairs of columns of U; along y: its rows.
+    let row = params.outer / 2u;
+    if (id.x >= row) { return; }
+    let plane = params.inner * row;
+    let at = params.u_offset + id.y * row + id.x;
+    let a = weight_points(2u * id.x, id.y);
+    let b = weight_points(2u * id.x + 1u, id.y);
+    store_pairs(at, plane, a[0], b[0]);
+    store_pairs(at + 4u * plane, plane, a[1], b[1]);
+    store_pairs(at + 8u * plane, plane, a[2], b[2]);
+    store_pairs(at + 12u * plane, plane, a[3], b[3]);
 }
 
 fn x_at(line: u32, column: i32, row_exists: bool) -> f32 {

@@ -2,6 +2,7 @@
 // into the products of `conv2d_winograd.wgsl` and what comes out of them.
 //
 //   weight            U = G g Gᵀ of every filter and channel, [36, inner, outer]
+//   weight_f16        the same in f16, two columns in a u32
 //   input             V = Bᵀ d B of every window of 6×6 values of x, [36, inner, tiles]
 //   output            y = Aᵀ M A + bias of every tile of 4×4 values of y, from M [36, outer, tiles]
 //   output_gradient   the same without bias, where y is the gradient of the input
@@ -52,6 +53,7 @@ override ROTATE: bool = false;
 
 @group(0) @binding(1) var<storage, read> weight_values: array<f32>;
 @group(0) @binding(2) var<storage, read_write> u: array<f32>;
+@group(0) @binding(2) var<storage, read_write> u_pairs: array<u32>;
 
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> v: array<f32>;
@@ -92,6 +94,34 @@ fn taps(first: u32, row: u32, exists: bool) -> vec3<f32> {
     );
 }
 
+// The points of one value of U, by columns.
+struct Points {
+    c0: Six,
+    c1: Six,
+    c2: Six,
+    c3: Six,
+    c4: Six,
+    c5: Six,
+}
+
+fn weight_points(column: u32, row: u32) -> Points {
+    let f = select(column, row, ROTATE);
+    let c = select(row, column, ROTATE);
+    let exists = f < params.filters && c < params.channels;
+    let first = params.weight_offset + select(0u, (f * params.channels + c) * 9u, exists);
+    let r0 = weight_column(taps(first, 0u, exists));
+    let r1 = weight_column(taps(first, 3u, exists));
+    let r2 = weight_column(taps(first, 6u, exists));
+    return Points(
+        weight_column(vec3<f32>(r0.a.x, r1.a.x, r2.a.x)),
+        weight_column(vec3<f32>(r0.a.y, r1.a.y, r2.a.y)),
+        weight_column(vec3<f32>(r0.a.z, r1.a.z, r2.a.z)),
+        weight_column(vec3<f32>(r0.a.w, r1.a.w, r2.a.w)),
+        weight_column(vec3<f32>(r0.b.x, r1.b.x, r2.b.x)),
+        weight_column(vec3<f32>(r0.b.y, r1.b.y, r2.b.y)),
+    );
+}
+
 fn store_six(at: u32, plane: u32, values: Six) {
     u[at] = values.a.x;
     u[at + plane] = values.a.y;
@@ -107,26 +137,49 @@ fn weight(@builtin(global_invocation_id) id: vec3<u32>) {
     if (id.x >= params.outer) { return; }
     let plane = params.inner * params.outer;
     let at = params.u_offset + id.y * params.outer + id.x;
-    let f = select(id.x, id.y, ROTATE);
-    let c = select(id.y, id.x, ROTATE);
-    let exists = f < params.filters && c < params.channels;
-    let first = params.weight_offset + select(0u, (f * params.channels + c) * 9u, exists);
-    let r0 = weight_column(taps(first, 0u, exists));
-    let r1 = weight_column(taps(first, 3u, exists));
-    let r2 = weight_column(taps(first, 6u, exists));
-    let c0 = weight_column(vec3<f32>(r0.a.x, r1.a.x, r2.a.x));
-    let c1 = weight_column(vec3<f32>(r0.a.y, r1.a.y, r2.a.y));
-    let c2 = weight_column(vec3<f32>(r0.a.z, r1.a.z, r2.a.z));
-    let c3 = weight_column(vec3<f32>(r0.a.w, r1.a.w, r2.a.w));
-    let c4 = weight_column(vec3<f32>(r0.b.x, r1.b.x, r2.b.x));
-    let c5 = weight_column(vec3<f32>(r0.b.y, r1.b.y, r2.b.y));
+    let points = weight_points(id.x, id.y);
     // Points are counted by columns; those of the products only have to be the same in U and V.
-    store_six(at, plane, c0);
-    store_six(at + 6u * plane, plane, c1);
-    store_six(at + 12u * plane, plane, c2);
-    store_six(at + 18u * plane, plane, c3);
-    store_six(at + 24u * plane, plane, c4);
-    store_six(at + 30u * plane, plane, c5);
+    store_six(at, plane, points.c0);
+    store_six(at + 6u * plane, plane, points.c1);
+    store_six(at + 12u * plane, plane, points.c2);
+    store_six(at + 18u * plane, plane, points.c3);
+    store_six(at + 24u * plane, plane, points.c4);
+    store_six(at + 30u * plane, plane, points.c5);
+}
+
+// Two values as f16, rounded to the nearest and ties to even: pack2x16float alone may round either way.
+fn pair_f16(a: f32, b: f32) -> u32 {
+    let bits = bitcast<vec2<u32>>(vec2<f32>(a, b));
+    let rounded = (bits + 0xfffu + (bits >> vec2<u32>(13u) & vec2<u32>(1u))) & vec2<u32>(0xffffe000u);
+    // The sum of a NaN may be a number.
+    let is_nan = (bits & vec2<u32>(0x7fffffffu)) > vec2<u32>(0x7f800000u);
+    return pack2x16float(bitcast<vec2<f32>>(select(rounded, bits, is_nan)));
+}
+
+fn store_pairs(at: u32, plane: u32, a: Six, b: Six) {
+    u_pairs[at] = pair_f16(a.a.x, b.a.x);
+    u_pairs[at + plane] = pair_f16(a.a.y, b.a.y);
+    u_pairs[at + 2u * plane] = pair_f16(a.a.z, b.a.z);
+    u_pairs[at + 3u * plane] = pair_f16(a.a.w, b.a.w);
+    u_pairs[at + 4u * plane] = pair_f16(a.b.x, b.b.x);
+    u_pairs[at + 5u * plane] = pair_f16(a.b.y, b.b.y);
+}
+
+@compute @workgroup_size(64)
+fn weight_f16(@builtin(global_invocation_id) id: vec3<u32>) {
+    // Along x: pairs of columns of U; along y: its rows.
+    let row = params.outer / 2u;
+    if (id.x >= row) { return; }
+    let plane = params.inner * row;
+    let at = params.u_offset + id.y * row + id.x;
+    let a = weight_points(2u * id.x, id.y);
+    let b = weight_points(2u * id.x + 1u, id.y);
+    store_pairs(at, plane, a.c0, b.c0);
+    store_pairs(at + 6u * plane, plane, a.c1, b.c1);
+    store_pairs(at + 12u * plane, plane, a.c2, b.c2);
+    store_pairs(at + 18u * plane, plane, a.c3, b.c3);
+    store_pairs(at + 24u * plane, plane, a.c4, b.c4);
+    store_pairs(at + 30u * plane, plane, a.c5, b.c5);
 }
 
 // Bᵀ times a column of six.

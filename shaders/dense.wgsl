@@ -2,6 +2,8 @@
 //
 //   rows        y = act(a · bᵀ + bias) for a few rows of a: each row of b is read once (bound by bandwidth)
 //   rows_quads  the same where rows are made of whole vec4s: four rows of b per workgroup
+//   rows_f16    the same where b is stored in f16 and its rows are made of whole eights
+//   pack_f16    what rows_f16 reads as b
 //   matmul      c = act(a · b + bias), tiles in workgroup memory
 //   sum_parts   the sum of what matmul made in parts of the inner dimension
 //   columns     sums of columns (dbias)
@@ -39,6 +41,9 @@ struct Params {
 
 @group(0) @binding(1) var<storage, read> a_quads: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> b_quads: array<vec4<f32>>;
+// Eight values in f16.
+@group(0) @binding(2) var<storage, read> b_eights: array<vec4<u32>>;
+@group(0) @binding(4) var<storage, read_write> c_pairs: array<u32>;
 
 fn store(row: u32, column: u32, part: u32, sum: f32) {
     let at = params.c_offset + part * params.c_part + row * params.c_row + column;
@@ -106,7 +111,12 @@ fn rows_quads(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
         sum2 += b2 * rows;
         sum3 += b3 * rows;
     }
-    partials[local] = mat4x4<f32>(sum0, sum1, sum2, sum3);
+    store_sums(local, first, column, mat4x4<f32>(sum0, sum1, sum2, sum3));
+}
+
+// Adds up and stores what the invocations have of four rows and four columns.
+fn store_sums(local: u32, first: u32, column: u32, sums: mat4x4<f32>) {
+    partials[local] = sums;
     for (var half = 32u; half > 0u; half /= 2u) {
         workgroupBarrier();
         if (local < half) { partials[local] += partials[local + half]; }
@@ -115,6 +125,64 @@ fn rows_quads(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
     if (local < 16u && first + local % 4u < params.rows && column + local / 4u < params.columns) {
         store(first + local % 4u, column + local / 4u, 0u, partials[0][local / 4u][local % 4u]);
     }
+}
+
+// Four rows of a.
+fn a_rows(at: vec4<u32>) -> mat4x4<f32> {
+    return mat4x4<f32>(a_quads[at.x], a_quads[at.y], a_quads[at.z], a_quads[at.w]);
+}
+
+// Eight values of a row of b times those of four rows of a, whose halves these are.
+fn multiply_f16(b: vec4<u32>, a0: mat4x4<f32>, a1: mat4x4<f32>) -> vec4<f32> {
+    return vec4<f32>(unpack2x16float(b.x), unpack2x16float(b.y)) * a0
+        + vec4<f32>(unpack2x16float(b.z), unpack2x16float(b.w)) * a1;
+}
+
+@compute @workgroup_size(64)
+fn rows_f16(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let column = (group.x + params.first_group) * 4u;
+    let first = group.y * ROWS;
+    // Rows and columns past the last repeat it, and are not stored.
+    let next = vec4<u32>(0u, 1u, 2u, 3u);
+    let a_at = (params.a_offset + min(first + next, vec4<u32>(params.rows - 1u)) * params.a_row) / 4u;
+    let b_at = (params.b_offset + min(column + next, vec4<u32>(params.columns - 1u)) * params.b_column) / 8u;
+    // By columns: four rows each.
+    var sum0 = vec4<f32>();
+    var sum1 = vec4<f32>();
+    var sum2 = vec4<f32>();
+    var sum3 = vec4<f32>();
+    for (var k = local; k < params.inner / 8u; k += 64u) {
+        let a0 = a_rows(a_at + 2u * k);
+        let a1 = a_rows(a_at + 2u * k + 1u);
+        sum0 += multiply_f16(b_eights[b_at.x + k], a0, a1);
+        sum1 += multiply_f16(b_eights[b_at.y + k], a0, a1);
+        sum2 += multiply_f16(b_eights[b_at.z + k], a0, a1);
+        sum3 += multiply_f16(b_eights[b_at.w + k], a0, a1);
+    }
+    store_sums(local, first, column, mat4x4<f32>(sum0, sum1, sum2, sum3));
+}
+
+// Two values as f16, rounded to the nearest and ties to even: pack2x16float alone may round either way.
+fn pair_f16(a: f32, b: f32) -> u32 {
+    let bits = bitcast<vec2<u32>>(vec2<f32>(a, b));
+    let rounded = (bits + 0xfffu + (bits >> vec2<u32>(13u) & vec2<u32>(1u))) & vec2<u32>(0xffffe000u);
+    // The sum of a NaN may be a number.
+    let is_nan = (bits & vec2<u32>(0x7fffffffu)) > vec2<u32>(0x7f800000u);
+    return pack2x16float(bitcast<vec2<f32>>(select(rounded, bits, is_nan)));
+}
+
+@compute @workgroup_size(64)
+fn pack_f16(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let i = (group.x + params.first_group) * 64u + local;
+    if (i >= params.columns * params.inner / 8u) { return; }
+    let first = params.a_offset / 4u + 2u * i;
+    let low = a_quads[first];
+    let high = a_quads[first + 1u];
+    let at = params.c_offset + 4u * i;
+    c_pairs[at] = pair_f16(low.x, low.y);
+    c_pairs[at + 1u] = pair_f16(low.z, low.w);
+    c_pairs[at + 2u] = pair_f16(high.x, high.y);
+    c_pairs[at + 3u] = pair_f16(high.z, high.w);
 }
 
 // ---------------------------------------------------------------------------------------------------------- matmul

@@ -9,6 +9,7 @@ use crate::model::ModelMemory;
 use crate::nn::gradient_name;
 use crate::ops::{Crop, Filter, Normalization, RunState};
 use crate::picture::{Picture, PictureMemory};
+use crate::precision::Precision;
 use crate::program::{Program, Step, Storage, ValueId};
 use crate::tensor::Tensor;
 use crate::tune::tune;
@@ -23,6 +24,8 @@ pub struct Options {
     /// A kernel (by its name, `conv2d/gemm_64`) that is used wherever it can be, whatever the rules say. The CPU has
     /// `conv2d/im2col`, `conv2d/winograd2` and `conv2d/winograd4`; names of the other backend are ignored.
     pub kernel: Option<String>,
+    /// How a GPU stores the weights that it computes from.
+    pub precision: Precision,
 }
 
 /// A network or an operation on a device, with all the memory that it needs. Running it allocates nothing.
@@ -73,7 +76,8 @@ impl Plan {
                 if kernel.is_none() && !options.checked && !gpu.tuning_left().is_zero() {
                     tune(gpu, &program);
                 }
-                Executor::Gpu(Box::new(GpuPlan::new(gpu, program.clone(), model, options.checked, kernel)?))
+                let (checked, precision) = (options.checked, options.precision);
+                Executor::Gpu(Box::new(GpuPlan::new(gpu, program.clone(), model, checked, kernel, precision)?))
             }
         };
         Ok(Plan { program, executor })

@@ -12,7 +12,9 @@ use vultus::gpu::{Kernel, kernels, shader_source};
 /// A kernel's shader with its constants, and nothing that it does not use.
 fn specialize(kernel: &Kernel, source: &str) -> Result<(Module, ModuleInfo), String> {
     let module = naga::front::wgsl::parse_str(source).map_err(|error| error.emit_to_string(source))?;
-    let info = Validator::new(ValidationFlags::all(), Capabilities::default())
+    // WebGPU offers pack2x16float and unpack2x16float everywhere; only old versions of OpenGL have not got them.
+    let capabilities = Capabilities::default() | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+    let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
         .map_err(|error| error.emit_to_string(source))?;
     let constants: PipelineConstants =

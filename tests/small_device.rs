@@ -10,7 +10,7 @@ use compare::{Comparison, adapter, largest, run_op};
 use vultus::gpu::{Gpu, GpuOptions};
 use vultus::nn::{Network, Optimizer, Trainable, Training, vgg16};
 use vultus::ops::{Adam, AdaptiveAvgPool2d, Conv2d, CrossEntropy, Dense, Dropout, MaxPool2d, Op, RunState, Sgd};
-use vultus::{Device, Error, Options, Random, Tensor, wgpu};
+use vultus::{Device, Error, Options, Precision, Random, Tensor, wgpu};
 
 const MIB: u64 = 1 << 20;
 
@@ -123,6 +123,27 @@ fn parameters_are_spread_over_several_bindings() {
         squares.data_mut().iter_mut().for_each(|value| *value *= *value);
         check(&Op::Adam(Adam::default()), &[weight, gradient, velocity, squares], &mut comparison);
     }
+    comparison.finish();
+}
+
+#[test]
+fn weights_in_f16_are_cut_as_those_in_f32_are() {
+    let mut random = Random::new(12);
+    // 4.8 MB in f32 and 2.4 in f16; what f16 can hold, so that nothing is rounded.
+    let network = Network::new("dense", [2000]).dense("fc", "fc", 603);
+    let mut parameters = network.initialize(1).unwrap();
+    let weight = Tensor::from_fn([603, 2000], |_| random.below(2001) as f32 / 1024.0 - 1.0);
+    parameters.insert("fc.weight".to_owned(), weight);
+    let x = normal(&mut random, &[3, 2000], 1.0);
+    let run = |device: Device| {
+        let options = Options { precision: Precision::F16Weights, ..Options::default() };
+        let mut plan = device.load(&network, &parameters).unwrap().compile(3, &options).unwrap();
+        (plan.run(&x).unwrap().swap_remove(0), plan.profile().unwrap().swap_remove(0).kernel)
+    };
+    let ((found, kernel), (wanted, _)) = (run(Device::Gpu(small())), run(Device::Cpu));
+    assert_eq!(kernel, "dense/rows_f16");
+    let mut comparison = Comparison::default();
+    comparison.check("dense in f16", &found, &wanted, 2e-5);
     comparison.finish();
 }
 

@@ -25,6 +25,20 @@ impl Recognizer {
     /// a [`HeadCard`], or the head was made for another base; [`Error::Shape`] if the batch is empty; [`Error::Limit`]
     /// or [`Error::Device`] if the device cannot hold the network.
     pub fn new(device: &Device, base: WeightFile, head: WeightFile, batch: usize) -> Result<Self> {
+        Self::with_options(device, base, head, batch, &Options::default())
+    }
+
+    /// As [`Recognizer::new`], with options for the plan, such as the precision of its weights.
+    ///
+    /// # Errors
+    /// As [`Recognizer::new`].
+    pub fn with_options(
+        device: &Device,
+        base: WeightFile,
+        head: WeightFile,
+        batch: usize,
+        options: &Options,
+    ) -> Result<Self> {
         if batch == 0 {
             return Err(Error::shape("recognizer", "a batch needs at least one face"));
         }
@@ -35,7 +49,7 @@ impl Recognizer {
         head.check_shapes(&card.head()?.parameter_shapes()?)?;
         let mut parameters = base.parameters;
         parameters.extend(head.parameters);
-        let plan = device.load(&card.network()?, &parameters)?.compile(batch, &Options::default())?;
+        let plan = device.load(&card.network()?, &parameters)?.compile(batch, options)?;
         Ok(Recognizer { card, plan })
     }
 

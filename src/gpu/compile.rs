@@ -7,7 +7,7 @@ use bytemuck::Pod;
 use super::buffer::{GUARD, Storage, View};
 use super::device::{CountedBuffer, Gpu, Pipeline};
 use super::kernel::{Access, Kernel};
-use super::parameter::Packed;
+use super::parameter::{Packed, Parameter};
 use super::tuning::tuning_key;
 use super::{adam, adaptive_avg_pool2d, conv2d, cross_entropy, dense, dropout, max_pool2d, prelu, relu, sgd, softmax};
 use crate::error::{Error, Result};
@@ -45,6 +45,8 @@ pub(super) struct Compiler<'a> {
     /// The kernel to be used in this step, where it can be: the forced one, or the one that was measured to be best.
     wish: Option<String>,
     checked: bool,
+    /// Where weights may be stored in f16: the parameters that the program trains, which may not.
+    f16_except: Option<&'a [Arc<Parameter>]>,
     /// Packed parameters that the steps use.
     packed: Vec<Arc<Packed>>,
     pending: Vec<Pending>,
@@ -82,6 +84,7 @@ impl<'a> Compiler<'a> {
             forced,
             wish: None,
             checked,
+            f16_except: None,
             packed: Vec::new(),
             pending,
             parameters,
@@ -89,6 +92,17 @@ impl<'a> Compiler<'a> {
             scratch,
             asked: 0,
         }
+    }
+
+    /// From here on kernels may read parameters in f16, except those that the program trains.
+    pub fn store_weights_in_f16(&mut self, trained: &'a [Arc<Parameter>]) {
+        self.f16_except = Some(trained);
+    }
+
+    /// Whether kernels may read these weights in f16.
+    pub fn in_f16(&self, weight: &Storage) -> bool {
+        let (Some(trained), Some(parameter)) = (self.f16_except, &weight.parameter) else { return false };
+        parameter.suits_f16 && !trained.iter().any(|trained| Arc::ptr_eq(trained, parameter))
     }
 
     /// Adds the dispatches of a convolution and of the max-pool of 2×2 that follows, in one: `operands` has the inputs of

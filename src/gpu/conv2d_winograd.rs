@@ -14,7 +14,10 @@ use crate::error::Result;
 pub(super) static KERNELS: &[&Kernel] = &[
     &MULTIPLY,
     &MULTIPLY_BLOCKED,
+    &MULTIPLY_F16,
+    &MULTIPLY_BLOCKED_F16,
     &TILE2.weight,
+    &TILE2.weight_f16,
     &TILE2.weight_rotated,
     &TILE2.input,
     &TILE2.output,
@@ -23,6 +26,7 @@ pub(super) static KERNELS: &[&Kernel] = &[
     &TILE2.output_relu_pool,
     &TILE2.output_gradient,
     &TILE4.weight,
+    &TILE4.weight_f16,
     &TILE4.weight_rotated,
     &TILE4.input,
     &TILE4.output,
@@ -37,6 +41,7 @@ struct Transforms {
     /// Height and width of a tile of y.
     tile: usize,
     weight: Kernel,
+    weight_f16: Kernel,
     weight_rotated: Kernel,
     input: Kernel,
     output: Kernel,
@@ -49,6 +54,7 @@ struct Transforms {
 const TO_SCRATCH: &[Access] = &[Read, Write, Unused];
 const OUTPUT: &[Access] = &[Read, Read, Write];
 const GRADIENT: &[Access] = &[Read, Unused, Write];
+const U_F16: &[(&str, f64)] = &[("U_F16", 1.0)];
 const ROTATE: &[(&str, f64)] = &[("ROTATE", 1.0)];
 const RELU: &[(&str, f64)] = &[("RELU", 1.0)];
 const POOL: &[(&str, f64)] = &[("POOL", 1.0)];
@@ -59,6 +65,7 @@ macro_rules! transforms {
         Transforms {
             tile: $tile,
             weight: Kernel::new(concat!($name, "_weight"), $shader, "weight", TO_SCRATCH),
+            weight_f16: Kernel::new(concat!($name, "_weight_f16"), $shader, "weight_f16", TO_SCRATCH),
             weight_rotated: Kernel::new("", $shader, "weight", TO_SCRATCH)
                 .with(concat!($name, "_weight_rotated"), ROTATE),
             input: Kernel::new(concat!($name, "_input"), $shader, "input", TO_SCRATCH),
@@ -75,9 +82,15 @@ macro_rules! transforms {
 static TILE2: Transforms = transforms!(2, "conv2d_winograd2", "conv2d/winograd2");
 static TILE4: Transforms = transforms!(4, "conv2d_winograd4", "conv2d/winograd4");
 
-static MULTIPLY: Kernel = Kernel::new("conv2d/winograd_multiply", "conv2d_winograd", "multiply", &[Read, Read, Write]);
+const PRODUCT: &[Access] = &[Read, Read, Write];
+
+static MULTIPLY: Kernel = Kernel::new("conv2d/winograd_multiply", "conv2d_winograd", "multiply", PRODUCT);
 static MULTIPLY_BLOCKED: Kernel =
-    Kernel::new("conv2d/winograd_multiply_blocked", "conv2d_winograd", "multiply_blocked", &[Read, Read, Write]);
+    Kernel::new("conv2d/winograd_multiply_blocked", "conv2d_winograd", "multiply_blocked", PRODUCT);
+static MULTIPLY_F16: Kernel =
+    Kernel::new("", "conv2d_winograd", "multiply", PRODUCT).with("conv2d/winograd_multiply_f16", U_F16);
+static MULTIPLY_BLOCKED_F16: Kernel =
+    Kernel::new("", "conv2d_winograd", "multiply_blocked", PRODUCT).with("conv2d/winograd_multiply_blocked_f16", U_F16);
 
 /// The steps along the products' inner dimension come in pairs of eight.
 const INNER: usize = 16;
@@ -174,6 +187,11 @@ struct Piece {
 impl Job<'_> {
     fn is_gradient(&self) -> bool {
         self.bias.is_none()
+    }
+
+    /// Whether the transformed weights are stored in f16.
+    fn in_f16(&self, compiler: &Compiler) -> bool {
+        !self.is_gradient() && compiler.in_f16(self.weight)
     }
 
     fn x_image(&self) -> usize {
@@ -301,13 +319,15 @@ impl Winograd {
     fn weights(&self, compiler: &mut Compiler, job: &Job, piece: &Piece) -> Result<Storage> {
         let [inner, outer] = self.padded(piece);
         let row = job.weight.row;
-        let (kernel, planes) = if job.is_gradient() {
-            (&self.transforms.weight_rotated, job.outer)
+        let (kernel, planes, per_word) = if job.is_gradient() {
+            (&self.transforms.weight_rotated, job.outer, 1)
+        } else if job.in_f16(compiler) {
+            (&self.transforms.weight_f16, job.inner, 2)
         } else {
-            (&self.transforms.weight, job.inner)
+            (&self.transforms.weight, job.inner, 1)
         };
         let form = format!("{} {:?} in blocks of {}", kernel.name, piece.rows, self.block[0]);
-        compiler.packed(job.weight, form, self.points() * inner * outer, |compiler, u| {
+        compiler.packed(job.weight, form, self.points() * inner * outer / per_word, |compiler, u| {
             let weight = compiler.gpu.view(job.weight, piece.rows.start * row..piece.rows.end * row)?;
             let view = compiler.gpu.whole(u)?;
             let params = Params {
@@ -320,7 +340,8 @@ impl Winograd {
                 ..Params::zeroed()
             };
             let flops = (10 * self.points() * inner * outer) as u64;
-            compiler.dispatch(kernel, &params, &[&weight, &view], [outer.div_ceil(64), inner, 1], flops)
+            let grid = [(outer / per_word).div_ceil(64), inner, 1];
+            compiler.dispatch(kernel, &params, &[&weight, &view], grid, flops)
         })
     }
 
@@ -379,7 +400,7 @@ impl Winograd {
             let transform = (10 * self.points() * tiles) as u64;
             let grid = [tiles.div_ceil(64), inner, 1];
             compiler.dispatch(&self.transforms.input, &params, &[&x, &v], grid, transform * inner as u64)?;
-            self.multiply(compiler, [&u, &v, &m], [inner, outer, tiles])?;
+            self.multiply(compiler, [&u, &v, &m], [inner, outer, tiles], job.in_f16(compiler))?;
             let grid = [count.div_ceil(64), piece.outer, 1];
             let flops = transform * outer as u64;
             match &bias {
@@ -403,9 +424,10 @@ impl Winograd {
         compiler: &mut Compiler,
         [u, v, m]: [&super::buffer::View; 3],
         [inner, outer, tiles]: [usize; 3],
+        f16: bool,
     ) -> Result<()> {
         let params = Product {
-            u_offset: u.offset,
+            u_offset: if f16 { 2 * u.offset } else { u.offset },
             v_offset: v.offset,
             m_offset: m.offset,
             inner: inner as u32,
@@ -416,6 +438,11 @@ impl Winograd {
         let blocks = [tiles / self.block[1], outer / self.block[0], self.points()];
         let grid = if self.is_blocked() { [blocks.iter().product::<usize>().div_ceil(32), 1, 1] } else { blocks };
         let flops = 2 * (self.points() * inner * outer * tiles) as u64;
-        compiler.dispatch(self.multiply, &params, &[u, v, m], grid, flops)
+        let kernel = match (self.is_blocked(), f16) {
+            (_, false) => self.multiply,
+            (false, true) => &MULTIPLY_F16,
+            (true, true) => &MULTIPLY_BLOCKED_F16,
+        };
+        compiler.dispatch(kernel, &params, &[u, v, m], grid, flops)
     }
 }

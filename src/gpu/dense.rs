@@ -1,30 +1,38 @@
+use std::ops::Range;
+
 use bytemuck::{Pod, Zeroable};
 
-use super::buffer::View;
+use super::buffer::{Storage, View};
 use super::compile::{Compiler, MAX_GRID, Operands};
 use super::kernel::Access::{Read, Unused, Write};
 use super::kernel::{Access, Kernel};
 use crate::error::Result;
 use crate::ops::{Dense, Op};
 
-pub(super) static KERNELS: &[&Kernel] = &[&ROWS, &ROWS_QUADS, &MATMUL_128, &MATMUL_64, &SUM_PARTS, &COLUMNS];
+pub(super) static KERNELS: &[&Kernel] =
+    &[&ROWS, &ROWS_QUADS, &ROWS_F16, &PACK_F16, &MATMUL_128, &MATMUL_64, &SUM_PARTS, &COLUMNS];
 
 const ALL: &[Access] = &[Read, Read, Read, Write];
 const TILE_64: &[(&str, f64)] = &[("TILE", 64.0)];
 
 static ROWS: Kernel = Kernel::new("dense/rows", "dense", "rows", ALL);
 static ROWS_QUADS: Kernel = Kernel::new("dense/rows_quads", "dense", "rows_quads", ALL);
+static ROWS_F16: Kernel = Kernel::new("dense/rows_f16", "dense", "rows_f16", ALL);
+static PACK_F16: Kernel = Kernel::new("dense/pack_f16", "dense", "pack_f16", &[Read, Unused, Unused, Write]);
 static MATMUL_128: Kernel = Kernel::new("dense/matmul_128", "dense", "matmul", ALL);
 static MATMUL_64: Kernel = Kernel::new("", "dense", "matmul", ALL).with("dense/matmul_64", TILE_64);
 static SUM_PARTS: Kernel = Kernel::new("dense/sum_parts", "dense", "sum_parts", &[Read, Unused, Read, Write]);
 static COLUMNS: Kernel = Kernel::new("dense/columns", "dense", "columns", &[Read, Unused, Read, Write]);
 
-/// Rows of `a` that one workgroup of `rows` and `rows_quads` multiplies, and rows of weights of the latter.
+/// Rows of `a` that one workgroup of `rows`, `rows_quads` and `rows_f16` multiplies, and rows of weights of the latter two.
 const ROWS_PER_GROUP: usize = 4;
 const COLUMNS_PER_GROUP: usize = 4;
 
 /// Up to this batch, reading the weights takes longer than multiplying them.
 const SMALL_BATCH: usize = 8;
+
+/// Values of a row of weights that `rows_f16` reads at once.
+const EIGHT: usize = 8;
 
 /// Steps along the inner dimension that `matmul` makes at once.
 const STEP: usize = 8;
@@ -132,8 +140,27 @@ fn matmul(compiler: &mut Compiler, kernel: &'static Kernel, params: Params, view
     dispatch(compiler, &SUM_PARTS, params, &[&sums, bias, c], [values.div_ceil(64), 1, 1])
 }
 
+/// These rows of the weights in f16, as `rows_f16` reads them.
+fn packed_f16(compiler: &mut Compiler, weight: &Storage, features: usize, rows: &Range<usize>) -> Result<View> {
+    let values = rows.start * features..rows.end * features;
+    let storage =
+        compiler.packed(weight, format!("{} {rows:?}", PACK_F16.name), values.len() / 2, |compiler, pairs| {
+            let (weight, pairs) = (compiler.gpu.view(weight, values.clone())?, compiler.gpu.whole(pairs)?);
+            let params = Params {
+                rows: 1,
+                columns: rows.len() as u32,
+                inner: features as u32,
+                a_offset: weight.offset,
+                c_offset: pairs.offset,
+                ..Params::zeroed()
+            };
+            dispatch(compiler, &PACK_F16, params, &[&weight, &pairs], [(values.len() / EIGHT).div_ceil(64), 1, 1])
+        })?;
+    compiler.gpu.whole(&storage)
+}
+
 pub(super) fn forward(compiler: &mut Compiler, op: &Dense, operands: &Operands) -> Result<()> {
-    let (&[x, weight, bias], &[y]) = (operands.inputs, operands.outputs) else { return Ok(()) };
+    let (&[x, storage, bias], &[y]) = (operands.inputs, operands.outputs) else { return Ok(()) };
     let (batch, features, out) = (operands.shapes[0][0], operands.shapes[1][1], operands.shapes[1][0]);
     let mut candidates = vec![&ROWS, &MATMUL_128, &MATMUL_64];
     if features % 4 == 0 {
@@ -144,8 +171,8 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Dense, operands: &Operands) 
         let rows = rows_at_once.min(batch - first);
         let x = compiler.gpu.view(x, first * features..(first + rows) * features)?;
         let y = compiler.gpu.view(y, first * out..(first + rows) * out)?;
-        for part in weight.rows() {
-            let weight = compiler.gpu.view(weight, part.start * features..part.end * features)?;
+        for part in storage.rows() {
+            let weight = compiler.gpu.view(storage, part.start * features..part.end * features)?;
             let bias = compiler.gpu.view(bias, part.clone())?;
             let params = Params {
                 rows: rows as u32,
@@ -171,13 +198,17 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Dense, operands: &Operands) 
                 _ => choose_matmul(compiler, &params),
             };
             let kernel = compiler.choose(&candidates, default);
+            let groups = [part.len().div_ceil(COLUMNS_PER_GROUP), rows.div_ceil(ROWS_PER_GROUP), 1];
+            if kernel == &ROWS_QUADS && features.is_multiple_of(EIGHT) && compiler.in_f16(storage) {
+                let packed = packed_f16(compiler, storage, features, &part)?;
+                let params = Params { b_offset: 2 * packed.offset, ..params };
+                dispatch(compiler, &ROWS_F16, params, &[&x, &packed, &bias, &y], groups)?;
+                continue;
+            }
             let views = [&x, &weight, &bias, &y];
-            let down = rows.div_ceil(ROWS_PER_GROUP);
             match kernel.entry {
-                "rows" => dispatch(compiler, kernel, params, &views, [part.len(), down, 1])?,
-                "rows_quads" => {
-                    dispatch(compiler, kernel, params, &views, [part.len().div_ceil(COLUMNS_PER_GROUP), down, 1])?;
-                }
+                "rows" => dispatch(compiler, kernel, params, &views, [part.len(), groups[1], 1])?,
+                "rows_quads" => dispatch(compiler, kernel, params, &views, groups)?,
                 _ => matmul(compiler, kernel, params, views)?,
             }
         }

@@ -2,6 +2,7 @@
 //! that kernels want. All plans of a model share these.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -10,9 +11,15 @@ use super::compile::{Compiled, Dispatch};
 use super::device::Gpu;
 use crate::error::Result;
 
+/// The largest magnitudes of a parameter that f16 suits. From 2⁻¹⁴ on a number has 11 bits in f16, and below multiples
+/// of 2⁻²⁴: against a largest value of 2⁻¹⁰ they still err by less than what is rounded in it. Winograd's transforms make
+/// weights up to 1.5² as large, which must not exceed 65,504.
+const F16_SUITS: RangeInclusive<f32> = 0.000_976_562_5..=29_000.0;
+
 /// The history of one parameter.
-#[derive(Default)]
 pub(super) struct Parameter {
+    /// Whether what was loaded can be stored in f16.
+    pub suits_f16: bool,
     changes: AtomicU64,
     trained: AtomicBool,
     packed: Mutex<BTreeMap<String, Weak<Packed>>>,
@@ -28,6 +35,19 @@ pub(super) struct Packed {
 }
 
 impl Parameter {
+    /// One that begins with these values.
+    pub fn new(values: &[f32]) -> Self {
+        // Not f32::max, which passes over a NaN.
+        let larger = |most: f32, value: f32| if value > most || value.is_nan() { value } else { most };
+        let largest = values.iter().map(|value| value.abs()).fold(0.0, larger);
+        Parameter {
+            suits_f16: F16_SUITS.contains(&largest),
+            changes: AtomicU64::default(),
+            trained: AtomicBool::default(),
+            packed: Mutex::default(),
+        }
+    }
+
     /// From now on a plan trains it.
     pub fn train(&self) {
         self.trained.store(true, Ordering::Relaxed);

@@ -14,6 +14,7 @@ use super::resize::Resizer;
 use super::timer::Timer;
 use crate::error::{Error, Result};
 use crate::ops::{Crop, Filter, Normalization, Op, RunState};
+use crate::precision::Precision;
 use crate::program::{self, Place, Program, Span, ValueId, plan_memory};
 use crate::tensor::{Parameters, Tensor};
 
@@ -27,7 +28,7 @@ impl GpuModel {
     pub fn new(gpu: &Gpu, parameters: &Parameters) -> Result<Self> {
         let upload = |(name, tensor): (&String, &Tensor)| {
             let storage = gpu.storage_by_rows(name, tensor.shape(), 0)?;
-            let storage = Storage { parameter: Some(Arc::default()), ..storage };
+            let storage = Storage { parameter: Some(Arc::new(Parameter::new(tensor.data()))), ..storage };
             storage.write(gpu, tensor.data());
             Ok((name.clone(), (tensor.shape().to_vec(), storage)))
         };
@@ -84,22 +85,26 @@ impl GpuPlan {
         model: &GpuModel,
         checked: bool,
         kernel: Option<&str>,
+        precision: Precision,
     ) -> Result<Self> {
         gpu.check()?;
         let plan = gpu.guarded(|| {
             let values = allocate(gpu, &program, model, checked)?;
             let uniform = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
             let state = gpu.create_buffer("state", size_of::<State>() as u64, uniform)?;
+            let in_place = program.steps.iter().filter(|step| !step.op.in_place().is_empty());
+            let trained = in_place.flat_map(|step| &step.inputs).filter_map(|&v| values[v].parameter.clone());
+            let trained: Vec<Arc<Parameter>> = trained.collect();
             let mut compiler = Compiler::new(gpu, kernel, checked);
+            if precision == Precision::F16Weights {
+                compiler.store_weights_in_f16(&trained);
+            }
             let mut index = 0;
             while index < program.steps.len() {
                 let name = &program.steps[index].name;
                 index += add_step(&mut compiler, &program, &values, index).map_err(|error| in_step(name, error))?;
             }
             let Compiled { dispatches, parameters, scratch, packed } = compiler.finish(Some(&state))?;
-            let in_place = program.steps.iter().filter(|step| !step.op.in_place().is_empty());
-            let trained = in_place.flat_map(|step| &step.inputs).filter_map(|&v| values[v].parameter.clone());
-            let trained: Vec<Arc<Parameter>> = trained.collect();
             trained.iter().for_each(|parameter| parameter.train());
             let mut read_back = BTreeMap::new();
             for &output in &program.outputs {

@@ -13,7 +13,7 @@ use vultus::ops::Normalization;
 use vultus::weights::safetensors::{self, Precision};
 use vultus::weights::{DefaultFile, Store};
 
-use crate::{json, messages, number, photo, results, text, vultus};
+use crate::{adapter, json, messages, number, photo, results, text, vultus};
 
 const CLASSES: [&str; 3] = ["calm", "glad, very", "wild"];
 
@@ -321,4 +321,20 @@ fn the_default_head_sees_the_astronaut_smile() {
     let scores = faces[0]["scores"].as_object().unwrap();
     assert_eq!(scores.len(), 7);
     assert!((scores.values().map(number).sum::<f64>() - 1.0).abs() < 1e-5);
+}
+
+#[test]
+fn weights_in_f16_are_used_where_they_are_asked_for() {
+    let device = adapter();
+    let scores = |precision: &str| {
+        let arguments = ["predict", "--no-tune", "--json", "--device", &device, "--precision", precision];
+        let found = json(&results(&vultus().args(arguments).arg(astronaut()).output().unwrap(), 0));
+        assert_eq!(found["faces"][0]["expression"], "happy", "{found}");
+        found["faces"][0]["scores"].as_object().unwrap().values().map(number).collect::<Vec<_>>()
+    };
+    let (wanted, found) = (scores("f32"), scores("f16-weights"));
+    assert_ne!(found, wanted);
+    assert!(found.iter().zip(&wanted).all(|(a, b)| (a - b).abs() < 0.005), "{found:?} {wanted:?}");
+    let output = vultus().args(["predict", "--precision", "f8"]).arg(astronaut()).output().unwrap();
+    assert!(messages(&output, 2).contains("f16-weights"));
 }

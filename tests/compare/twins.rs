@@ -1,10 +1,11 @@
 //! One case on both backends, and how far apart they may be.
 
+use half::f16;
 use vultus::gpu::{Gpu, candidates};
 use vultus::nn::Network;
 use vultus::ops::resize::ResizeCase;
 use vultus::ops::{self, Case, Filter, MaxPool2d, Op, RunState};
-use vultus::{Device, Options, Parameters, Random, Tensor};
+use vultus::{Device, Options, Parameters, Precision, Random, Tensor};
 
 use super::{Comparison, checked, largest, run_op};
 
@@ -78,7 +79,88 @@ pub fn check(gpu: &Gpu, case: &Case, seed: u64, comparison: &mut Comparison) -> 
             }
         }
     }
+    used.extend(check_f16_weights(gpu, case, &inputs, &wanted, comparison));
     used
+}
+
+/// The distance between 1 and the next f16.
+const F16_EPSILON: f32 = 1.0 / 1024.0;
+
+/// A dense layer or a convolution once more, with weights that are parameters and may be stored in f16.
+fn check_f16_weights(
+    gpu: &Gpu,
+    case: &Case,
+    inputs: &[Tensor],
+    wanted: &[Tensor],
+    comparison: &mut Comparison,
+) -> Vec<String> {
+    let mut used = Vec::new();
+    let algorithms = candidates(&case.op).into_iter().filter(|name| name.contains("winograd"));
+    let forms: Vec<Option<&str>> = match &case.op {
+        Op::Dense(_) => vec![None],
+        Op::Conv2d(_) => algorithms.map(Some).collect(),
+        _ => Vec::new(),
+    };
+    for kernel in forms {
+        let options = Options { kernel: kernel.map(str::to_owned), precision: Precision::F16Weights, ..checked() };
+        let name = format!("{} with {} in f16", case.name(), kernel.unwrap_or("dense/rows_f16"));
+        match run_layer(&Device::Gpu(gpu.clone()), &case.op, inputs, &options) {
+            Err(error) => comparison.fail(name, error),
+            Ok((found, kernels)) => {
+                let in_f16 = kernels.contains("_f16");
+                let (wanted, allowed) = match (&case.op, in_f16) {
+                    // What remains is f32's own rounding.
+                    (Op::Dense(_), true) => {
+                        let rounded = [inputs[0].clone(), rounded_to_f16(&inputs[1]), inputs[2].clone()];
+                        let wanted = run_op(&Device::Cpu, &case.op, &rounded, &RunState::default(), &checked());
+                        let wanted = wanted.expect("it has run before").swap_remove(0);
+                        let allowed = allowed(case, 0, &wanted);
+                        (wanted, allowed)
+                    }
+                    // Rounding a transformed weight leaves an error with a standard deviation of at most 0.29 epsilons,
+                    // 0.2 on average. These grow as the errors of the arithmetic do, but no sum adds to them.
+                    (_, true) => {
+                        (wanted[0].clone(), growth(kernel) * 0.25 * F16_EPSILON * largest(&wanted[0]).max(1.0))
+                    }
+                    (_, false) => (wanted[0].clone(), growth(kernel) * allowed(case, 0, &wanted[0])),
+                };
+                let fits = inputs[0].shape()[0] <= 8 && inputs[1].shape()[1].is_multiple_of(8);
+                if kernel.is_none() && in_f16 != fits {
+                    comparison.fail(&name, format!("done by {kernels}"));
+                }
+                comparison.check_within(&name, &found, &wanted, allowed);
+                used.extend(kernels.split(" + ").map(str::to_owned));
+                if in_f16 {
+                    // Its weights were packed before the run that was profiled.
+                    let packed = kernel.map_or("dense/pack", |name| name.trim_end_matches("_blocked"));
+                    used.push(format!("{packed}{}_f16", if kernel.is_some() { "_weight" } else { "" }));
+                }
+            }
+        }
+    }
+    used
+}
+
+/// The layer as a network of its own: its output and the kernels that made it.
+fn run_layer(device: &Device, op: &Op, inputs: &[Tensor], options: &Options) -> vultus::Result<(Tensor, String)> {
+    let network = Network::new("layer", &inputs[0].shape()[1..]);
+    let (network, relu) = match op {
+        Op::Conv2d(conv) => (network.conv2d("layer", "layer", inputs[1].shape()[0], *conv), conv.relu),
+        Op::Dense(dense) => (network.flatten().dense("layer", "layer", inputs[1].shape()[0]), dense.relu),
+        other => panic!("{} has no weights", other.name()),
+    };
+    let network = if relu { network.relu() } else { network };
+    let named = [("layer.weight", &inputs[1]), ("layer.bias", &inputs[2])];
+    let parameters = named.map(|(name, tensor)| (name.to_owned(), tensor.clone()));
+    let mut plan = device.load(&network, &Parameters::from(parameters))?.compile(inputs[0].shape()[0], options)?;
+    let found = plan.run(&inputs[0])?.swap_remove(0);
+    let kernels: Vec<String> = plan.profile()?.into_iter().map(|layer| layer.kernel).collect();
+    Ok((found, kernels.join(" + ")))
+}
+
+/// The values that f16 has for these, to the nearest, ties to even.
+fn rounded_to_f16(tensor: &Tensor) -> Tensor {
+    Tensor::from_fn(tensor.shape(), |i| f16::from_f32(tensor.data()[i]).to_f32())
 }
 
 /// How much more rounding errors may grow than in a plain sum. Winograd's transforms add and subtract what is larger
