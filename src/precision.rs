@@ -9,9 +9,9 @@ pub enum Precision {
     F32,
     /// The weights that the plan does not train are rounded to f16, wherever a kernel for that exists: dense layers for
     /// a batch of up to 8 whose features are a multiple of 8, and convolutions by Winograd's algorithms, whose
-    /// transformed weights are rounded. This halves what these kernels read. The base of VGG16 errs by at most 0.2% of
-    /// its largest output. It saves no memory: the model keeps its
-    /// parameters in f32, and those of dense layers are there in f16 besides.
+    /// transformed weights are rounded. This halves what these kernels read. VGG16's base on a test photo at 96×96 errs
+    /// by less than 0.2 % of its largest output. It saves no memory: the model keeps its parameters in f32, and those of
+    /// dense layers are there in f16 besides.
     ///
     /// A parameter stays in f32 if f16 does not suit its largest magnitude when the model is loaded: above 29,000 the
     /// transforms could leave the range of f16, and below 0.001 too little of its precision is left. Another plan may
