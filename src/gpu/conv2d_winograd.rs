@@ -194,6 +194,11 @@ impl Job<'_> {
         !self.is_gradient() && compiler.in_f16(self.weight)
     }
 
+    /// Filters: the rows of the weights.
+    fn rows(&self) -> usize {
+        if self.is_gradient() { self.inner } else { self.outer }
+    }
+
     fn x_image(&self) -> usize {
         self.inner * self.input[0] * self.input[1]
     }
@@ -235,7 +240,7 @@ impl Winograd {
         let tiles = job.images * self.tiles(job).iter().product::<usize>();
         self.points()
             * tiles.next_multiple_of(self.block[1])
-            * self.padded(&job.piece(0..job.outer)).iter().product::<usize>()
+            * self.padded(&job.piece(0..job.rows())).iter().product::<usize>()
     }
 
     fn padded(&self, piece: &Piece) -> [usize; 2] {
@@ -286,11 +291,14 @@ impl Winograd {
     /// Adds the dispatches of a convolution.
     pub fn convolve(&self, compiler: &mut Compiler, job: &Job) -> Result<()> {
         let pieces = self.pieces(compiler, job);
-        let lengths = if pieces.len() == 1 { [job.x_image(), job.y_image()] } else { [job.x_image(), job.plane()] };
-        let at_once = compiler.images_per_dispatch(&lengths, 1);
-        // Filters of several images do not lie side by side.
-        let at_once = if pieces.len() == 1 || job.is_gradient() { at_once } else { 1 };
+        // Some of the filters of several images do not lie side by side.
+        let at_once = if pieces.len() == 1 || job.is_gradient() {
+            compiler.images_per_dispatch(&[job.x_image(), job.y_image()], 1)
+        } else {
+            1
+        };
         for piece in &pieces {
+            compiler.reuse_scratch();
             let u = self.weights(compiler, job, piece)?;
             let [inner, outer] = self.padded(piece);
             let most = self.tiles_at_once(compiler, [inner, outer]);
