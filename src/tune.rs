@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{Gpu, GpuModel, Tuned, candidates, tuning_key};
 use crate::model::ModelMemory;
 use crate::ops::{Op, RunState};
-use crate::plan::{LayerTime, Options, Plan};
+use crate::plan::{Options, Plan};
 use crate::program::Program;
 use crate::random::Random;
 use crate::tensor::Tensor;
@@ -63,7 +63,8 @@ fn measure(gpu: &Gpu, op: &Op, shapes: &[&[usize]], deadline: Instant) -> Result
     drop(reference);
     let trial = Trial::new(gpu, op, shapes, inputs, wanted)?;
 
-    let (rule, rule_milliseconds) = trial.run(None, f64::INFINITY)?;
+    let (mut plan, rule) = trial.compile(None)?;
+    let rule_milliseconds = trial.run(&mut plan, f64::INFINITY)?;
     let mut best = rule_milliseconds.map(|milliseconds| (None, milliseconds));
     let mut wrong = Vec::new();
     let mut seen = vec![rule];
@@ -71,12 +72,14 @@ fn measure(gpu: &Gpu, op: &Op, shapes: &[&[usize]], deadline: Instant) -> Result
         if Instant::now() > deadline {
             return Ok(None);
         }
-        let (used, milliseconds) = trial.run(Some(name), best.as_ref().map_or(f64::INFINITY, |best| best.1))?;
+        let (mut plan, used) = trial.compile(Some(name))?;
+        // A candidate that does not suit the shapes gives way to what the rules choose.
         if seen.contains(&used) {
             continue;
         }
         seen.push(used);
-        let Some(milliseconds) = milliseconds else {
+        let fastest = best.as_ref().map_or(f64::INFINITY, |(_, milliseconds)| *milliseconds);
+        let Some(milliseconds) = trial.run(&mut plan, fastest)? else {
             wrong.push(name.to_owned());
             continue;
         };
@@ -107,21 +110,26 @@ impl Trial {
         Ok(Trial { program, memory, inputs: inputs.into_iter().map(|(_, tensor)| tensor).collect(), wanted })
     }
 
-    /// Runs with this kernel (or by the rules): the kernels that were used, and how long they took if the result is
-    /// right. What takes far longer than the best so far is timed once.
-    fn run(&self, kernel: Option<&str>, best: f64) -> Result<(String, Option<f64>)> {
+    /// A plan with this kernel (or by the rules), and the kernels that it uses.
+    fn compile(&self, kernel: Option<&str>) -> Result<(Plan, Vec<&'static str>)> {
         let options = Options { kernel: kernel.map(str::to_owned), ..Options::default() };
-        let mut plan = Plan::new(self.program.clone(), &self.memory, &options)?;
+        let plan = Plan::new(self.program.clone(), &self.memory, &options)?;
+        let used = plan.gpu().map(|plan| plan.kernels_of_step(0)).unwrap_or_default();
+        Ok((plan, used))
+    }
+
+    /// How long a plan takes, if its result is right. What takes far longer than the best so far is timed once.
+    fn run(&self, plan: &mut Plan, best: f64) -> Result<Option<f64>> {
         let found = plan.run_all(&self.inputs, &RunState::default())?;
-        let mut once = || Ok(plan.profile()?.swap_remove(0));
-        let LayerTime { kernel, mut milliseconds, .. } = once()?;
         if !found.iter().zip(&self.wanted).all(|(found, wanted)| agrees(found, wanted)) {
-            return Ok((kernel, None));
+            return Ok(None);
         }
+        let mut once = || Ok(plan.profile()?[0].milliseconds);
+        let mut milliseconds: f64 = once()?;
         for _ in 0..if milliseconds < 2.0 * best { RUNS } else { 0 } {
-            milliseconds = milliseconds.min(once()?.milliseconds);
+            milliseconds = milliseconds.min(once()?);
         }
-        Ok((kernel, Some(milliseconds)))
+        Ok(Some(milliseconds))
     }
 }
 
