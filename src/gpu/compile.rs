@@ -1,5 +1,6 @@
 //! From the steps of a program to dispatches: pipelines, bind groups, grids.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytemuck::Pod;
@@ -342,6 +343,13 @@ impl<'a> Compiler<'a> {
         });
         Ok(Compiled { dispatches: dispatches.collect::<Result<_>>()?, parameters, scratch, packed: self.packed })
     }
+}
+
+/// As few pieces of a range as there can be of at most this length, all nearly as long as each other.
+pub(super) fn cut_evenly(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
+    let (start, length) = (range.start, range.len());
+    let pieces = length.div_ceil(most);
+    (0..pieces).map(move |i| start + i * length / pieces..start + (i + 1) * length / pieces)
 }
 
 fn padded(bytes: &[u8]) -> Vec<u8> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytemuck::{Pod, Zeroable};
 
 use super::buffer::{Storage, View};
-use super::compile::{Compiler, MAX_GRID, Operands};
+use super::compile::{Compiler, MAX_GRID, Operands, cut_evenly};
 use super::conv2d_winograd::{self, Job, Winograd};
 use super::kernel::Access::{Read, Unused, Write};
 use super::kernel::{Access, Kernel};
@@ -143,14 +143,7 @@ impl Geometry {
         let affordable = usize::try_from(compiler.gpu.options().flops_per_submit / self.flops(1, 1).max(1));
         let fitting = compiler.gpu.values_per_binding() / self.plane();
         let planes = fitting.min(affordable.unwrap_or(usize::MAX)).max(1);
-        let rows: Vec<Range<usize>> = weight
-            .rows()
-            .flat_map(|rows| {
-                let pieces = rows.len().div_ceil(planes);
-                (0..pieces)
-                    .map(move |i| rows.start + i * rows.len() / pieces..rows.start + (i + 1) * rows.len() / pieces)
-            })
-            .collect();
+        let rows: Vec<Range<usize>> = weight.rows().flat_map(|rows| cut_evenly(rows, planes)).collect();
         let at_once = if rows.len() == 1 {
             let lengths = [self.x_image(), self.filters * self.plane()];
             compiler.images_per_dispatch(&lengths, self.flops(1, self.filters)).min(MAX_GRID)

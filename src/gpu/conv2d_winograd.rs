@@ -6,7 +6,7 @@ use std::ops::Range;
 use bytemuck::{Pod, Zeroable};
 
 use super::buffer::Storage;
-use super::compile::{Compiler, MAX_GRID};
+use super::compile::{Compiler, MAX_GRID, cut_evenly};
 use super::kernel::Access::{Read, Unused, Write};
 use super::kernel::{Access, Kernel};
 use crate::error::Result;
@@ -254,27 +254,24 @@ impl Winograd {
 
     /// Whether the smallest piece of the work fits this device.
     pub fn suits(&self, compiler: &Compiler, job: &Job) -> bool {
-        let smallest = self.padded(&job.piece(0..1));
-        let fitting = Self::fitting(compiler) / self.points();
-        let planes = job.plane().max(1);
-        smallest[0] * smallest[1] <= fitting
-            && smallest.iter().all(|size| size * self.block[1] <= fitting)
-            && (!job.is_gradient() || job.y_image() <= compiler.gpu.values_per_binding())
-            && planes <= compiler.gpu.values_per_binding()
+        self.fits(compiler, job, 1)
     }
 
-    /// The filters of each round: as many as lie in one buffer and have transformed weights that fit a binding.
+    /// Whether what so many filters need fits bindings: transformed weights, a block of tiles, and their part of y.
+    fn fits(&self, compiler: &Compiler, job: &Job, rows: usize) -> bool {
+        let [inner, outer] = self.padded(&job.piece(0..rows));
+        let fitting = Self::fitting(compiler) / self.points();
+        let y = if job.is_gradient() { job.y_image() } else { rows * job.plane() };
+        inner * outer <= fitting
+            && inner.max(outer) * self.block[1] <= fitting
+            && y <= compiler.gpu.values_per_binding()
+    }
+
+    /// The filters of each round: as many as lie in one buffer and fit.
     fn pieces(&self, compiler: &Compiler, job: &Job) -> Vec<Piece> {
-        let fits = |rows: usize| {
-            let [inner, outer] = self.padded(&job.piece(0..rows));
-            let fitting = Self::fitting(compiler) / self.points();
-            let y_fits = job.is_gradient() || rows * job.plane() <= compiler.gpu.values_per_binding();
-            y_fits && inner * outer <= fitting && inner.max(outer) * self.block[1] <= fitting
-        };
         let rows = job.weight.rows().flat_map(|rows| {
-            let most = (1..=rows.len()).rev().find(|&most| fits(most)).unwrap_or(1);
-            let pieces = rows.len().div_ceil(most);
-            (0..pieces).map(move |i| rows.start + i * rows.len() / pieces..rows.start + (i + 1) * rows.len() / pieces)
+            let most = (1..=rows.len()).rev().find(|&most| self.fits(compiler, job, most)).unwrap_or(1);
+            cut_evenly(rows, most)
         });
         rows.map(|rows| job.piece(rows)).collect()
     }

@@ -6,6 +6,7 @@ use super::buffer::{Storage, View};
 use super::compile::{Compiler, MAX_GRID, Operands};
 use super::kernel::Access::{Read, Unused, Write};
 use super::kernel::{Access, Kernel};
+use super::tiling::{STEP, prefers_large, units_per_part};
 use crate::error::Result;
 use crate::ops::{Dense, Op};
 
@@ -33,15 +34,6 @@ const SMALL_BATCH: usize = 8;
 
 /// Values of a row of weights that `rows_f16` reads at once.
 const EIGHT: usize = 8;
-
-/// Steps along the inner dimension that `matmul` makes at once.
-const STEP: usize = 8;
-
-/// Workgroups that keep a GPU busy. With fewer tiles than this, the inner dimension is cut into parts…
-const ENOUGH_GROUPS: usize = 256;
-
-/// …of at least so many steps: below that, adding the parts up costs more than it saves.
-const LEAST_STEPS: usize = 24;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -109,20 +101,16 @@ pub(super) fn candidates(op: &Op) -> Vec<&'static str> {
     }
 }
 
-/// Large tiles read less, small ones leave less of a tile empty and keep more workgroups busy.
 fn choose_matmul(compiler: &Compiler, params: &Params) -> &'static Kernel {
-    let count = |tile| tiles(params, tile).iter().product::<usize>();
-    let enough = count(128) >= ENOUGH_GROUPS / 4;
-    let full = count(128) * 128 * 128 * 8 <= count(64) * 64 * 64 * 9;
-    if compiler.has_many_registers() && enough && full { &MATMUL_128 } else { &MATMUL_64 }
+    let [many, more] = [128, 64].map(|tile| tiles(params, tile).iter().product());
+    if prefers_large(compiler, many, more) { &MATMUL_128 } else { &MATMUL_64 }
 }
 
 /// A product of `a`, `b` and a bias. The last view is of the result.
 fn matmul(compiler: &mut Compiler, kernel: &'static Kernel, params: Params, views: [&View; 4]) -> Result<()> {
     let [across, down] = tiles(&params, if std::ptr::eq(kernel, &MATMUL_128) { 128 } else { 64 });
     let (steps, values) = ((params.inner as usize).div_ceil(STEP), params.rows as usize * params.columns as usize);
-    let most = (steps / LEAST_STEPS).min(compiler.gpu.values_per_binding() / values).clamp(1, MAX_GRID);
-    let part = steps.div_ceil((ENOUGH_GROUPS / (across * down)).clamp(1, most));
+    let part = units_per_part(compiler, steps, 1, across * down, values);
     let parts = steps.div_ceil(part);
     let params = Params { part: (part * STEP) as u32, ..params };
     if parts == 1 {

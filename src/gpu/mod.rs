@@ -26,6 +26,7 @@ mod relu;
 mod resize;
 mod sgd;
 mod softmax;
+mod tiling;
 mod timer;
 mod tuning;
 

@@ -6,6 +6,7 @@ use super::super::buffer::View;
 use super::super::compile::{Compiler, MAX_GRID};
 use super::super::kernel::Access::{Read, Unused, Write};
 use super::super::kernel::{Access, Kernel};
+use super::super::tiling::{STEP, prefers_large, units_per_part};
 use super::Geometry;
 use crate::error::Result;
 
@@ -20,15 +21,6 @@ pub(super) static GEMM_WEIGHT_64: Kernel =
 pub(super) static PACK: Kernel = Kernel::new("conv2d/pack", "conv2d", "pack", &[Unused, Read, Unused, Write]);
 pub(super) static SUM_PARTS: Kernel =
     Kernel::new("conv2d/sum_parts", "conv2d", "sum_parts", &[Read, Unused, Read, Write]);
-
-/// Steps along the inner dimension that are made at once.
-const STEP: usize = 8;
-
-/// Workgroups that keep a GPU busy. With fewer tiles than this, the inner dimension is cut into parts…
-const ENOUGH_GROUPS: usize = 256;
-
-/// …of at least so many steps: below that, adding the parts up costs more than it saves.
-const LEAST_STEPS: usize = 24;
 
 /// A product, as the shader describes it.
 #[repr(C)]
@@ -199,11 +191,10 @@ impl Product {
         [columns.div_ceil(tile), (self.rows as usize).div_ceil(tile)]
     }
 
-    /// Large tiles read less, small ones leave less of a tile empty and keep more workgroups busy.
+    /// The kernel with tiles of 128, or that with tiles of 64.
     pub fn choose(&self, compiler: &Compiler, large: &'static Kernel, small: &'static Kernel) -> &'static Kernel {
-        let area = |kernel| self.tiles(kernel).iter().product::<usize>() * tile(kernel) * tile(kernel);
-        let enough = self.tiles(large).iter().product::<usize>() >= ENOUGH_GROUPS / 4;
-        if compiler.has_many_registers() && enough && area(large) * 8 <= area(small) * 9 { large } else { small }
+        let [many, more] = [large, small].map(|kernel| self.tiles(kernel).iter().product());
+        if prefers_large(compiler, many, more) { large } else { small }
     }
 
     /// In how many parts the inner dimension is made, and how long each is: planes for `gemm`, rows of taps in all
@@ -217,10 +208,8 @@ impl Product {
             _ => (self.planes as usize, STEP, self.taps()),
         };
         let units = length.div_ceil(unit);
-        let tiles = self.tiles(kernel).iter().product::<usize>().max(1);
-        let fitting = compiler.gpu.values_per_binding() / self.values().max(1);
-        let most = (units * steps / LEAST_STEPS).min(units).min(fitting).clamp(1, MAX_GRID);
-        let part = units.div_ceil((ENOUGH_GROUPS / tiles).clamp(1, most)).max(1);
+        let tiles = self.tiles(kernel).iter().product();
+        let part = units_per_part(compiler, units, steps, tiles, self.values());
         (units.div_ceil(part).max(1), part * unit)
     }
 
