@@ -34,6 +34,7 @@ mod peak;
 mod picture;
 mod plan;
 mod precision;
+pub mod prepare;
 mod program;
 mod random;
 mod tensor;
