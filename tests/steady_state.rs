@@ -185,6 +185,7 @@ fn a_lost_device_is_an_error() {
         plan.run(&input(2)).unwrap();
         cut(&mut plan, &picture, 1).unwrap();
         train(&mut trained, 1).unwrap();
+        let (parameters, memory) = (model.parameters().unwrap(), trained.state().unwrap());
         gpu.device().destroy();
         let mut failures = Vec::new();
         let mut check = |what: &str, result: Result<()>| match result {
@@ -204,6 +205,9 @@ fn a_lost_device_is_an_error() {
         check("profile", plan.profile().map(drop));
         check("wait", plan.wait());
         check("parameters", model.parameters().map(drop));
+        check("set_parameters", model.set_parameters(&parameters));
+        check("state", trained.state().map(drop));
+        check("set_state", trained.set_state(&memory));
         check("compile", model.compile(3, &Options::default()).map(drop));
         check("upload", device.upload(&rgb, width, height).map(drop));
         check("load", self::model(&device).map(drop));
