@@ -119,6 +119,8 @@ const MUTATIONS: &[Mutation] = &[
     ("sgd", "sgd", "", "params.weight_decay * before", "0.0", WRONG_VALUE),
     ("sgd", "sgd", "", "d + params.momentum * v,", "v,", WRONG_VALUE),
     ("sgd", "sgd", "", "(i >= params.length)", "(i > params.length)", OUTSIDE),
+    ("sgd", "sgd", "", "params.learning_rate_factor *", "", WRONG_VALUE),
+    ("adam", "adam", "", "params.learning_rate_factor *", "", WRONG_VALUE),
     ("adam", "adam", "", "/ state.correction2", "", WRONG_VALUE),
     ("adam", "adam", "", "params.decoupled != 0u", "true", WRONG_VALUE),
     ("adam", "adam", "", "(i >= params.length)", "(i > params.length)", OUTSIDE),

@@ -4,7 +4,7 @@ mod compare;
 
 use compare::{Comparison, adapter, fresh_gpu, photo};
 use vultus::gpu::{Counts, Gpu};
-use vultus::nn::{Network, Optimizer, Trainable, Training, vgg16};
+use vultus::nn::{Network, Optimizer, Training, vgg16};
 use vultus::ops::{Adam, Conv2d, Crop, CrossEntropy, Filter, MaxPool2d, Normalization, RunState};
 use vultus::{Device, Error, Model, Options, Parameters, Picture, Plan, Result, Tensor, wgpu};
 
@@ -32,9 +32,8 @@ fn model(device: &Device) -> Result<Model> {
 fn training() -> Training {
     Training {
         loss: CrossEntropy { label_smoothing: 0.1 },
-        class_weights: Vec::new(),
         optimizer: Optimizer::Adam(Adam::default()),
-        trainable: Trainable::All,
+        ..Training::default()
     }
 }
 

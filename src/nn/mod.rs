@@ -1,7 +1,9 @@
 //! Networks as data: a list of layers, with shapes and the names of their parameters.
 
+mod backward;
 mod lower;
 pub mod mtcnn;
+mod training;
 pub mod vgg16;
 
 use crate::error::{Error, Result};
@@ -9,8 +11,8 @@ use crate::ops::{AdaptiveAvgPool2d, Conv2d, MaxPool2d, Shape};
 use crate::random::Random;
 use crate::tensor::{Parameters, Tensor, check_tensors};
 
-pub(crate) use lower::gradient_name;
-pub use lower::{Optimizer, Trainable, Training};
+pub(crate) use backward::gradient_name;
+pub use training::{Group, Optimizer, Trainable, Training};
 
 /// What a layer does.
 #[derive(Clone, Debug, PartialEq)]
