@@ -74,7 +74,7 @@ fn check(alpha: f32, images: usize, shape: [usize; 4], targets: usize) -> Result
     if size != Some(images) {
         return refuse(format!("there are {images} values of images, their shape is {shape:?}"));
     }
-    if shape[0] > 0 && targets % shape[0] != 0 {
+    if !targets.is_multiple_of(shape[0]) {
         return refuse(format!("{targets} values of targets are not a row for each of {} images", shape[0]));
     }
     Ok(())
