@@ -1,5 +1,6 @@
 //! Networks as data: a list of layers, with shapes and the names of their parameters.
 
+pub mod light;
 mod lower;
 pub mod mtcnn;
 pub mod vgg16;
