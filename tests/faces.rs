@@ -207,7 +207,7 @@ fn check_recognizer(device: &Device) -> Vec<Vec<f32>> {
     let picture = astronaut(device);
     let mut recognizer = Recognizer::new(device, base, head, 2).unwrap();
     assert_eq!(recognizer.classes(), ["angry", "happy", "sad"]);
-    let crop = |x, y, side| Crop { x, y, width: side, height: side };
+    let crop = |x, y, side| Crop { x, y, width: side, height: side, mirror: false };
     let crops = [crop(180, 60, 100), crop(0, 0, 20), crop(0, 0, 512), crop(300, 200, 31), crop(200, 100, 32)];
     let scores = recognizer.recognize(&picture, &crops).unwrap();
     for (crop, together) in crops.iter().zip(&scores) {
@@ -218,8 +218,23 @@ fn check_recognizer(device: &Device) -> Vec<Vec<f32>> {
     }
     assert!((1..crops.len()).all(|i| scores[i] != scores[0]), "different crops have different scores: {scores:?}");
     assert!(recognizer.recognize(&picture, &[]).unwrap().is_empty());
+    check_flip(&mut recognizer, &picture, &crops, &scores);
     assert!(matches!(recognizer.recognize(&picture, &[crop(500, 0, 20)]), Err(Error::Shape { .. })));
     scores
+}
+
+/// A face and its mirror image get the same scores, the mean of what each gets alone.
+fn check_flip(recognizer: &mut Recognizer, picture: &Picture, crops: &[Crop], scores: &[Vec<f32>]) {
+    let mirrored: Vec<Crop> = crops.iter().map(|crop| crop.mirrored()).collect();
+    let both = recognizer.recognize_with_flip(picture, crops).unwrap();
+    assert_eq!(both, recognizer.recognize_with_flip(picture, &mirrored).unwrap());
+    let other = recognizer.recognize(picture, &mirrored).unwrap();
+    for i in 0..crops.len() {
+        let mean: Vec<f32> = scores[i].iter().zip(&other[i]).map(|(a, b)| (a + b) / 2.0).collect();
+        assert_eq!(both[i], mean);
+    }
+    assert_ne!(scores[0], other[0], "a face is not symmetric");
+    assert!(recognizer.recognize_with_flip(picture, &[]).unwrap().is_empty());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use indicatif::ProgressBar;
-use vultus::face::{Detector, DetectorOptions, Recognizer, needs_base};
+use vultus::face::{Detector, DetectorOptions, Recognizer, TestTimeAugmentation, needs_base};
 use vultus::image::RgbImage;
 use vultus::weights::{DefaultFile, safetensors};
 use vultus::wgpu::DeviceType;
@@ -58,6 +58,10 @@ pub struct Arguments {
     /// The trained model to use instead of the default one
     #[arg(long, value_name = "FILE", alias = "head")]
     model: Option<PathBuf>,
+    /// How often to look at each face: flip looks at its mirror image too and averages the probabilities, which takes
+    /// twice as long [default: what the model recommends]
+    #[arg(long, value_name = "none|flip", value_parser = PossibleValuesParser::new(["none", "flip"]).map(tta))]
+    tta: Option<TestTimeAugmentation>,
     /// The side of the smallest face to find, in pixels (12 or more)
     #[arg(long, value_name = "PIXELS", default_value_t = DetectorOptions::default().min_face, value_parser = min_face)]
     min_face: f32,
@@ -69,6 +73,10 @@ pub struct Arguments {
 
 fn precision(name: String) -> Precision {
     if name == "f16-weights" { Precision::F16Weights } else { Precision::F32 }
+}
+
+fn tta(name: String) -> TestTimeAugmentation {
+    if name == "flip" { TestTimeAugmentation::Flip } else { TestTimeAugmentation::None }
 }
 
 /// Faces that are recognised at a time. A batch that is not full takes as long as a full one: a GPU hardly notices, a
@@ -88,6 +96,7 @@ struct Predictor {
     device: Device,
     detector: Detector,
     recognizer: Recognizer,
+    tta: TestTimeAugmentation,
 }
 
 /// Predicts for all pictures.
@@ -170,7 +179,8 @@ impl Predictor {
         let options = Options { precision: arguments.precision, ..Options::default() };
         let base = if needs_base(&model)? { Some(global.vgg16_base()?) } else { None };
         let recognizer = Recognizer::with_options(&device, base, model, batch(&device), &options)?;
-        Ok(Predictor { device, detector, recognizer })
+        let tta = arguments.tta.unwrap_or(recognizer.card().tta);
+        Ok(Predictor { device, detector, recognizer, tta })
     }
 
     fn predict(&mut self, name: &str, image: &RgbImage) -> Result<Found, Error> {
@@ -178,7 +188,10 @@ impl Predictor {
         let picture = self.device.upload(image.as_raw(), width, height)?;
         let faces = self.detector.detect(&picture)?;
         let crops: Vec<_> = faces.iter().map(|face| self.recognizer.crop(face, &picture)).collect();
-        let scores = self.recognizer.recognize(&picture, &crops)?;
+        let scores = match self.tta {
+            TestTimeAugmentation::None => self.recognizer.recognize(&picture, &crops)?,
+            TestTimeAugmentation::Flip => self.recognizer.recognize_with_flip(&picture, &crops)?,
+        };
         let classes = self.recognizer.classes();
         let faces = faces.into_iter().zip(scores).map(|(face, scores)| FoundFace::new(face, classes, scores));
         Ok(Found { file: name.to_owned(), width, height, faces: faces.collect() })
