@@ -1,6 +1,7 @@
 //! Networks as data: a list of layers, with shapes and the names of their parameters.
 
 mod backward;
+pub mod light;
 mod lower;
 pub mod mtcnn;
 mod training;
