@@ -89,6 +89,12 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// Predictions that cannot be evaluated.
+    #[error("predictions: {reason}")]
+    Predictions {
+        /// What is wrong with them.
+        reason: String,
+    },
     /// A file that cannot be read or written.
     #[error("{}: {source}", path.display())]
     Io {
