@@ -35,6 +35,7 @@ mod peak;
 mod picture;
 mod plan;
 mod precision;
+pub mod prepare;
 mod program;
 mod random;
 mod tensor;
