@@ -8,7 +8,7 @@ mod cross_entropy;
 mod dense;
 mod dropout;
 mod im2col;
-mod matmul;
+pub(crate) mod matmul;
 mod max_pool2d;
 mod microkernel;
 pub(crate) mod peak;
