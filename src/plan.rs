@@ -11,7 +11,7 @@ use crate::ops::{Crop, Filter, Normalization, RunState};
 use crate::picture::{Picture, PictureMemory};
 use crate::precision::Precision;
 use crate::program::{Program, Step, Storage, ValueId};
-use crate::tensor::Tensor;
+use crate::tensor::{Parameters, Tensor, check_tensors};
 use crate::tune::tune;
 
 /// How a plan is compiled.
@@ -277,6 +277,42 @@ impl Plan {
         Ok(self.read(self.program.outputs[0])?.data()[0])
     }
 
+    /// The optimiser's memory as it is after the last step, by names such as `velocity of features.0.weight` or `m of
+    /// classifier.3.bias`: with the model's parameters, all that a later run needs to go on as if this one had not
+    /// ended. Empty for a plan that does not train. Blocks until the device is done with what it is doing.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] if the device is gone.
+    pub fn state(&mut self) -> Result<Parameters> {
+        let program = self.program.clone();
+        let values = program.states().map(|(id, value)| {
+            let data = match &self.executor {
+                Executor::Cpu(plan) => plan.read(id),
+                Executor::Gpu(plan) => plan.read_once(id)?,
+            };
+            Ok((value.name.clone(), Tensor::new(value.shape.clone(), data)?))
+        });
+        values.collect()
+    }
+
+    /// Takes the optimiser's memory that [`Plan::state`] gave, of this plan or of another one that trains the same
+    /// parameters with the same optimiser.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if something is missing, is no part of this plan's state, or has another shape: nothing is changed
+    /// then. [`Error::DeviceLost`] if the device is gone.
+    pub fn set_state(&mut self, state: &Parameters) -> Result<()> {
+        let program = self.program.clone();
+        let wanted = program.states().map(|(_, value)| (value.name.clone(), value.shape.clone()));
+        check_tensors(&program.name, "training state", wanted, state)?;
+        let values: Vec<_> = program.states().filter_map(|(id, value)| Some((id, state.get(&value.name)?))).collect();
+        match &mut self.executor {
+            Executor::Cpu(plan) => values.iter().for_each(|(id, tensor)| plan.write(*id, tensor.data())),
+            Executor::Gpu(plan) => plan.write_all(&values)?,
+        }
+        Ok(())
+    }
+
     /// The output of a layer in the last run, of a plan that keeps its activations. A ReLU behind a convolution or dense
     /// layer is computed with it and has no output of its own.
     ///
@@ -303,7 +339,7 @@ impl Plan {
     pub fn gradient(&mut self, parameter: &str) -> Result<Tensor> {
         let id = self.find(&gradient_name(parameter))?;
         // Other gradients share memory with what came after them.
-        if self.program.values[id].storage != Storage::State {
+        if self.program.values[id].storage != Storage::Gradient {
             return Err(Error::shape(parameter, "this is not a parameter that the plan trains"));
         }
         self.read(id)

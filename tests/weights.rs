@@ -482,7 +482,7 @@ fn check_default_files(store: &Store) {
         assert_eq!(preprocessing["mean"], serde_json::json!(wanted.1), "{which:?}");
         let std: Vec<_> = preprocessing["std"].as_array().unwrap().iter().filter_map(|v| v.as_f64()).collect();
         assert_eq!(std, wanted.2, "{which:?}");
-        assert_eq!(preprocessing["gray"], matches!(which, DefaultFile::ExpressionHead), "{which:?}");
+        assert_eq!(preprocessing["gray"], matches!(which, DefaultFile::ExpressionModel), "{which:?}");
     }
 }
 

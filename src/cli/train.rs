@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use clap::builder::RangedU64ValueParser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use vultus::data::ImageFolder;
-use vultus::face::HeadCard;
+use vultus::face::{Architecture, ModelCard};
 use vultus::nn::vgg16::Pooling;
 use vultus::ops::Normalization;
 use vultus::train::{Epoch, Extractor, Features, HeadTraining, evaluate, train_head};
@@ -26,7 +26,7 @@ use super::table::{Align, Table, widest};
 #[command(after_help = "Examples:
   vultus train faces --out my_head.safetensors
   vultus train faces --test other_faces --epochs 40 --seed 7
-  vultus predict photo.jpg --head my_head.safetensors")]
+  vultus predict photo.jpg --model my_head.safetensors")]
 pub struct Arguments {
     /// The folder: one sub-folder per class, named after it, with pictures of faces
     folder: PathBuf,
@@ -126,14 +126,19 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     let tests: Vec<ImageFolder> =
         arguments.test.iter().map(|folder| test_set(folder, &classes, global)).collect::<Result<_, _>>()?;
     let base = global.vgg16_base()?;
-    let card = HeadCard {
-        classes: classes.clone(),
-        input: arguments.input,
+    let architecture = Architecture::Vgg16 {
         pooling: settings.pooling,
         hidden: settings.hidden.clone(),
-        preprocessing: Normalization { gray: !arguments.color, ..Normalization::CAFFE },
         base_sha256: base.sha256.clone(),
+    };
+    let card = ModelCard {
         margin: arguments.margin,
+        ..ModelCard::new(
+            architecture,
+            classes.clone(),
+            arguments.input,
+            Normalization { gray: !arguments.color, ..Normalization::CAFFE },
+        )
     };
     let metadata = card.to_metadata().map_err(|error| Failure::Usage(error.to_string()))?;
     let device = global.device()?;

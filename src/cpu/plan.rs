@@ -31,6 +31,15 @@ impl CpuModel {
         };
         self.parameters.iter().map(copy).collect()
     }
+
+    /// Takes new values of all parameters, whose names and shapes have been checked.
+    pub fn set_parameters(&self, parameters: &Parameters) {
+        for (name, (_, shared)) in &self.parameters {
+            if let Some(tensor) = parameters.get(name) {
+                *shared.write().unwrap_or_else(PoisonError::into_inner) = tensor.shared();
+            }
+        }
+    }
 }
 
 /// A poisoned lock only says that another thread panicked; the numbers are still numbers.

@@ -103,7 +103,7 @@ impl<'a> Compiler<'a> {
     /// Whether kernels may read these weights in f16.
     pub fn in_f16(&self, weight: &Storage) -> bool {
         let (Some(trained), Some(parameter)) = (self.f16_except, &weight.parameter) else { return false };
-        parameter.suits_f16 && !trained.iter().any(|trained| Arc::ptr_eq(trained, parameter))
+        parameter.suits_f16() && !trained.iter().any(|trained| Arc::ptr_eq(trained, parameter))
     }
 
     /// Adds the dispatches of a convolution and of the max-pool of 2×2 that follows, in one: `operands` has the inputs of

@@ -1,16 +1,19 @@
 //! Networks as data: a list of layers, with shapes and the names of their parameters.
 
+mod backward;
+pub mod light;
 mod lower;
 pub mod mtcnn;
+mod training;
 pub mod vgg16;
 
 use crate::error::{Error, Result};
 use crate::ops::{AdaptiveAvgPool2d, Conv2d, MaxPool2d, Shape};
 use crate::random::Random;
-use crate::tensor::{Parameters, Tensor};
+use crate::tensor::{Parameters, Tensor, check_tensors};
 
-pub(crate) use lower::gradient_name;
-pub use lower::{Optimizer, Trainable, Training};
+pub(crate) use backward::gradient_name;
+pub use training::{Group, Optimizer, Trainable, Training};
 
 /// What a layer does.
 #[derive(Clone, Debug, PartialEq)]
@@ -228,6 +231,11 @@ impl Network {
                 (name, tensor)
             })
             .collect())
+    }
+
+    /// Whether these are the network's parameters, by names and shapes.
+    pub(crate) fn check_parameters(&self, parameters: &Parameters) -> Result<()> {
+        check_tensors(&self.name, "parameter", self.parameter_shapes()?, parameters)
     }
 
     pub(crate) fn index(&self, name: &str) -> Result<usize> {

@@ -228,3 +228,11 @@ fn same(what: &str, name: &str, found: &[usize], wanted: &[usize]) -> Result<()>
     }
     Err(Error::shape(what, format!("{name} has the shape {found:?} where {wanted:?} is needed")))
 }
+
+/// A factor on the learning rate.
+fn check_factor(what: &str, factor: f32) -> Result<()> {
+    if factor.is_finite() && factor >= 0.0 {
+        return Ok(());
+    }
+    Err(Error::shape(what, format!("a factor of {factor} on the learning rate is not a number from 0 on")))
+}

@@ -132,7 +132,7 @@ impl Extractor {
         let mut top = 0;
         for picture in pictures {
             imageops::replace(&mut sheet, picture, 0, i64::from(top));
-            crops.push(Crop { x: 0, y: top, width: picture.width(), height: picture.height() });
+            crops.push(Crop { y: top, ..Crop::whole(picture.width(), picture.height()) });
             top += picture.height();
         }
         let sheet = self.device.upload(sheet.as_raw(), width, height)?;

@@ -4,7 +4,7 @@ use crate::data::stratified_split;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::nn::vgg16::{self, Pooling};
-use crate::nn::{Optimizer, Trainable, Training};
+use crate::nn::{Optimizer, Training};
 use crate::ops::{Adam, CrossEntropy, RunState};
 use crate::plan::{Options, Plan};
 use crate::random::Random;
@@ -103,9 +103,8 @@ pub fn train_head(
     let model = device.load(&network, &network.initialize(settings.seed)?)?;
     let plan_settings = Training {
         loss: CrossEntropy { label_smoothing: settings.label_smoothing },
-        class_weights: Vec::new(),
         optimizer: Optimizer::Adam(Adam { weight_decay: settings.weight_decay, decoupled: true, ..Adam::default() }),
-        trainable: Trainable::All,
+        ..Training::default()
     };
     let mut plan = model.compile_training(settings.batch, &plan_settings, &Options::default())?;
     let mut judge = model.compile(settings.batch, &Options::default())?;

@@ -7,7 +7,7 @@ use std::process::{Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use vultus::face::HeadCard;
+use vultus::face::{Architecture, ModelCard};
 use vultus::nn::vgg16::{self, Pooling};
 use vultus::ops::Normalization;
 use vultus::weights::safetensors::{self, Precision};
@@ -21,14 +21,14 @@ const CLASSES: [&str; 3] = ["calm", "glad, very", "wild"];
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let base = Store::open(Some(&Path::new(env!("CARGO_MANIFEST_DIR")).join("weights")));
-    let card = HeadCard {
-        classes: CLASSES.map(str::to_owned).into(),
-        input: 32,
+    let architecture = Architecture::Vgg16 {
         pooling: Pooling::Average,
         hidden: Vec::new(),
-        preprocessing: Normalization::CAFFE,
         base_sha256: base.unwrap().load(DefaultFile::Vgg16Base).unwrap().sha256,
+    };
+    let card = ModelCard {
         margin: 1.0,
+        ..ModelCard::new(architecture, CLASSES.map(str::to_owned).into(), 32, Normalization::CAFFE)
     };
     let head = vgg16::head([512, 1, 1], Pooling::Average, &[], 0.0, CLASSES.len());
     let path = folder.path().join("head.safetensors");
