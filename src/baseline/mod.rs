@@ -15,11 +15,13 @@ mod hog;
 mod pairwise;
 mod rows;
 mod search;
+mod trial;
 
 use image::GrayImage;
 use serde::{Deserialize, Serialize};
 
 pub use circle::Circle;
+pub use trial::{Faces, Selection, Trial, evaluate};
 
 use crate::error::{Error, Result};
 use features::Extractor;

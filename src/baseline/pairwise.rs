@@ -252,8 +252,11 @@ pub(super) fn probabilities(decisions: &[f32], pairs: &[Pair], classes: usize, s
     }
     let mut coupled = vec![0.0; present.len()];
     multiclass_probability(present.len(), &pairwise, &mut coupled);
+    // Coupling stops near its optimum: make the sum exact.
+    let sum: f64 = coupled.iter().map(|probability| probability.max(0.0)).sum();
     let mut all = vec![0.0; classes];
-    present.iter().zip(coupled).for_each(|(&class, probability)| all[class] = probability as f32);
+    let shares = coupled.iter().map(|probability| (probability.max(0.0) / sum) as f32);
+    present.iter().zip(shares).for_each(|(&class, share)| all[class] = share);
     all
 }
 
