@@ -137,7 +137,7 @@ mod tests {
         for (class, name) in ["across", "down"].into_iter().enumerate() {
             std::fs::create_dir(folder.join(name)).unwrap();
             for index in 0..40u32 {
-                let stripe = |x: u32, y: u32| 40 * ([y, x][class] + index) / 2 % 2 * 4 + 30 + (x * y + index) % 7;
+                let stripe = |x: u32, y: u32| ([y, x][class] + index) / 3 % 2 * 120 + 30 + (x * y + index) % 7;
                 let face = image::RgbImage::from_fn(20, 20, |x, y| image::Rgb([stripe(x, y) as u8; 3]));
                 let file = format!("S{:03}_001_{index:08}.png", index / 10);
                 face.save(folder.join(name).join(file)).unwrap();
