@@ -3,7 +3,7 @@
 use super::lower::{Lowering, in_layer};
 use super::{Kind, Layer, Optimizer, Training};
 use crate::error::{Error, Result};
-use crate::ops::{Dense, Dropout, Op};
+use crate::ops::{Dense, Dropout, Ema, Op};
 use crate::program::{Storage, ValueId};
 
 /// A parameter and what it is trained by.
@@ -167,6 +167,10 @@ impl Lowering<'_> {
         };
         let inputs = [vec![trained.parameter, trained.gradient], memory].concat();
         self.program.add_step(&value.name, op, &inputs, &[])?;
+        if let Some(decay) = training.ema {
+            let average = self.program.add_value(average_name(&value.name), value.shape, Storage::State);
+            self.program.add_step(&value.name, Op::Ema(Ema { decay }), &[average, trained.parameter], &[])?;
+        }
         Ok(())
     }
 }
@@ -174,4 +178,9 @@ impl Lowering<'_> {
 /// What the gradient with respect to a value is called.
 pub(crate) fn gradient_name(value: &str) -> String {
     format!("gradient of {value}")
+}
+
+/// What the moving average of a parameter is called.
+pub(crate) fn average_name(parameter: &str) -> String {
+    format!("average of {parameter}")
 }

@@ -12,7 +12,7 @@ use crate::ops::{AdaptiveAvgPool2d, Conv2d, MaxPool2d, Shape};
 use crate::random::Random;
 use crate::tensor::{Parameters, Tensor, check_tensors};
 
-pub(crate) use backward::gradient_name;
+pub(crate) use backward::{average_name, gradient_name};
 pub use training::{Group, Optimizer, Trainable, Training};
 
 /// What a layer does.

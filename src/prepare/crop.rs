@@ -8,7 +8,7 @@ use crate::ops::Crop;
 /// The largest square in the middle of a picture of this size: for pictures that are already faces.
 pub fn centre_crop(width: u32, height: u32) -> Crop {
     let side = width.min(height);
-    Crop { x: (width - side) / 2, y: (height - side) / 2, width: side, height: side }
+    Crop { x: (width - side) / 2, y: (height - side) / 2, width: side, height: side, mirror: false }
 }
 
 /// A part of a picture, scaled to this width and height: between its pixels where it becomes larger, by their mean

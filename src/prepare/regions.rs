@@ -24,7 +24,7 @@ pub fn regions(landmarks: &[[f32; 2]; 5], width: u32, height: u32) -> [(&'static
         let high = |i: usize| axis(i).fold(f32::NEG_INFINITY, f32::max);
         let x = inside(low(0) - sides * unit, high(0) + sides * unit, width);
         let y = inside(low(1) - above * unit, high(1) + below * unit, height);
-        Crop { x: x.0, y: y.0, width: x.1, height: y.1 }
+        Crop { x: x.0, y: y.0, width: x.1, height: y.1, mirror: false }
     };
     [
         ("eyes", around(&[left_eye, right_eye], 0.45, 0.45, 0.3)),

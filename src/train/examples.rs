@@ -68,7 +68,8 @@ impl Pictures<'_> {
         let mut hash = Sha256::new();
         hash.update(settings);
         for sample in &self.data.samples {
-            hash.update(format!("{} {:?}\n", sample.fingerprint(), sample.face));
+            let stamp = sample.file().metadata().ok().map(|file| (file.len(), file.modified().ok()));
+            hash.update(format!("{:?} {:?} {stamp:?}\n", sample.source, sample.face));
         }
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }

