@@ -11,6 +11,8 @@ mod failure;
 mod file;
 mod global;
 mod predict;
+mod protocol;
+mod study;
 mod table;
 mod train;
 mod tune;
@@ -48,6 +50,7 @@ Exit status: 0 done, 1 something failed, 2 bad use (an unknown option, no such d
 #[derive(Subcommand)]
 enum Command {
     Predict(predict::Arguments),
+    Study(study::Arguments),
     Train(train::Arguments),
     Baseline(baseline::Arguments),
     Devices(devices::Arguments),
@@ -60,6 +63,7 @@ impl Command {
     fn run(&self, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
         match self {
             Command::Predict(arguments) => predict::run(arguments, global, out),
+            Command::Study(arguments) => study::run(arguments, global, out),
             Command::Train(arguments) => train::run(arguments, global, out),
             Command::Baseline(arguments) => baseline::run(arguments, global, out),
             Command::Devices(arguments) => devices::run(arguments, global, out),

@@ -200,7 +200,8 @@ fn decay(text: &str) -> Result<Decay, String> {
     }
 }
 
-fn augmentation(text: &str) -> Result<Augmentation, String> {
+/// Reads how pictures are varied: a name, and changes to it.
+pub fn augmentation(text: &str) -> Result<Augmentation, String> {
     let mut words = text.split(',');
     let base = match words.next() {
         Some("none") => Augmentation::none(),

@@ -1,7 +1,7 @@
 //! `vultus train`: a model from labelled faces.
 
 mod arguments;
-mod progress;
+pub mod progress;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use super::annotate;
 use super::failure::Failure;
 use super::file;
 use super::global::Global;
-pub use arguments::Arguments;
+pub use arguments::{Arguments, augmentation};
 use arguments::NetworkName;
 use progress::Progress;
 
