@@ -7,12 +7,14 @@ mod baseline;
 mod bench;
 mod compare;
 mod devices;
+mod eval;
 mod failure;
 mod file;
 mod global;
 mod predict;
 mod protocol;
 mod study;
+mod recognizer;
 mod table;
 mod train;
 mod tune;
@@ -40,6 +42,7 @@ Examples:
   vultus predict photo.jpg                      where are faces, and what do they express?
   vultus train faces --out my_head.safetensors  a head of your own, from labelled faces
   vultus baseline faces                         what do older methods reach on these?
+  vultus eval faces/test --faces                how good is it, on labelled faces?
   vultus devices                                what this machine computes on
   vultus compare --device llvmpipe              does this GPU compute what the CPU computes?
   vultus bench --network vgg16 --batch 8        how fast is it?
@@ -53,6 +56,7 @@ enum Command {
     Study(study::Arguments),
     Train(train::Arguments),
     Baseline(baseline::Arguments),
+    Eval(eval::Arguments),
     Devices(devices::Arguments),
     Compare(compare::Arguments),
     Bench(bench::Arguments),
@@ -66,6 +70,7 @@ impl Command {
             Command::Study(arguments) => study::run(arguments, global, out),
             Command::Train(arguments) => train::run(arguments, global, out),
             Command::Baseline(arguments) => baseline::run(arguments, global, out),
+            Command::Eval(arguments) => eval::run(arguments, global, out),
             Command::Devices(arguments) => devices::run(arguments, global, out),
             Command::Compare(arguments) => compare::run(arguments, global, out),
             Command::Bench(arguments) => bench::run(arguments, global, out),

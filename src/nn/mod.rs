@@ -1,8 +1,8 @@
 //! Networks as data: a list of layers, with shapes and the names of their parameters.
 
 mod backward;
-pub mod light;
 mod gradient;
+pub mod light;
 mod lower;
 pub mod mtcnn;
 mod training;
