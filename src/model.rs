@@ -46,6 +46,24 @@ impl Model {
         Plan::new(self.network.lower(batch, Some(training), options.keep_activations)?, &self.memory, options)
     }
 
+    /// Takes other values for all parameters: those of a checkpoint, say. All plans of the model go on with them.
+    ///
+    /// Commands that an application has encoded ([`crate::gpu::GpuPlan::encode`]) and not submitted yet may still compute
+    /// with the former values.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] if a parameter is missing, is not one of the network's, or has another shape, or if a plan
+    /// stores it in f16 and the new values do not suit that: nothing is changed then. [`crate::Error::DeviceLost`] if the
+    /// device is gone.
+    pub fn set_parameters(&self, parameters: &Parameters) -> Result<()> {
+        self.network.check_parameters(parameters)?;
+        match &self.memory {
+            ModelMemory::Cpu(memory) => memory.set_parameters(parameters),
+            ModelMemory::Gpu(_, memory) => memory.set_parameters(parameters)?,
+        }
+        Ok(())
+    }
+
     /// A copy of the parameters as they are now. Blocks until the device is done with what it is doing.
     ///
     /// # Errors

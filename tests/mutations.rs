@@ -119,9 +119,14 @@ const MUTATIONS: &[Mutation] = &[
     ("sgd", "sgd", "", "params.weight_decay * before", "0.0", WRONG_VALUE),
     ("sgd", "sgd", "", "d + params.momentum * v,", "v,", WRONG_VALUE),
     ("sgd", "sgd", "", "(i >= params.length)", "(i > params.length)", OUTSIDE),
+    ("sgd", "sgd", "", "params.learning_rate_factor *", "", WRONG_VALUE),
+    ("adam", "adam", "", "params.learning_rate_factor *", "", WRONG_VALUE),
     ("adam", "adam", "", "/ state.correction2", "", WRONG_VALUE),
     ("adam", "adam", "", "params.decoupled != 0u", "true", WRONG_VALUE),
     ("adam", "adam", "", "(i >= params.length)", "(i > params.length)", OUTSIDE),
+    ("ema", "ema", "", "min(params.decay, f32(step - 1u)", "(f32(step - 1u)", WRONG_VALUE),
+    ("ema", "ema", "", "f32(step - 1u)", "f32(step)", WRONG_VALUE),
+    ("ema", "ema", "", "(i >= params.length)", "(i > params.length)", OUTSIDE),
 ];
 
 /// The same for `resize`, which is no operation of a network.

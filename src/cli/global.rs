@@ -14,7 +14,7 @@ use super::failure::say;
 const TUNING: Duration = Duration::from_secs(2);
 
 /// Where compiled and measured kernels are kept: `$VULTUS_CACHE`, else in the user's folder for such things.
-fn cache_folder() -> Option<PathBuf> {
+pub fn cache_folder() -> Option<PathBuf> {
     match std::env::var_os("VULTUS_CACHE") {
         Some(folder) if folder.is_empty() => None,
         Some(folder) => Some(folder.into()),
