@@ -163,13 +163,14 @@ fn the_same_seed_gives_the_same_bits_and_another_one_does_not() {
 #[test]
 fn a_training_that_goes_on_ends_with_the_same_bits() {
     for device in devices() {
-        for rule in [Rule::Sgd, Rule::AdamW] {
+        for (rule, ema) in [(Rule::Sgd, None), (Rule::AdamW, Some(0.9))] {
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join("checkpoint");
             let aside = |epoch: usize| folder.path().join(format!("checkpoint-{epoch}"));
             let mut setting = Setting::new(&device);
             setting.recipe.epochs = 4;
             setting.recipe.rule = rule;
+            setting.recipe.ema = ema;
             setting.checkpoint = Some(file.clone());
             let whole = setting.fit(|event| {
                 if let Event::Epoch(epoch) = event {

@@ -3,6 +3,7 @@
 //! Results go to standard output, everything else to standard error.
 
 mod annotate;
+mod baseline;
 mod bench;
 mod compare;
 mod devices;
@@ -36,6 +37,7 @@ const EXAMPLES: &str = "\
 Examples:
   vultus predict photo.jpg                      where are faces, and what do they express?
   vultus train faces --out my_head.safetensors  a head of your own, from labelled faces
+  vultus baseline faces                         what do older methods reach on these?
   vultus devices                                what this machine computes on
   vultus compare --device llvmpipe              does this GPU compute what the CPU computes?
   vultus bench --network vgg16 --batch 8        how fast is it?
@@ -47,6 +49,7 @@ Exit status: 0 done, 1 something failed, 2 bad use (an unknown option, no such d
 enum Command {
     Predict(predict::Arguments),
     Train(train::Arguments),
+    Baseline(baseline::Arguments),
     Devices(devices::Arguments),
     Compare(compare::Arguments),
     Bench(bench::Arguments),
@@ -58,6 +61,7 @@ impl Command {
         match self {
             Command::Predict(arguments) => predict::run(arguments, global, out),
             Command::Train(arguments) => train::run(arguments, global, out),
+            Command::Baseline(arguments) => baseline::run(arguments, global, out),
             Command::Devices(arguments) => devices::run(arguments, global, out),
             Command::Compare(arguments) => compare::run(arguments, global, out),
             Command::Bench(arguments) => bench::run(arguments, global, out),

@@ -9,7 +9,7 @@ mod dense;
 mod dropout;
 mod ema;
 mod im2col;
-mod matmul;
+pub(crate) mod matmul;
 mod max_pool2d;
 mod microkernel;
 pub(crate) mod peak;

@@ -112,12 +112,12 @@ impl Course<'_> {
     }
 }
 
-/// Parameters to start from: those of a trained model or of the base, and for what neither has, or has in another shape
-/// (the head for other classes), random ones. The first layer behind features of any magnitude is scaled so that its
-/// outputs are as large as those behind features around 1.
+/// Parameters to start from: the known ones, and random ones for layers that are not known or have another shape. A
+/// first dense layer that is new is scaled by the magnitude of what goes into it, so that its outputs are as large as
+/// they would be behind features around 1.
 ///
 /// # Errors
-/// [`Error::Shape`] if there is nothing to start from for a convolution of VGG16; the device's own errors.
+/// [`Error::Shape`] if the card's network cannot be; the device's own errors.
 pub fn start(
     device: &Device,
     card: &ModelCard,
@@ -128,22 +128,45 @@ pub fn start(
 ) -> Result<Parameters> {
     let network = card.network()?;
     let mut parameters = network.initialize(seed)?;
-    let mut fresh: Vec<String> = Vec::new();
+    let mut taken = 0;
     for (name, tensor) in &mut parameters {
-        match known.get(name).filter(|known| known.shape() == tensor.shape()) {
-            Some(known) => *tensor = known.clone(),
-            None => fresh.push(name.clone()),
+        if let Some(known) = known.get(name).filter(|known| known.shape() == tensor.shape()) {
+            *tensor = known.clone();
+            taken += 1;
         }
     }
-    // A head whose layers come from different places would know nothing as a whole.
-    if fresh.iter().any(|name| name.starts_with("classifier.")) && !fresh.is_empty() {
-        let drawn = network.initialize(seed)?;
-        parameters.extend(drawn.into_iter().filter(|(name, _)| name.starts_with("classifier.")));
-        if let Some(name) = first_dense(&network).filter(|_| !known.is_empty()) {
-            let magnitude = magnitude(device, &network, &parameters, examples, training)?;
-            let weight = parameters.get_mut(&name).into_iter().flat_map(|weight| weight.data_mut());
-            weight.for_each(|value| *value /= magnitude);
-        }
+    if let Some(name) = first_dense(&network).filter(|name| taken > 0 && !known.contains_key(name)) {
+        let magnitude = magnitude(device, &network, &parameters, examples, training)?;
+        let weight = parameters.get_mut(&name).into_iter().flat_map(|weight| weight.data_mut());
+        weight.for_each(|value| *value /= magnitude);
+    }
+    Ok(parameters)
+}
+
+/// What a trained model knows of the classes of another: its parameters, with the last layer's rows in the order of the
+/// new classes. Classes that it does not know get rows of zeros; if it knows none, there is no last layer.
+///
+/// # Errors
+/// [`Error::Shape`] if the model's last layer is not that of its card.
+pub fn adapt(model: &ModelCard, mut parameters: Parameters, classes: &[String]) -> Result<Parameters> {
+    if model.classes == classes {
+        return Ok(parameters);
+    }
+    let network = model.network()?;
+    let last = network.layers().iter().rev().find(|layer| matches!(layer.kind, Kind::Dense(_)));
+    let Some(last) = last else { return Ok(parameters) };
+    let known: Vec<Option<usize>> =
+        classes.iter().map(|class| model.classes.iter().position(|other| other == class)).collect();
+    for suffix in ["weight", "bias"] {
+        let name = format!("{}.{suffix}", last.parameters);
+        let Some(tensor) = parameters.remove(&name).filter(|_| known.iter().any(Option::is_some)) else { continue };
+        let width = tensor.len() / model.classes.len();
+        let rows = known.iter().flat_map(|row| match row {
+            Some(row) => tensor.data()[row * width..(row + 1) * width].to_vec(),
+            None => vec![0.0; width],
+        });
+        let shape = [&[classes.len()], &tensor.shape()[1..]].concat();
+        parameters.insert(name, Tensor::new(shape, rows.collect())?);
     }
     Ok(parameters)
 }

@@ -142,6 +142,8 @@ impl Job<'_> {
             trainable: self.trainable.clone(),
             groups: self.recipe.groups(dense.map(|layer| layer.name.as_str())),
             decay_biases: false,
+            ema: self.recipe.ema,
+            ..Training::default()
             ..Training::default()
         })
     }
@@ -222,7 +224,7 @@ impl<'a> Fitting<'a> {
         let epoch = self.train(hear)?;
         let trained = self.trained_parameters()?;
         check_finite(&trained)?;
-        let judged = match self.averages(&trained)? {
+        let judged = match self.averages()? {
             Some(averages) => averages,
             None => trained.clone(),
         };
@@ -297,13 +299,11 @@ impl<'a> Fitting<'a> {
     }
 
     /// The averages over the parameters, where the training keeps them.
-    fn averages(&mut self, trained: &Parameters) -> Result<Option<Parameters>> {
+    fn averages(&mut self) -> Result<Option<Parameters>> {
         if self.job.recipe.ema.is_none() {
             return Ok(None);
         }
-        let mut state = self.plan.state()?;
-        let average = |name: &String| Some((name.clone(), state.remove(&format!("average of {name}"))?));
-        Ok(Some(trained.keys().filter_map(average).collect()))
+        self.plan.averages().map(Some)
     }
 
     fn write_checkpoint(&mut self, file: &Path, parameters: Parameters) -> Result<()> {

@@ -12,7 +12,7 @@ use crate::plan::{Options, Plan};
 use crate::tensor::Parameters;
 
 /// Probabilities for each class, by the number of the example.
-pub(super) type Answers = Vec<(usize, Vec<f32>)>;
+pub type Answers = Vec<(usize, Vec<f32>)>;
 
 /// How well examples were told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

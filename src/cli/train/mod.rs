@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use vultus::data::{Dataset, stratified_split};
 use vultus::face::{ModelCard, assemble, without_base};
 use vultus::prepare::{Preparation, augmentation_sheet};
-use vultus::train::{Course, Pictures, Trained, start};
+use vultus::train::{Course, Pictures, Trained, adapt, start};
 use vultus::weights::{WeightFile, safetensors};
 use vultus::{Parameters, Random};
 
@@ -44,7 +44,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         write_sheet(file, &pictures, &training, arguments.seed)?;
     }
     let device = global.device()?;
-    let known = known(arguments, &base)?;
+    let known = known(arguments, &base, &data.classes)?;
     let parameters = start(&device, &card, &known, &pictures, &training, arguments.seed)?;
 
     let cache = arguments.cache.clone().or_else(super::global::cache_folder);
@@ -143,9 +143,12 @@ fn pictures<'a>(arguments: &Arguments, data: &'a Dataset, card: &ModelCard) -> P
 }
 
 /// What the training can start from.
-fn known(arguments: &Arguments, base: &WeightFile) -> Result<Parameters, Failure> {
+fn known(arguments: &Arguments, base: &WeightFile, classes: &[String]) -> Result<Parameters, Failure> {
     match &arguments.start {
-        Some(file) => Ok(assemble(Some(base.clone()), safetensors::read(file)?)?.1),
+        Some(file) => {
+            let (card, parameters) = assemble(Some(base.clone()), safetensors::read(file)?)?;
+            Ok(adapt(&card, parameters, classes)?)
+        }
         None if arguments.network == NetworkName::Vgg16 => Ok(base.parameters.clone()),
         None => Ok(Parameters::new()),
     }
