@@ -135,8 +135,13 @@ fn what_can_be_told_apart_is_learnt_and_every_step_and_epoch_is_reported() {
         assert!(trained.epochs[7].loss < 0.7 * trained.epochs[0].loss, "{device}: {:?}", trained.epochs);
         assert_eq!(trained.epochs, epochs);
         // 48 pictures in batches of 16.
-        assert_eq!(steps.iter().map(|step| (step.0, step.1)).collect::<Vec<_>>(), (1..=24).map(|i| (i, 24)).collect::<Vec<_>>());
-        assert!(trained.epochs.iter().all(|epoch| epoch.pictures_per_second > 0.0 && (0.0..=1.0).contains(&epoch.waited)));
+        assert_eq!(
+            steps.iter().map(|step| (step.0, step.1)).collect::<Vec<_>>(),
+            (1..=24).map(|i| (i, 24)).collect::<Vec<_>>()
+        );
+        assert!(
+            trained.epochs.iter().all(|epoch| epoch.pictures_per_second > 0.0 && (0.0..=1.0).contains(&epoch.waited))
+        );
         assert!(trained.epochs[7].learning_rate < 0.05 * recipe().learning_rate);
     }
 }

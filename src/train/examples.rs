@@ -63,8 +63,7 @@ impl Pictures<'_> {
 
     /// A text that is another one for other pictures, or if they are treated otherwise.
     pub(super) fn fingerprint(&self) -> String {
-        let settings =
-            format!("{} {:?} {:?} {}", self.input, self.normalization, self.preparation, self.margin);
+        let settings = format!("{} {:?} {:?} {}", self.input, self.normalization, self.preparation, self.margin);
         let mut hash = Sha256::new();
         hash.update(settings);
         for sample in &self.data.samples {

@@ -187,7 +187,17 @@ impl<'a> Fitting<'a> {
         let judge = Judge::new(job.device, job.network, &job.start, job.recipe.batch)?;
         let progress =
             Progress { identity: identity.clone(), steps: 0, epochs: Vec::new(), unreadable: BTreeMap::new() };
-        Ok(Fitting { job, identity, model, plan, judge, stream: Stream::new()?, progress, names, best: Parameters::new() })
+        Ok(Fitting {
+            job,
+            identity,
+            model,
+            plan,
+            judge,
+            stream: Stream::new()?,
+            progress,
+            names,
+            best: Parameters::new(),
+        })
     }
 
     /// Goes on from the checkpoint, where there is one: the epochs that are done.

@@ -110,7 +110,9 @@ impl Recipe {
     pub(super) fn optimizer(&self) -> Optimizer {
         let adam = Adam { weight_decay: self.weight_decay, ..Adam::default() };
         match self.rule {
-            Rule::Sgd => Optimizer::Sgd(Sgd { momentum: 0.9, nesterov: true, weight_decay: self.weight_decay, ..Sgd::default() }),
+            Rule::Sgd => {
+                Optimizer::Sgd(Sgd { momentum: 0.9, nesterov: true, weight_decay: self.weight_decay, ..Sgd::default() })
+            }
             Rule::Adam => Optimizer::Adam(adam),
             Rule::AdamW => Optimizer::Adam(Adam { decoupled: true, ..adam }),
         }

@@ -111,12 +111,7 @@ impl Stream {
 }
 
 /// Every `threads`th batch, until nobody takes them any more.
-fn make<'a>(
-    scope: &Scope<'a>,
-    pass: Pass<'a>,
-    (first, threads): (usize, usize),
-    sender: SyncSender<Result<Batch>>,
-) {
+fn make<'a>(scope: &Scope<'a>, pass: Pass<'a>, (first, threads): (usize, usize), sender: SyncSender<Result<Batch>>) {
     scope.spawn(move |_| {
         for number in (first..pass.batches()).step_by(threads) {
             if sender.send(pass.batch(number)).is_err() {

@@ -193,7 +193,8 @@ fn decay(text: &str) -> Result<Decay, String> {
         "constant" => Ok(Decay::Constant),
         "cosine" => Ok(Decay::Cosine),
         _ => {
-            let (epochs, factor) = text.strip_prefix("step:").and_then(|rest| rest.split_once(':')).ok_or_else(wrong)?;
+            let (epochs, factor) =
+                text.strip_prefix("step:").and_then(|rest| rest.split_once(':')).ok_or_else(wrong)?;
             let epochs = epochs.parse().map_err(|_| wrong())?;
             Ok(Decay::Step { epochs, factor: factor.parse().map_err(|_| wrong())? })
         }
@@ -240,9 +241,9 @@ impl Arguments {
         within("validation", self.validation, 0.0, 0.9)?;
         within("margin", f64::from(self.margin), 0.5, 4.0)?;
         match self.schedule {
-            Decay::Step { epochs, factor } if epochs == 0 || !(0.0..=1.0).contains(&factor) => {
-                Err(Failure::Usage("--schedule step:EPOCHS:FACTOR takes 1 epoch or more, and a factor of 0 to 1".into()))
-            }
+            Decay::Step { epochs, factor } if epochs == 0 || !(0.0..=1.0).contains(&factor) => Err(Failure::Usage(
+                "--schedule step:EPOCHS:FACTOR takes 1 epoch or more, and a factor of 0 to 1".into(),
+            )),
             _ => Ok(()),
         }
     }

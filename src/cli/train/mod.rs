@@ -181,4 +181,6 @@ fn write_sheet(file: &Path, pictures: &Pictures, training: &[usize], seed: u64) 
     Ok(annotate::write(file, &sheet)?)
 }
 
-fn todo_leakage(_: &Dataset, _: &Dataset) -> Result<Vec<usize>, Failure> { Ok(Vec::new()) }
+fn todo_leakage(_: &Dataset, _: &Dataset) -> Result<Vec<usize>, Failure> {
+    Ok(Vec::new())
+}

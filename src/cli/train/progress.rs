@@ -107,17 +107,17 @@ fn curve(losses: &[f32]) -> String {
 
 /// The epochs as a CSV file.
 pub fn log(epochs: &[Epoch]) -> String {
-    let mut text = "epoch,learning_rate,loss,validation_loss,accuracy,macro_recall,seconds,pictures_per_second,waited\n"
-        .to_owned();
+    let mut text =
+        "epoch,learning_rate,loss,validation_loss,accuracy,macro_recall,seconds,pictures_per_second,waited\n"
+            .to_owned();
     for epoch in epochs {
         let judged = epoch.validation.map_or_else(
             || ",,".to_owned(),
             |validation| format!("{},{},{}", validation.loss, validation.accuracy, validation.macro_recall),
         );
         let Epoch { number, learning_rate, loss, seconds, pictures_per_second, waited, .. } = epoch;
-        text += &format!(
-            "{number},{learning_rate},{loss},{judged},{seconds:.3},{pictures_per_second:.2},{waited:.4}\n"
-        );
+        text +=
+            &format!("{number},{learning_rate},{loss},{judged},{seconds:.3},{pictures_per_second:.2},{waited:.4}\n");
     }
     text
 }
