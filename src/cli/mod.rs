@@ -13,7 +13,7 @@ mod file;
 mod global;
 mod predict;
 mod protocol;
-mod study;
+//mod study;
 mod recognizer;
 mod table;
 mod train;
@@ -53,7 +53,7 @@ Exit status: 0 done, 1 something failed, 2 bad use (an unknown option, no such d
 #[derive(Subcommand)]
 enum Command {
     Predict(predict::Arguments),
-    Study(study::Arguments),
+    //Study(study::Arguments),
     Train(train::Arguments),
     Baseline(baseline::Arguments),
     Eval(eval::Arguments),
@@ -67,7 +67,7 @@ impl Command {
     fn run(&self, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
         match self {
             Command::Predict(arguments) => predict::run(arguments, global, out),
-            Command::Study(arguments) => study::run(arguments, global, out),
+            //Command::Study(arguments) => study::run(arguments, global, out),
             Command::Train(arguments) => train::run(arguments, global, out),
             Command::Baseline(arguments) => baseline::run(arguments, global, out),
             Command::Eval(arguments) => eval::run(arguments, global, out),
