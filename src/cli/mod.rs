@@ -6,10 +6,12 @@ mod annotate;
 mod bench;
 mod compare;
 mod devices;
+mod draw;
 mod failure;
 mod file;
 mod global;
 mod predict;
+mod prepare;
 mod table;
 mod train;
 mod tune;
@@ -36,6 +38,7 @@ const EXAMPLES: &str = "\
 Examples:
   vultus predict photo.jpg                      where are faces, and what do they express?
   vultus train faces --out my_head.safetensors  a head of your own, from labelled faces
+  vultus prepare photo.jpg --out stages         each step from the photo to what the network sees
   vultus devices                                what this machine computes on
   vultus compare --device llvmpipe              does this GPU compute what the CPU computes?
   vultus bench --network vgg16 --batch 8        how fast is it?
@@ -46,6 +49,7 @@ Exit status: 0 done, 1 something failed, 2 bad use (an unknown option, no such d
 #[derive(Subcommand)]
 enum Command {
     Predict(predict::Arguments),
+    Prepare(prepare::Arguments),
     Train(train::Arguments),
     Devices(devices::Arguments),
     Compare(compare::Arguments),
@@ -57,6 +61,7 @@ impl Command {
     fn run(&self, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
         match self {
             Command::Predict(arguments) => predict::run(arguments, global, out),
+            Command::Prepare(arguments) => prepare::run(arguments, global, out),
             Command::Train(arguments) => train::run(arguments, global, out),
             Command::Devices(arguments) => devices::run(arguments, global, out),
             Command::Compare(arguments) => compare::run(arguments, global, out),
