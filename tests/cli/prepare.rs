@@ -33,7 +33,7 @@ fn is_gray(image: &RgbImage) -> bool {
     image.pixels().all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2])
 }
 
-const STAGES: [&str; 11] = [
+const STAGES: [&str; 12] = [
     "01_input.png",
     "02_detected.png",
     "03_aligned.png",
@@ -42,9 +42,10 @@ const STAGES: [&str; 11] = [
     "06_illumination.png",
     "07_resized.png",
     "08_normalised.png",
-    "09_eyes.png",
-    "10_nose.png",
-    "11_mouth.png",
+    "09_regions.png",
+    "10_eyes.png",
+    "11_nose.png",
+    "12_mouth.png",
 ];
 
 #[test]
@@ -74,7 +75,7 @@ fn every_stage_is_written_and_follows_from_the_one_before() {
     assert_eq!(picture(&out, STAGES[6]).dimensions(), (96, 96));
     let normalised = picture(&out, STAGES[7]);
     assert_eq!((normalised.iter().min(), normalised.iter().max()), (Some(&0), Some(&255)));
-    for name in &STAGES[8..] {
+    for name in &STAGES[9..] {
         let (width, height) = picture(&out, name).dimensions();
         assert!(width < aligned.width() && height < aligned.height() / 2, "{name}: {width}×{height}");
     }
@@ -115,7 +116,7 @@ fn a_picture_that_is_a_face_needs_no_face_to_be_found() {
 
     let out = folder.path().join("face");
     results(&prepare(&photo("astronaut_face_224.png"), &out, &["--faces"]), 0);
-    assert!(names(&out).contains(&"11_mouth.png".to_owned()));
+    assert!(names(&out).contains(&"12_mouth.png".to_owned()));
     assert_eq!(picture(&out, middle[1]), decode_file(&photo("astronaut_face_224.png")).unwrap());
 }
 

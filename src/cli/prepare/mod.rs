@@ -32,8 +32,8 @@ use stages::{Framing, Stage};
   vultus prepare cropped-face.png --out stages --faces --denoise none --color
 
 Stages, in this order: 01_input (upright), 02_detected, 03_aligned (03_cropped with --no-align or --faces), 04_gray,
-05_denoised, 06_illumination, 07_resized, 08_normalised (its range of values shown as black to white), 09_eyes, 10_nose,
-11_mouth. What is switched off has no file.")]
+05_denoised, 06_illumination, 07_resized, 08_normalised (its range of values shown as black to white), 09_regions,
+10_eyes, 11_nose, 12_mouth. What is switched off has no file.")]
 pub struct Arguments {
     /// The picture
     #[arg(value_name = "IMAGE")]

@@ -12,6 +12,9 @@ use crate::cli::draw::{BLACK, WHITE, disc};
 /// The largest side of an aligned face; what is larger is reduced.
 const LARGEST_FACE: u32 = 1024;
 
+/// The smallest side of a face with its regions drawn into it.
+const SMALLEST_OUTLINED: u32 = 448;
+
 /// How a face is cut out.
 pub enum Framing {
     /// Turned and scaled by the eyes.
@@ -62,8 +65,7 @@ pub fn all(
     size: u32,
 ) -> Result<Vec<Stage>, Error> {
     let framed = frame(&image, chosen.map(|number| &faces[number]), &framing)?;
-    let detected =
-        chosen.map(|number| (marked(&image, faces, number), format!("face {} of {}", number + 1, faces.len())));
+    let detected = chosen.map(|number| (marked(&image, faces, number), found(faces, number)));
     let mut stages = vec![Stage { number: 1, title: "Input", detail: dimensions(&image), image }];
     let mut add = |number, title, detail, image| stages.push(Stage { number, title, detail, image });
     if let Some((image, detail)) = detected {
@@ -84,8 +86,9 @@ pub fn all(
     add(7, "Resized", dimensions(&resized), resized);
     add(8, "Normalised", format!("BGR, {low:.0} to {high:.0}"), normalised);
     if let Some(landmarks) = framed.landmarks {
-        let titles = ["Eyes", "Nose", "Mouth"];
-        for ((number, title), (_, crop)) in (9..).zip(titles).zip(regions(&landmarks, last.width(), last.height())) {
+        let regions = regions(&landmarks, last.width(), last.height());
+        add(9, "Regions", "from the landmarks".to_owned(), outlined(&last, &regions));
+        for ((number, title), (_, crop)) in (10..).zip(["Eyes", "Nose", "Mouth"]).zip(regions) {
             let part = resize(&last, &crop, crop.width, crop.height);
             add(number, title, dimensions(&part), part);
         }
@@ -95,6 +98,10 @@ pub fn all(
 
 fn dimensions(image: &RgbImage) -> String {
     format!("{} × {}", image.width(), image.height())
+}
+
+fn found(faces: &[Face], number: usize) -> String {
+    format!("face {} of {}, {:.1}%", number + 1, faces.len(), 100.0 * faces[number].probability)
 }
 
 /// Cuts the face out.
@@ -135,7 +142,7 @@ fn marked(image: &RgbImage, faces: &[Face], chosen: usize) -> RgbImage {
     let mut out = image.clone();
     let mark = |(number, face): (usize, &Face)| Mark {
         bounds: face.bounds,
-        label: if faces.len() > 1 { (number + 1).to_string() } else { format!("{:.0}%", 100.0 * face.probability) },
+        label: (number + 1).to_string(),
         // The chosen face stands out from all others.
         color: if number == chosen { 0 } else { 4 },
     };
@@ -146,6 +153,19 @@ fn marked(image: &RgbImage, faces: &[Face], chosen: usize) -> RgbImage {
         disc(&mut out, landmark, radius + (radius / 3.0).max(1.0), BLACK);
         disc(&mut out, landmark, radius, WHITE);
     }
+    out
+}
+
+/// The picture, large enough for labels, with the boxes of the regions.
+fn outlined(image: &RgbImage, regions: &[(&str, Crop)]) -> RgbImage {
+    let side = image.width().max(SMALLEST_OUTLINED);
+    let scale = side as f32 / image.width() as f32;
+    let mut out = resize(image, &Crop::whole(image.width(), image.height()), side, side);
+    let mark = |(color, (name, crop)): (usize, &(&str, Crop))| {
+        let [x1, y1, x2, y2] = [crop.x, crop.y, crop.x + crop.width, crop.y + crop.height].map(|at| at as f32 * scale);
+        Mark { bounds: [x1, y1, x2, y2], label: (*name).to_owned(), color }
+    };
+    annotate::draw(&mut out, &regions.iter().enumerate().map(mark).collect::<Vec<_>>());
     out
 }
 
