@@ -89,6 +89,12 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// Predictions that cannot be evaluated.
+    #[error("predictions: {reason}")]
+    Predictions {
+        /// What is wrong with them.
+        reason: String,
+    },
     /// A line of a list that cannot be used.
     #[error("{}, line {line}: {reason}", file.display())]
     Line {

@@ -7,8 +7,9 @@ mod conv2d;
 mod cross_entropy;
 mod dense;
 mod dropout;
+mod ema;
 mod im2col;
-mod matmul;
+pub(crate) mod matmul;
 mod max_pool2d;
 mod microkernel;
 pub(crate) mod peak;
@@ -22,6 +23,7 @@ mod shared_output;
 mod softmax;
 mod transforms;
 mod winograd;
+mod winograd_weight;
 
 pub(crate) use conv2d::Algorithm;
 pub(crate) use plan::{CpuModel, CpuPlan};
@@ -65,7 +67,7 @@ fn run(
             conv2d::backward_input(op, algorithm, *size, *dy, *weight, dx, scratch);
         }
         (Op::Conv2dBackwardWeight(op), [x, dy], [dweight, dbias]) => {
-            conv2d::backward_weight(op, *x, *dy, dweight, dbias, scratch);
+            conv2d::backward_weight(op, algorithm, *x, *dy, dweight, dbias, scratch);
         }
         (Op::Relu, [x], [y]) => relu::forward(x.data, y),
         (Op::ReluBackward, [y, dy], [dx]) => relu::backward(y.data, dy.data, dx),
@@ -90,11 +92,12 @@ fn run(
     }
 }
 
-/// Runs an operation that works in place: the parameter, its gradient and the optimiser's memory.
-fn update(op: &Op, state: &RunState, parameter: &mut [f32], gradient: &[f32], memory: &mut [&mut [f32]]) {
+/// Runs an operation that works in place: what it changes, what that follows, and further memory that it changes.
+fn update(op: &Op, state: &RunState, changed: &mut [f32], followed: &[f32], memory: &mut [&mut [f32]]) {
     match (op, memory) {
-        (Op::Sgd(op), [velocity]) => sgd::update(op, state, parameter, gradient, velocity),
-        (Op::Adam(op), [m, v]) => adam::update(op, state, parameter, gradient, m, v),
+        (Op::Sgd(op), [velocity]) => sgd::update(op, state, changed, followed, velocity),
+        (Op::Adam(op), [m, v]) => adam::update(op, state, changed, followed, m, v),
+        (Op::Ema(op), []) => ema::update(op, state, changed, followed),
         (op, _) => unreachable!("{op:?} does not work in place"),
     }
 }
