@@ -18,8 +18,8 @@ use super::annotate;
 use super::failure::Failure;
 use super::file;
 use super::global::Global;
-pub use arguments::{Arguments, augmentation};
 use arguments::NetworkName;
+pub use arguments::{Arguments, augmentation};
 use progress::Progress;
 
 /// Trains, saves and tests a model.
