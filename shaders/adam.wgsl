@@ -7,6 +7,7 @@ struct Params {
     epsilon: f32,
     weight_decay: f32,
     decoupled: u32,
+    learning_rate_factor: f32,
     parameter_offset: u32,
     gradient_offset: u32,
     m_offset: u32,
@@ -39,8 +40,9 @@ fn update(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
     var value = parameter[params.parameter_offset + i];
     var g = gradient[params.gradient_offset + i];
     let decay = params.weight_decay * value;
+    let rate = params.learning_rate_factor * state.learning_rate;
     if (params.decoupled != 0u) {
-        value -= state.learning_rate * decay;
+        value -= rate * decay;
     } else {
         g += decay;
     }
@@ -48,6 +50,6 @@ fn update(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
     let v = params.beta2 * second_mean[params.v_offset + i] + (1.0 - params.beta2) * g * g;
     first_mean[params.m_offset + i] = m;
     second_mean[params.v_offset + i] = v;
-    let step_size = state.learning_rate / state.correction1;
+    let step_size = rate / state.correction1;
     parameter[params.parameter_offset + i] = value - step_size * m / (sqrt(v / state.correction2) + params.epsilon);
 }

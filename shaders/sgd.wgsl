@@ -5,6 +5,7 @@ struct Params {
     momentum: f32,
     weight_decay: f32,
     nesterov: u32,
+    learning_rate_factor: f32,
     parameter_offset: u32,
     gradient_offset: u32,
     velocity_offset: u32,
@@ -36,5 +37,6 @@ fn update(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
     let v = params.momentum * velocity[params.velocity_offset + i] + d;
     let direction = select(v, d + params.momentum * v, params.nesterov != 0u);
     velocity[params.velocity_offset + i] = v;
-    parameter[params.parameter_offset + i] = before - state.learning_rate * direction;
+    let rate = params.learning_rate_factor * state.learning_rate;
+    parameter[params.parameter_offset + i] = before - rate * direction;
 }

@@ -74,7 +74,7 @@ impl Device {
     /// [`Error::Shape`] if a parameter is missing, is not one of the network's, or has another shape;
     /// [`Error::Limit`] or [`Error::Device`] if the device cannot hold them.
     pub fn load(&self, network: &Network, parameters: &Parameters) -> Result<Model> {
-        check(network, parameters)?;
+        network.check_parameters(parameters)?;
         let memory = match self {
             Device::Cpu => ModelMemory::Cpu(CpuModel::new(parameters)),
             Device::Gpu(gpu) => ModelMemory::Gpu(gpu.clone(), GpuModel::new(gpu, parameters)?),
@@ -132,25 +132,5 @@ impl fmt::Display for Device {
             Device::Cpu => write!(f, "CPU"),
             Device::Gpu(gpu) => write!(f, "{} ({:?}, {})", gpu.name(), gpu.info().backend, gpu.info().driver),
         }
-    }
-}
-
-/// Whether these are the network's parameters.
-fn check(network: &Network, parameters: &Parameters) -> Result<()> {
-    let expected = network.parameter_shapes()?;
-    for (name, shape) in &expected {
-        match parameters.get(name) {
-            None => return Err(Error::shape(network.name(), format!("the parameter {name} is missing"))),
-            Some(tensor) if tensor.shape() != shape => {
-                let reason =
-                    format!("the parameter {name} has the shape {:?} where {shape:?} is needed", tensor.shape());
-                return Err(Error::shape(network.name(), reason));
-            }
-            Some(_) => {}
-        }
-    }
-    match parameters.keys().find(|name| !expected.iter().any(|(expected, _)| expected == *name)) {
-        Some(name) => Err(Error::shape(network.name(), format!("it has no parameter {name}"))),
-        None => Ok(()),
     }
 }

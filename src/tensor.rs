@@ -8,6 +8,33 @@ use crate::error::{Error, Result};
 /// Named tensors: a network's parameters under PyTorch's names (`features.0.weight`, …).
 pub type Parameters = BTreeMap<String, Tensor>;
 
+/// Whether these tensors have exactly the wanted names and shapes. `owner` and `kind` are for the error's text.
+///
+/// # Errors
+/// [`Error::Shape`] that names the first which is missing, is too much, or has another shape.
+pub(crate) fn check_tensors(
+    owner: &str,
+    kind: &str,
+    wanted: impl IntoIterator<Item = (String, Vec<usize>)>,
+    found: &Parameters,
+) -> Result<()> {
+    let wanted: BTreeMap<String, Vec<usize>> = wanted.into_iter().collect();
+    for (name, shape) in &wanted {
+        let reason = match found.get(name) {
+            None => format!("the {kind} {name} is missing"),
+            Some(tensor) if tensor.shape() != shape => {
+                format!("the {kind} {name} has the shape {:?} where {shape:?} is needed", tensor.shape())
+            }
+            Some(_) => continue,
+        };
+        return Err(Error::shape(owner, reason));
+    }
+    match found.keys().find(|name| !wanted.contains_key(*name)) {
+        Some(name) => Err(Error::shape(owner, format!("it has no {kind} {name}"))),
+        None => Ok(()),
+    }
+}
+
 /// A dense f32 tensor in row order (the last dimension is contiguous). Images are NCHW, convolution
 /// weights OIHW, dense weights `[out, in]`.
 ///

@@ -4,7 +4,7 @@ mod compare;
 
 use compare::{Comparison, Golden, checked, devices, golden_path, photo, run_op};
 use serde_json::Value;
-use vultus::nn::{Network, Optimizer, Trainable, Training, vgg16};
+use vultus::nn::{Network, Optimizer, Training, vgg16};
 use vultus::ops::{
     Adam, AdaptiveAvgPool2d, Conv2d, Crop, CrossEntropy, Dense, Filter, MaxPool2d, Normalization, Op, RunState, Sgd,
 };
@@ -147,10 +147,11 @@ fn optimizers() {
         let weight_decay = rate(parameters, "weight_decay");
         let op = if case.starts_with("sgd") {
             let nesterov = parameters["nesterov"] == true;
-            Op::Sgd(Sgd { momentum: rate(parameters, "momentum"), nesterov, weight_decay })
+            Op::Sgd(Sgd { momentum: rate(parameters, "momentum"), nesterov, weight_decay, ..Sgd::default() })
         } else {
             let betas = [0, 1].map(|i| parameters["betas"][i].as_f64().unwrap() as f32);
-            Op::Adam(Adam { betas, epsilon: rate(parameters, "eps"), weight_decay, decoupled: case == "adamw" })
+            let (epsilon, decoupled) = (rate(parameters, "eps"), case == "adamw");
+            Op::Adam(Adam { betas, epsilon, weight_decay, decoupled, ..Adam::default() })
         };
         for device in devices() {
             let mut parameter = golden.get(&format!("{case}.p0"));
@@ -183,7 +184,7 @@ fn logits(device: &Device, parameters: &Parameters, side: u32, normalization: &N
     let (rgb, width, height) = photo();
     let picture = device.upload(&rgb, width, height).unwrap();
     let corner = if side == width { 0 } else { 64 };
-    let crop = Crop { x: corner, y: corner, width: side, height: side };
+    let crop = Crop { x: corner, y: corner, width: side, height: side, mirror: false };
     plan.set_picture(&picture, &[crop], Filter::Bilinear, normalization).unwrap();
     plan.execute(&RunState::default()).unwrap();
     plan.activation("fc8").unwrap()
@@ -227,12 +228,7 @@ impl Run {
     fn check(&self) {
         let mut comparison = Comparison::default();
         let (x, y, losses) = (self.golden.get("x"), self.golden.get("y"), self.golden.get("losses"));
-        let training = Training {
-            loss: CrossEntropy::default(),
-            class_weights: Vec::new(),
-            optimizer: Optimizer::Sgd(self.optimizer),
-            trainable: Trainable::All,
-        };
+        let training = Training { optimizer: Optimizer::Sgd(self.optimizer), ..Training::default() };
         let image = x.len() / x.shape()[0];
         let batches = x.shape()[0] / self.batch;
         for device in devices() {

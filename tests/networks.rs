@@ -4,8 +4,8 @@ mod compare;
 
 use compare::{Comparison, checked, devices, fresh_gpu, gpu, photo};
 use vultus::gpu::{Gpu, shader_source};
-use vultus::nn::{Network, Optimizer, Trainable, Training};
-use vultus::ops::{Conv2d, Crop, CrossEntropy, Filter, MaxPool2d, Normalization, RunState, Sgd};
+use vultus::nn::{Network, Trainable, Training};
+use vultus::ops::{Conv2d, Crop, CrossEntropy, Filter, MaxPool2d, Normalization, RunState};
 use vultus::{Device, Error, Model, Options, Plan, Random, Result, Tensor};
 
 fn network() -> Network {
@@ -28,7 +28,7 @@ fn model(device: &Device) -> Model {
 
 fn training(trainable: Trainable) -> Training {
     let loss = CrossEntropy { label_smoothing: 0.2 };
-    Training { loss, class_weights: vec![1.0, 2.0, 3.0], optimizer: Optimizer::Sgd(Sgd::default()), trainable }
+    Training { loss, class_weights: vec![1.0, 2.0, 3.0], trainable, ..Training::default() }
 }
 
 fn input(batch: usize) -> Tensor {

@@ -7,7 +7,7 @@ use std::path::Path;
 use compare::{Comparison, fresh_gpu, gpu, largest, photo};
 use vultus::face::Recognizer;
 use vultus::nn::{Network, Optimizer, Trainable, Training, vgg16};
-use vultus::ops::{Adam, Conv2d, Crop, CrossEntropy, RunState};
+use vultus::ops::{Adam, Conv2d, Crop, RunState};
 use vultus::weights::{DefaultFile, WeightFile, safetensors};
 use vultus::{Device, Model, Options, Parameters, Plan, Precision, Tensor};
 
@@ -28,12 +28,7 @@ fn network() -> Network {
 }
 
 fn training(trainable: Trainable) -> Training {
-    Training {
-        loss: CrossEntropy { label_smoothing: 0.0 },
-        class_weights: Vec::new(),
-        optimizer: Optimizer::Adam(Adam::default()),
-        trainable,
-    }
+    Training { optimizer: Optimizer::Adam(Adam::default()), trainable, ..Training::default() }
 }
 
 fn input() -> Tensor {
@@ -189,7 +184,7 @@ fn a_face_keeps_its_expression_with_weights_in_f16() {
     let (rgb, width, height) = photo();
     let [wanted, found] =
         [(Device::Cpu, Options::default()), (Device::Gpu(gpu()), f16_weights())].map(|(device, options)| {
-            let (base, head) = (weights(DefaultFile::Vgg16Base), weights(DefaultFile::ExpressionHead));
+            let (base, head) = (weights(DefaultFile::Vgg16Base), weights(DefaultFile::ExpressionModel));
             let mut recognizer = Recognizer::with_options(&device, base, head, 1, &options).unwrap();
             let picture = device.upload(&rgb, width, height).unwrap();
             recognizer.recognize(&picture, &[Crop::whole(width, height)]).unwrap().swap_remove(0)

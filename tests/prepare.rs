@@ -14,7 +14,7 @@ fn block(number: u32) -> RgbImage {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/prepare.png");
     let sheet = vultus::image::decode_file(&path).unwrap();
     assert_eq!(sheet.dimensions(), (WIDTH, 15 * HEIGHT));
-    resize(&sheet, &Crop { x: 0, y: number * HEIGHT, width: WIDTH, height: HEIGHT }, WIDTH, HEIGHT)
+    resize(&sheet, &Crop { x: 0, y: number * HEIGHT, width: WIDTH, height: HEIGHT, mirror: false }, WIDTH, HEIGHT)
 }
 
 fn color() -> RgbImage {
@@ -93,7 +93,7 @@ fn alignment_is_scipys_interpolation() {
     // What becomes smaller would be the mean of several places.
     assert!(alignment.native_side(&landmarks) <= 44);
     let aligned = alignment.align(&color(), &landmarks, 44).unwrap();
-    let part = Crop { x: 0, y: 0, width: 44, height: 44 };
+    let part = Crop::whole(44, 44);
     let before = resize(&color(), &part, 44, 44);
     agree("alignment", &before, &aligned, &resize(&block(14), &part, 44, 44), 1);
 }

@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 use compare::twins::{self, Twins};
 use compare::{Comparison, adapter, largest, run_op};
 use vultus::gpu::{Gpu, GpuOptions};
-use vultus::nn::{Network, Optimizer, Trainable, Training, vgg16};
-use vultus::ops::{Adam, AdaptiveAvgPool2d, Conv2d, CrossEntropy, Dense, Dropout, MaxPool2d, Op, RunState, Sgd};
+use vultus::nn::{Network, Optimizer, Training, vgg16};
+use vultus::ops::{Adam, AdaptiveAvgPool2d, Conv2d, CrossEntropy, Dense, Dropout, Ema, MaxPool2d, Op, RunState, Sgd};
 use vultus::{Device, Error, Options, Precision, Random, Tensor, wgpu};
 
 const MIB: u64 = 1 << 20;
@@ -59,6 +59,7 @@ fn the_twins_agree_on_a_small_device() {
         "cross_entropy",
         "dense",
         "dropout",
+        "ema",
         "max_pool2d",
         "prelu",
         "relu",
@@ -117,10 +118,11 @@ fn parameters_are_spread_over_several_bindings() {
         check(&Op::DenseBackwardWeight(dense), &[x, dy], &mut comparison);
         let like = |random: &mut Random| normal(random, &[out, features], 1.0);
         let (gradient, velocity) = (like(&mut random), like(&mut random));
-        let sgd = Sgd { momentum: 0.9, nesterov: true, weight_decay: 0.01 };
+        let sgd = Sgd { momentum: 0.9, nesterov: true, weight_decay: 0.01, ..Sgd::default() };
         check(&Op::Sgd(sgd), &[weight.clone(), gradient.clone(), velocity.clone()], &mut comparison);
         let mut squares = velocity.clone();
         squares.data_mut().iter_mut().for_each(|value| *value *= *value);
+        check(&Op::Ema(Ema { decay: 0.05 }), &[velocity.clone(), weight.clone()], &mut comparison);
         check(&Op::Adam(Adam::default()), &[weight, gradient, velocity, squares], &mut comparison);
     }
     comparison.finish();
@@ -193,7 +195,7 @@ fn a_vgg16_runs_and_trains_on_a_small_device() {
         loss: CrossEntropy { label_smoothing: 0.1 },
         class_weights: vec![1.0, 2.0, 0.5, 1.0, 1.0, 3.0, 1.0],
         optimizer: Optimizer::Sgd(Sgd { momentum: 0.9, ..Sgd::default() }),
-        trainable: Trainable::All,
+        ..Training::default()
     };
     let [cpu, gpu] = [Device::Cpu, Device::Gpu(small())].map(|device| {
         let model = device.load(&network, &parameters).unwrap();

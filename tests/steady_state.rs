@@ -4,7 +4,7 @@ mod compare;
 
 use compare::{Comparison, adapter, fresh_gpu, photo};
 use vultus::gpu::{Counts, Gpu};
-use vultus::nn::{Network, Optimizer, Trainable, Training, vgg16};
+use vultus::nn::{Network, Optimizer, Training, vgg16};
 use vultus::ops::{Adam, Conv2d, Crop, CrossEntropy, Filter, MaxPool2d, Normalization, RunState};
 use vultus::{Device, Error, Model, Options, Parameters, Picture, Plan, Result, Tensor, wgpu};
 
@@ -32,9 +32,8 @@ fn model(device: &Device) -> Result<Model> {
 fn training() -> Training {
     Training {
         loss: CrossEntropy { label_smoothing: 0.1 },
-        class_weights: Vec::new(),
         optimizer: Optimizer::Adam(Adam::default()),
-        trainable: Trainable::All,
+        ..Training::default()
     }
 }
 
@@ -53,7 +52,7 @@ fn train(plan: &mut Plan, step: u32) -> Result<f32> {
 
 /// A crop that is another one in every step.
 fn crop(step: u32) -> Crop {
-    Crop { x: step % 50, y: step % 40, width: 30 + step % 100, height: 20 + step % 90 }
+    Crop { x: step % 50, y: step % 40, width: 30 + step % 100, height: 20 + step % 90, mirror: step % 2 == 1 }
 }
 
 fn cut(plan: &mut Plan, picture: &Picture, step: u32) -> Result<()> {
@@ -185,6 +184,7 @@ fn a_lost_device_is_an_error() {
         plan.run(&input(2)).unwrap();
         cut(&mut plan, &picture, 1).unwrap();
         train(&mut trained, 1).unwrap();
+        let (parameters, memory) = (model.parameters().unwrap(), trained.state().unwrap());
         gpu.device().destroy();
         let mut failures = Vec::new();
         let mut check = |what: &str, result: Result<()>| match result {
@@ -204,6 +204,9 @@ fn a_lost_device_is_an_error() {
         check("profile", plan.profile().map(drop));
         check("wait", plan.wait());
         check("parameters", model.parameters().map(drop));
+        check("set_parameters", model.set_parameters(&parameters));
+        check("state", trained.state().map(drop));
+        check("set_state", trained.set_state(&memory));
         check("compile", model.compile(3, &Options::default()).map(drop));
         check("upload", device.upload(&rgb, width, height).map(drop));
         check("load", self::model(&device).map(drop));

@@ -13,7 +13,7 @@ pub(super) fn update(
 ) {
     let [first, second] = op.bias_corrections(state.step);
     let [beta1, beta2] = op.betas;
-    let rate = state.learning_rate;
+    let rate = op.learning_rate_factor * state.learning_rate;
     let parts = parameter.par_chunks_mut(PART).zip(gradient.par_chunks(PART));
     parts.zip(m.par_chunks_mut(PART)).zip(v.par_chunks_mut(PART)).for_each(|(((parameter, gradient), m), v)| {
         let values = parameter.iter_mut().zip(gradient).zip(m).zip(v);

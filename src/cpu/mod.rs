@@ -7,8 +7,9 @@ mod conv2d;
 mod cross_entropy;
 mod dense;
 mod dropout;
+mod ema;
 mod im2col;
-mod matmul;
+pub(crate) mod matmul;
 mod max_pool2d;
 mod microkernel;
 pub(crate) mod peak;
@@ -90,11 +91,12 @@ fn run(
     }
 }
 
-/// Runs an operation that works in place: the parameter, its gradient and the optimiser's memory.
-fn update(op: &Op, state: &RunState, parameter: &mut [f32], gradient: &[f32], memory: &mut [&mut [f32]]) {
+/// Runs an operation that works in place: what it changes, what that follows, and further memory that it changes.
+fn update(op: &Op, state: &RunState, changed: &mut [f32], followed: &[f32], memory: &mut [&mut [f32]]) {
     match (op, memory) {
-        (Op::Sgd(op), [velocity]) => sgd::update(op, state, parameter, gradient, velocity),
-        (Op::Adam(op), [m, v]) => adam::update(op, state, parameter, gradient, m, v),
+        (Op::Sgd(op), [velocity]) => sgd::update(op, state, changed, followed, velocity),
+        (Op::Adam(op), [m, v]) => adam::update(op, state, changed, followed, m, v),
+        (Op::Ema(op), []) => ema::update(op, state, changed, followed),
         (op, _) => unreachable!("{op:?} does not work in place"),
     }
 }

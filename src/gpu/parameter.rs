@@ -18,8 +18,7 @@ const F16_SUITS: RangeInclusive<f32> = 0.000_976_562_5..=29_000.0;
 
 /// The history of one parameter.
 pub(super) struct Parameter {
-    /// Whether what was loaded can be stored in f16.
-    pub suits_f16: bool,
+    suits_f16: AtomicBool,
     changes: AtomicU64,
     trained: AtomicBool,
     packed: Mutex<BTreeMap<String, Weak<Packed>>>,
@@ -37,15 +36,30 @@ pub(super) struct Packed {
 impl Parameter {
     /// One that begins with these values.
     pub fn new(values: &[f32]) -> Self {
-        // Not f32::max, which passes over a NaN.
-        let larger = |most: f32, value: f32| if value > most || value.is_nan() { value } else { most };
-        let largest = values.iter().map(|value| value.abs()).fold(0.0, larger);
         Parameter {
-            suits_f16: F16_SUITS.contains(&largest),
+            suits_f16: AtomicBool::new(f16_suits(values)),
             changes: AtomicU64::default(),
             trained: AtomicBool::default(),
             packed: Mutex::default(),
         }
+    }
+
+    /// Whether what was loaded can be stored in f16.
+    pub fn suits_f16(&self) -> bool {
+        self.suits_f16.load(Ordering::Relaxed)
+    }
+
+    /// Whether it can become these values: not if a plan stores it in f16, and f16 does not suit them.
+    pub fn accepts(&self, values: &[f32]) -> bool {
+        let forms = self.packed.lock().unwrap_or_else(PoisonError::into_inner);
+        let in_f16 = forms.iter().any(|(form, packed)| form.contains("f16") && packed.strong_count() > 0);
+        !in_f16 || f16_suits(values)
+    }
+
+    /// These values were written in the place of what it was.
+    pub fn load(&self, values: &[f32]) {
+        self.suits_f16.store(f16_suits(values), Ordering::Relaxed);
+        self.change();
     }
 
     /// From now on a plan trains it.
@@ -73,6 +87,12 @@ impl Parameter {
         forms.insert(form, Arc::downgrade(&packed));
         Ok(packed)
     }
+}
+
+fn f16_suits(values: &[f32]) -> bool {
+    // Not f32::max, which passes over a NaN.
+    let larger = |most: f32, value: f32| if value > most || value.is_nan() { value } else { most };
+    F16_SUITS.contains(&values.iter().map(|value| value.abs()).fold(0.0, larger))
 }
 
 impl Packed {

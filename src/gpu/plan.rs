@@ -38,12 +38,28 @@ impl GpuModel {
 
     pub fn parameters(&self) -> Result<Parameters> {
         let download = |(name, (shape, storage)): (&String, &(Vec<usize>, Storage))| {
-            let read_back = self.gpu.guarded(|| ReadBack::new(&self.gpu, storage))?;
-            read_back.copy(&self.gpu, storage);
-            let tensor = Tensor::new(shape.clone(), read_back.read_blocking(&self.gpu)?)?;
-            Ok((name.clone(), tensor))
+            Ok((name.clone(), Tensor::new(shape.clone(), read_once(&self.gpu, storage)?)?))
         };
         self.parameters.iter().map(download).collect()
+    }
+
+    /// Writes new values of all parameters, whose names and shapes have been checked.
+    pub fn set_parameters(&self, parameters: &Parameters) -> Result<()> {
+        self.gpu.check()?;
+        let parts = || self.parameters.iter().filter_map(|(name, (_, storage))| Some((storage, parameters.get(name)?)));
+        let refuses = |storage: &Storage, tensor: &Tensor| {
+            storage.parameter.as_ref().is_some_and(|parameter| !parameter.accepts(tensor.data()))
+        };
+        if let Some((storage, _)) = parts().find(|(storage, tensor)| refuses(storage, tensor)) {
+            let reason = "a plan stores it in f16, which does not hold the new values: drop that plan before";
+            return Err(Error::shape(&storage.name, reason));
+        }
+        let load = |(storage, tensor): (&Storage, &Tensor)| {
+            storage.write(&self.gpu, tensor.data());
+            storage.parameter.iter().for_each(|parameter| parameter.load(tensor.data()));
+        };
+        parts().for_each(load);
+        alive(&self.gpu)
     }
 }
 
@@ -92,9 +108,8 @@ impl GpuPlan {
             let values = allocate(gpu, &program, model, checked)?;
             let uniform = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
             let state = gpu.create_buffer("state", size_of::<State>() as u64, uniform)?;
-            let in_place = program.steps.iter().filter(|step| !step.op.in_place().is_empty());
-            let trained = in_place.flat_map(|step| &step.inputs).filter_map(|&v| values[v].parameter.clone());
-            let trained: Vec<Arc<Parameter>> = trained.collect();
+            let changed = program.steps.iter().flat_map(|step| step.op.in_place().iter().map(|&i| step.inputs[i]));
+            let trained: Vec<Arc<Parameter>> = changed.filter_map(|value| values[value].parameter.clone()).collect();
             let mut compiler = Compiler::new(gpu, kernel, checked);
             if precision == Precision::F16Weights {
                 compiler.store_weights_in_f16(&trained);
@@ -168,6 +183,13 @@ impl GpuPlan {
         self.values[value].write(&self.gpu, data);
     }
 
+    /// Writes these values, and says so if there is no device any more to take them.
+    pub(crate) fn write_all(&mut self, values: &[(ValueId, &Tensor)]) -> Result<()> {
+        self.gpu.check()?;
+        values.iter().for_each(|(value, tensor)| self.values[*value].write(&self.gpu, tensor.data()));
+        alive(&self.gpu)
+    }
+
     pub(crate) fn write_picture(
         &mut self,
         value: ValueId,
@@ -236,6 +258,12 @@ impl GpuPlan {
         self.read_back(value)?.read(&gpu).await
     }
 
+    /// As `read`, for what is seldom read: keeps no buffer for the next time.
+    pub(crate) fn read_once(&self, value: ValueId) -> Result<Vec<f32>> {
+        self.gpu.check()?;
+        read_once(&self.gpu, &self.values[value])
+    }
+
     fn read_back(&mut self, value: ValueId) -> Result<&ReadBack> {
         let storage = &self.values[value];
         let read_back = match self.read_back.entry(value) {
@@ -249,7 +277,7 @@ impl GpuPlan {
     /// Waits until everything submitted is done.
     pub(crate) fn wait(&self) -> Result<()> {
         self.gpu.wait()?;
-        if self.gpu.is_lost() { Err(self.gpu.lost("it does not answer any more")) } else { Ok(()) }
+        alive(&self.gpu)
     }
 
     fn write_state(&self, state: &RunState) {
@@ -329,6 +357,16 @@ impl GpuPlan {
     }
 }
 
+fn alive(gpu: &Gpu) -> Result<()> {
+    if gpu.is_lost() { Err(gpu.lost("it does not answer any more")) } else { Ok(()) }
+}
+
+fn read_once(gpu: &Gpu, storage: &Storage) -> Result<Vec<f32>> {
+    let read_back = gpu.guarded(|| ReadBack::new(gpu, storage))?;
+    read_back.copy(gpu, storage);
+    read_back.read_blocking(gpu)
+}
+
 impl Dispatch {
     pub(super) fn encode(&self, pass: &mut wgpu::ComputePass) {
         pass.set_pipeline(&self.pipeline.pipeline);
@@ -375,7 +413,9 @@ fn allocate(gpu: &Gpu, program: &Program, model: &GpuModel, checked: bool) -> Re
             let parameter = model.parameters.get(name).map(|(_, storage)| storage.clone());
             parameter.ok_or_else(|| Error::shape(name, "the model has no such parameter"))
         }
-        (program::Storage::State, _) => gpu.storage_by_rows(&value.name, &value.shape, guard),
+        (program::Storage::Gradient | program::Storage::State, _) => {
+            gpu.storage_by_rows(&value.name, &value.shape, guard)
+        }
         (program::Storage::Constant(data), _) => {
             let storage = gpu.storage(&value.name, value.len(), guard)?;
             storage.write(gpu, data);

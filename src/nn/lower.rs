@@ -1,59 +1,38 @@
-//! From a network to a program: shapes are checked, activations fused, the backward pass and the optimiser added.
+//! From a network to a program: shapes are checked, activations fused, what is not needed is left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Kind, Layer, Network};
+use super::{Kind, Layer, Network, Trainable, Training};
 use crate::error::{Error, Result};
-use crate::ops::{Adam, CrossEntropy, Dense, Dropout, Op, Sgd};
+use crate::ops::{Dense, Dropout, Op};
 use crate::program::{Program, Storage, ValueId};
 
-/// How parameters follow their gradients.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Optimizer {
-    /// Stochastic gradient descent.
-    Sgd(Sgd),
-    /// Adam or AdamW.
-    Adam(Adam),
-}
-
-/// Which layers are trained. What comes before the first of them costs no more than inference.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Trainable {
-    /// All of them.
-    #[default]
-    All,
-    /// The layer of this name and all after it.
-    From(String),
-}
-
-/// How a network is trained.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Training {
-    /// The loss on the network's logits.
-    pub loss: CrossEntropy,
-    /// How much each class counts; empty for 1 each.
-    pub class_weights: Vec<f32>,
-    /// The optimiser.
-    pub optimizer: Optimizer,
-    /// Which layers are trained.
-    pub trainable: Trainable,
+/// What a program is made for.
+#[derive(Clone, Copy)]
+pub(crate) enum Purpose<'a> {
+    /// The network's outputs.
+    Inference,
+    /// Steps of training.
+    Training(&'a Training),
+    /// The gradient of a weighted sum of the logits with respect to this layer's output.
+    Gradient(&'a str),
 }
 
 /// A network on its way to a program.
-struct Lowering<'a> {
-    network: &'a Network,
-    program: Program,
+pub(super) struct Lowering<'a> {
+    pub network: &'a Network,
+    pub program: Program,
     /// The value that each layer makes.
-    outputs: Vec<ValueId>,
+    pub outputs: Vec<ValueId>,
     /// Parameters by name.
-    parameters: BTreeMap<String, ValueId>,
+    pub parameters: BTreeMap<String, ValueId>,
     /// The first trained layer; the number of layers where none is.
-    first_trained: usize,
+    pub first_trained: usize,
 }
 
 impl Network {
-    /// The program that runs this network on a batch, and trains it if asked to.
-    pub(crate) fn lower(&self, batch: usize, training: Option<&Training>, keep_activations: bool) -> Result<Program> {
+    /// The program that runs this network on a batch, for this purpose.
+    pub(crate) fn lower(&self, batch: usize, purpose: Purpose, keep_activations: bool) -> Result<Program> {
         if batch == 0 || self.layers.is_empty() {
             return Err(Error::shape(&self.name, format!("a batch of {batch} through {} layers", self.layers.len())));
         }
@@ -61,10 +40,10 @@ impl Network {
         let mut program = Program { name: self.name.clone(), keep_activations, ..Program::default() };
         let input = program.add_value("input", [&[batch], self.input.as_slice()].concat(), Storage::Activation);
         program.inputs.push(input);
-        let first_trained = match training.map(|t| &t.trainable) {
-            None => self.layers.len(),
-            Some(Trainable::All) => 0,
-            Some(Trainable::From(name)) => self.index(name)?,
+        let first_trained = match purpose {
+            Purpose::Inference | Purpose::Gradient(_) => self.layers.len(),
+            Purpose::Training(Training { trainable: Trainable::All, .. }) => 0,
+            Purpose::Training(Training { trainable: Trainable::From(name), .. }) => self.index(name)?,
         };
         let mut lowering =
             Lowering { network: self, program, outputs: Vec::new(), parameters: BTreeMap::new(), first_trained };
@@ -81,9 +60,10 @@ impl Network {
                 "a flattening is no output: end the network before it, or with a dense layer",
             ));
         }
-        match training {
-            None => lowering.program.outputs = lowering.network_outputs(),
-            Some(training) => lowering.train(training)?,
+        match purpose {
+            Purpose::Inference => lowering.program.outputs = lowering.network_outputs(),
+            Purpose::Training(training) => lowering.train(training)?,
+            Purpose::Gradient(layer) => lowering.gradient(layer)?,
         }
         Ok(lowering.program)
     }
@@ -99,7 +79,7 @@ impl Network {
     }
 }
 
-fn in_layer(network: &Network, index: usize, error: Error) -> Error {
+pub(super) fn in_layer(network: &Network, index: usize, error: Error) -> Error {
     match error {
         Error::Shape { what, reason } => {
             Error::shape(format!("{}, layer {}", network.name, network.layers[index].name), format!("{what}: {reason}"))
@@ -132,7 +112,7 @@ impl Lowering<'_> {
         }
     }
 
-    fn input_of(&self, layer: &Layer) -> ValueId {
+    pub fn input_of(&self, layer: &Layer) -> ValueId {
         layer.input.map_or(self.program.inputs[0], |index| self.outputs[index])
     }
 
@@ -199,162 +179,4 @@ impl Lowering<'_> {
             && matches!((readers.next(), readers.next()), (Some(reader), None) if reader.kind == Kind::Relu)
             && !self.network.outputs.contains(&index)
     }
-
-    /// Adds loss, backward pass and optimiser.
-    fn train(&mut self, training: &Training) -> Result<()> {
-        let mut last = self.network.layers.len() - 1;
-        if self.network.layers[last].kind == Kind::Softmax {
-            // The loss takes logits; the probabilities that the forward pass ends with are not needed.
-            self.program.steps.pop();
-            self.program.values.pop();
-            let Some(before) = self.network.layers[last].input else {
-                return Err(Error::shape(&self.network.name, "there is no layer before the softmax to train"));
-            };
-            last = before;
-        }
-        let logits = self.outputs[last];
-        let &[batch, classes] = self.program.values[logits].shape.as_slice() else {
-            return Err(Error::shape(&self.network.name, "training takes a network that ends with classes".to_owned()));
-        };
-        let weights = match training.class_weights.as_slice() {
-            [] => vec![1.0; classes],
-            some if some.len() == classes && some.iter().all(|w| w.is_finite() && *w >= 0.0) => some.to_vec(),
-            some => {
-                let reason = format!("{} class weights {some:?} for {classes} classes", some.len());
-                return Err(Error::shape(&self.network.name, reason));
-            }
-        };
-        let target = self.program.add_value("target", vec![batch], Storage::Activation);
-        self.program.inputs.push(target);
-        let weight = self.program.add_value("class weights", vec![classes], Storage::Constant(weights));
-        let names = ["loss".to_owned(), gradient_name("logits")];
-        let loss = self.program.add_step("loss", Op::CrossEntropy(training.loss), &[logits, target, weight], &names)?;
-        self.program.outputs = vec![loss[0], logits];
-        if !self.trains_up_to(last) {
-            return Err(Error::shape(&self.network.name, "none of the layers to be trained has parameters"));
-        }
-        let gradients = self.backward(last, loss[1])?;
-        for (parameter, gradient) in gradients {
-            self.optimize(training.optimizer, parameter, gradient)?;
-        }
-        Ok(())
-    }
-
-    /// Adds the backward steps, from this layer with the gradient of its output to the first trained one: pairs of
-    /// parameters and gradients.
-    fn backward(&mut self, last: usize, gradient: ValueId) -> Result<Vec<(ValueId, ValueId)>> {
-        let mut pairs = Vec::new();
-        let (mut index, mut dy) = (last, gradient);
-        loop {
-            if self.network.layers.iter().filter(|layer| layer.input == Some(index)).count() > 1 {
-                let reason =
-                    format!("layer {} is read by several; training takes a chain", self.network.layers[index].name);
-                return Err(Error::shape(&self.network.name, reason));
-            }
-            let before = self.network.layers[index].input.filter(|&i| i >= self.first_trained);
-            let further = before.is_some_and(|i| self.trains_up_to(i));
-            let dx = self
-                .backward_layer(index, dy, further, &mut pairs)
-                .map_err(|error| in_layer(self.network, index, error))?;
-            match (before, dx) {
-                (Some(next), Some(dx)) if further => (index, dy) = (next, dx),
-                _ => return Ok(pairs),
-            }
-        }
-    }
-
-    /// Whether this layer or a trained one before it has parameters.
-    fn trains_up_to(&self, index: usize) -> bool {
-        let mut next = Some(index);
-        while let Some(index) = next.filter(|&i| i >= self.first_trained) {
-            if !self.network.layers[index].parameters.is_empty() {
-                return true;
-            }
-            next = self.network.layers[index].input;
-        }
-        false
-    }
-
-    /// Adds one layer's backward steps: the gradient of its input, if it is needed.
-    fn backward_layer(
-        &mut self,
-        index: usize,
-        dy: ValueId,
-        further: bool,
-        pairs: &mut Vec<(ValueId, ValueId)>,
-    ) -> Result<Option<ValueId>> {
-        let layer = self.network.layers[index].clone();
-        let (x, y) = (self.input_of(&layer), self.outputs[index]);
-        let shape = self.program.values[x].shape.clone();
-        let size = |shape: &[usize]| [shape[2], shape[3]];
-        let input_gradient = match layer.kind {
-            Kind::Flatten => return Ok(Some(dy)),
-            Kind::Conv2d(_, conv) => {
-                self.weight_gradients(&layer, Op::Conv2dBackwardWeight(conv), x, dy, pairs)?;
-                (Op::Conv2dBackwardInput(conv, size(&shape)), vec![dy, self.parameter(&layer, "weight")])
-            }
-            Kind::Dense(_) => {
-                let dense = Dense::default();
-                self.weight_gradients(&layer, Op::DenseBackwardWeight(dense), x, dy, pairs)?;
-                (Op::DenseBackwardInput(dense, shape[1..].to_vec()), vec![dy, self.parameter(&layer, "weight")])
-            }
-            Kind::Prelu => {
-                let slope = self.parameter(&layer, "weight");
-                let names =
-                    [gradient_name(&format!("{} input", layer.name)), gradient_name(&layer.parameters) + ".weight"];
-                let outputs = self.program.add_step(&layer.name, Op::PreluBackward, &[x, slope, dy], &names)?;
-                pairs.push((slope, outputs[1]));
-                return Ok(Some(outputs[0]));
-            }
-            Kind::Relu => (Op::ReluBackward, vec![y, dy]),
-            Kind::MaxPool2d(pool) => (Op::MaxPool2dBackward(pool), vec![x, dy]),
-            Kind::AdaptiveAvgPool2d(pool) => (Op::AdaptiveAvgPool2dBackward(pool, size(&shape)), vec![dy]),
-            Kind::Dropout(probability) => (Op::Dropout(Dropout { probability, layer: index as u32 }), vec![dy]),
-            Kind::Softmax => (Op::SoftmaxBackward, vec![y, dy]),
-        };
-        if !further {
-            return Ok(None);
-        }
-        let (op, inputs) = input_gradient;
-        let names = [gradient_name(&format!("{} input", layer.name))];
-        Ok(Some(self.program.add_step(&layer.name, op, &inputs, &names)?[0]))
-    }
-
-    fn parameter(&self, layer: &Layer, suffix: &str) -> ValueId {
-        self.parameters[&format!("{}.{suffix}", layer.parameters)]
-    }
-
-    fn weight_gradients(
-        &mut self,
-        layer: &Layer,
-        op: Op,
-        x: ValueId,
-        dy: ValueId,
-        pairs: &mut Vec<(ValueId, ValueId)>,
-    ) -> Result<()> {
-        let names = ["weight", "bias"].map(|suffix| gradient_name(&format!("{}.{suffix}", layer.parameters)));
-        let gradients = self.program.add_step(&layer.name, op, &[x, dy], &names)?;
-        for (suffix, gradient) in ["weight", "bias"].into_iter().zip(gradients) {
-            pairs.push((self.parameter(layer, suffix), gradient));
-        }
-        Ok(())
-    }
-
-    fn optimize(&mut self, optimizer: Optimizer, parameter: ValueId, gradient: ValueId) -> Result<()> {
-        let value = self.program.values[parameter].clone();
-        let mut memory = |what: &str| {
-            self.program.add_value(format!("{what} of {}", value.name), value.shape.clone(), Storage::State)
-        };
-        let (op, inputs) = match optimizer {
-            Optimizer::Sgd(sgd) => (Op::Sgd(sgd), vec![parameter, gradient, memory("velocity")]),
-            Optimizer::Adam(adam) => (Op::Adam(adam), vec![parameter, gradient, memory("m"), memory("v")]),
-        };
-        self.program.add_step(&value.name, op, &inputs, &[])?;
-        Ok(())
-    }
-}
-
-/// What the gradient with respect to a value is called.
-pub(crate) fn gradient_name(value: &str) -> String {
-    format!("gradient of {value}")
 }

@@ -1,16 +1,21 @@
 //! Networks as data: a list of layers, with shapes and the names of their parameters.
 
+mod backward;
+mod gradient;
+pub mod light;
 mod lower;
 pub mod mtcnn;
+mod training;
 pub mod vgg16;
 
 use crate::error::{Error, Result};
 use crate::ops::{AdaptiveAvgPool2d, Conv2d, MaxPool2d, Shape};
 use crate::random::Random;
-use crate::tensor::{Parameters, Tensor};
+use crate::tensor::{Parameters, Tensor, check_tensors};
 
-pub(crate) use lower::gradient_name;
-pub use lower::{Optimizer, Trainable, Training};
+pub(crate) use backward::{average_name, gradient_name};
+pub(crate) use lower::Purpose;
+pub use training::{Group, Optimizer, Trainable, Training};
 
 /// What a layer does.
 #[derive(Clone, Debug, PartialEq)]
@@ -188,7 +193,7 @@ impl Network {
     /// # Errors
     /// [`Error::Shape`] if a layer does not accept what it is given.
     pub fn output_shapes(&self) -> Result<Vec<Shape>> {
-        let program = self.lower(1, None, false)?;
+        let program = self.lower(1, Purpose::Inference, false)?;
         Ok(program.shapes(&program.outputs).into_iter().map(|shape| shape[1..].to_vec()).collect())
     }
 
@@ -197,7 +202,7 @@ impl Network {
     /// # Errors
     /// [`Error::Shape`] if a layer does not accept what it is given.
     pub fn parameter_shapes(&self) -> Result<Vec<(String, Shape)>> {
-        let program = self.lower(1, None, false)?;
+        let program = self.lower(1, Purpose::Inference, false)?;
         let parameters = program.values.into_iter().filter_map(|value| match value.storage {
             crate::program::Storage::Parameter(name) => Some((name, value.shape)),
             _ => None,
@@ -228,6 +233,55 @@ impl Network {
                 (name, tensor)
             })
             .collect())
+    }
+
+    /// Whether these are the network's parameters, by names and shapes.
+    pub(crate) fn check_parameters(&self, parameters: &Parameters) -> Result<()> {
+        check_tensors(&self.name, "parameter", self.parameter_shapes()?, parameters)
+    }
+
+    /// The names of the parameters that are trained.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there is no such layer.
+    pub fn parameters_from(&self, trainable: &Trainable) -> Result<Vec<String>> {
+        let first = self.first_trained(trainable)?;
+        let owners: Vec<&str> = self.layers[first..].iter().map(|layer| layer.parameters.as_str()).collect();
+        let belongs = |name: &str| name.rsplit_once('.').is_some_and(|(owner, _)| owners.contains(&owner));
+        Ok(self.parameter_shapes()?.into_iter().map(|(name, _)| name).filter(|name| belongs(name)).collect())
+    }
+
+    /// A chain of layers in two parts: what is not trained, which computes the same in every epoch, and the rest. The
+    /// first has no layers if all are trained.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there is no such layer, or a layer does not read the one before it.
+    pub fn split(&self, trainable: &Trainable) -> Result<(Network, Network)> {
+        let chained = |(i, layer): (usize, &Layer)| layer.input == i.checked_sub(1);
+        if !self.layers.iter().enumerate().all(chained) || !self.outputs.is_empty() {
+            return Err(Error::shape(&self.name, "only a chain of layers can be split"));
+        }
+        let mut first = self.first_trained(trainable)?;
+        // A flattening moves nothing, and is no output.
+        while first > 0 && matches!(self.layers[first - 1].kind, Kind::Flatten | Kind::Dropout(_)) {
+            first -= 1;
+        }
+        let part = |input: Shape, layers: &[Layer]| {
+            let layer = |(i, layer): (usize, &Layer)| Layer { input: i.checked_sub(1), ..layer.clone() };
+            let layers = layers.iter().enumerate().map(layer).collect();
+            Network { name: self.name.clone(), input, layers, outputs: Vec::new(), next_input: None }
+        };
+        let frozen = part(self.input.clone(), &self.layers[..first]);
+        let between = if first == 0 { self.input.clone() } else { frozen.output_shapes()?.swap_remove(0) };
+        Ok((frozen, part(between, &self.layers[first..])))
+    }
+
+    /// The place of the first layer that is trained.
+    fn first_trained(&self, trainable: &Trainable) -> Result<usize> {
+        match trainable {
+            Trainable::All => Ok(0),
+            Trainable::From(name) => self.index(name),
+        }
     }
 
     pub(crate) fn index(&self, name: &str) -> Result<usize> {

@@ -1,6 +1,6 @@
 //! Adam (Kingma, Ba 2015) and AdamW (Loshchilov, Hutter 2019), as in PyTorch.
 
-use super::{Case, Fill, Op, Shape, same, take};
+use super::{Case, Fill, Op, Shape, check_factor, same, take};
 use crate::error::{Error, Result};
 use crate::random::Random;
 
@@ -15,11 +15,13 @@ pub struct Adam {
     pub weight_decay: f32,
     /// Whether the decay acts on the parameter itself (AdamW) instead of on its gradient (Adam).
     pub decoupled: bool,
+    /// What the learning rate of every step is multiplied with: 0 or more.
+    pub learning_rate_factor: f32,
 }
 
 impl Default for Adam {
     fn default() -> Self {
-        Adam { betas: [0.9, 0.999], epsilon: 1e-8, weight_decay: 0.0, decoupled: false }
+        Adam { betas: [0.9, 0.999], epsilon: 1e-8, weight_decay: 0.0, decoupled: false, learning_rate_factor: 1.0 }
     }
 }
 
@@ -35,6 +37,7 @@ impl Adam {
             let reason = format!("betas {:?} are not in 0 to 1 (exclusive), or a rate is negative", self.betas);
             return Err(Error::shape("adam", reason));
         }
+        check_factor("adam", self.learning_rate_factor)?;
         Ok(vec![parameter.to_vec(), m.to_vec(), v.to_vec()])
     }
 
@@ -47,10 +50,14 @@ impl Adam {
 /// Shapes that every kernel must get right.
 pub fn cases() -> Vec<Case> {
     let decayed = Adam { weight_decay: 0.05, ..Adam::default() };
-    [(vec![1], Adam::default()), (vec![1000], decayed), (vec![64, 3, 3, 3], Adam { decoupled: true, ..decayed })]
-        .into_iter()
-        .map(|(shape, adam)| case(shape, adam))
-        .collect()
+    [
+        (vec![1], Adam::default()),
+        (vec![1000], decayed),
+        (vec![64, 3, 3, 3], Adam { decoupled: true, learning_rate_factor: 0.1, ..decayed }),
+    ]
+    .into_iter()
+    .map(|(shape, adam)| case(shape, adam))
+    .collect()
 }
 
 /// A case with a random shape and parameters.
@@ -61,6 +68,7 @@ pub fn random_case(random: &mut Random) -> Case {
         epsilon: 1e-6,
         weight_decay: random.uniform() * 0.1,
         decoupled: random.below(2) == 0,
+        learning_rate_factor: random.uniform() * 2.0,
     };
     case(shape, adam)
 }

@@ -1,13 +1,14 @@
 //! Stochastic gradient descent with momentum, Nesterov's variant and weight decay, as in PyTorch.
 //!
-//! `d = gradient + decay·parameter; velocity = momentum·velocity + d; parameter −= rate·(nesterov ? d + momentum·velocity : velocity)`
+//! `d = gradient + decay·parameter; velocity = momentum·velocity + d;
+//! parameter −= factor·rate·(nesterov ? d + momentum·velocity : velocity)`
 
-use super::{Case, Fill, Op, Shape, same, take};
+use super::{Case, Fill, Op, Shape, check_factor, same, take};
 use crate::error::{Error, Result};
 use crate::random::Random;
 
 /// The parameters of the optimiser; the learning rate comes with every step.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sgd {
     /// How much of the last velocity is kept: 0 to 1.
     pub momentum: f32,
@@ -15,6 +16,15 @@ pub struct Sgd {
     pub nesterov: bool,
     /// How much of the parameter is added to its gradient.
     pub weight_decay: f32,
+    /// What the learning rate of every step is multiplied with: 0 or more.
+    pub learning_rate_factor: f32,
+}
+
+impl Default for Sgd {
+    /// Plain gradient descent, at the learning rate of the step.
+    fn default() -> Self {
+        Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0, learning_rate_factor: 1.0 }
+    }
 }
 
 impl Sgd {
@@ -27,6 +37,7 @@ impl Sgd {
                 format!("momentum {} is not in 0 to 1, or decay {} is negative", self.momentum, self.weight_decay);
             return Err(Error::shape("sgd", reason));
         }
+        check_factor("sgd", self.learning_rate_factor)?;
         Ok(vec![parameter.to_vec(), velocity.to_vec()])
     }
 }
@@ -37,7 +48,7 @@ pub fn cases() -> Vec<Case> {
     [
         (vec![1], Sgd::default()),
         (vec![1000], momentum),
-        (vec![64, 3, 3, 3], Sgd { nesterov: true, weight_decay: 0.01, ..momentum }),
+        (vec![64, 3, 3, 3], Sgd { nesterov: true, weight_decay: 0.01, learning_rate_factor: 0.1, ..momentum }),
     ]
     .into_iter()
     .map(|(shape, sgd)| case(shape, sgd))
@@ -47,7 +58,12 @@ pub fn cases() -> Vec<Case> {
 /// A case with a random shape and parameters.
 pub fn random_case(random: &mut Random) -> Case {
     let shape = (0..1 + random.below(3)).map(|_| 1 + random.below(20)).collect();
-    let sgd = Sgd { momentum: random.uniform(), nesterov: random.below(2) == 0, weight_decay: random.uniform() * 0.1 };
+    let sgd = Sgd {
+        momentum: random.uniform(),
+        nesterov: random.below(2) == 0,
+        weight_decay: random.uniform() * 0.1,
+        learning_rate_factor: random.uniform() * 2.0,
+    };
     case(shape, sgd)
 }
 

@@ -8,7 +8,7 @@ use crate::ops::Crop;
 /// The largest square in the middle of a picture of this size: for pictures that are already faces.
 pub fn centre_crop(width: u32, height: u32) -> Crop {
     let side = width.min(height);
-    Crop { x: (width - side) / 2, y: (height - side) / 2, width: side, height: side }
+    Crop { x: (width - side) / 2, y: (height - side) / 2, width: side, height: side, mirror: false }
 }
 
 /// A part of a picture, scaled to this width and height: between its pixels where it becomes larger, by their mean
@@ -42,8 +42,8 @@ mod tests {
 
     #[test]
     fn the_middle_of_a_picture_is_a_square_within_it() {
-        assert_eq!(centre_crop(8, 6), Crop { x: 1, y: 0, width: 6, height: 6 });
-        assert_eq!(centre_crop(1, 5), Crop { x: 0, y: 2, width: 1, height: 1 });
+        assert_eq!(centre_crop(8, 6), Crop { x: 1, y: 0, width: 6, height: 6, mirror: false });
+        assert_eq!(centre_crop(1, 5), Crop { x: 0, y: 2, width: 1, height: 1, mirror: false });
     }
 
     #[test]
@@ -55,13 +55,15 @@ mod tests {
 
     #[test]
     fn what_lies_beside_the_part_is_not_looked_at() {
-        let part = Crop { x: 2, y: 1, width: 1, height: 1 };
+        let part = Crop { x: 2, y: 1, width: 1, height: 1, mirror: false };
         assert_eq!(resize(&picture(), &part, 3, 2), RgbImage::from_pixel(3, 2, Rgb([20, 10, 200])));
     }
 
     #[test]
     fn any_part_and_size_end() {
-        for part in [Crop::whole(100, 100), Crop { x: 90, y: 90, width: 5, height: 5 }, Crop::whole(0, 0)] {
+        for part in
+            [Crop::whole(100, 100), Crop { x: 90, y: 90, width: 5, height: 5, mirror: false }, Crop::whole(0, 0)]
+        {
             for size in [(0, 0), (1, 1), (7, 300)] {
                 assert_eq!(resize(&picture(), &part, size.0, size.1).dimensions(), size);
             }

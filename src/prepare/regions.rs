@@ -11,7 +11,7 @@ use crate::ops::Crop;
 /// let landmarks = [[20.0, 30.0], [60.0, 30.0], [40.0, 50.0], [25.0, 70.0], [55.0, 70.0]];
 /// let [eyes, nose, mouth] = vultus::prepare::regions(&landmarks, 80, 100);
 /// assert_eq!((eyes.0, eyes.1.x, eyes.1.width), ("eyes", 2, 76));
-/// assert!(nose.1.y > 30 && nose.1.y + nose.1.height < 70 && mouth.1.y < 70);
+/// assert!(nose.1.y > 20 && nose.1.y + nose.1.height < 70 && mouth.1.y < 70);
 /// ```
 pub fn regions(landmarks: &[[f32; 2]; 5], width: u32, height: u32) -> [(&'static str, Crop); 3] {
     let [left_eye, right_eye, nose, left_corner, right_corner] = *landmarks;
@@ -24,7 +24,7 @@ pub fn regions(landmarks: &[[f32; 2]; 5], width: u32, height: u32) -> [(&'static
         let high = |i: usize| axis(i).fold(f32::NEG_INFINITY, f32::max);
         let x = inside(low(0) - sides * unit, high(0) + sides * unit, width);
         let y = inside(low(1) - above * unit, high(1) + below * unit, height);
-        Crop { x: x.0, y: y.0, width: x.1, height: y.1 }
+        Crop { x: x.0, y: y.0, width: x.1, height: y.1, mirror: false }
     };
     [
         ("eyes", around(&[left_eye, right_eye], 0.45, 0.45, 0.3)),

@@ -17,7 +17,9 @@ pub(crate) type ValueId = usize;
 pub(crate) enum Storage {
     /// In the plan's working memory, shared with values whose lives do not overlap.
     Activation,
-    /// In the plan, for as long as it lives: gradients and the optimiser's memory, zero at first; stored by rows.
+    /// In the plan, apart from the working memory: gradients of parameters; stored by rows.
+    Gradient,
+    /// In the plan, from one step of training to the next: the optimiser's memory, zero at first; stored by rows.
     State,
     /// In the plan, written once.
     Constant(Vec<f32>),
@@ -79,6 +81,11 @@ impl Program {
         values.iter().map(|&v| self.values[v].shape.as_slice()).collect()
     }
 
+    /// What a step of training leaves for the next.
+    pub fn states(&self) -> impl Iterator<Item = (ValueId, &Value)> {
+        self.values.iter().enumerate().filter(|(_, value)| value.storage == Storage::State)
+    }
+
     /// The max-pool of 2×2 behind this step, if nothing else reads what the step makes.
     pub fn pool_after(&self, index: usize) -> Option<&Step> {
         let (step, next) = (&self.steps[index], self.steps.get(index + 1)?);
@@ -106,7 +113,7 @@ impl Program {
                 .zip(names)
                 .enumerate()
                 .map(|(i, (shape, name))| {
-                    let storage = if rows.contains(&i) { Storage::State } else { Storage::Activation };
+                    let storage = if rows.contains(&i) { Storage::Gradient } else { Storage::Activation };
                     self.add_value(name, shape, storage)
                 })
                 .collect()
@@ -125,8 +132,8 @@ impl Program {
 
     /// A program of one operation, whose inputs and outputs are all to be written and read.
     pub fn single(op: Op, shapes: &[&[usize]]) -> Result<Self> {
-        let state = |i| if op.parameter_inputs().contains(&i) { Storage::State } else { Storage::Activation };
-        let (mut program, values) = Self::of_one_step(&op, shapes, state)?;
+        let rows = |i| if op.parameter_inputs().contains(&i) { Storage::Gradient } else { Storage::Activation };
+        let (mut program, values) = Self::of_one_step(&op, shapes, rows)?;
         program.inputs = values;
         Ok(program)
     }

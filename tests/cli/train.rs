@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 use vultus::data::ImageFolder;
-use vultus::face::{HeadCard, Recognizer};
+use vultus::face::{Architecture, ModelCard, Recognizer};
 use vultus::image::RgbImage;
 use vultus::nn::vgg16::{self, Pooling};
 use vultus::ops::{Crop, Normalization};
@@ -146,16 +146,19 @@ fn a_head_is_trained_saved_and_used() {
     assert_eq!(text(&output.stderr).trim_end(), format!("device: {}", Device::Cpu));
 
     let head = safetensors::read(&place.head()).unwrap();
-    let wanted = HeadCard {
-        classes: ["across", "disc", "up"].map(str::to_owned).into(),
-        input: 32,
-        pooling: Pooling::Flatten,
-        hidden: vec![8],
-        preprocessing: Normalization { gray: true, ..Normalization::CAFFE },
-        base_sha256: base().sha256,
+    let architecture = Architecture::Vgg16 { pooling: Pooling::Flatten, hidden: vec![8], base_sha256: base().sha256 };
+    let wanted = ModelCard {
         margin: 0.9,
+        ..ModelCard::new(
+            architecture,
+            ["across", "disc", "up"].map(str::to_owned).into(),
+            32,
+            Normalization { gray: true, ..Normalization::CAFFE },
+        )
     };
-    assert_eq!(HeadCard::from_file(&head).unwrap(), wanted);
+    let found = ModelCard::from_file(&head).unwrap();
+    assert!(found.notes.contains_key("trained_on"), "{found:?}");
+    assert_eq!(found, ModelCard { notes: found.notes.clone(), ..wanted.clone() });
 
     let mut predict = vultus();
     predict.args(["predict", "--device", "cpu", "--json", utf8(&photo("astronaut.png")), "--head"]).arg(place.head());
@@ -223,9 +226,10 @@ fn a_trained_head_knows_its_own_pictures() {
         assert!(all == 36 && right > 32, "{output}");
         let classes: Vec<&str> = output.lines().rev().take(3).filter_map(|l| l.split_whitespace().next()).collect();
         assert_eq!(classes, ["down", "disc", "across"], "{output}");
-        let card = HeadCard::from_file(&safetensors::read(&place.head()).unwrap()).unwrap();
-        assert_eq!(card.hidden.is_empty(), more[1] == "0");
-        assert_eq!(card.pooling == Pooling::Average, more[1] == "0");
+        let card = ModelCard::from_file(&safetensors::read(&place.head()).unwrap()).unwrap();
+        let Architecture::Vgg16 { pooling, hidden, .. } = card.architecture else { panic!("{card:?}") };
+        assert_eq!(hidden.is_empty(), more[1] == "0");
+        assert_eq!(pooling == Pooling::Average, more[1] == "0");
     }
 }
 
@@ -253,14 +257,11 @@ fn a_head_from_the_gpu_answers_the_same_on_both() {
 
 /// A head without training whose scores for the base's features are far from 0 and 1.
 fn untrained() -> WeightFile {
-    let card = HeadCard {
-        classes: ["a", "b"].map(str::to_owned).into(),
-        input: 32,
-        pooling: Pooling::Average,
-        hidden: Vec::new(),
-        preprocessing: Normalization::CAFFE,
-        base_sha256: base().sha256,
+    let architecture =
+        Architecture::Vgg16 { pooling: Pooling::Average, hidden: Vec::new(), base_sha256: base().sha256 };
+    let card = ModelCard {
         margin: 1.0,
+        ..ModelCard::new(architecture, ["a", "b"].map(str::to_owned).into(), 32, Normalization::CAFFE)
     };
     let head = vgg16::head([512, 1, 1], Pooling::Average, &[], 0.0, 2);
     let mut parameters = head.initialize(3).unwrap();
@@ -356,7 +357,7 @@ fn a_broken_picture_is_named_and_the_others_are_used() {
     assert!(text(&output.stdout).contains("saved epoch"));
     let head = safetensors::read(&place.head()).unwrap();
     assert_eq!(head.metadata["trained_on"], "7 pictures");
-    HeadCard::from_file(&head).unwrap();
+    ModelCard::from_file(&head).unwrap();
 }
 
 #[test]
@@ -385,5 +386,5 @@ fn a_reader_that_goes_away_does_not_cost_the_head() {
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    HeadCard::from_file(&safetensors::read(&place.head()).unwrap()).unwrap();
+    ModelCard::from_file(&safetensors::read(&place.head()).unwrap()).unwrap();
 }

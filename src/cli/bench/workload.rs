@@ -4,7 +4,7 @@ use std::path::Path;
 
 use vultus::nn::vgg16::{self, Pooling};
 use vultus::nn::{Network, Optimizer, Trainable, Training, mtcnn};
-use vultus::ops::{CrossEntropy, Sgd};
+use vultus::ops::Sgd;
 use vultus::weights::{DefaultFile, safetensors};
 use vultus::{Device, Error, Options, Parameters, Plan, Random, Tensor};
 
@@ -56,10 +56,9 @@ pub fn vgg(device: &Device, global: &Global, arguments: &Arguments) -> Result<Ve
         Some(train) => {
             let first = if train == Train::Block5 { "block5_conv1" } else { network.layers()[0].name.as_str() };
             let training = Training {
-                loss: CrossEntropy { label_smoothing: 0.0 },
-                class_weights: Vec::new(),
                 optimizer: Optimizer::Sgd(Sgd { momentum: 0.9, ..Sgd::default() }),
                 trainable: Trainable::From(first.to_owned()),
+                ..Training::default()
             };
             let layers = network.layers().iter().skip_while(|layer| layer.name != first);
             let trained = layers.filter(|layer| !layer.parameters.is_empty());

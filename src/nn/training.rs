@@ -1,0 +1,134 @@
+//! How a network is trained, as data.
+
+use super::Network;
+use crate::error::{Error, Result};
+use crate::ops::{Adam, CrossEntropy, Sgd};
+
+/// How parameters follow their gradients.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Optimizer {
+    /// Stochastic gradient descent.
+    Sgd(Sgd),
+    /// Adam or AdamW.
+    Adam(Adam),
+}
+
+impl Optimizer {
+    /// The same with these in the place of its own.
+    fn with(self, learning_rate_factor: f32, weight_decay: f32) -> Self {
+        match self {
+            Optimizer::Sgd(sgd) => Optimizer::Sgd(Sgd { learning_rate_factor, weight_decay, ..sgd }),
+            Optimizer::Adam(adam) => Optimizer::Adam(Adam { learning_rate_factor, weight_decay, ..adam }),
+        }
+    }
+
+    fn learning_rate_factor(&self) -> f32 {
+        match self {
+            Optimizer::Sgd(sgd) => sgd.learning_rate_factor,
+            Optimizer::Adam(adam) => adam.learning_rate_factor,
+        }
+    }
+
+    fn weight_decay(&self) -> f32 {
+        match self {
+            Optimizer::Sgd(sgd) => sgd.weight_decay,
+            Optimizer::Adam(adam) => adam.weight_decay,
+        }
+    }
+}
+
+/// Which layers are trained. What comes before the first of them costs no more than inference.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Trainable {
+    /// All of them.
+    #[default]
+    All,
+    /// The layer of this name and all after it.
+    From(String),
+}
+
+/// Layers with a learning rate or a weight decay of their own: from one layer up to the next group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// The name of the group's first layer.
+    pub from: String,
+    /// What the learning rate of every step is multiplied with, in the place of the optimiser's own factor: 0 or more.
+    pub learning_rate_factor: f32,
+    /// The weight decay in the place of the optimiser's.
+    pub weight_decay: Option<f32>,
+}
+
+/// How a network is trained.
+///
+/// ```
+/// use vultus::nn::{Group, Optimizer, Trainable, Training};
+/// use vultus::ops::Adam;
+///
+/// // VGG16 from its fourth block on; the base ten times more slowly than the head, and no decay of biases.
+/// let training = Training {
+///     optimizer: Optimizer::Adam(Adam { weight_decay: 0.01, decoupled: true, ..Adam::default() }),
+///     trainable: Trainable::From("block4_conv1".into()),
+///     groups: vec![
+///         Group { from: "block1_conv1".into(), learning_rate_factor: 0.1, weight_decay: None },
+///         Group { from: "fc6".into(), learning_rate_factor: 1.0, weight_decay: None },
+///     ],
+///     decay_biases: false,
+///     ..Training::default()
+/// };
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Training {
+    /// The loss on the network's logits.
+    pub loss: CrossEntropy,
+    /// How much each class counts; empty for 1 each.
+    pub class_weights: Vec<f32>,
+    /// The optimiser.
+    pub optimizer: Optimizer,
+    /// Which layers are trained.
+    pub trainable: Trainable,
+    /// Layers that the optimiser treats in another way, in any order. Those before the first group have none.
+    pub groups: Vec<Group>,
+    /// Whether weight decay acts on biases and on the slopes of PReLUs too, as it does in PyTorch unless told otherwise.
+    /// Many recipes leave them out (He et al. 2019, "Bag of Tricks").
+    pub decay_biases: bool,
+    /// The decay of a moving average of each trained parameter (0.999, say), as [`Ema`](crate::ops::Ema) defines it;
+    /// [`Plan::averages`](crate::Plan::averages) gives them. They take as much memory as the parameters.
+    pub ema: Option<f32>,
+}
+
+impl Default for Training {
+    /// Cross-entropy and plain gradient descent on every parameter; the decay of biases is on, as in PyTorch.
+    fn default() -> Self {
+        Training {
+            loss: CrossEntropy::default(),
+            class_weights: Vec::new(),
+            optimizer: Optimizer::Sgd(Sgd::default()),
+            trainable: Trainable::All,
+            groups: Vec::new(),
+            decay_biases: true,
+            ema: None,
+        }
+    }
+}
+
+impl Training {
+    /// Whether every group begins with a layer of its own.
+    pub(super) fn check_groups(&self, network: &Network) -> Result<()> {
+        for (number, group) in self.groups.iter().enumerate() {
+            network.index(&group.from)?;
+            if self.groups[..number].iter().any(|other| other.from == group.from) {
+                return Err(Error::shape(network.name(), format!("two groups begin with layer {:?}", group.from)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The optimiser of a layer's weights, or of its biases or slopes. The groups have been checked.
+    pub(super) fn optimizer_of(&self, network: &Network, layer: usize, is_weight: bool) -> Optimizer {
+        let starts = self.groups.iter().filter_map(|group| Some((network.index(&group.from).ok()?, group)));
+        let group = starts.filter(|(start, _)| *start <= layer).max_by_key(|(start, _)| *start).map(|(_, group)| group);
+        let factor = group.map_or(self.optimizer.learning_rate_factor(), |group| group.learning_rate_factor);
+        let decay = group.and_then(|group| group.weight_decay).unwrap_or(self.optimizer.weight_decay());
+        self.optimizer.with(factor, if is_weight || self.decay_biases { decay } else { 0.0 })
+    }
+}

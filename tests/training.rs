@@ -1,0 +1,242 @@
+//! What training can be told besides its loss and optimiser, checked against the formulas in f64.
+
+mod compare;
+
+use compare::{Comparison, checked, devices};
+use vultus::nn::{Group, Network, Optimizer, Trainable, Training};
+use vultus::ops::{Adam, Conv2d, MaxPool2d, RunState, Sgd};
+use vultus::{Device, Error, Model, Options, Parameters, Plan, Result, Tensor};
+
+fn network() -> Network {
+    Network::new("net", [3, 8, 8])
+        .conv2d("conv1", "conv1", 4, Conv2d::square(3, 1, 1))
+        .relu()
+        .max_pool2d("pool1", MaxPool2d::new(2, 2))
+        .conv2d("conv2", "conv2", 5, Conv2d::square(3, 1, 1))
+        .prelu("prelu2", "prelu2")
+        .flatten()
+        .dense("fc1", "fc1", 6)
+        .relu()
+        .dense("fc2", "fc2", 3)
+        .softmax()
+}
+
+/// Parameters none of which is 0, so that decay shows everywhere.
+fn parameters() -> Parameters {
+    let mut parameters = network().initialize(2).unwrap();
+    for tensor in parameters.values_mut() {
+        tensor.data_mut().iter_mut().enumerate().for_each(|(i, value)| *value += 0.1 * (i as f32 + 1.0).cos());
+    }
+    parameters
+}
+
+fn model(device: &Device) -> Model {
+    device.load(&network(), &parameters()).unwrap()
+}
+
+fn input(batch: usize) -> Tensor {
+    Tensor::from_fn([batch, 3, 8, 8], |i| (i as f32 * 1.7).sin())
+}
+
+/// The text of a refusal, which must be one of shape.
+#[track_caller]
+fn refusal<T>(result: Result<T>) -> String {
+    match result {
+        Err(error @ Error::Shape { .. }) => error.to_string(),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("was not refused"),
+    }
+}
+
+/// What f32 keeps of a parameter after a few operations.
+const ROUNDING: f32 = 1e-6;
+
+fn group(from: &str, learning_rate_factor: f32, weight_decay: Option<f32>) -> Group {
+    Group { from: from.to_owned(), learning_rate_factor, weight_decay }
+}
+
+/// Factor and decay of a parameter under the groups of the next test.
+fn factor_and_decay(name: &str) -> (f64, f64) {
+    match name.split_once('.').unwrap().0 {
+        "conv1" => (1.0, 0.05),
+        "conv2" | "prelu2" => (0.25, 0.0),
+        "fc1" => (3.0, 0.05),
+        "fc2" => (0.0, 0.2),
+        other => panic!("there is no layer {other}"),
+    }
+}
+
+#[test]
+fn each_group_has_its_learning_rate_and_decay() {
+    let mut comparison = Comparison::default();
+    let sgd = Optimizer::Sgd(Sgd { weight_decay: 0.05, ..Sgd::default() });
+    let adam = Optimizer::Adam(Adam { weight_decay: 0.05, decoupled: true, epsilon: 1e-3, ..Adam::default() });
+    for (optimizer, decay_biases) in [(sgd, true), (sgd, false), (adam, true), (adam, false)] {
+        let training = Training {
+            optimizer,
+            decay_biases,
+            groups: vec![group("fc2", 0.0, Some(0.2)), group("pool1", 0.25, Some(0.0)), group("fc1", 3.0, None)],
+            ..Training::default()
+        };
+        for device in devices() {
+            let model = model(&device);
+            let mut plan = model.compile_training(2, &training, &checked()).unwrap();
+            let state = RunState { learning_rate: 0.1, ..RunState::default() };
+            plan.train(&input(2), &[Some(0), Some(2)], &state).unwrap();
+            let trained = model.parameters().unwrap();
+            for (name, before) in parameters() {
+                let (factor, decay) = factor_and_decay(&name);
+                let decay = if before.shape().len() > 1 || decay_biases { decay } else { 0.0 };
+                let gradient = plan.gradient(&name).unwrap();
+                let rate = f64::from(state.learning_rate) * factor;
+                let wanted = Tensor::from_fn(before.shape(), |i| {
+                    let [p, g] = [&before, &gradient].map(|tensor| f64::from(tensor.data()[i]));
+                    (match optimizer {
+                        Optimizer::Sgd(_) => p - rate * (g + decay * p),
+                        // In the first step the bias corrections leave the gradient and its magnitude.
+                        Optimizer::Adam(_) => p - rate * (decay * p + g / (g.abs() + 1e-3)),
+                    }) as f32
+                });
+                let case = format!("{name} by {optimizer:?}, decay of biases: {decay_biases}, on {device}");
+                // A root and a quotient of what may be smaller than epsilon.
+                let tolerance = if matches!(optimizer, Optimizer::Adam(_)) { 10.0 * ROUNDING } else { ROUNDING };
+                comparison.check(&case, &trained[&name], &wanted, tolerance);
+                assert_eq!(trained[&name] == before, factor == 0.0, "{case}");
+            }
+        }
+    }
+    comparison.finish();
+}
+
+#[test]
+fn a_group_of_all_layers_is_the_optimiser_itself() {
+    let optimizer = Optimizer::Sgd(Sgd { momentum: 0.9, weight_decay: 0.05, ..Sgd::default() });
+    for device in devices() {
+        let run = |groups: Vec<Group>, optimizer: Optimizer, rate: f32| {
+            let training = Training { optimizer, groups, ..Training::default() };
+            let model = model(&device);
+            let mut plan = model.compile_training(2, &training, &Options::default()).unwrap();
+            for step in 1..=3 {
+                let state = RunState { step, learning_rate: rate, ..RunState::default() };
+                plan.train(&input(2), &[Some(0), Some(2)], &state).unwrap();
+            }
+            model.parameters().unwrap()
+        };
+        let wanted = run(Vec::new(), optimizer, 0.1);
+        assert_eq!(run(vec![group("conv1", 1.0, None)], optimizer, 0.1), wanted, "{device}");
+        // A power of 2 changes no digit of a product.
+        assert_eq!(run(vec![group("conv1", 0.5, Some(0.05))], optimizer, 0.2), wanted, "{device}");
+        let slower = Sgd { momentum: 0.9, weight_decay: 0.05, learning_rate_factor: 0.5, ..Sgd::default() };
+        assert_eq!(run(Vec::new(), Optimizer::Sgd(slower), 0.2), wanted, "{device}");
+        // The layers before a group keep the rate of the step.
+        assert_ne!(run(vec![group("fc1", 0.5, None)], optimizer, 0.2), wanted, "{device}");
+    }
+}
+
+#[test]
+fn groups_that_mean_nothing_are_refused() {
+    for device in devices() {
+        let compile = |groups: Vec<Group>| {
+            let training = Training { groups, trainable: Trainable::From("conv2".to_owned()), ..Training::default() };
+            model(&device).compile_training(2, &training, &Options::default()).map(drop)
+        };
+        compile(vec![group("conv1", 0.5, None)]).unwrap();
+        assert!(refusal(compile(vec![group("none", 0.5, None)])).contains("there is no layer \"none\""));
+        let twice = vec![group("fc1", 0.5, None), group("fc1", 0.5, None)];
+        assert!(refusal(compile(twice)).contains("two groups begin with layer \"fc1\""));
+        for factor in [-1.0, f32::NAN, f32::INFINITY] {
+            assert!(refusal(compile(vec![group("conv1", factor, None)])).contains("on the learning rate"));
+        }
+        for decay in [-1.0, f32::NAN] {
+            assert!(refusal(compile(vec![group("fc1", 1.0, Some(decay))])).contains("is negative"));
+        }
+    }
+}
+
+/// A step of training with moving averages.
+fn step(plan: &mut Plan, step: u32) -> Result<f32> {
+    let state = RunState { step, learning_rate: 0.1, ..RunState::default() };
+    plan.train(&input(2), &[Some(step as usize % 3), Some(2)], &state)
+}
+
+fn averaging(decay: f32, trainable: Trainable) -> Training {
+    let optimizer = Optimizer::Sgd(Sgd { momentum: 0.9, ..Sgd::default() });
+    Training { optimizer, trainable, ema: Some(decay), ..Training::default() }
+}
+
+#[test]
+fn averages_follow_the_parameters() {
+    let mut comparison = Comparison::default();
+    for device in devices() {
+        // Reached in step 3 (2/11 is more than 0.15), and never in these steps.
+        for decay in [0.0, 0.15, 0.999] {
+            let model = model(&device);
+            let mut plan = model.compile_training(2, &averaging(decay, Trainable::All), &checked()).unwrap();
+            let mut wanted = vec![0.0f64; parameters().values().map(Tensor::len).sum()];
+            for t in 1..=12 {
+                step(&mut plan, t).unwrap();
+                let kept = f64::from(decay).min(f64::from(t - 1) / f64::from(t + 8));
+                let now = model.parameters().unwrap();
+                let values = now.values().flat_map(Tensor::data);
+                wanted.iter_mut().zip(values).for_each(|(w, &p)| *w = kept * *w + (1.0 - kept) * f64::from(p));
+                let mut rest = wanted.iter();
+                let averages = plan.averages().unwrap();
+                assert!(averages.keys().eq(now.keys()));
+                for (name, found) in averages {
+                    let wanted = Tensor::from_fn(found.shape(), |_| *rest.next().unwrap() as f32);
+                    comparison.check(format!("{name} after {t} on {device}"), &found, &wanted, ROUNDING);
+                }
+            }
+            let last = model.parameters().unwrap();
+            assert_eq!(plan.averages().unwrap() == last, decay == 0.0, "{device}");
+        }
+    }
+    comparison.finish();
+}
+
+#[test]
+fn averages_change_nothing_else_and_are_part_of_a_checkpoint() {
+    for device in devices() {
+        let model = model(&device);
+        let run =
+            |training: &Training, from: Option<&(Parameters, Parameters)>, steps: std::ops::RangeInclusive<u32>| {
+                model.set_parameters(from.map_or(&parameters(), |from| &from.0)).unwrap();
+                let mut plan = model.compile_training(2, training, &Options::default()).unwrap();
+                from.iter().for_each(|from| plan.set_state(&from.1).unwrap());
+                steps.for_each(|t| assert!(step(&mut plan, t).unwrap() > 0.0));
+                (model.parameters().unwrap(), plan.state().unwrap())
+            };
+        let training = averaging(0.9, Trainable::From("fc1".to_owned()));
+        let plain = run(&Training { ema: None, ..training.clone() }, None, 1..=6);
+        let whole = run(&training, None, 1..=6);
+        assert_eq!(whole.0, plain.0, "{device}");
+        assert!(plain.1.iter().all(|(name, tensor)| whole.1[name] == *tensor));
+        let averages: Vec<&String> = whole.1.keys().filter(|name| !plain.1.contains_key(*name)).collect();
+        let names = ["fc1.bias", "fc1.weight", "fc2.bias", "fc2.weight"].map(|name| format!("average of {name}"));
+        assert!(averages.into_iter().eq(&names));
+        let half = run(&training, None, 1..=3);
+        assert_eq!(run(&training, Some(&half), 4..=6), whole, "{device}");
+    }
+}
+
+#[test]
+fn averages_of_nothing_are_refused() {
+    for device in devices() {
+        let model = model(&device);
+        for decay in [-0.1, 1.0, f32::NAN] {
+            let compiled = model.compile_training(2, &averaging(decay, Trainable::All), &Options::default());
+            assert!(refusal(compiled.map(drop)).contains("a decay of"));
+        }
+        let mut plain = model.compile_training(2, &Training::default(), &Options::default()).unwrap();
+        step(&mut plain, 5).unwrap();
+        assert!(refusal(plain.averages()).contains("there are no moving averages"));
+        let mut plan = model.compile_training(2, &averaging(0.9, Trainable::All), &Options::default()).unwrap();
+        assert!(refusal(plan.averages()).contains("there are no moving averages"));
+        // A plan whose memory is empty cannot be in the middle of a training.
+        let before = model.parameters().unwrap();
+        assert!(refusal(step(&mut plan, 5)).contains("moving averages begin with step 1"));
+        assert_eq!(model.parameters().unwrap(), before);
+        step(&mut plan, 1).unwrap();
+        step(&mut plan, 5).unwrap();
+    }
+}
