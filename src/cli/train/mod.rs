@@ -14,12 +14,11 @@ use vultus::train::{Course, Pictures, Trained, adapt, start};
 use vultus::weights::{WeightFile, safetensors};
 use vultus::{Parameters, Random};
 
-
 use super::failure::Failure;
 use super::file;
 use super::global::Global;
-pub use arguments::{Arguments, augmentation};
 use arguments::NetworkName;
+pub use arguments::{Arguments, augmentation};
 use progress::Progress;
 
 /// Trains, saves and tests a model.
