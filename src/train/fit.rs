@@ -144,7 +144,6 @@ impl Job<'_> {
             decay_biases: false,
             ema: self.recipe.ema,
             ..Training::default()
-            ..Training::default()
         })
     }
 
