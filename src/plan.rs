@@ -278,10 +278,7 @@ impl Plan {
     /// [`Error::Shape`] if the input has another shape, a target is missing or is not a class, or the plan does not
     /// train; [`Error::DeviceLost`] if the device is gone.
     pub fn train(&mut self, input: &Tensor, targets: &[Option<usize>], state: &RunState) -> Result<f32> {
-        let &[_, target] = self.program.inputs.as_slice() else {
-            return Err(Error::shape(&self.program.name, "the plan was not compiled for training"));
-        };
-        let classes = self.program.values[self.program.outputs[1]].shape[1];
+        let (target, classes) = self.target()?;
         if targets.len() != self.program.values[target].len() || targets.iter().flatten().any(|&t| t >= classes) {
             let wanted = self.program.values[target].len();
             let reason = format!("takes {wanted} targets below {classes}, not {} such as {:?}", targets.len(), targets);
@@ -292,6 +289,15 @@ impl Plan {
         self.write(target, &targets);
         self.execute(state)?;
         Ok(self.read(self.program.outputs[0])?.data()[0])
+    }
+
+    /// The value of the targets, and the number of classes, of a plan that trains.
+    fn target(&self) -> Result<(ValueId, usize)> {
+        let loss = self.program.steps.iter().find(|step| matches!(step.op, Op::CrossEntropy(_)));
+        match (self.program.inputs.as_slice(), loss.map(|loss| loss.inputs.as_slice())) {
+            (&[_, target], Some(&[logits, ..])) => Ok((target, self.program.values[logits].shape[1])),
+            _ => Err(Error::shape(&self.program.name, "the plan was not compiled for training")),
+        }
     }
 
     /// The optimiser's memory as it is after the last step, by names such as `velocity of features.0.weight` or `m of

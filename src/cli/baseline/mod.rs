@@ -1,7 +1,5 @@
 //! `vultus baseline`: what older methods reach on a data set.
 
-mod protocol;
-
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -19,8 +17,8 @@ use vultus::train::Pictures;
 use super::failure::Failure;
 use super::file;
 use super::global::Global;
+use super::protocol::{Protocol, Split};
 use super::table::{Align, Table};
-use protocol::{Protocol, Split};
 
 /// Measure what older methods reach: handmade features and a support vector machine
 ///
