@@ -40,6 +40,8 @@ mod precision;
 pub mod prepare;
 mod program;
 mod random;
+#[cfg(feature = "report")]
+pub mod report;
 mod tensor;
 pub mod train;
 mod tune;

@@ -91,7 +91,7 @@ impl<'a> Setting<'a> {
     fn fit(&self, hear: impl FnMut(Event)) -> Result<Trained> {
         let labels: Vec<usize> = (0..COUNT).map(label).collect();
         let (validation, training): (Vec<usize>, Vec<usize>) = (0..COUNT).partition(|index| index % 5 == 0);
-        let network = network();
+        let (network, classes) = (network(), ["across", "down", "both"].map(str::to_owned));
         fit(
             Job {
                 device: self.device,
@@ -99,6 +99,7 @@ impl<'a> Setting<'a> {
                 start: network.initialize(1)?,
                 trainable: Trainable::From(self.from.into()),
                 examples: &self.bars,
+                classes: &classes,
                 labels: &labels,
                 training: &training,
                 validation: &validation,

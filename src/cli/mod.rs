@@ -8,6 +8,7 @@ mod bench;
 mod compare;
 mod devices;
 mod eval;
+mod draw;
 mod failure;
 mod file;
 mod global;
@@ -15,6 +16,7 @@ mod predict;
 mod protocol;
 mod study;
 mod recognizer;
+mod prepare;
 mod table;
 mod train;
 mod tune;
@@ -43,6 +45,7 @@ Examples:
   vultus train faces --out my_head.safetensors  a head of your own, from labelled faces
   vultus baseline faces                         what do older methods reach on these?
   vultus eval faces/test --faces                how good is it, on labelled faces?
+  vultus prepare photo.jpg --out stages         each step from the photo to what the network sees
   vultus devices                                what this machine computes on
   vultus compare --device llvmpipe              does this GPU compute what the CPU computes?
   vultus bench --network vgg16 --batch 8        how fast is it?
@@ -54,6 +57,7 @@ Exit status: 0 done, 1 something failed, 2 bad use (an unknown option, no such d
 enum Command {
     Predict(predict::Arguments),
     Study(study::Arguments),
+    Prepare(prepare::Arguments),
     Train(train::Arguments),
     Baseline(baseline::Arguments),
     Eval(eval::Arguments),
@@ -68,6 +72,7 @@ impl Command {
         match self {
             Command::Predict(arguments) => predict::run(arguments, global, out),
             Command::Study(arguments) => study::run(arguments, global, out),
+            Command::Prepare(arguments) => prepare::run(arguments, global, out),
             Command::Train(arguments) => train::run(arguments, global, out),
             Command::Baseline(arguments) => baseline::run(arguments, global, out),
             Command::Eval(arguments) => eval::run(arguments, global, out),

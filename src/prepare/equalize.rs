@@ -81,9 +81,8 @@ fn limit(counts: &mut [u32; 256], most: u32) {
     }
     counts.iter_mut().for_each(|count| *count += excess / 256);
     let left = excess as usize % 256;
-    if left > 0 {
-        counts.iter_mut().step_by((256 / left).max(1)).take(left).for_each(|count| *count += 1);
-    }
+    let step = 256usize.checked_div(left).unwrap_or(256);
+    counts.iter_mut().step_by(step).take(left).for_each(|count| *count += 1);
 }
 
 /// The place within a length that a place beyond its end is the mirror image of; the last one is the mirror.

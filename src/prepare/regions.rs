@@ -28,7 +28,7 @@ pub fn regions(landmarks: &[[f32; 2]; 5], width: u32, height: u32) -> [(&'static
     };
     [
         ("eyes", around(&[left_eye, right_eye], 0.45, 0.45, 0.3)),
-        ("nose", around(&[middle(eyes, nose), nose], 0.4, 0.1, 0.25)),
+        ("nose", around(&[middle(eyes, nose), nose], 0.45, 0.3, 0.3)),
         ("mouth", around(&[left_corner, right_corner], 0.3, 0.35, 0.4)),
     ]
 }

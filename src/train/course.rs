@@ -62,6 +62,7 @@ impl Course<'_> {
             start: std::mem::take(&mut self.start),
             trainable: self.trainable.clone(),
             examples: self.pictures,
+            classes: &self.card.classes,
             labels: &labels,
             training: self.training,
             validation: self.validation,
@@ -100,6 +101,7 @@ impl Course<'_> {
             start,
             trainable: Trainable::All,
             examples: &features,
+            classes: &self.card.classes,
             labels,
             training: self.training,
             validation: self.validation,
@@ -108,6 +110,12 @@ impl Course<'_> {
         };
         let mut trained = fit(job, hear)?;
         scaled(&mut trained.parameters, scale);
+        // The file of features does not know why.
+        for (&index, reason) in &mut trained.unreadable {
+            if let Err(error) = self.pictures.picture(index, None) {
+                *reason = error.to_string();
+            }
+        }
         Ok(trained)
     }
 }

@@ -32,6 +32,8 @@ pub struct Job<'a> {
     pub trainable: Trainable,
     /// The examples.
     pub examples: &'a dyn Examples,
+    /// The names of the classes.
+    pub classes: &'a [String],
     /// The class of each example.
     pub labels: &'a [usize],
     /// The numbers of the examples to train on.
@@ -117,19 +119,19 @@ impl Job<'_> {
         if self.training.is_empty() {
             return Err(Error::shape("training", "there are no pictures to train on"));
         }
+        let outputs: usize = self.network.output_shapes()?[0].iter().product();
+        if outputs != self.classes.len() {
+            let reason = format!("{} classes for a network with {outputs} outputs", self.classes.len());
+            return Err(Error::shape("training", reason));
+        }
         match self.training.iter().chain(self.validation).find(|&&index| index >= self.labels.len()) {
             Some(index) => Err(Error::shape("training", format!("there is no example {index}"))),
             None => Ok(()),
         }
     }
 
-    /// How many classes the network tells apart.
-    fn classes(&self) -> Result<usize> {
-        Ok(self.network.output_shapes()?[0].iter().product())
-    }
-
     fn training_settings(&self) -> Result<Training> {
-        let mut counts = vec![0; self.classes()?];
+        let mut counts = vec![0; self.classes.len()];
         for &index in self.training {
             let wrong = || Error::shape("training", format!("the label of example {index} is no class"));
             *counts.get_mut(self.labels[index]).ok_or_else(wrong)? += 1;
@@ -143,7 +145,6 @@ impl Job<'_> {
             groups: self.recipe.groups(dense.map(|layer| layer.name.as_str())),
             decay_biases: false,
             ema: self.recipe.ema,
-            ..Training::default()
             ..Training::default()
         })
     }
@@ -222,6 +223,7 @@ impl<'a> Fitting<'a> {
 
     fn epoch(&mut self, hear: &mut impl FnMut(Event)) -> Result<()> {
         let epoch = self.train(hear)?;
+        self.check_readable()?;
         let trained = self.trained_parameters()?;
         check_finite(&trained)?;
         let judged = match self.averages()? {
@@ -281,6 +283,24 @@ impl<'a> Fitting<'a> {
             pictures_per_second: order.len() as f64 / seconds,
             waited: stream.waited.as_secs_f64() / seconds,
         })
+    }
+
+    /// Whether every class that was to be learned had something to learn from.
+    fn check_readable(&self) -> Result<()> {
+        let Some(reason) = self.progress.unreadable.values().next() else { return Ok(()) };
+        let mut seen = vec![None; self.job.classes.len()];
+        for &index in self.job.training {
+            let readable = !self.progress.unreadable.contains_key(&index);
+            let seen = &mut seen[self.job.labels[index]];
+            *seen = Some(seen.unwrap_or(false) || readable);
+        }
+        match seen.iter().position(|seen| *seen == Some(false)) {
+            Some(class) => {
+                let name = &self.job.classes[class];
+                Err(Error::shape("training", format!("no picture of the class {name:?} can be read: {reason}")))
+            }
+            None => Ok(()),
+        }
     }
 
     fn judge_by(&mut self, parameters: &Parameters) -> Result<Option<Judgement>> {

@@ -86,7 +86,7 @@ fn batch(device: &Device) -> usize {
     if hardware { 8 } else { 1 }
 }
 
-fn min_face(text: &str) -> Result<f32, String> {
+pub fn min_face(text: &str) -> Result<f32, String> {
     let side: f32 = text.parse().map_err(|_| "this is not a number".to_owned())?;
     if side.is_finite() && side >= 12.0 { Ok(side) } else { Err("the smallest face has at least 12 pixels".to_owned()) }
 }

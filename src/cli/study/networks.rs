@@ -87,7 +87,7 @@ impl<'a> Networks<'a> {
             data: self.data,
             input: self.arguments.input,
             normalization,
-            preparation: Preparation::default(),
+            preparation: Preparation::NONE,
             augmentation: *augmentation,
             margin: 1.0,
         }

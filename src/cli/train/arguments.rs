@@ -8,7 +8,7 @@ use vultus::face::{Architecture, ModelCard, TestTimeAugmentation};
 use vultus::nn::Trainable;
 use vultus::nn::vgg16::Pooling;
 use vultus::ops::Normalization;
-use vultus::prepare::Augmentation;
+use vultus::prepare::{Augmentation, Denoise, Illumination, Preparation};
 use vultus::train::{Balance, Decay, Recipe, Rule, Schedule};
 use vultus::weights::safetensors::Precision;
 
@@ -56,6 +56,12 @@ pub struct Arguments {
     /// Keep the colours instead of turning every face gray
     #[arg(long, help_heading = "Network")]
     pub color: bool,
+    /// What is done against noise: none, median[:RADIUS], bilateral or nlm
+    #[arg(long, value_name = "NAME", default_value = "none", help_heading = "Network")]
+    pub denoise: Denoise,
+    /// What is done about uneven light: none, equalize, clahe or gamma[:EXPONENT]
+    #[arg(long, value_name = "NAME", default_value = "none", help_heading = "Network")]
+    pub illumination: Illumination,
     /// What stands between base and head of VGG16
     #[arg(long, value_enum, default_value_t = PoolingName::Flatten, help_heading = "Network")]
     pub pooling: PoolingName,
@@ -284,6 +290,7 @@ impl Arguments {
         let preprocessing = Normalization { gray: !self.color, ..normalization };
         let mut card = ModelCard::new(architecture, classes, self.input, preprocessing);
         card.margin = self.margin;
+        card.preparation = Preparation { gray: false, denoise: self.denoise, illumination: self.illumination };
         if self.augment.flip > 0.0 {
             card.tta = TestTimeAugmentation::Flip;
         }

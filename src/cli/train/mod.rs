@@ -2,13 +2,14 @@
 
 mod arguments;
 pub mod progress;
+mod test;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use vultus::data::{Dataset, stratified_split};
 use vultus::face::{ModelCard, assemble, without_base};
-use vultus::prepare::{Preparation, augmentation_sheet};
+use vultus::prepare::augmentation_sheet;
 use vultus::train::{Course, Pictures, Trained, adapt, start};
 use vultus::weights::{WeightFile, safetensors};
 use vultus::{Parameters, Random};
@@ -37,6 +38,8 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     let card = arguments.card(data.classes.clone(), base.sha256.clone());
     let mut metadata = card.to_metadata().map_err(|error| Failure::Usage(error.to_string()))?;
     check_layer(arguments, &card)?;
+    let tests: Vec<Dataset> =
+        arguments.test.iter().map(|path| test::open(path, &data.classes, global)).collect::<Result<_, _>>()?;
     let used = used(arguments, &data, global)?;
     let (validation, training) = split(arguments, &data, &used);
     let pictures = pictures(arguments, &data, &card);
@@ -63,7 +66,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         checkpoint: Some(checkpoint.clone()),
     };
     let trained = train(course, arguments, global, data.samples.len(), out)?;
-    let unreadable = trained.unreadable.len();
+    let mut unreadable = trained.unreadable.len();
     trained.unreadable.values().for_each(|error| global.note(&format!("vultus: {error}")));
 
     let mut all = parameters;
@@ -76,6 +79,9 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     writeln!(out, "saved epoch {} in {}", trained.best, arguments.out.display())?;
     if let Err(error) = std::fs::remove_file(&checkpoint) {
         global.note(&format!("vultus: {}: {error}", checkpoint.display()));
+    }
+    for data in &tests {
+        unreadable += test::run(&arguments.out, &base, &device, arguments.batch, data, out)?;
     }
     match unreadable {
         0 => Ok(()),
@@ -136,7 +142,7 @@ fn pictures<'a>(arguments: &Arguments, data: &'a Dataset, card: &ModelCard) -> P
         data,
         input: card.input,
         normalization: card.preprocessing,
-        preparation: Preparation::default(),
+        preparation: card.preparation,
         augmentation: arguments.augment,
         margin: card.margin,
     }
