@@ -3,7 +3,7 @@
 use crate::cpu::CpuModel;
 use crate::error::Result;
 use crate::gpu::{Gpu, GpuModel};
-use crate::nn::{Network, Training};
+use crate::nn::{Network, Purpose, Training};
 use crate::plan::{Options, Plan};
 use crate::tensor::Parameters;
 
@@ -35,7 +35,7 @@ impl Model {
     /// [`crate::Error::Shape`] if a layer does not accept what it is given; [`crate::Error::Limit`] or
     /// [`crate::Error::Device`] if the device cannot run it.
     pub fn compile(&self, batch: usize, options: &Options) -> Result<Plan> {
-        Plan::new(self.network.lower(batch, None, options.keep_activations)?, &self.memory, options)
+        Plan::new(self.network.lower(batch, Purpose::Inference, options.keep_activations)?, &self.memory, options)
     }
 
     /// A plan that trains the network on batches of this size. Each plan has its own optimiser's memory, zero at first.
@@ -43,7 +43,41 @@ impl Model {
     /// # Errors
     /// As [`Model::compile`]; also if the network does not end in classes or is not a chain of layers.
     pub fn compile_training(&self, batch: usize, training: &Training, options: &Options) -> Result<Plan> {
-        Plan::new(self.network.lower(batch, Some(training), options.keep_activations)?, &self.memory, options)
+        let purpose = Purpose::Training(training);
+        Plan::new(self.network.lower(batch, purpose, options.keep_activations)?, &self.memory, options)
+    }
+
+    /// A plan that says how much each value that a layer gives counts for the logits: what Grad-CAM (Selvaraju et al. 2017)
+    /// weighs feature maps by.
+    ///
+    /// Inputs: the images, and how much each logit is to count (`[batch, classes]`: 1 for the class to be explained and 0
+    /// for the others, say). Outputs: the logits, the layer's output, and the gradient of the weighted sum of the logits
+    /// with respect to that, in its shape. What a convolution or dense layer gives is taken behind a ReLU that follows it
+    /// at once; what a flattening gives has the shape of the feature maps before it. Dropout does nothing, and no gradient
+    /// of a parameter is computed, but for slopes of PReLUs on the way.
+    ///
+    /// ```
+    /// use vultus::nn::vgg16;
+    /// use vultus::ops::RunState;
+    /// use vultus::{Device, Options, Tensor};
+    ///
+    /// let network = vgg16::whole_with_widths(32, &[&[4], &[4], &[4], &[4], &[6, 6]], &[8], 7)?;
+    /// let model = Device::Cpu.load(&network, &network.initialize(1)?)?;
+    /// let mut plan = model.compile_gradient(1, "block5_conv2", &Options::default())?;
+    /// let image = Tensor::filled([1, 3, 32, 32], 0.5);
+    /// let happy = Tensor::from_fn([1, 7], |class| if class == 3 { 1.0 } else { 0.0 });
+    /// let found = plan.run_all(&[image, happy], &RunState::default())?;
+    /// let (maps, gradient) = (&found[1], &found[2]);
+    /// assert_eq!((maps.shape(), gradient.shape()), (&[1, 6, 2, 2][..], &[1, 6, 2, 2][..]));
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Model::compile`]; also if there is no such layer before the logits, or the network does not end in classes or
+    /// is not a chain of layers from there on.
+    pub fn compile_gradient(&self, batch: usize, layer: &str, options: &Options) -> Result<Plan> {
+        let purpose = Purpose::Gradient(layer);
+        Plan::new(self.network.lower(batch, purpose, options.keep_activations)?, &self.memory, options)
     }
 
     /// Takes other values for all parameters: those of a checkpoint, say. All plans of the model go on with them.

@@ -1,17 +1,18 @@
 //! Plans: a network or an operation, compiled for a device and a batch, to be run again and again.
 
+mod training;
+
 use std::sync::Arc;
 
 use crate::cpu::{Algorithm, CpuPlan, resize::Pixels};
 use crate::error::{Error, Result};
 use crate::gpu::{GpuPlan, choices};
 use crate::model::ModelMemory;
-use crate::nn::gradient_name;
 use crate::ops::{Crop, Filter, Normalization, RunState};
 use crate::picture::{Picture, PictureMemory};
 use crate::precision::Precision;
-use crate::program::{Program, Step, Storage, ValueId};
-use crate::tensor::{Parameters, Tensor, check_tensors};
+use crate::program::{Program, Step, ValueId};
+use crate::tensor::Tensor;
 use crate::tune::tune;
 
 /// How a plan is compiled.
@@ -32,6 +33,8 @@ pub struct Options {
 pub struct Plan {
     program: Arc<Program>,
     executor: Executor,
+    /// Whether there is something in the memory that steps of training leave for the next.
+    has_state: bool,
 }
 
 enum Executor {
@@ -80,7 +83,7 @@ impl Plan {
                 Executor::Gpu(Box::new(GpuPlan::new(gpu, program.clone(), model, checked, kernel, precision)?))
             }
         };
-        Ok(Plan { program, executor })
+        Ok(Plan { program, executor, has_state: false })
     }
 
     /// The shapes of the inputs, with the batch. A training plan's second input are the targets.
@@ -227,10 +230,12 @@ impl Plan {
     /// # Errors
     /// [`Error::DeviceLost`] if the device is gone (an application's own device: at the next wait or read); [`Error::OutOfBounds`] if a checked plan finds such a write.
     pub fn execute(&mut self, state: &RunState) -> Result<()> {
+        self.check_step(state)?;
         match &mut self.executor {
             Executor::Cpu(plan) => plan.run(state),
             Executor::Gpu(plan) => plan.submit(state)?,
         }
+        self.has_state = true;
         Ok(())
     }
 
@@ -254,65 +259,6 @@ impl Plan {
         }
     }
 
-    /// One step of a training plan: forward, backward, optimiser; the loss. Targets are class numbers; `None` fills up
-    /// a batch that is not full and counts for nothing.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if the input has another shape, a target is missing or is not a class, or the plan does not
-    /// train; [`Error::DeviceLost`] if the device is gone.
-    pub fn train(&mut self, input: &Tensor, targets: &[Option<usize>], state: &RunState) -> Result<f32> {
-        let &[_, target] = self.program.inputs.as_slice() else {
-            return Err(Error::shape(&self.program.name, "the plan was not compiled for training"));
-        };
-        let classes = self.program.values[self.program.outputs[1]].shape[1];
-        if targets.len() != self.program.values[target].len() || targets.iter().flatten().any(|&t| t >= classes) {
-            let wanted = self.program.values[target].len();
-            let reason = format!("takes {wanted} targets below {classes}, not {} such as {:?}", targets.len(), targets);
-            return Err(Error::shape(&self.program.name, reason));
-        }
-        let targets: Vec<f32> = targets.iter().map(|t| t.map_or(-1.0, |class| class as f32)).collect();
-        self.set_input(0, input)?;
-        self.write(target, &targets);
-        self.execute(state)?;
-        Ok(self.read(self.program.outputs[0])?.data()[0])
-    }
-
-    /// The optimiser's memory as it is after the last step, by names such as `velocity of features.0.weight` or `m of
-    /// classifier.3.bias`: with the model's parameters, all that a later run needs to go on as if this one had not
-    /// ended. Empty for a plan that does not train. Blocks until the device is done with what it is doing.
-    ///
-    /// # Errors
-    /// [`Error::DeviceLost`] if the device is gone.
-    pub fn state(&mut self) -> Result<Parameters> {
-        let program = self.program.clone();
-        let values = program.states().map(|(id, value)| {
-            let data = match &self.executor {
-                Executor::Cpu(plan) => plan.read(id),
-                Executor::Gpu(plan) => plan.read_once(id)?,
-            };
-            Ok((value.name.clone(), Tensor::new(value.shape.clone(), data)?))
-        });
-        values.collect()
-    }
-
-    /// Takes the optimiser's memory that [`Plan::state`] gave, of this plan or of another one that trains the same
-    /// parameters with the same optimiser.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if something is missing, is no part of this plan's state, or has another shape: nothing is changed
-    /// then. [`Error::DeviceLost`] if the device is gone.
-    pub fn set_state(&mut self, state: &Parameters) -> Result<()> {
-        let program = self.program.clone();
-        let wanted = program.states().map(|(_, value)| (value.name.clone(), value.shape.clone()));
-        check_tensors(&program.name, "training state", wanted, state)?;
-        let values: Vec<_> = program.states().filter_map(|(id, value)| Some((id, state.get(&value.name)?))).collect();
-        match &mut self.executor {
-            Executor::Cpu(plan) => values.iter().for_each(|(id, tensor)| plan.write(*id, tensor.data())),
-            Executor::Gpu(plan) => plan.write_all(&values)?,
-        }
-        Ok(())
-    }
-
     /// The output of a layer in the last run, of a plan that keeps its activations. A ReLU behind a convolution or dense
     /// layer is computed with it and has no output of its own.
     ///
@@ -330,19 +276,6 @@ impl Plan {
     pub fn layers(&self) -> Vec<&str> {
         let makes = |step: &&Step, name: &str| step.outputs.iter().any(|&id| self.program.values[id].name == name);
         self.program.steps.iter().filter(|step| makes(step, &step.name)).map(|step| step.name.as_str()).collect()
-    }
-
-    /// The gradient of a parameter in the last step of a training plan.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if there is none.
-    pub fn gradient(&mut self, parameter: &str) -> Result<Tensor> {
-        let id = self.find(&gradient_name(parameter))?;
-        // Other gradients share memory with what came after them.
-        if self.program.values[id].storage != Storage::Gradient {
-            return Err(Error::shape(parameter, "this is not a parameter that the plan trains"));
-        }
-        self.read(id)
     }
 
     /// Runs once and times every layer, by the device's own clock where it has one. A plan that trains takes a step with
@@ -396,6 +329,15 @@ impl Plan {
             Executor::Cpu(plan) => plan.write(id, data),
             Executor::Gpu(plan) => plan.write(id, data),
         }
+    }
+
+    /// As `read`, for what is seldom read: keeps no memory for the next time.
+    fn read_once(&self, id: ValueId) -> Result<Tensor> {
+        let data = match &self.executor {
+            Executor::Cpu(plan) => plan.read(id),
+            Executor::Gpu(plan) => plan.read_once(id)?,
+        };
+        Tensor::new(self.program.values[id].shape.clone(), data)
     }
 
     fn read(&mut self, id: ValueId) -> Result<Tensor> {

@@ -9,7 +9,7 @@ use compare::twins::{self, Twins};
 use compare::{Comparison, adapter, largest, run_op};
 use vultus::gpu::{Gpu, GpuOptions};
 use vultus::nn::{Network, Optimizer, Training, vgg16};
-use vultus::ops::{Adam, AdaptiveAvgPool2d, Conv2d, CrossEntropy, Dense, Dropout, MaxPool2d, Op, RunState, Sgd};
+use vultus::ops::{Adam, AdaptiveAvgPool2d, Conv2d, CrossEntropy, Dense, Dropout, Ema, MaxPool2d, Op, RunState, Sgd};
 use vultus::{Device, Error, Options, Precision, Random, Tensor, wgpu};
 
 const MIB: u64 = 1 << 20;
@@ -59,6 +59,7 @@ fn the_twins_agree_on_a_small_device() {
         "cross_entropy",
         "dense",
         "dropout",
+        "ema",
         "max_pool2d",
         "prelu",
         "relu",
@@ -121,6 +122,7 @@ fn parameters_are_spread_over_several_bindings() {
         check(&Op::Sgd(sgd), &[weight.clone(), gradient.clone(), velocity.clone()], &mut comparison);
         let mut squares = velocity.clone();
         squares.data_mut().iter_mut().for_each(|value| *value *= *value);
+        check(&Op::Ema(Ema { decay: 0.05 }), &[velocity.clone(), weight.clone()], &mut comparison);
         check(&Op::Adam(Adam::default()), &[weight, gradient, velocity, squares], &mut comparison);
     }
     comparison.finish();

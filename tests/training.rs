@@ -5,7 +5,7 @@ mod compare;
 use compare::{Comparison, checked, devices};
 use vultus::nn::{Group, Network, Optimizer, Trainable, Training};
 use vultus::ops::{Adam, Conv2d, MaxPool2d, RunState, Sgd};
-use vultus::{Device, Error, Model, Options, Parameters, Result, Tensor};
+use vultus::{Device, Error, Model, Options, Parameters, Plan, Result, Tensor};
 
 fn network() -> Network {
     Network::new("net", [3, 8, 8])
@@ -150,5 +150,93 @@ fn groups_that_mean_nothing_are_refused() {
         for decay in [-1.0, f32::NAN] {
             assert!(refusal(compile(vec![group("fc1", 1.0, Some(decay))])).contains("is negative"));
         }
+    }
+}
+
+/// A step of training with moving averages.
+fn step(plan: &mut Plan, step: u32) -> Result<f32> {
+    let state = RunState { step, learning_rate: 0.1, ..RunState::default() };
+    plan.train(&input(2), &[Some(step as usize % 3), Some(2)], &state)
+}
+
+fn averaging(decay: f32, trainable: Trainable) -> Training {
+    let optimizer = Optimizer::Sgd(Sgd { momentum: 0.9, ..Sgd::default() });
+    Training { optimizer, trainable, ema: Some(decay), ..Training::default() }
+}
+
+#[test]
+fn averages_follow_the_parameters() {
+    let mut comparison = Comparison::default();
+    for device in devices() {
+        // Reached in step 3 (2/11 is more than 0.15), and never in these steps.
+        for decay in [0.0, 0.15, 0.999] {
+            let model = model(&device);
+            let mut plan = model.compile_training(2, &averaging(decay, Trainable::All), &checked()).unwrap();
+            let mut wanted = vec![0.0f64; parameters().values().map(Tensor::len).sum()];
+            for t in 1..=12 {
+                step(&mut plan, t).unwrap();
+                let kept = f64::from(decay).min(f64::from(t - 1) / f64::from(t + 8));
+                let now = model.parameters().unwrap();
+                let values = now.values().flat_map(Tensor::data);
+                wanted.iter_mut().zip(values).for_each(|(w, &p)| *w = kept * *w + (1.0 - kept) * f64::from(p));
+                let mut rest = wanted.iter();
+                let averages = plan.averages().unwrap();
+                assert!(averages.keys().eq(now.keys()));
+                for (name, found) in averages {
+                    let wanted = Tensor::from_fn(found.shape(), |_| *rest.next().unwrap() as f32);
+                    comparison.check(format!("{name} after {t} on {device}"), &found, &wanted, ROUNDING);
+                }
+            }
+            let last = model.parameters().unwrap();
+            assert_eq!(plan.averages().unwrap() == last, decay == 0.0, "{device}");
+        }
+    }
+    comparison.finish();
+}
+
+#[test]
+fn averages_change_nothing_else_and_are_part_of_a_checkpoint() {
+    for device in devices() {
+        let model = model(&device);
+        let run =
+            |training: &Training, from: Option<&(Parameters, Parameters)>, steps: std::ops::RangeInclusive<u32>| {
+                model.set_parameters(from.map_or(&parameters(), |from| &from.0)).unwrap();
+                let mut plan = model.compile_training(2, training, &Options::default()).unwrap();
+                from.iter().for_each(|from| plan.set_state(&from.1).unwrap());
+                steps.for_each(|t| assert!(step(&mut plan, t).unwrap() > 0.0));
+                (model.parameters().unwrap(), plan.state().unwrap())
+            };
+        let training = averaging(0.9, Trainable::From("fc1".to_owned()));
+        let plain = run(&Training { ema: None, ..training.clone() }, None, 1..=6);
+        let whole = run(&training, None, 1..=6);
+        assert_eq!(whole.0, plain.0, "{device}");
+        assert!(plain.1.iter().all(|(name, tensor)| whole.1[name] == *tensor));
+        let averages: Vec<&String> = whole.1.keys().filter(|name| !plain.1.contains_key(*name)).collect();
+        let names = ["fc1.bias", "fc1.weight", "fc2.bias", "fc2.weight"].map(|name| format!("average of {name}"));
+        assert!(averages.into_iter().eq(&names));
+        let half = run(&training, None, 1..=3);
+        assert_eq!(run(&training, Some(&half), 4..=6), whole, "{device}");
+    }
+}
+
+#[test]
+fn averages_of_nothing_are_refused() {
+    for device in devices() {
+        let model = model(&device);
+        for decay in [-0.1, 1.0, f32::NAN] {
+            let compiled = model.compile_training(2, &averaging(decay, Trainable::All), &Options::default());
+            assert!(refusal(compiled.map(drop)).contains("a decay of"));
+        }
+        let mut plain = model.compile_training(2, &Training::default(), &Options::default()).unwrap();
+        step(&mut plain, 5).unwrap();
+        assert!(refusal(plain.averages()).contains("there are no moving averages"));
+        let mut plan = model.compile_training(2, &averaging(0.9, Trainable::All), &Options::default()).unwrap();
+        assert!(refusal(plan.averages()).contains("there are no moving averages"));
+        // A plan whose memory is empty cannot be in the middle of a training.
+        let before = model.parameters().unwrap();
+        assert!(refusal(step(&mut plan, 5)).contains("moving averages begin with step 1"));
+        assert_eq!(model.parameters().unwrap(), before);
+        step(&mut plan, 1).unwrap();
+        step(&mut plan, 5).unwrap();
     }
 }

@@ -55,6 +55,7 @@ every_operation!(
     cross_entropy,
     dense,
     dropout,
+    ema,
     max_pool2d,
     prelu,
     relu,

@@ -7,6 +7,7 @@ mod conv2d;
 mod cross_entropy;
 mod dense;
 mod dropout;
+mod ema;
 mod im2col;
 mod matmul;
 mod max_pool2d;
@@ -83,18 +84,21 @@ fn run(
         (Op::Softmax, [x], [y]) => softmax::forward(*x, y),
         (Op::SoftmaxBackward, [y, dy], [dx]) => softmax::backward(*y, dy.data, dx),
         (Op::CrossEntropy(op), [logits, target, weight], [loss, dlogits]) => {
-            loss[0] = cross_entropy::forward(op, *logits, target.data, weight.data, dlogits);
+            let is_soft = target.shape.len() == 2;
+            let forward = if is_soft { cross_entropy::forward_soft } else { cross_entropy::forward };
+            loss[0] = forward(op, *logits, target.data, weight.data, dlogits);
         }
         (Op::Dropout(op), [x], [y]) => dropout::forward(op, state, x.data, y),
         (op, ..) => unreachable!("{op:?} with other inputs or outputs than its shape rule gives"),
     }
 }
 
-/// Runs an operation that works in place: the parameter, its gradient and the optimiser's memory.
-fn update(op: &Op, state: &RunState, parameter: &mut [f32], gradient: &[f32], memory: &mut [&mut [f32]]) {
+/// Runs an operation that works in place: what it changes, what that follows, and further memory that it changes.
+fn update(op: &Op, state: &RunState, changed: &mut [f32], followed: &[f32], memory: &mut [&mut [f32]]) {
     match (op, memory) {
-        (Op::Sgd(op), [velocity]) => sgd::update(op, state, parameter, gradient, velocity),
-        (Op::Adam(op), [m, v]) => adam::update(op, state, parameter, gradient, m, v),
+        (Op::Sgd(op), [velocity]) => sgd::update(op, state, changed, followed, velocity),
+        (Op::Adam(op), [m, v]) => adam::update(op, state, changed, followed, m, v),
+        (Op::Ema(op), []) => ema::update(op, state, changed, followed),
         (op, _) => unreachable!("{op:?} does not work in place"),
     }
 }

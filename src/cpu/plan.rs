@@ -208,7 +208,7 @@ impl CpuPlan {
     }
 
     fn run_in_place(&mut self, step: &Step, state: &RunState) {
-        // Inputs of an optimiser: the parameter, its gradient, then the optimiser's own memory.
+        // What is changed comes first, then what it follows: a parameter and its gradient, or an average and a parameter.
         let places: Vec<Location> = step.inputs.iter().map(|&v| self.locations[v].clone()).collect();
         let mut taken: Vec<Vec<f32>> = places
             .iter()
@@ -217,14 +217,17 @@ impl CpuPlan {
                 Location::Shared(_) => Vec::new(),
             })
             .collect();
-        if let [parameter, gradient, memory @ ..] = taken.as_mut_slice() {
+        if let ([changed, followed, memory @ ..], [place, of_followed, ..]) = (taken.as_mut_slice(), places.as_slice())
+        {
             let mut memory: Vec<&mut [f32]> = memory.iter_mut().map(Vec::as_mut_slice).collect();
-            match &places[0] {
-                Location::Memory(_) => update(&step.op, state, parameter, gradient, &mut memory),
+            let guard = if let Location::Shared(shared) = of_followed { Some(read(shared)) } else { None };
+            let followed = guard.as_ref().map_or(followed.as_slice(), |guard| guard.as_slice());
+            match place {
+                Location::Memory(_) => update(&step.op, state, changed, followed, &mut memory),
                 Location::Shared(shared) => {
                     let mut parameter = shared.write().unwrap_or_else(PoisonError::into_inner);
                     let parameter: &mut Vec<f32> = Arc::make_mut(&mut parameter);
-                    update(&step.op, state, parameter, gradient, &mut memory);
+                    update(&step.op, state, parameter, followed, &mut memory);
                 }
             }
         }

@@ -10,7 +10,9 @@ use super::device::{CountedBuffer, Gpu, Pipeline};
 use super::kernel::{Access, Kernel};
 use super::parameter::{Packed, Parameter};
 use super::tuning::tuning_key;
-use super::{adam, adaptive_avg_pool2d, conv2d, cross_entropy, dense, dropout, max_pool2d, prelu, relu, sgd, softmax};
+use super::{
+    adam, adaptive_avg_pool2d, conv2d, cross_entropy, dense, dropout, ema, max_pool2d, prelu, relu, sgd, softmax,
+};
 use crate::error::{Error, Result};
 use crate::ops::{Conv2d, Op};
 
@@ -143,6 +145,7 @@ impl<'a> Compiler<'a> {
             Op::Dropout(op) => dropout::forward(self, op, operands),
             Op::Sgd(op) => sgd::update(self, op, operands),
             Op::Adam(op) => adam::update(self, op, operands),
+            Op::Ema(op) => ema::update(self, op, operands),
         }
     }
 

@@ -1,8 +1,8 @@
 //! Kernels: which entry point of which shader, with which constants.
 
 use super::{
-    adam, adaptive_avg_pool2d, conv2d, conv2d_winograd, cross_entropy, dense, dropout, max_pool2d, peak, prelu, relu,
-    resize, sgd, softmax,
+    adam, adaptive_avg_pool2d, conv2d, conv2d_winograd, cross_entropy, dense, dropout, ema, max_pool2d, peak, prelu,
+    relu, resize, sgd, softmax,
 };
 
 use crate::ops::Op;
@@ -72,6 +72,7 @@ pub fn kernels() -> impl Iterator<Item = &'static Kernel> {
         dropout::KERNELS,
         sgd::KERNELS,
         adam::KERNELS,
+        ema::KERNELS,
         resize::KERNELS,
         peak::KERNELS,
     ]
@@ -109,6 +110,7 @@ pub fn shader_source(shader: &str) -> Option<&'static str> {
         "cross_entropy" => include_str!("../../shaders/cross_entropy.wgsl"),
         "dense" => include_str!("../../shaders/dense.wgsl"),
         "dropout" => include_str!("../../shaders/dropout.wgsl"),
+        "ema" => include_str!("../../shaders/ema.wgsl"),
         "max_pool2d" => include_str!("../../shaders/max_pool2d.wgsl"),
         "peak" => include_str!("../../shaders/peak.wgsl"),
         "prelu" => include_str!("../../shaders/prelu.wgsl"),

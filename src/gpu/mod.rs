@@ -13,6 +13,7 @@ mod cross_entropy;
 mod dense;
 mod device;
 mod dropout;
+mod ema;
 mod kernel;
 mod max_pool2d;
 mod module;

@@ -108,9 +108,8 @@ impl GpuPlan {
             let values = allocate(gpu, &program, model, checked)?;
             let uniform = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
             let state = gpu.create_buffer("state", size_of::<State>() as u64, uniform)?;
-            let in_place = program.steps.iter().filter(|step| !step.op.in_place().is_empty());
-            let trained = in_place.flat_map(|step| &step.inputs).filter_map(|&v| values[v].parameter.clone());
-            let trained: Vec<Arc<Parameter>> = trained.collect();
+            let changed = program.steps.iter().flat_map(|step| step.op.in_place().iter().map(|&i| step.inputs[i]));
+            let trained: Vec<Arc<Parameter>> = changed.filter_map(|value| values[value].parameter.clone()).collect();
             let mut compiler = Compiler::new(gpu, kernel, checked);
             if precision == Precision::F16Weights {
                 compiler.store_weights_in_f16(&trained);

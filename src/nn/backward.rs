@@ -1,13 +1,13 @@
-//! What training adds to a network's program: the loss, the backward pass, the optimiser.
+//! The backward pass of a network, and what training adds to it: the loss and the optimiser.
 
 use super::lower::{Lowering, in_layer};
 use super::{Kind, Layer, Optimizer, Training};
 use crate::error::{Error, Result};
-use crate::ops::{Dense, Dropout, Op};
+use crate::ops::{Dense, Dropout, Ema, Op};
 use crate::program::{Storage, ValueId};
 
 /// A parameter and what it is trained by.
-struct Trained {
+pub(super) struct Trained {
     layer: usize,
     parameter: ValueId,
     gradient: ValueId,
@@ -17,20 +17,8 @@ impl Lowering<'_> {
     /// Adds loss, backward pass and optimiser.
     pub fn train(&mut self, training: &Training) -> Result<()> {
         training.check_groups(self.network)?;
-        let mut last = self.network.layers.len() - 1;
-        if self.network.layers[last].kind == Kind::Softmax {
-            // The loss takes logits; the probabilities that the forward pass ends with are not needed.
-            self.program.steps.pop();
-            self.program.values.pop();
-            let Some(before) = self.network.layers[last].input else {
-                return Err(Error::shape(&self.network.name, "there is no layer before the softmax to train"));
-            };
-            last = before;
-        }
-        let logits = self.outputs[last];
-        let &[batch, classes] = self.program.values[logits].shape.as_slice() else {
-            return Err(Error::shape(&self.network.name, "training takes a network that ends with classes".to_owned()));
-        };
+        let (last, logits) = self.logits()?;
+        let (batch, classes) = (self.program.values[logits].shape[0], self.program.values[logits].shape[1]);
         let weights = match training.class_weights.as_slice() {
             [] => vec![1.0; classes],
             some if some.len() == classes && some.iter().all(|w| w.is_finite() && *w >= 0.0) => some.to_vec(),
@@ -39,7 +27,8 @@ impl Lowering<'_> {
                 return Err(Error::shape(&self.network.name, reason));
             }
         };
-        let target = self.program.add_value("target", vec![batch], Storage::Activation);
+        let target = if training.soft_targets { vec![batch, classes] } else { vec![batch] };
+        let target = self.program.add_value("target", target, Storage::Activation);
         self.program.inputs.push(target);
         let weight = self.program.add_value("class weights", vec![classes], Storage::Constant(weights));
         let names = ["loss".to_owned(), gradient_name("logits")];
@@ -54,27 +43,50 @@ impl Lowering<'_> {
         Ok(())
     }
 
+    /// The layer that makes the logits, and these. A softmax behind them is left out: neither the loss nor the backward
+    /// pass needs the probabilities.
+    pub fn logits(&mut self) -> Result<(usize, ValueId)> {
+        let mut last = self.network.layers.len() - 1;
+        if self.network.layers[last].kind == Kind::Softmax {
+            self.program.steps.pop();
+            self.program.values.pop();
+            let Some(before) = self.network.layers[last].input else {
+                return Err(Error::shape(&self.network.name, "there is no layer before the softmax"));
+            };
+            last = before;
+        }
+        let logits = self.outputs[last];
+        if self.program.values[logits].shape.len() != 2 {
+            return Err(Error::shape(&self.network.name, "a backward pass takes a network that ends with classes"));
+        }
+        Ok((last, logits))
+    }
+
     /// Adds the backward steps, from this layer with the gradient of its output to the first trained one: the parameters
     /// and their gradients.
     fn backward(&mut self, last: usize, gradient: ValueId) -> Result<Vec<Trained>> {
         let mut trained = Vec::new();
         let (mut index, mut dy) = (last, gradient);
         loop {
-            if self.network.layers.iter().filter(|layer| layer.input == Some(index)).count() > 1 {
-                let reason =
-                    format!("layer {} is read by several; training takes a chain", self.network.layers[index].name);
-                return Err(Error::shape(&self.network.name, reason));
-            }
+            self.check_one_reader(index)?;
             let before = self.network.layers[index].input.filter(|&i| i >= self.first_trained);
             let further = before.is_some_and(|i| self.trains_up_to(i));
-            let dx = self
-                .backward_layer(index, dy, further, &mut trained)
-                .map_err(|error| in_layer(self.network, index, error))?;
+            let dx = self.backward_layer(index, dy, further, &mut trained)?;
             match (before, dx) {
                 (Some(next), Some(dx)) if further => (index, dy) = (next, dx),
                 _ => return Ok(trained),
             }
         }
+    }
+
+    /// The gradients of several readers would have to be added up, which no step does.
+    pub fn check_one_reader(&self, index: usize) -> Result<()> {
+        if self.network.layers.iter().filter(|layer| layer.input == Some(index)).count() <= 1 {
+            return Ok(());
+        }
+        let layer = &self.network.layers[index].name;
+        let reason = format!("layer {layer} is read by several; a backward pass takes a chain of layers");
+        Err(Error::shape(&self.network.name, reason))
     }
 
     /// Whether this layer or a trained one before it has parameters.
@@ -89,8 +101,20 @@ impl Lowering<'_> {
         false
     }
 
-    /// Adds one layer's backward steps: the gradient of its input, if it is needed.
-    fn backward_layer(
+    /// Adds one layer's backward steps: the gradients of its parameters, if it is trained, and the gradient of its input,
+    /// if it is needed.
+    pub fn backward_layer(
+        &mut self,
+        index: usize,
+        dy: ValueId,
+        further: bool,
+        trained: &mut Vec<Trained>,
+    ) -> Result<Option<ValueId>> {
+        let add = self.add_backward_steps(index, dy, further, trained);
+        add.map_err(|error| in_layer(self.network, index, error))
+    }
+
+    fn add_backward_steps(
         &mut self,
         index: usize,
         dy: ValueId,
@@ -103,6 +127,8 @@ impl Lowering<'_> {
         let size = |shape: &[usize]| [shape[2], shape[3]];
         let input_gradient = match layer.kind {
             Kind::Flatten => return Ok(Some(dy)),
+            // Outside of training it does nothing.
+            Kind::Dropout(_) if index < self.first_trained => return Ok(Some(dy)),
             Kind::Conv2d(_, conv) => {
                 self.weight_gradients(index, Op::Conv2dBackwardWeight(conv), x, dy, trained)?;
                 (Op::Conv2dBackwardInput(conv, size(&shape)), vec![dy, self.parameter(&layer, "weight")])
@@ -146,6 +172,9 @@ impl Lowering<'_> {
         dy: ValueId,
         trained: &mut Vec<Trained>,
     ) -> Result<()> {
+        if index < self.first_trained {
+            return Ok(());
+        }
         let layer = self.network.layers[index].clone();
         let names = ["weight", "bias"].map(|suffix| gradient_name(&format!("{}.{suffix}", layer.parameters)));
         let gradients = self.program.add_step(&layer.name, op, &[x, dy], &names)?;
@@ -167,6 +196,10 @@ impl Lowering<'_> {
         };
         let inputs = [vec![trained.parameter, trained.gradient], memory].concat();
         self.program.add_step(&value.name, op, &inputs, &[])?;
+        if let Some(decay) = training.ema {
+            let average = self.program.add_value(average_name(&value.name), value.shape, Storage::State);
+            self.program.add_step(&value.name, Op::Ema(Ema { decay }), &[average, trained.parameter], &[])?;
+        }
         Ok(())
     }
 }
@@ -174,4 +207,9 @@ impl Lowering<'_> {
 /// What the gradient with respect to a value is called.
 pub(crate) fn gradient_name(value: &str) -> String {
     format!("gradient of {value}")
+}
+
+/// What the moving average of a parameter is called.
+pub(crate) fn average_name(parameter: &str) -> String {
+    format!("average of {parameter}")
 }

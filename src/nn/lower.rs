@@ -7,6 +7,17 @@ use crate::error::{Error, Result};
 use crate::ops::{Dense, Dropout, Op};
 use crate::program::{Program, Storage, ValueId};
 
+/// What a program is made for.
+#[derive(Clone, Copy)]
+pub(crate) enum Purpose<'a> {
+    /// The network's outputs.
+    Inference,
+    /// Steps of training.
+    Training(&'a Training),
+    /// The gradient of a weighted sum of the logits with respect to this layer's output.
+    Gradient(&'a str),
+}
+
 /// A network on its way to a program.
 pub(super) struct Lowering<'a> {
     pub network: &'a Network,
@@ -20,8 +31,8 @@ pub(super) struct Lowering<'a> {
 }
 
 impl Network {
-    /// The program that runs this network on a batch, and trains it if asked to.
-    pub(crate) fn lower(&self, batch: usize, training: Option<&Training>, keep_activations: bool) -> Result<Program> {
+    /// The program that runs this network on a batch, for this purpose.
+    pub(crate) fn lower(&self, batch: usize, purpose: Purpose, keep_activations: bool) -> Result<Program> {
         if batch == 0 || self.layers.is_empty() {
             return Err(Error::shape(&self.name, format!("a batch of {batch} through {} layers", self.layers.len())));
         }
@@ -29,10 +40,10 @@ impl Network {
         let mut program = Program { name: self.name.clone(), keep_activations, ..Program::default() };
         let input = program.add_value("input", [&[batch], self.input.as_slice()].concat(), Storage::Activation);
         program.inputs.push(input);
-        let first_trained = match training.map(|t| &t.trainable) {
-            None => self.layers.len(),
-            Some(Trainable::All) => 0,
-            Some(Trainable::From(name)) => self.index(name)?,
+        let first_trained = match purpose {
+            Purpose::Inference | Purpose::Gradient(_) => self.layers.len(),
+            Purpose::Training(Training { trainable: Trainable::All, .. }) => 0,
+            Purpose::Training(Training { trainable: Trainable::From(name), .. }) => self.index(name)?,
         };
         let mut lowering =
             Lowering { network: self, program, outputs: Vec::new(), parameters: BTreeMap::new(), first_trained };
@@ -49,9 +60,10 @@ impl Network {
                 "a flattening is no output: end the network before it, or with a dense layer",
             ));
         }
-        match training {
-            None => lowering.program.outputs = lowering.network_outputs(),
-            Some(training) => lowering.train(training)?,
+        match purpose {
+            Purpose::Inference => lowering.program.outputs = lowering.network_outputs(),
+            Purpose::Training(training) => lowering.train(training)?,
+            Purpose::Gradient(layer) => lowering.gradient(layer)?,
         }
         Ok(lowering.program)
     }

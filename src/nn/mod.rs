@@ -1,6 +1,7 @@
 //! Networks as data: a list of layers, with shapes and the names of their parameters.
 
 mod backward;
+mod gradient;
 pub mod light;
 mod lower;
 pub mod mtcnn;
@@ -12,7 +13,8 @@ use crate::ops::{AdaptiveAvgPool2d, Conv2d, MaxPool2d, Shape};
 use crate::random::Random;
 use crate::tensor::{Parameters, Tensor, check_tensors};
 
-pub(crate) use backward::gradient_name;
+pub(crate) use backward::{average_name, gradient_name};
+pub(crate) use lower::Purpose;
 pub use training::{Group, Optimizer, Trainable, Training};
 
 /// What a layer does.
@@ -191,7 +193,7 @@ impl Network {
     /// # Errors
     /// [`Error::Shape`] if a layer does not accept what it is given.
     pub fn output_shapes(&self) -> Result<Vec<Shape>> {
-        let program = self.lower(1, None, false)?;
+        let program = self.lower(1, Purpose::Inference, false)?;
         Ok(program.shapes(&program.outputs).into_iter().map(|shape| shape[1..].to_vec()).collect())
     }
 
@@ -200,7 +202,7 @@ impl Network {
     /// # Errors
     /// [`Error::Shape`] if a layer does not accept what it is given.
     pub fn parameter_shapes(&self) -> Result<Vec<(String, Shape)>> {
-        let program = self.lower(1, None, false)?;
+        let program = self.lower(1, Purpose::Inference, false)?;
         let parameters = program.values.into_iter().filter_map(|value| match value.storage {
             crate::program::Storage::Parameter(name) => Some((name, value.shape)),
             _ => None,

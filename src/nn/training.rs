@@ -91,6 +91,12 @@ pub struct Training {
     /// Whether weight decay acts on biases and on the slopes of PReLUs too, as it does in PyTorch unless told otherwise.
     /// Many recipes leave them out (He et al. 2019, "Bag of Tricks").
     pub decay_biases: bool,
+    /// The decay of a moving average of each trained parameter (0.999, say), as [`Ema`](crate::ops::Ema) defines it;
+    /// [`Plan::averages`](crate::Plan::averages) gives them. They take as much memory as the parameters.
+    pub ema: Option<f32>,
+    /// Whether targets are probabilities for each class ([`Plan::train_soft`](crate::Plan::train_soft)) instead of class
+    /// numbers: for mixtures of images, say.
+    pub soft_targets: bool,
 }
 
 impl Default for Training {
@@ -103,6 +109,8 @@ impl Default for Training {
             trainable: Trainable::All,
             groups: Vec::new(),
             decay_biases: true,
+            ema: None,
+            soft_targets: false,
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod conv2d;
 pub mod cross_entropy;
 pub mod dense;
 pub mod dropout;
+pub mod ema;
 pub mod max_pool2d;
 pub mod prelu;
 pub mod relu;
@@ -25,6 +26,7 @@ pub use conv2d::Conv2d;
 pub use cross_entropy::CrossEntropy;
 pub use dense::Dense;
 pub use dropout::Dropout;
+pub use ema::Ema;
 pub use max_pool2d::MaxPool2d;
 pub use resize::{Crop, Filter, Normalization, Order};
 pub use sgd::Sgd;
@@ -72,7 +74,7 @@ pub enum Op {
     Softmax,
     /// `y, dy → dx`
     SoftmaxBackward,
-    /// `logits, target, class_weight → loss, dlogits`
+    /// `logits, target, class_weight → loss, dlogits`; targets are class numbers or, for each class, probabilities
     CrossEntropy(CrossEntropy),
     /// `x → y`; with `dy` for `x` it is its own backward pass
     Dropout(Dropout),
@@ -80,12 +82,15 @@ pub enum Op {
     Sgd(Sgd),
     /// `parameter, gradient, m, v → parameter, m, v`, in place
     Adam(Adam),
+    /// `average, parameter → average`, in place
+    Ema(Ema),
 }
 
 /// What changes from run to run of a plan.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RunState {
-    /// How many optimiser steps were taken, this one included: 1 in the first.
+    /// How many steps the optimiser has taken with its present memory, this one included: 1 in a plan's first step. A
+    /// training that goes on from a checkpoint goes on counting.
     pub step: u32,
     /// The learning rate of this step.
     pub learning_rate: f32,
@@ -123,6 +128,7 @@ impl Op {
             Op::Dropout(_) => "dropout",
             Op::Sgd(_) => "sgd",
             Op::Adam(_) => "adam",
+            Op::Ema(_) => "ema",
         }
     }
 
@@ -155,6 +161,7 @@ impl Op {
             Op::Dropout(op) => op.forward(inputs),
             Op::Sgd(op) => op.update(inputs),
             Op::Adam(op) => op.update(inputs),
+            Op::Ema(op) => op.update(inputs),
         }
     }
 
@@ -176,6 +183,7 @@ impl Op {
             Op::Softmax | Op::SoftmaxBackward => 5 * input,
             Op::CrossEntropy(_) | Op::Sgd(_) => 8 * input,
             Op::Adam(_) => 14 * input,
+            Op::Ema(_) => 3 * input,
         }
     }
 
@@ -186,6 +194,7 @@ impl Op {
             Op::Conv2dBackwardInput(..) | Op::DenseBackwardInput(..) | Op::Prelu | Op::PreluBackward => &[1],
             Op::Sgd(_) => &[0, 1, 2],
             Op::Adam(_) => &[0, 1, 2, 3],
+            Op::Ema(_) => &[0, 1],
             _ => &[],
         }
     }
@@ -197,6 +206,7 @@ impl Op {
             Op::PreluBackward => &[1],
             Op::Sgd(_) => &[0, 1],
             Op::Adam(_) => &[0, 1, 2],
+            Op::Ema(_) => &[0],
             _ => &[],
         }
     }
@@ -206,6 +216,7 @@ impl Op {
         match self {
             Op::Sgd(_) => &[0, 2],
             Op::Adam(_) => &[0, 2, 3],
+            Op::Ema(_) => &[0],
             _ => &[],
         }
     }

@@ -36,6 +36,7 @@ impl Twins {
             cross_entropy,
             dense,
             dropout,
+            ema,
             max_pool2d,
             prelu,
             relu,
@@ -210,6 +211,8 @@ fn allowed(case: &Case, output: usize, wanted: &Tensor) -> f32 {
         Op::CrossEntropy(_) if output == 0 => 64.0 * EPSILON * largest.max(1.0),
         Op::CrossEntropy(_) => (32.0 + (shapes[0][1] as f32).sqrt()) * EPSILON * largest.max(1.0 / shapes[0][0] as f32),
         Op::Sgd(_) => 8.0 * EPSILON * largest,
+        // A quotient, and a mean of standard normal values that may cancel.
+        Op::Ema(_) => 8.0 * EPSILON * largest.max(1.0),
         // A root and two quotients, each exact to a few units in the last place.
         Op::Adam(_) => 32.0 * EPSILON * largest,
         other => panic!("no tolerance for {}", other.name()),

@@ -1,0 +1,50 @@
+//! The exponential moving average of a parameter over the steps of training: `average ← d·average + (1−d)·parameter`.
+//!
+//! In step t, d is the smaller of the decay and `(t−1)/(t+8)`: the average is the parameter itself after the first step,
+//! and forgets the beginning quickly before it becomes as slow as the decay asks for.
+
+use super::{Case, Fill, Op, Shape, same, take};
+use crate::error::{Error, Result};
+use crate::random::Random;
+
+/// The parameters of the average.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ema {
+    /// How much of the average is kept in each step, once there have been enough: 0 (inclusive) to 1 (exclusive).
+    pub decay: f32,
+}
+
+impl Ema {
+    pub(super) fn update(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
+        let [average, parameter] = take("ema", inputs)?;
+        same("ema", "parameter", parameter, average)?;
+        if !(0.0..1.0).contains(&self.decay) {
+            return Err(Error::shape("ema", format!("a decay of {} is not in 0 to 1 (exclusive)", self.decay)));
+        }
+        Ok(vec![average.to_vec()])
+    }
+
+    /// How much of the average is kept in this step.
+    pub(crate) fn decay_in(&self, step: u32) -> f32 {
+        let step = step.max(1);
+        self.decay.min((step - 1) as f32 / (step as f32 + 8.0))
+    }
+}
+
+/// Shapes that every kernel must get right. The decays are below and above what the step of the tests limits them to.
+pub fn cases() -> Vec<Case> {
+    [(vec![1], 0.1), (vec![1000], 0.999), (vec![64, 3, 3, 3], 0.05)]
+        .into_iter()
+        .map(|(shape, decay)| case(shape, decay))
+        .collect()
+}
+
+/// A case with a random shape and decay.
+pub fn random_case(random: &mut Random) -> Case {
+    let shape = (0..1 + random.below(3)).map(|_| 1 + random.below(20)).collect();
+    case(shape, random.uniform() * 0.4)
+}
+
+fn case(shape: Shape, decay: f32) -> Case {
+    Case::new(Op::Ema(Ema { decay }), vec![(shape, Fill::Normal(1.0)); 2])
+}
