@@ -19,6 +19,8 @@
 
 #![warn(missing_docs)]
 
+#[cfg(feature = "baseline")]
+pub mod baseline;
 mod cpu;
 pub mod data;
 mod device;

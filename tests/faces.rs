@@ -11,6 +11,7 @@ use vultus::gpu::Adapter;
 use vultus::image::RgbImage;
 use vultus::nn::vgg16::{self, Pooling};
 use vultus::ops::{Crop, Normalization};
+use vultus::prepare::Preparation;
 use vultus::weights::safetensors::read;
 use vultus::weights::{DefaultFile, WeightFile};
 use vultus::{Device, Error, Parameters, Picture, Result};
@@ -187,7 +188,7 @@ fn a_card_comes_back_from_its_metadata() {
         assert_eq!(ModelCard::from_file(&file).unwrap(), card);
     }
     card.tta = TestTimeAugmentation::Flip;
-    card.preparation = Some(serde_json::json!({ "gamma": 0.5 }));
+    card.preparation = Preparation { illumination: "clahe".parse().unwrap(), ..Preparation::default() };
     card.notes = BTreeMap::from([("license".to_owned(), "MIT".to_owned())]);
     file.metadata = card.to_metadata().unwrap();
     assert_eq!(ModelCard::from_file(&file).unwrap(), card);
@@ -219,6 +220,14 @@ fn check_recognizer(device: &Device) -> Vec<Vec<f32>> {
     assert!((1..crops.len()).all(|i| scores[i] != scores[0]), "different crops have different scores: {scores:?}");
     assert!(recognizer.recognize(&picture, &[]).unwrap().is_empty());
     check_flip(&mut recognizer, &picture, &crops, &scores);
+    let image = vultus::image::decode_file(Path::new("tests/photos/astronaut.png")).unwrap();
+    let both = recognizer.recognize_with_flip(&picture, &crops).unwrap();
+    for (tta, wanted) in [(TestTimeAugmentation::None, &scores), (TestTimeAugmentation::Flip, &both)] {
+        assert_eq!(recognizer.recognize_image(&image, &crops, tta).unwrap(), *wanted);
+        assert!(recognizer.recognize_image(&image, &[], tta).unwrap().is_empty());
+        let outside = recognizer.recognize_image(&image, &[crop(500, 0, 20)], tta);
+        assert!(matches!(outside, Err(Error::Shape { .. })));
+    }
     assert!(matches!(recognizer.recognize(&picture, &[crop(500, 0, 20)]), Err(Error::Shape { .. })));
     scores
 }
@@ -243,6 +252,34 @@ fn cpu_and_gpu_recognize_the_same() {
     for (a, b) in cpu.iter().flatten().zip(gpu.iter().flatten()) {
         // Thirteen convolutions in another order of summation, before a softmax.
         assert!((a - b).abs() < 1e-3, "{cpu:?}\n{gpu:?}");
+    }
+}
+
+#[test]
+fn faces_are_prepared_as_the_card_asks() {
+    let (device, base) = (Device::Cpu, weights(DefaultFile::Vgg16Base));
+    let (plain, mut card) = head(&base);
+    card.preparation = Preparation { illumination: "equalize".parse().unwrap(), ..Preparation::default() };
+    let wanting = WeightFile { metadata: card.to_metadata().unwrap(), ..plain.clone() };
+    let mut recognizer = Recognizer::new(&device, base.clone(), wanting, 2).unwrap();
+    let mut plain = Recognizer::new(&device, base, plain, 2).unwrap();
+    let image = vultus::image::decode_file(Path::new("tests/photos/astronaut.png")).unwrap();
+    let crops = [[180, 60, 100], [190, 50, 60], [0, 0, 40]];
+    let crops = crops.map(|[x, y, side]| Crop { x, y, width: side, height: side, mirror: false });
+    let found = recognizer.recognize_image(&image, &crops, TestTimeAugmentation::None).unwrap();
+    for (crop, found) in crops.iter().zip(&found) {
+        let face = image::imageops::crop_imm(&image, crop.x, crop.y, crop.width, crop.height).to_image();
+        let face = card.preparation.apply(&face);
+        let picture = device.upload(&face, face.width(), face.height()).unwrap();
+        let wanted = plain.recognize(&picture, &[Crop::whole(face.width(), face.height())]).unwrap().remove(0);
+        assert_eq!(*found, wanted);
+    }
+    assert_ne!(plain.recognize_image(&image, &crops, TestTimeAugmentation::None).unwrap(), found);
+    // Without the preparation, the answers would be those of another model.
+    for refused in
+        [recognizer.recognize(&astronaut(&device), &crops), recognizer.recognize_with_flip(&astronaut(&device), &crops)]
+    {
+        assert!(refused.unwrap_err().to_string().contains("wants its faces prepared"));
     }
 }
 
@@ -295,7 +332,8 @@ fn heads_that_do_not_fit_are_refused() {
         ("input", "-1", "cannot be read"),
         ("network", "vgg19", "is \"vgg19\", not vgg16 or light"),
         ("tta", "twice", "is \"twice\", not none or flip"),
-        ("preparation", "{}", "asks for what this version cannot do"),
+        ("preparation", r#"{"sharpen": true}"#, "unknown field `sharpen`"),
+        ("preparation", r#"{"denoise": {"median": {"radius": 0}}}"#, "radius is 0"),
         ("hidden", "[0]", "has the width 0"),
         ("margin", "9", "is 9, not within"),
         ("preprocessing", r#"{"order":"rgb","mean":[0,0,0],"std":[1,0,1],"gray":false}"#, "std must be above 0"),

@@ -308,7 +308,7 @@ fn folds_are_merged_if_they_belong_together() {
 }
 
 #[test]
-fn csv_has_a_line_for_each_sample() {
+fn csv_has_a_line_for_each_sample_or_class() {
     let mut predictions = outcomes(&[true, false]);
     predictions.classes[1] = "glad, \"very\"".to_owned();
     let mut csv = Vec::new();
@@ -317,6 +317,11 @@ fn csv_has_a_line_for_each_sample() {
         \"a,b.png\",class 0,class 0,0.75,0.25\nc.png,class 0,\"glad, \"\"very\"\"\",0.25,0.75\n";
     assert_eq!(String::from_utf8(csv).unwrap(), wanted);
     assert!(predictions.write_csv(&["a"], &mut Vec::new()).is_err());
+
+    let mut confusion = Vec::new();
+    Evaluation::new(&predictions, 0, 0).unwrap().write_confusion_csv(&mut confusion).unwrap();
+    let wanted = "true,class 0,\"glad, \"\"very\"\"\"\nclass 0,1,1\n\"glad, \"\"very\"\"\",0,0\n";
+    assert_eq!(String::from_utf8(confusion).unwrap(), wanted);
 }
 
 // ---- intervals ----

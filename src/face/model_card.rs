@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::nn::vgg16::{self, Pooling};
 use crate::nn::{Network, light};
 use crate::ops::Normalization;
+use crate::prepare::Preparation;
 use crate::weights::WeightFile;
 
 /// The keys that the card itself has; all others are notes.
@@ -37,8 +38,8 @@ pub struct ModelCard {
     pub input: usize,
     /// What the network expects of its input. Key `preprocessing`.
     pub preprocessing: Normalization,
-    /// What is done to a face before it is scaled; nothing where the key `preparation` is missing.
-    pub preparation: Option<serde_json::Value>,
+    /// What is done to the picture of a face before it is scaled. Key `preparation`; nothing where it is missing.
+    pub preparation: Preparation,
     /// The side of the crop that goes into the network, relative to the longer side of the face's box: 0.5 to 4. Key
     /// `margin`.
     pub margin: f32,
@@ -83,7 +84,7 @@ impl ModelCard {
             classes,
             input,
             preprocessing,
-            preparation: None,
+            preparation: Preparation::NONE,
             margin: 0.9,
             tta: TestTimeAugmentation::None,
             notes: BTreeMap::new(),
@@ -101,7 +102,10 @@ impl ModelCard {
             "flip" => TestTimeAugmentation::Flip,
             other => return Err(keys.wrong("tta", format!("is {other:?}, not none or flip"))),
         };
-        let preparation = keys.optional("preparation").map(|_| keys.json("preparation")).transpose()?;
+        let preparation = match keys.optional("preparation") {
+            Some(_) => keys.json("preparation")?,
+            None => Preparation::NONE,
+        };
         let notes = file.metadata.iter().filter(|(key, _)| !KEYS.contains(&key.as_str()));
         let card = ModelCard {
             architecture: architecture(&keys)?,
@@ -134,8 +138,8 @@ impl ModelCard {
             ("margin", json(&self.margin)?),
             ("tta", if self.tta == TestTimeAugmentation::Flip { "flip" } else { "none" }.to_owned()),
         ];
-        if let Some(preparation) = &self.preparation {
-            pairs.push(("preparation", json(preparation)?));
+        if self.preparation != Preparation::NONE {
+            pairs.push(("preparation", json(&self.preparation)?));
         }
         match &self.architecture {
             Architecture::Light => pairs.push(("network", "light".to_owned())),
@@ -207,6 +211,9 @@ impl ModelCard {
         let Normalization { mean, std, .. } = self.preprocessing;
         if !mean.iter().chain(&std).all(|value| value.is_finite()) || std.iter().any(|&value| value <= 0.0) {
             return wrong("preprocessing", format!("has mean {mean:?} and std {std:?}: std must be above 0"));
+        }
+        if let Err(error) = self.preparation.check() {
+            return wrong("preparation", format!("is out of its range: {error}"));
         }
         if !(0.5..=4.0).contains(&self.margin) {
             return wrong("margin", format!("is {}, not within 0.5 and 4", self.margin));

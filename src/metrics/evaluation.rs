@@ -1,11 +1,13 @@
 //! All figures of a set of predictions.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
 use super::bootstrap::{self, Intervals};
 use super::calibration::{ReliabilityBin, expected_calibration_error, in_top_two, log_loss, reliability};
+use super::csv::field;
 use super::measures::Measures;
 use super::predictions::Predictions;
 use super::tally::Tally;
@@ -104,5 +106,20 @@ impl Evaluation {
             intervals: bootstrap::intervals(predictions, &predicted, seed, resamples)?,
             classes: classes.clone(),
         })
+    }
+
+    /// Writes the confusion matrix as comma-separated values (RFC 4180): a header with the predicted classes, then for
+    /// each true class its name and its row.
+    ///
+    /// # Errors
+    /// What the writer says.
+    pub fn write_confusion_csv(&self, out: &mut impl Write) -> io::Result<()> {
+        let classes: Vec<String> = self.classes.iter().map(|class| field(class)).collect();
+        writeln!(out, "true,{}", classes.join(","))?;
+        for (class, row) in classes.iter().zip(&self.confusion) {
+            let counts: Vec<String> = row.iter().map(u64::to_string).collect();
+            writeln!(out, "{class},{}", counts.join(","))?;
+        }
+        Ok(())
     }
 }

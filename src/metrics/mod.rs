@@ -16,6 +16,7 @@
 
 mod bootstrap;
 mod calibration;
+mod csv;
 mod evaluation;
 mod measures;
 mod predictions;

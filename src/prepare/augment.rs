@@ -139,7 +139,7 @@ impl Augmentation {
         let (width, height) = image.dimensions();
         let drawn = Drawn::new(self, random);
         let map = drawn.geometry(width, height);
-        let mut out = if map == Affine::IDENTITY { image.clone() } else { warp(image, &map, [width, height], 1) };
+        let mut out = if map == Affine::IDENTITY { image.clone() } else { warp(image, &map, [width, height], [1; 2]) };
         drawn.light(&mut out);
         if self.noise > 0.0 {
             add_noise(&mut out, self.noise, random);
@@ -312,7 +312,7 @@ mod tests {
     #[test]
     fn a_quarter_turn_moves_whole_pixels_and_a_whole_turn_none() {
         let square = ::image::imageops::crop_imm(&picture(), 0, 0, 40, 40).to_image();
-        let turned = |degrees| warp(&square, &about_centre(40.0, 40.0, degrees, 1.0, [0.0; 2]), [40, 40], 1);
+        let turned = |degrees| warp(&square, &about_centre(40.0, 40.0, degrees, 1.0, [0.0; 2]), [40, 40], [1; 2]);
         assert_eq!(turned(360.0), square);
         assert_eq!(turned(90.0), ::image::imageops::rotate270(&square));
     }

@@ -30,23 +30,27 @@ impl Affine {
 }
 
 /// The picture of this size (width and height) whose every point shows what `map` says lies there in `image`. Around a
-/// picture its border pixels go on. A pixel is the mean of `samples` by `samples` points, which keeps what becomes
-/// smaller from aliasing when `samples` is the factor.
-pub(crate) fn warp(image: &RgbImage, map: &Affine, [width, height]: [u32; 2], samples: u32) -> RgbImage {
+/// picture its border pixels go on. A pixel is the mean of this many points along its width and height, which keeps
+/// what becomes smaller by that factor from aliasing.
+pub(crate) fn warp(image: &RgbImage, map: &Affine, [width, height]: [u32; 2], points: [u32; 2]) -> RgbImage {
     let mut out = RgbImage::new(width, height);
-    if width == 0 || height == 0 || image.width() == 0 || image.height() == 0 {
+    if out.is_empty() || image.is_empty() {
         return out;
     }
-    let samples = samples.max(1);
-    let share = 1.0 / (samples * samples) as f32;
-    let offset = |i: u32| (f64::from(i) + 0.5) / f64::from(samples);
+    let [across, down] = points.map(|count| count.max(1));
+    let share = 1.0 / (f64::from(across) * f64::from(down));
+    let within = |i: u32, count: u32| (f64::from(i) + 0.5) / f64::from(count);
     for (y, row) in out.chunks_exact_mut(3 * width as usize).enumerate() {
         for (x, pixel) in row.chunks_exact_mut(3).enumerate() {
             let mut sum = [0.0; 3];
-            for (i, j) in (0..samples).flat_map(|j| (0..samples).map(move |i| (i, j))) {
-                let (u, v) = map.at(x as f64 + offset(i), y as f64 + offset(j));
-                let value = bilinear(image, u as f32 - 0.5, v as f32 - 0.5);
-                sum = [0, 1, 2].map(|channel| sum[channel] + value[channel]);
+            for j in 0..down {
+                let mut line = [0.0; 3];
+                for i in 0..across {
+                    let (u, v) = map.at(x as f64 + within(i, across), y as f64 + within(j, down));
+                    let value = bilinear(image, u as f32 - 0.5, v as f32 - 0.5);
+                    line = [0, 1, 2].map(|channel| line[channel] + value[channel]);
+                }
+                sum = [0, 1, 2].map(|channel| sum[channel] + f64::from(line[channel]));
             }
             for (byte, sum) in pixel.iter_mut().zip(sum) {
                 *byte = (sum * share + 0.5) as u8;
@@ -92,9 +96,9 @@ mod tests {
     #[test]
     fn the_identity_changes_nothing_and_a_shift_moves_whole_pixels() {
         let image = gradient(7, 5);
-        assert_eq!(warp(&image, &Affine::IDENTITY, [7, 5], 1), image);
+        assert_eq!(warp(&image, &Affine::IDENTITY, [7, 5], [1; 2]), image);
         let right = Affine { x: [1.0, 0.0, 2.0], ..Affine::IDENTITY };
-        let shifted = warp(&image, &right, [7, 5], 1);
+        let shifted = warp(&image, &right, [7, 5], [1; 2]);
         for (x, y, pixel) in shifted.enumerate_pixels() {
             assert_eq!(pixel, image.get_pixel((x + 2).min(6), y), "{x}, {y}");
         }
@@ -105,7 +109,7 @@ mod tests {
         let image = gradient(4, 4);
         let half = Affine { x: [1.0, 0.0, 0.5], ..Affine::IDENTITY };
         // Red is 20 x: half a pixel further it is 10 more, and at the border it stays.
-        let red: Vec<u8> = warp(&image, &half, [4, 1], 1).pixels().map(|pixel| pixel[0]).collect();
+        let red: Vec<u8> = warp(&image, &half, [4, 1], [1; 2]).pixels().map(|pixel| pixel[0]).collect();
         assert_eq!(red, [10, 30, 50, 60]);
     }
 
@@ -113,7 +117,7 @@ mod tests {
     fn stripes_that_become_smaller_become_gray() {
         let stripes = RgbImage::from_fn(64, 64, |x, _| ::image::Rgb([255 * (x % 2) as u8; 3]));
         let smaller = Affine { x: [8.0, 0.0, 0.0], y: [0.0, 8.0, 0.0] };
-        let small = warp(&stripes, &smaller, [8, 8], 8);
+        let small = warp(&stripes, &smaller, [8, 8], [8, 1]);
         assert!(small.pixels().all(|pixel| (126..=129).contains(&pixel[0])), "{:?}", small.as_raw());
     }
 
@@ -128,8 +132,8 @@ mod tests {
     #[test]
     fn any_map_gives_a_picture() {
         for value in [f64::NAN, f64::INFINITY, -1e300, 0.0] {
-            warp(&gradient(3, 1), &Affine { x: [value; 3], y: [value; 3] }, [2, 2], 1);
+            warp(&gradient(3, 1), &Affine { x: [value; 3], y: [value; 3] }, [2, 2], [1; 2]);
         }
-        assert_eq!(warp(&gradient(3, 1), &Affine::IDENTITY, [0, 4], 1).dimensions(), (0, 4));
+        assert_eq!(warp(&gradient(3, 1), &Affine::IDENTITY, [0, 4], [1; 2]).dimensions(), (0, 4));
     }
 }

@@ -244,7 +244,8 @@ mod tests {
         }
         let folder = folder();
         let store = Store::open(Some(folder.path())).unwrap();
-        assert!(store.describe().ends_with("(without vgg16_base.safetensors, expression_head.safetensors)"));
+        let model = DefaultFile::ExpressionModel.file_name();
+        assert!(store.describe().ends_with(&format!("(without vgg16_base.safetensors, {model})")));
         let error = store.load(DefaultFile::Vgg16Base).unwrap_err().to_string();
         assert!(error.contains("vgg16_base.safetensors: ") && error.contains("put this file there"), "{error}");
     }

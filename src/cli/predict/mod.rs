@@ -86,7 +86,7 @@ fn batch(device: &Device) -> usize {
     if hardware { 8 } else { 1 }
 }
 
-fn min_face(text: &str) -> Result<f32, String> {
+pub fn min_face(text: &str) -> Result<f32, String> {
     let side: f32 = text.parse().map_err(|_| "this is not a number".to_owned())?;
     if side.is_finite() && side >= 12.0 { Ok(side) } else { Err("the smallest face has at least 12 pixels".to_owned()) }
 }
@@ -188,10 +188,7 @@ impl Predictor {
         let picture = self.device.upload(image.as_raw(), width, height)?;
         let faces = self.detector.detect(&picture)?;
         let crops: Vec<_> = faces.iter().map(|face| self.recognizer.crop(face, &picture)).collect();
-        let scores = match self.tta {
-            TestTimeAugmentation::None => self.recognizer.recognize(&picture, &crops)?,
-            TestTimeAugmentation::Flip => self.recognizer.recognize_with_flip(&picture, &crops)?,
-        };
+        let scores = self.recognizer.recognize_image(image, &crops, self.tta)?;
         let classes = self.recognizer.classes();
         let faces = faces.into_iter().zip(scores).map(|(face, scores)| FoundFace::new(face, classes, scores));
         Ok(Found { file: name.to_owned(), width, height, faces: faces.collect() })
