@@ -85,7 +85,9 @@ fn run(
         (Op::Softmax, [x], [y]) => softmax::forward(*x, y),
         (Op::SoftmaxBackward, [y, dy], [dx]) => softmax::backward(*y, dy.data, dx),
         (Op::CrossEntropy(op), [logits, target, weight], [loss, dlogits]) => {
-            loss[0] = cross_entropy::forward(op, *logits, target.data, weight.data, dlogits);
+            let is_soft = target.shape.len() == 2;
+            let forward = if is_soft { cross_entropy::forward_soft } else { cross_entropy::forward };
+            loss[0] = forward(op, *logits, target.data, weight.data, dlogits);
         }
         (Op::Dropout(op), [x], [y]) => dropout::forward(op, state, x.data, y),
         (op, ..) => unreachable!("{op:?} with other inputs or outputs than its shape rule gives"),

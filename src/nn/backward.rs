@@ -27,7 +27,8 @@ impl Lowering<'_> {
                 return Err(Error::shape(&self.network.name, reason));
             }
         };
-        let target = self.program.add_value("target", vec![batch], Storage::Activation);
+        let target = if training.soft_targets { vec![batch, classes] } else { vec![batch] };
+        let target = self.program.add_value("target", target, Storage::Activation);
         self.program.inputs.push(target);
         let weight = self.program.add_value("class weights", vec![classes], Storage::Constant(weights));
         let names = ["loss".to_owned(), gradient_name("logits")];

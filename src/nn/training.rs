@@ -94,6 +94,9 @@ pub struct Training {
     /// The decay of a moving average of each trained parameter (0.999, say), as [`Ema`](crate::ops::Ema) defines it;
     /// [`Plan::averages`](crate::Plan::averages) gives them. They take as much memory as the parameters.
     pub ema: Option<f32>,
+    /// Whether targets are probabilities for each class ([`Plan::train_soft`](crate::Plan::train_soft)) instead of class
+    /// numbers: for mixtures of images, say.
+    pub soft_targets: bool,
 }
 
 impl Default for Training {
@@ -107,6 +110,7 @@ impl Default for Training {
             groups: Vec::new(),
             decay_biases: true,
             ema: None,
+            soft_targets: false,
         }
     }
 }

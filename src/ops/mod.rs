@@ -74,7 +74,7 @@ pub enum Op {
     Softmax,
     /// `y, dy → dx`
     SoftmaxBackward,
-    /// `logits, target, class_weight → loss, dlogits`
+    /// `logits, target, class_weight → loss, dlogits`; targets are class numbers or, for each class, probabilities
     CrossEntropy(CrossEntropy),
     /// `x → y`; with `dy` for `x` it is its own backward pass
     Dropout(Dropout),

@@ -138,7 +138,7 @@ fn open(arguments: &Arguments) -> Result<Dataset, Failure> {
         None => Ok(data),
         Some(text) => {
             let map = ClassMap::parse(text).map_err(|error| Failure::Usage(error.to_string()))?;
-            data.map_classes(map).map_err(|error| Failure::Usage(error.to_string()))
+            data.map_classes(&map).map_err(|error| Failure::Usage(error.to_string()))
         }
     }
 }

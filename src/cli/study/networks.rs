@@ -49,7 +49,7 @@ impl<'a> Networks<'a> {
         let expert = needs_expert.then(|| -> Result<_, Failure> {
             let file = match &arguments.start {
                 Some(file) => safetensors::read(file)?,
-                None => global.store()?.load(DefaultFile::ExpressionHead)?,
+                None => global.store()?.load(DefaultFile::ExpressionModel)?,
             };
             Ok(assemble(Some(base.clone()), file)?)
         });

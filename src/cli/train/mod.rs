@@ -14,7 +14,6 @@ use vultus::train::{Course, Pictures, Trained, adapt, start};
 use vultus::weights::{WeightFile, safetensors};
 use vultus::{Parameters, Random};
 
-use super::annotate;
 use super::failure::Failure;
 use super::file;
 use super::global::Global;
@@ -181,12 +180,15 @@ fn train(
 }
 
 /// Writes how the first pictures of the training are varied.
-fn write_sheet(file: &Path, pictures: &Pictures, training: &[usize], seed: u64) -> Result<(), Failure> {
+fn write_sheet(path: &Path, pictures: &Pictures, training: &[usize], seed: u64) -> Result<(), Failure> {
     let faces = training.iter().take(6).filter_map(|&index| pictures.picture(index, None).ok()).collect::<Vec<_>>();
     let sheet = augmentation_sheet(&faces, &pictures.augmentation, 8, &mut Random::new(seed));
-    Ok(annotate::write(file, &sheet)?)
+    Ok(file::write_png(path, &sheet)?)
 }
 
-fn todo_leakage(_: &Dataset, _: &Dataset) -> Result<Vec<usize>, Failure> {
-    Ok(Vec::new())
+fn todo_leakage(a: &Dataset, b: &Dataset) -> Result<Vec<usize>, Failure> {
+    use rayon::prelude::*;
+    let key = |s: &vultus::data::Sample| s.decode().ok().map(|p| (p.dimensions(), p.into_raw()));
+    let there: std::collections::HashSet<_> = b.samples.par_iter().filter_map(key).collect();
+    Ok((0..a.samples.len()).into_par_iter().filter(|&i| key(&a.samples[i]).is_some_and(|k| there.contains(&k))).collect())
 }
