@@ -140,7 +140,8 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     let settings = Settings { cells: arguments.cells, seed: arguments.seed, ..Settings::default() };
     let training = Faces::load(&pictures(&material.data, settings.side));
     let test = material.test.as_ref().map(|data| Faces::load(&pictures(data, settings.side)));
-    let unreadable = report_unreadable(&training, global) + test.as_ref().map_or(0, |test| report_unreadable(test, global));
+    let unreadable =
+        report_unreadable(&training, global) + test.as_ref().map_or(0, |test| report_unreadable(test, global));
 
     let mut rows = (!arguments.json).then(table);
     if let Some(table) = &mut rows {

@@ -57,7 +57,12 @@ pub struct Arguments {
     #[arg(long, value_name = "angry=anger,…")]
     classes: Option<String>,
     /// What is compared
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "drlbp-linear,drlbp-rbf,lbp-linear,hog-linear,head,deep,adapted,light")]
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "drlbp-linear,drlbp-rbf,lbp-linear,hog-linear,head,deep,adapted,light"
+    )]
     methods: Vec<Choice>,
     /// The model that `adapted` starts from [default: the expression model]
     #[arg(long, value_name = "FILE")]

@@ -189,14 +189,13 @@ impl<'a> Networks<'a> {
         let Arguments { epochs, batch, input, augment, .. } = self.arguments;
         let classes = self.data.classes.clone();
         let recipe = Recipe { epochs: *epochs, batch: *batch, ..Recipe::default() };
-        let deep = Recipe { learning_rate: 1e-4, schedule: Schedule { warm_up: 1.0, ..recipe.schedule }, ..recipe.clone() };
+        let deep =
+            Recipe { learning_rate: 1e-4, schedule: Schedule { warm_up: 1.0, ..recipe.schedule }, ..recipe.clone() };
         let gray = |normalization| Normalization { gray: true, ..normalization };
-        let vgg = |hidden| Architecture::Vgg16 {
-            pooling: Pooling::Flatten,
-            hidden,
-            base_sha256: self.base.sha256.clone(),
-        };
-        let card = |architecture, normalization| ModelCard::new(architecture, classes.clone(), *input, gray(normalization));
+        let vgg =
+            |hidden| Architecture::Vgg16 { pooling: Pooling::Flatten, hidden, base_sha256: self.base.sha256.clone() };
+        let card =
+            |architecture, normalization| ModelCard::new(architecture, classes.clone(), *input, gray(normalization));
         let with_flip = |mut card: ModelCard| {
             card.tta = TestTimeAugmentation::Flip;
             card
