@@ -121,6 +121,7 @@ pub fn train_head(
                 step: step as u32 + 1,
                 learning_rate: settings.learning_rate * 0.5 * (1.0 + (std::f32::consts::PI * progress).cos()),
                 seed: settings.seed,
+                ..RunState::default()
             };
             let (input, targets) = batch(features, indices, settings.batch, scale)?;
             let loss = plan.train(&input, &targets, &state)?;
