@@ -7,6 +7,7 @@ use crate::data::{Weighting, class_weights};
 use crate::error::{Error, Result};
 use crate::nn::{Group, Optimizer};
 use crate::ops::{Adam, Sgd};
+use crate::prepare::Mix;
 
 /// Which rule changes the parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +46,7 @@ pub struct Recipe {
     /// Pictures that are computed at once.
     pub batch: usize,
     /// Batches whose gradients make one step.
-    pub accumulate: usize,
+    pub accumulate: u32,
     /// The rule of the optimiser.
     pub rule: Rule,
     /// The learning rate of the convolutions after the warm-up.
@@ -58,6 +59,8 @@ pub struct Recipe {
     pub weight_decay: f32,
     /// How much of each target goes evenly to all classes.
     pub label_smoothing: f32,
+    /// How pictures of a batch are mixed, and the α of the distribution Beta(α, α) of their shares.
+    pub mix: Option<(Mix, f32)>,
     /// What is done where classes are of different sizes.
     pub balance: Balance,
     /// Share of its old value that an average over the parameters keeps in each step. The average is what is judged and
@@ -81,6 +84,7 @@ impl Default for Recipe {
             schedule: Schedule { warm_up: 0.0, decay: Decay::Cosine },
             weight_decay: 0.01,
             label_smoothing: 0.1,
+            mix: None,
             balance: Balance::None,
             ema: None,
             patience: None,
@@ -104,6 +108,9 @@ impl Recipe {
         }
         if let Some(decay) = self.ema.filter(|decay| !(0.0..1.0).contains(decay)) {
             return wrong(format!("an average that keeps {decay} of its value in each step: less than 1 is needed"));
+        }
+        if let Some((_, alpha)) = self.mix.filter(|(_, alpha)| !(0.05..=100.0).contains(alpha)) {
+            return wrong(format!("pictures are mixed with an α of {alpha}: it must be within 0.05 and 100"));
         }
         self.schedule.check()
     }

@@ -97,7 +97,6 @@ fn help_and_version_are_results() {
     for command in [
         "predict", "train", "eval", "study", "baseline", "data", "prepare", "devices", "compare", "bench", "tune",
     ] {
-    for command in ["predict", "data", "prepare", "train", "eval", "devices", "compare", "bench"] {
         assert!(help.contains(command), "{help}");
         let help = results(&run(&[command, "--help"]), 0);
         assert!(help.contains("Examples:\n  vultus "), "{help}");
