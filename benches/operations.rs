@@ -69,7 +69,7 @@ fn resize(criterion: &mut Criterion) {
     let devices = devices();
     let (width, height) = (640, 480);
     let pixels: Vec<u8> = (0..3 * width * height).map(|i| (i % 251) as u8).collect();
-    let small: Vec<Crop> = (0..64).map(|i| Crop { x: 8 * i, y: 4 * i, width: 60, height: 60 }).collect();
+    let small: Vec<Crop> = (0..64).map(|i| Crop { x: 8 * i, y: 4 * i, width: 60, height: 60, mirror: false }).collect();
     for (name, crops, size, filter) in [
         ("resize/area/640x480_to_224x224", vec![Crop::whole(width, height)], 224, Filter::Area),
         ("resize/bilinear/640x480_to_224x224", vec![Crop::whole(width, height)], 224, Filter::Bilinear),

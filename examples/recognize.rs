@@ -11,8 +11,8 @@ fn main() -> Result<()> {
     let device = Device::best();
     let weights = Store::open(None)?;
     let mut detector = Detector::new(&device, weights.load(DefaultFile::Mtcnn)?, DetectorOptions::default())?;
-    let (base, head) = (weights.load(DefaultFile::Vgg16Base)?, weights.load(DefaultFile::ExpressionHead)?);
-    let mut recognizer = Recognizer::new(&device, base, head, 1)?;
+    let (base, model) = (weights.load(DefaultFile::Vgg16Base)?, weights.load(DefaultFile::ExpressionModel)?);
+    let mut recognizer = Recognizer::new(&device, base, model, 1)?;
 
     let rgb = vultus::image::decode_file(Path::new(&photo))?;
     let picture = device.upload(rgb.as_raw(), rgb.width(), rgb.height())?;

@@ -18,11 +18,18 @@ struct Params {
     grid: u32,
 }
 
+struct Crop {
+    left: u32,
+    top: u32,
+    width: u32,
+    height: u32,
+    mirror: u32,
+}
+
 @group(0) @binding(0) var<uniform> params: Params;
 // Bytes, four to a word, the first in the lowest bits.
 @group(0) @binding(1) var<storage, read> pixels: array<u32>;
-// Left, top, width, height.
-@group(0) @binding(2) var<storage, read> crops: array<vec4<u32>>;
+@group(0) @binding(2) var<storage, read> crops: array<Crop>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 
 fn pixel(x: u32, y: u32) -> vec3<f32> {
@@ -46,6 +53,12 @@ fn store(index: u32, rgb: vec3<f32>) {
     out[at + 2u * plane] = value.z;
 }
 
+// The column of a tensor's pixel, as if nothing were mirrored.
+fn column(i: u32, mirror: u32) -> u32 {
+    let x = i % params.width;
+    return select(x, params.width - 1u - x, mirror != 0u);
+}
+
 // The mean of all pixels that a new pixel touches.
 @compute @workgroup_size(64)
 fn area(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
@@ -54,15 +67,15 @@ fn area(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if (i >= params.crops * plane) { return; }
     let crop = crops[i / plane];
     let oy = i % plane / params.width;
-    let ox = i % params.width;
-    let top = oy * crop.w / params.height;
-    let bottom = ((oy + 1u) * crop.w + params.height - 1u) / params.height;
-    let left = ox * crop.z / params.width;
-    let right = ((ox + 1u) * crop.z + params.width - 1u) / params.width;
+    let ox = column(i, crop.mirror);
+    let top = oy * crop.height / params.height;
+    let bottom = ((oy + 1u) * crop.height + params.height - 1u) / params.height;
+    let left = ox * crop.width / params.width;
+    let right = ((ox + 1u) * crop.width + params.width - 1u) / params.width;
     var sum = vec3<f32>();
     for (var y = top; y < bottom; y++) {
         for (var x = left; x < right; x++) {
-            sum += pixel(crop.x + x, crop.y + y);
+            sum += pixel(crop.left + x, crop.top + y);
         }
     }
     store(i, sum / f32((bottom - top) * (right - left)));
@@ -75,14 +88,16 @@ fn bilinear(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
     let plane = params.height * params.width;
     if (i >= params.crops * plane) { return; }
     let crop = crops[i / plane];
-    let place = vec2<f32>(f32(i % params.width), f32(i % plane / params.width));
-    let scale = vec2<f32>(crop.zw) / vec2<f32>(f32(params.width), f32(params.height));
+    let corner = vec2<u32>(crop.left, crop.top);
+    let size = vec2<u32>(crop.width, crop.height);
+    let place = vec2<f32>(f32(column(i, crop.mirror)), f32(i % plane / params.width));
+    let scale = vec2<f32>(size) / vec2<f32>(f32(params.width), f32(params.height));
     let position = max((place + 0.5) * scale - 0.5, vec2<f32>());
-    let low = min(vec2<u32>(position), crop.zw - 1u);
-    let high = min(low + 1u, crop.zw - 1u);
+    let low = min(vec2<u32>(position), size - 1u);
+    let high = min(low + 1u, size - 1u);
     let part = position - vec2<f32>(low);
-    let upper = mix_pixels(crop.xy, low.x, high.x, low.y, part.x);
-    let lower = mix_pixels(crop.xy, low.x, high.x, high.y, part.x);
+    let upper = mix_pixels(corner, low.x, high.x, low.y, part.x);
+    let lower = mix_pixels(corner, low.x, high.x, high.y, part.x);
     store(i, upper + (lower - upper) * part.y);
 }
 

@@ -89,6 +89,30 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// Predictions that cannot be evaluated.
+    #[error("predictions: {reason}")]
+    Predictions {
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// A line of a list that cannot be used.
+    #[error("{}, line {line}: {reason}", file.display())]
+    Line {
+        /// The list.
+        file: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Names of classes that do not fit together.
+    #[error("{names}: {reason}")]
+    Classes {
+        /// The names as they were given.
+        names: String,
+        /// What is wrong with them.
+        reason: String,
+    },
     /// A file that cannot be read or written.
     #[error("{}: {source}", path.display())]
     Io {
@@ -106,6 +130,14 @@ impl Error {
 
     pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
         Error::Io { path: path.to_path_buf(), source }
+    }
+
+    pub(crate) fn data(folder: &Path, reason: impl Into<String>) -> Self {
+        Error::Data { folder: folder.to_path_buf(), reason: reason.into() }
+    }
+
+    pub(crate) fn line(file: &Path, line: u64, reason: impl Into<String>) -> Self {
+        Error::Line { file: file.to_path_buf(), line, reason: reason.into() }
     }
 
     pub(crate) fn weights(file: &Path, tensor: Option<&str>, reason: impl Into<String>) -> Self {

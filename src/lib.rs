@@ -3,7 +3,7 @@
 //! A [`Device`] is a GPU (also the embedding application's own, see [`gpu::Gpu::from_device`]) or the processor. A
 //! [`nn::Network`] and its [`Parameters`] become a [`Model`] on it, and that a [`Plan`] for a batch, which runs or trains
 //! again and again without allocating anything. [`face`] finds faces and recognises what they show, [`train`] makes
-//! heads for new classes, [`weights`] holds the default networks.
+//! heads for new classes, [`metrics`] says how good predictions are, [`weights`] holds the default networks.
 //!
 //! ```
 //! use vultus::nn::Network;
@@ -19,6 +19,8 @@
 
 #![warn(missing_docs)]
 
+#[cfg(feature = "baseline")]
+pub mod baseline;
 mod cpu;
 pub mod data;
 mod device;
@@ -27,6 +29,7 @@ pub mod face;
 mod file;
 pub mod gpu;
 pub mod image;
+pub mod metrics;
 mod model;
 pub mod nn;
 pub mod ops;
@@ -34,8 +37,11 @@ mod peak;
 mod picture;
 mod plan;
 mod precision;
+pub mod prepare;
 mod program;
 mod random;
+#[cfg(feature = "report")]
+pub mod report;
 mod tensor;
 pub mod train;
 mod tune;

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use mtcnn_reference::{Comparison, MIN_IOU, Reference, ReferenceFace};
-use vultus::face::{Detector, DetectorOptions, Face, HeadCard, Recognizer};
+use vultus::face::{Architecture, Detector, DetectorOptions, Face, ModelCard, Recognizer, TestTimeAugmentation};
 use vultus::gpu::Adapter;
 use vultus::image::RgbImage;
 use vultus::nn::vgg16::{self, Pooling};
 use vultus::ops::{Crop, Normalization};
+use vultus::prepare::Preparation;
 use vultus::weights::safetensors::read;
 use vultus::weights::{DefaultFile, WeightFile};
 use vultus::{Device, Error, Parameters, Picture, Result};
@@ -143,22 +144,19 @@ fn detectors_are_refused_what_they_cannot_use() {
     refused(DetectorOptions { min_face: f32::NAN, ..standard }, "the smallest face");
     refused(DetectorOptions { thresholds: [0.6, 1.7, 0.7], ..standard }, "the threshold 1.7 is not a probability");
     refused(DetectorOptions { factor: 1.0, ..standard }, "the factor 1 is not within 0.1 and 0.95");
-    let other = Detector::new(&Device::Cpu, weights(DefaultFile::ExpressionHead), standard).err().unwrap();
+    let other = Detector::new(&Device::Cpu, weights(DefaultFile::ExpressionModel), standard).err().unwrap();
     assert!(matches!(&other, Error::Weights { tensor: Some(name), .. } if name == "onet.conv1.bias"), "{other}");
 }
 
 /// A head for the default base at an input of 32 pixels, with a card.
-fn head(base: &WeightFile) -> (WeightFile, HeadCard) {
-    let card = HeadCard {
-        classes: ["angry", "happy", "sad"].map(str::to_owned).to_vec(),
-        input: 32,
-        pooling: Pooling::Flatten,
-        hidden: vec![8],
-        preprocessing: Normalization::CAFFE,
-        base_sha256: base.sha256.clone(),
+fn head(base: &WeightFile) -> (WeightFile, ModelCard) {
+    let architecture =
+        Architecture::Vgg16 { pooling: Pooling::Flatten, hidden: vec![8], base_sha256: base.sha256.clone() };
+    let card = ModelCard {
         margin: 1.1,
+        ..ModelCard::new(architecture, ["angry", "happy", "sad"].map(str::to_owned).to_vec(), 32, Normalization::CAFFE)
     };
-    let network = vgg16::head([512, 1, 1], Pooling::Flatten, &card.hidden, 0.0, 3);
+    let network = vgg16::head([512, 1, 1], Pooling::Flatten, &[8], 0.0, 3);
     let file = WeightFile {
         path: PathBuf::from("head.safetensors"),
         parameters: network.initialize(1).unwrap(),
@@ -177,13 +175,27 @@ fn a_card_comes_back_from_its_metadata() {
         sha256: "0123456789abcdef".repeat(4),
     };
     let (mut file, mut card) = head(&base);
-    assert_eq!(HeadCard::from_file(&file).unwrap(), card);
-    card.pooling = Pooling::Average;
-    card.hidden = Vec::new();
+    assert_eq!(ModelCard::from_file(&file).unwrap(), card);
+    // What files said before there were other networks.
+    file.metadata.retain(|key, _| key != "network" && key != "tta");
+    assert_eq!(ModelCard::from_file(&file).unwrap(), card);
+    let base_sha256 = base.sha256;
+    card.architecture = Architecture::Vgg16 { pooling: Pooling::Average, hidden: Vec::new(), base_sha256 };
     card.preprocessing = Normalization { gray: true, ..Normalization::TORCHVISION };
+    for architecture in [card.architecture.clone(), Architecture::Light] {
+        card.architecture = architecture;
+        file.metadata = card.to_metadata().unwrap();
+        assert_eq!(ModelCard::from_file(&file).unwrap(), card);
+    }
+    card.tta = TestTimeAugmentation::Flip;
+    card.preparation = Preparation { illumination: "clahe".parse().unwrap(), ..Preparation::default() };
+    card.notes = BTreeMap::from([("license".to_owned(), "MIT".to_owned())]);
     file.metadata = card.to_metadata().unwrap();
-    file.metadata.insert("license".to_owned(), "MIT".to_owned());
-    assert_eq!(HeadCard::from_file(&file).unwrap(), card);
+    assert_eq!(ModelCard::from_file(&file).unwrap(), card);
+    assert_eq!(file.metadata["license"], "MIT");
+    card.notes.insert("input".to_owned(), "64".to_owned());
+    let error = card.to_metadata().unwrap_err().to_string();
+    assert!(error.contains("a note must not have the card's own key \"input\""), "{error}");
     card.margin = 0.0;
     let error = card.to_metadata().unwrap_err().to_string();
     assert!(error.contains("margin is 0, not within 0.5 and 4"), "{error}");
@@ -196,7 +208,7 @@ fn check_recognizer(device: &Device) -> Vec<Vec<f32>> {
     let picture = astronaut(device);
     let mut recognizer = Recognizer::new(device, base, head, 2).unwrap();
     assert_eq!(recognizer.classes(), ["angry", "happy", "sad"]);
-    let crop = |x, y, side| Crop { x, y, width: side, height: side };
+    let crop = |x, y, side| Crop { x, y, width: side, height: side, mirror: false };
     let crops = [crop(180, 60, 100), crop(0, 0, 20), crop(0, 0, 512), crop(300, 200, 31), crop(200, 100, 32)];
     let scores = recognizer.recognize(&picture, &crops).unwrap();
     for (crop, together) in crops.iter().zip(&scores) {
@@ -207,8 +219,31 @@ fn check_recognizer(device: &Device) -> Vec<Vec<f32>> {
     }
     assert!((1..crops.len()).all(|i| scores[i] != scores[0]), "different crops have different scores: {scores:?}");
     assert!(recognizer.recognize(&picture, &[]).unwrap().is_empty());
+    check_flip(&mut recognizer, &picture, &crops, &scores);
+    let image = vultus::image::decode_file(Path::new("tests/photos/astronaut.png")).unwrap();
+    let both = recognizer.recognize_with_flip(&picture, &crops).unwrap();
+    for (tta, wanted) in [(TestTimeAugmentation::None, &scores), (TestTimeAugmentation::Flip, &both)] {
+        assert_eq!(recognizer.recognize_image(&image, &crops, tta).unwrap(), *wanted);
+        assert!(recognizer.recognize_image(&image, &[], tta).unwrap().is_empty());
+        let outside = recognizer.recognize_image(&image, &[crop(500, 0, 20)], tta);
+        assert!(matches!(outside, Err(Error::Shape { .. })));
+    }
     assert!(matches!(recognizer.recognize(&picture, &[crop(500, 0, 20)]), Err(Error::Shape { .. })));
     scores
+}
+
+/// A face and its mirror image get the same scores, the mean of what each gets alone.
+fn check_flip(recognizer: &mut Recognizer, picture: &Picture, crops: &[Crop], scores: &[Vec<f32>]) {
+    let mirrored: Vec<Crop> = crops.iter().map(|crop| crop.mirrored()).collect();
+    let both = recognizer.recognize_with_flip(picture, crops).unwrap();
+    assert_eq!(both, recognizer.recognize_with_flip(picture, &mirrored).unwrap());
+    let other = recognizer.recognize(picture, &mirrored).unwrap();
+    for i in 0..crops.len() {
+        let mean: Vec<f32> = scores[i].iter().zip(&other[i]).map(|(a, b)| (a + b) / 2.0).collect();
+        assert_eq!(both[i], mean);
+    }
+    assert_ne!(scores[0], other[0], "a face is not symmetric");
+    assert!(recognizer.recognize_with_flip(picture, &[]).unwrap().is_empty());
 }
 
 #[test]
@@ -217,6 +252,34 @@ fn cpu_and_gpu_recognize_the_same() {
     for (a, b) in cpu.iter().flatten().zip(gpu.iter().flatten()) {
         // Thirteen convolutions in another order of summation, before a softmax.
         assert!((a - b).abs() < 1e-3, "{cpu:?}\n{gpu:?}");
+    }
+}
+
+#[test]
+fn faces_are_prepared_as_the_card_asks() {
+    let (device, base) = (Device::Cpu, weights(DefaultFile::Vgg16Base));
+    let (plain, mut card) = head(&base);
+    card.preparation = Preparation { illumination: "equalize".parse().unwrap(), ..Preparation::default() };
+    let wanting = WeightFile { metadata: card.to_metadata().unwrap(), ..plain.clone() };
+    let mut recognizer = Recognizer::new(&device, base.clone(), wanting, 2).unwrap();
+    let mut plain = Recognizer::new(&device, base, plain, 2).unwrap();
+    let image = vultus::image::decode_file(Path::new("tests/photos/astronaut.png")).unwrap();
+    let crops = [[180, 60, 100], [190, 50, 60], [0, 0, 40]];
+    let crops = crops.map(|[x, y, side]| Crop { x, y, width: side, height: side, mirror: false });
+    let found = recognizer.recognize_image(&image, &crops, TestTimeAugmentation::None).unwrap();
+    for (crop, found) in crops.iter().zip(&found) {
+        let face = image::imageops::crop_imm(&image, crop.x, crop.y, crop.width, crop.height).to_image();
+        let face = card.preparation.apply(&face);
+        let picture = device.upload(&face, face.width(), face.height()).unwrap();
+        let wanted = plain.recognize(&picture, &[Crop::whole(face.width(), face.height())]).unwrap().remove(0);
+        assert_eq!(*found, wanted);
+    }
+    assert_ne!(plain.recognize_image(&image, &crops, TestTimeAugmentation::None).unwrap(), found);
+    // Without the preparation, the answers would be those of another model.
+    for refused in
+        [recognizer.recognize(&astronaut(&device), &crops), recognizer.recognize_with_flip(&astronaut(&device), &crops)]
+    {
+        assert!(refused.unwrap_err().to_string().contains("wants its faces prepared"));
     }
 }
 
@@ -253,7 +316,9 @@ fn heads_that_do_not_fit_are_refused() {
     for key in card.to_metadata().unwrap().keys() {
         let mut lacking = good.clone();
         lacking.metadata.remove(key);
-        assert_refused(new(&base, lacking), &[&format!("its metadata lack the key {key:?}")]);
+        if !matches!(key.as_str(), "network" | "tta") {
+            assert_refused(new(&base, lacking), &[&format!("its metadata lack the key {key:?}")]);
+        }
         let mut broken = good.clone();
         broken.metadata.insert(key.clone(), "{oops".to_owned());
         assert_refused(new(&base, broken), &[&format!("its metadata key {key:?}"), "{oops"]);
@@ -265,6 +330,10 @@ fn heads_that_do_not_fit_are_refused() {
         ("classes", r#"["a","b"," "]"#, "has a name that is empty"),
         ("input", "16", "is 16, not within 32 and 1024"),
         ("input", "-1", "cannot be read"),
+        ("network", "vgg19", "is \"vgg19\", not vgg16 or light"),
+        ("tta", "twice", "is \"twice\", not none or flip"),
+        ("preparation", r#"{"sharpen": true}"#, "unknown field `sharpen`"),
+        ("preparation", r#"{"denoise": {"median": {"radius": 0}}}"#, "radius is 0"),
         ("hidden", "[0]", "has the width 0"),
         ("margin", "9", "is 9, not within"),
         ("preprocessing", r#"{"order":"rgb","mean":[0,0,0],"std":[1,0,1],"gray":false}"#, "std must be above 0"),

@@ -184,7 +184,7 @@ fn logits(device: &Device, parameters: &Parameters, side: u32, normalization: &N
     let (rgb, width, height) = photo();
     let picture = device.upload(&rgb, width, height).unwrap();
     let corner = if side == width { 0 } else { 64 };
-    let crop = Crop { x: corner, y: corner, width: side, height: side };
+    let crop = Crop { x: corner, y: corner, width: side, height: side, mirror: false };
     plan.set_picture(&picture, &[crop], Filter::Bilinear, normalization).unwrap();
     plan.execute(&RunState::default()).unwrap();
     plan.activation("fc8").unwrap()

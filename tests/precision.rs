@@ -185,7 +185,7 @@ fn a_face_keeps_its_expression_with_weights_in_f16() {
     let (rgb, width, height) = photo();
     let [wanted, found] =
         [(Device::Cpu, Options::default()), (Device::Gpu(gpu()), f16_weights())].map(|(device, options)| {
-            let (base, head) = (weights(DefaultFile::Vgg16Base), weights(DefaultFile::ExpressionHead));
+            let (base, head) = (weights(DefaultFile::Vgg16Base), weights(DefaultFile::ExpressionModel));
             let mut recognizer = Recognizer::with_options(&device, base, head, 1, &options).unwrap();
             let picture = device.upload(&rgb, width, height).unwrap();
             recognizer.recognize(&picture, &[Crop::whole(width, height)]).unwrap().swap_remove(0)

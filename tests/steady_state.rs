@@ -52,7 +52,7 @@ fn train(plan: &mut Plan, step: u32) -> Result<f32> {
 
 /// A crop that is another one in every step.
 fn crop(step: u32) -> Crop {
-    Crop { x: step % 50, y: step % 40, width: 30 + step % 100, height: 20 + step % 90 }
+    Crop { x: step % 50, y: step % 40, width: 30 + step % 100, height: 20 + step % 90, mirror: step % 2 == 1 }
 }
 
 fn cut(plan: &mut Plan, picture: &Picture, step: u32) -> Result<()> {

@@ -1,169 +1,284 @@
-//! Training a head on features: that it learns, that it is the same at each run, and what it refuses.
+//! Training: that it learns, gives the same numbers at each run and after an interruption, and what it refuses.
 
 mod compare;
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use compare::devices;
-use vultus::data::stratified_split;
-use vultus::train::{Epoch, Features, HeadTraining, TrainedHead, evaluate, train_head};
-use vultus::{Device, Random, Result, Tensor};
+use vultus::nn::{Network, Trainable};
+use vultus::ops::{Conv2d, MaxPool2d};
+use vultus::train::{Balance, Decay, Epoch, Event, Examples, Job, Recipe, Rule, Schedule, Trained, fit};
+use vultus::{Device, Error, Random, Result};
 
 const CLASSES: usize = 3;
-const SHAPE: [usize; 3] = [6, 2, 2];
+const SIDE: usize = 8;
+const COUNT: usize = 60;
 
-/// Features of 40 pictures per class: a random centre for each class, with normal noise around it.
-fn features(noise: f32) -> Features {
-    let mut random = Random::new(11);
-    let length: usize = SHAPE.iter().product();
-    let centres: Vec<f32> = (0..CLASSES * length).map(|_| 20.0 * random.normal()).collect();
-    let labels: Vec<usize> = (0..40 * CLASSES).map(|i| i % CLASSES).collect();
-    let value = |i: usize| centres[labels[i / length] * length + i % length] + 20.0 * noise * random.normal();
-    let tensor = Tensor::from_fn([&[labels.len()], &SHAPE[..]].concat(), value);
-    Features { tensor, labels, unreadable: Vec::new() }
+/// Pictures of bars: across, down or both, with noise; number 7 cannot be read where `broken` is set.
+struct Bars {
+    noise: f32,
+    broken: bool,
 }
 
-/// Batches of which the last is not full, and a quarter of the pictures for validation.
-fn settings() -> HeadTraining {
-    HeadTraining {
-        hidden: vec![16],
-        dropout: 0.25,
-        epochs: 12,
-        batch: 16,
-        learning_rate: 1e-2,
-        validation: 0.25,
-        seed: 3,
-        ..HeadTraining::default()
+impl Examples for Bars {
+    fn shape(&self) -> [usize; 3] {
+        [1, SIDE, SIDE]
+    }
+
+    fn write(&self, index: usize, random: Option<&mut Random>, out: &mut [f32]) -> Result<()> {
+        if self.broken && index == 7 {
+            return Err(Error::Image { file: "bars/7".into(), reason: "is broken".into() });
+        }
+        let mut own = Random::new(index as u64);
+        // A variation of its own in every epoch.
+        let shift = random.map_or(0, |random| random.below(2));
+        for (place, value) in out.iter_mut().enumerate() {
+            let (y, x) = (place / SIDE, place % SIDE);
+            let bright = match label(index) {
+                0 => (y + shift) / 2 % 2 == 0,
+                1 => (x + shift) / 2 % 2 == 0,
+                _ => (x + y + shift) / 2 % 2 == 0,
+            };
+            *value = f32::from(u8::from(bright)) - 0.5 + self.noise * own.normal();
+        }
+        Ok(())
     }
 }
 
-fn train(device: &Device, features: &Features, settings: &HeadTraining) -> Result<TrainedHead> {
-    train_head(device, features, CLASSES, settings, |_, _| {}, |_| {})
+fn label(index: usize) -> usize {
+    index % CLASSES
 }
 
-/// The part of the features that training keeps for validation.
-fn validation_part(features: &Features, settings: &HeadTraining) -> Features {
-    let (indices, _) = stratified_split(&features.labels, settings.validation, settings.seed);
-    let length: usize = SHAPE.iter().product();
-    let values = indices.iter().flat_map(|i| features.tensor.data()[i * length..][..length].iter().copied());
-    let tensor = Tensor::new([&[indices.len()], &SHAPE[..]].concat(), values.collect()).unwrap();
-    Features { tensor, labels: indices.iter().map(|&i| features.labels[i]).collect(), unreadable: Vec::new() }
+fn network() -> Network {
+    Network::new("small", [1, SIDE, SIDE])
+        .conv2d("conv1", "features.0", 6, Conv2d::square(3, 1, 1))
+        .relu()
+        .max_pool2d("pool1", MaxPool2d::new(2, 2))
+        .conv2d("conv2", "features.3", 8, Conv2d::square(3, 1, 1))
+        .relu()
+        .flatten()
+        .dropout(0.2)
+        .dense("fc", "classifier.0", CLASSES)
+        .softmax()
+}
+
+fn recipe() -> Recipe {
+    Recipe {
+        epochs: 8,
+        batch: 16,
+        learning_rate: 1e-2,
+        schedule: Schedule { warm_up: 0.5, decay: Decay::Cosine },
+        seed: 3,
+        ..Recipe::default()
+    }
+}
+
+/// A training of the network above on the bars, with every fifth picture for validation.
+struct Setting<'a> {
+    device: &'a Device,
+    recipe: Recipe,
+    bars: Bars,
+    from: &'a str,
+    checkpoint: Option<PathBuf>,
+}
+
+impl<'a> Setting<'a> {
+    fn new(device: &'a Device) -> Self {
+        Setting { device, recipe: recipe(), bars: Bars { noise: 0.2, broken: false }, from: "conv1", checkpoint: None }
+    }
+
+    fn fit(&self, hear: impl FnMut(Event)) -> Result<Trained> {
+        let labels: Vec<usize> = (0..COUNT).map(label).collect();
+        let (validation, training): (Vec<usize>, Vec<usize>) = (0..COUNT).partition(|index| index % 5 == 0);
+        let (network, classes) = (network(), ["across", "down", "both"].map(str::to_owned));
+        fit(
+            Job {
+                device: self.device,
+                network: &network,
+                start: network.initialize(1)?,
+                trainable: Trainable::From(self.from.into()),
+                examples: &self.bars,
+                classes: &classes,
+                labels: &labels,
+                training: &training,
+                validation: &validation,
+                recipe: &self.recipe,
+                checkpoint: self.checkpoint.clone(),
+            },
+            hear,
+        )
+    }
+
+    fn trained(&self) -> Trained {
+        self.fit(|_| {}).unwrap()
+    }
+}
+
+/// The numbers of an epoch that do not depend on how fast the machine is.
+fn numbers(epochs: &[Epoch]) -> Vec<Epoch> {
+    let timeless = |epoch: &Epoch| Epoch { seconds: 0.0, pictures_per_second: 0.0, waited: 0.0, ..epoch.clone() };
+    epochs.iter().map(timeless).collect()
 }
 
 #[test]
-fn separable_classes_are_learnt_and_every_step_and_epoch_is_reported() {
-    let (features, settings) = (features(0.3), settings());
+fn what_can_be_told_apart_is_learnt_and_every_step_and_epoch_is_reported() {
     for device in devices() {
-        let (mut epochs, mut steps): (Vec<Epoch>, _) = (Vec::new(), Vec::new());
-        let step = |done, all| steps.push((done, all));
-        let head = train_head(&device, &features, CLASSES, &settings, step, |epoch| epochs.push(*epoch)).unwrap();
-        assert!(head.best.accuracy > 0.95, "{device}: {epochs:?}");
-        assert!(epochs[11].loss < 0.6 * epochs[0].loss, "{device}: {epochs:?}");
-        assert_eq!(epochs.iter().map(|epoch| epoch.number).collect::<Vec<_>>(), (1..=12).collect::<Vec<_>>());
-        // The best one, and of equal ones the last.
-        let best = epochs.iter().max_by(|a, b| a.accuracy.total_cmp(&b.accuracy)).unwrap();
-        assert_eq!(head.best, *best, "{device}");
-        // 90 pictures in batches of 16.
-        assert_eq!(steps, (1..=72).map(|done| (done, 72)).collect::<Vec<_>>());
+        let (mut steps, mut epochs) = (Vec::new(), Vec::new());
+        let trained = Setting::new(&device).fit(|event| match event {
+            Event::Step { done, all, loss } => steps.push((done, all, loss)),
+            Event::Epoch(epoch) => epochs.push(epoch.clone()),
+            Event::Resumed(_) => panic!("there was nothing to go on with"),
+        });
+        let trained = trained.unwrap();
+        let best = trained.epochs[trained.best - 1].validation.unwrap();
+        assert!(best.accuracy > 0.9 && best.macro_recall > 0.9, "{device}: {:?}", trained.epochs);
+        assert!(trained.epochs[7].loss < 0.7 * trained.epochs[0].loss, "{device}: {:?}", trained.epochs);
+        assert_eq!(trained.epochs, epochs);
+        // 48 pictures in batches of 16.
+        assert_eq!(
+            steps.iter().map(|step| (step.0, step.1)).collect::<Vec<_>>(),
+            (1..=24).map(|i| (i, 24)).collect::<Vec<_>>()
+        );
+        assert!(
+            trained.epochs.iter().all(|epoch| epoch.pictures_per_second > 0.0 && (0.0..=1.0).contains(&epoch.waited))
+        );
+        assert!(trained.epochs[7].learning_rate < 0.05 * recipe().learning_rate);
     }
 }
 
 #[test]
 fn the_same_seed_gives_the_same_bits_and_another_one_does_not() {
-    let (features, settings) = (features(1.0), HeadTraining { epochs: 3, ..settings() });
     for device in devices() {
-        let head = train(&device, &features, &settings).unwrap();
-        let again = train(&device, &features, &settings).unwrap();
-        assert_eq!((&again.parameters, again.best), (&head.parameters, head.best), "{device}");
-        let other = train(&device, &features, &HeadTraining { seed: 4, ..settings.clone() }).unwrap();
-        assert_ne!(other.parameters, head.parameters, "{device}");
+        let mut setting = Setting::new(&device);
+        setting.recipe.epochs = 2;
+        let (first, again) = (setting.trained(), setting.trained());
+        assert_eq!(first.parameters, again.parameters, "{device}");
+        assert_eq!(numbers(&first.epochs), numbers(&again.epochs), "{device}");
+        setting.recipe.seed = 4;
+        assert_ne!(setting.trained().parameters, first.parameters, "{device}");
     }
 }
 
+/// Each epoch's checkpoint is set aside; from each of them the training must end as if it had never been interrupted.
 #[test]
-fn the_parameters_belong_to_features_as_they_were_given() {
-    // So much noise that some pictures are not told apart: an accuracy of 1 would say little.
-    let (features, settings) = (features(4.0), settings());
-    let held_out = validation_part(&features, &settings);
+fn a_training_that_goes_on_ends_with_the_same_bits() {
     for device in devices() {
-        let head = train(&device, &features, &settings).unwrap();
-        let confusion = evaluate(&device, &held_out, &head.parameters, &settings, CLASSES).unwrap();
-        let right: usize = (0..CLASSES).map(|class| confusion[class][class]).sum();
-        assert_eq!(confusion.iter().flatten().sum::<usize>(), held_out.labels.len());
-        let trained = head.best.accuracy * held_out.labels.len() as f32;
-        assert!((0.4..0.95).contains(&head.best.accuracy), "{device}: {:?}", head.best);
-        // The scale is folded in with a rounding of 2^-24: that may turn an answer between two equal scores.
-        assert!((right as f32 - trained).abs() <= 1.0, "{device}: {right} and {trained} right");
-    }
-}
-
-#[test]
-fn a_factor_in_the_features_only_changes_the_first_weights() {
-    let (small, settings) = (features(1.0), HeadTraining { epochs: 2, ..settings() });
-    // A power of 2: all numbers of the training stay the same to the bit.
-    let large = Tensor::from_fn(small.tensor.shape(), |i| 1024.0 * small.tensor.data()[i]);
-    let large = Features { tensor: large, labels: small.labels.clone(), unreadable: Vec::new() };
-    for device in devices() {
-        let small = train(&device, &small, &settings).unwrap();
-        let mut large = train(&device, &large, &settings).unwrap();
-        let first = large.parameters.get_mut("classifier.0.weight").unwrap();
-        first.data_mut().iter_mut().for_each(|weight| *weight *= 1024.0);
-        assert_eq!(large.parameters, small.parameters, "{device}");
-        assert_eq!(large.best, small.best, "{device}");
-    }
-}
-
-#[test]
-fn features_that_say_nothing_give_a_head_of_chance() {
-    let mut features = features(1.0);
-    features.tensor.data_mut().fill(0.0);
-    for device in devices() {
-        let head = train(&device, &features, &HeadTraining { epochs: 2, ..settings() }).unwrap();
-        let values = head.parameters.values().flat_map(Tensor::data);
-        // What `initialize` draws for 24 inputs (standard deviation 0.3) and a few steps: far below 10.
-        assert!(values.into_iter().all(|value| value.abs() < 10.0), "{device}");
-        assert_eq!(head.best.accuracy, 1.0 / CLASSES as f32);
-    }
-}
-
-#[test]
-fn what_is_no_number_gives_an_error_and_no_head() {
-    let good = train(&Device::Cpu, &features(1.0), &settings()).unwrap().parameters;
-    for bad in [f32::NAN, f32::INFINITY] {
-        // Wherever it is, among the pictures to train on or to validate with.
-        for place in [0, 100, 1000, 2000] {
-            let mut features = features(1.0);
-            features.tensor.data_mut()[place] = bad;
-            let error = train(&Device::Cpu, &features, &settings()).unwrap_err().to_string();
-            assert!(error.contains("a NaN or an infinity"), "{error}");
-            assert!(evaluate(&Device::Cpu, &features, &good, &settings(), CLASSES).is_err());
+        for (rule, ema) in [(Rule::Sgd, None), (Rule::AdamW, Some(0.9))] {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("checkpoint");
+            let aside = |epoch: usize| folder.path().join(format!("checkpoint-{epoch}"));
+            let mut setting = Setting::new(&device);
+            setting.recipe.epochs = 4;
+            setting.recipe.rule = rule;
+            setting.recipe.ema = ema;
+            setting.checkpoint = Some(file.clone());
+            let whole = setting.fit(|event| {
+                if let Event::Epoch(epoch) = event {
+                    fs::copy(&file, aside(epoch.number)).unwrap();
+                }
+            });
+            let whole = whole.unwrap();
+            for epoch in 1..=4 {
+                fs::copy(aside(epoch), &file).unwrap();
+                let mut resumed = 0;
+                let rest = setting.fit(|event| {
+                    if let Event::Resumed(epochs) = event {
+                        resumed = epochs.len();
+                    }
+                });
+                let rest = rest.unwrap();
+                assert_eq!(resumed, epoch);
+                assert_eq!(rest.parameters, whole.parameters, "{device}, {rule:?}, epoch {epoch}");
+                assert_eq!(numbers(&rest.epochs), numbers(&whole.epochs), "{device}, {rule:?}, epoch {epoch}");
+                assert_eq!(rest.best, whole.best);
+            }
         }
     }
+}
+
+#[test]
+fn a_checkpoint_of_another_training_or_a_damaged_one_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("checkpoint");
+    let mut setting = Setting::new(&Device::Cpu);
+    setting.recipe.epochs = 2;
+    setting.checkpoint = Some(file.clone());
+    setting.trained();
+    let refused = |setting: &Setting| setting.fit(|_| {}).unwrap_err().to_string();
+    setting.recipe.seed += 1;
+    assert!(refused(&setting).contains("another") || refused(&setting).contains("other settings"));
+    setting.recipe.seed -= 1;
+    let whole = fs::read(&file).unwrap();
+    fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    assert!(refused(&setting).contains("cut short"), "{}", refused(&setting));
+    fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("weights/mtcnn.safetensors"), &file).unwrap();
+    assert!(refused(&setting).contains("no checkpoint"), "{}", refused(&setting));
+}
+
+#[test]
+fn frozen_layers_stay_and_only_the_others_are_given_back() {
     for device in devices() {
-        let wild = HeadTraining { learning_rate: 1e38, ..settings() };
-        let error = train(&device, &features(1.0), &wild).unwrap_err().to_string();
-        assert!(error.contains("smaller learning rate"), "{device}: {error}");
+        let mut setting = Setting::new(&device);
+        setting.recipe.epochs = 1;
+        setting.from = "conv2";
+        let names: Vec<String> = setting.trained().parameters.into_keys().collect();
+        assert_eq!(names, ["classifier.0.bias", "classifier.0.weight", "features.3.bias", "features.3.weight"]);
     }
 }
 
 #[test]
-fn what_does_not_fit_together_is_refused() {
-    let good = train(&Device::Cpu, &features(1.0), &settings()).unwrap().parameters;
-    let refused = |features: &Features, settings: &HeadTraining| {
-        let error = train(&Device::Cpu, features, settings).unwrap_err().to_string();
-        assert!(evaluate(&Device::Cpu, features, &good, settings, CLASSES).is_err(), "{error}");
-        error
+fn pictures_that_cannot_be_read_are_left_out_and_listed() {
+    let mut setting = Setting::new(&Device::Cpu);
+    setting.bars.broken = true;
+    let trained = setting.trained();
+    assert_eq!(trained.unreadable.len(), 1);
+    assert!(trained.unreadable[&7].contains("is broken"));
+    assert!(trained.epochs[7].validation.unwrap().accuracy > 0.9);
+}
+
+#[test]
+fn a_training_ends_early_when_it_does_not_get_better() {
+    let mut setting = Setting::new(&Device::Cpu);
+    setting.recipe.learning_rate = 0.0;
+    setting.recipe.epochs = 50;
+    setting.recipe.patience = Some(3);
+    // Nothing changes, and of equal epochs the last is the best.
+    assert_eq!(setting.trained().epochs.len(), 50);
+    setting.recipe.learning_rate = 0.02;
+    setting.bars.noise = 5.0;
+    let trained = setting.trained();
+    assert!(trained.epochs.len() < 50 && trained.epochs.len() == trained.best + 4, "{:?}", trained.epochs);
+}
+
+#[test]
+fn classes_can_be_balanced() {
+    for balance in [Balance::Under, Balance::Over, Balance::Weights, Balance::SqrtWeights] {
+        let mut setting = Setting::new(&Device::Cpu);
+        setting.recipe.balance = balance;
+        let trained = setting.trained();
+        assert!(trained.epochs[7].validation.unwrap().accuracy > 0.9, "{balance:?}: {:?}", trained.epochs);
+    }
+}
+
+#[test]
+fn settings_out_of_range_and_what_is_no_number_are_refused() {
+    let refused = |change: &dyn Fn(&mut Recipe)| {
+        let mut setting = Setting::new(&Device::Cpu);
+        change(&mut setting.recipe);
+        setting.fit(|_| {}).unwrap_err().to_string()
     };
-    let mut labels = features(1.0);
-    labels.labels.pop();
-    assert!(refused(&labels, &settings()).contains("119 labels"));
-    let mut classes = features(1.0);
-    classes.labels[5] = CLASSES;
-    assert!(refused(&classes, &settings()).contains("the label 3"));
-    let mut flat = features(1.0);
-    flat.tensor = flat.tensor.reshape([120, 24]).unwrap();
-    assert!(refused(&flat, &settings()).contains("[120, 24]"));
-    let empty = Features { tensor: Tensor::zeros([0, 6, 2, 2]), labels: Vec::new(), unreadable: Vec::new() };
-    assert!(refused(&empty, &settings()).contains("0 labels"));
-    assert!(refused(&features(1.0), &HeadTraining { batch: 0, ..settings() }).contains("batches of 0"));
-    let error = train(&Device::Cpu, &features(1.0), &HeadTraining { epochs: 0, ..settings() }).unwrap_err();
-    assert!(error.to_string().contains("0 epochs"), "{error}");
+    assert!(refused(&|recipe| recipe.epochs = 0).contains("0 epochs"));
+    assert!(refused(&|recipe| recipe.batch = 0).contains("batches of 0"));
+    assert!(refused(&|recipe| recipe.learning_rate = f32::NAN).contains("out of range"));
+    assert!(refused(&|recipe| recipe.ema = Some(1.0)).contains("less than 1"));
+    assert!(refused(&|recipe| recipe.schedule.warm_up = -1.0).contains("warm-up"));
+    assert!(refused(&|recipe| recipe.label_smoothing = 2.0).contains("smoothing"));
+    for device in devices() {
+        let mut wild = Setting::new(&device);
+        wild.recipe.learning_rate = 1e6;
+        wild.recipe.rule = Rule::Sgd;
+        let error = wild.fit(|_| {}).unwrap_err().to_string();
+        assert!(error.contains("smaller learning rate"), "{device}: {error}");
+    }
 }

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use compare::twins::{self, Twins};
 use compare::{Comparison, checked, devices, gpu, run_op};
 use vultus::gpu::kernels;
-use vultus::ops::{Dropout, Op, RunState};
-use vultus::{Device, Options, Random, Tensor};
+use vultus::ops::{Crop, Dropout, Filter, Normalization, Op, RunState};
+use vultus::{Device, Options, Parameters, Random, Tensor};
 
 /// Random cases per operation.
 const RANDOM_CASES: usize = 200;
@@ -73,6 +73,28 @@ fn resize() {
         twins::check_resize(&gpu(), &case, number as u64, &mut comparison);
     }
     comparison.finish();
+}
+
+/// What `mirror` means, whatever the other backend does: the same values, each row from right to left.
+#[test]
+fn a_mirrored_crop_is_the_crop_mirrored() {
+    let (height, width) = (5, 7);
+    let rgb: Vec<u8> = (0..3 * 20 * 16).map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let crop = Crop { x: 3, y: 2, width: 13, height: 11, mirror: false };
+    for device in devices() {
+        let model = device.load(&twins::identity(height, width), &Parameters::new()).unwrap();
+        let mut plan = model.compile(2, &checked()).unwrap();
+        let picture = device.upload(&rgb, 20, 16).unwrap();
+        for filter in [Filter::Area, Filter::Bilinear] {
+            plan.set_picture(&picture, &[crop, crop.mirrored()], filter, &Normalization::CAFFE).unwrap();
+            plan.execute(&RunState::default()).unwrap();
+            let output = plan.outputs().unwrap().swap_remove(0);
+            let (straight, mirrored) = output.data().split_at(3 * height * width);
+            let turned: Vec<f32> = straight.chunks(width).flat_map(|row| row.iter().rev().copied()).collect();
+            assert_eq!(mirrored, turned, "{device}, {filter:?}");
+            assert_ne!(mirrored, straight, "{device}, {filter:?}");
+        }
+    }
 }
 
 /// Which of many ones dropout keeps.

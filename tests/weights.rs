@@ -6,9 +6,10 @@ use std::path::Path;
 
 use half::{bf16, f16};
 use tempfile::TempDir;
+use vultus::face::assemble;
 use vultus::weights::safetensors::{Precision, from_bytes, read, write};
 use vultus::weights::{DefaultFile, Store, WeightFile};
-use vultus::{Error, Parameters, Result, Tensor};
+use vultus::{Error, Parameters, Random, Result, Tensor};
 
 /// A safetensors file of this header and these bytes.
 fn raw(header: &str, data: &[u8]) -> Vec<u8> {
@@ -192,7 +193,8 @@ fn no_damage_to_a_header_is_a_panic() {
 #[test]
 fn other_types_are_refused_by_name() {
     for (dtype, size) in [("I64", 8), ("F64", 8), ("I32", 4), ("U8", 1), ("BOOL", 1)] {
-        let wanted = format!("w.safetensors, tensor t: its type is {dtype}, but only F32, F16 and BF16 can be read");
+        let wanted =
+            format!("w.safetensors, tensor t: its type is {dtype}, but only F32, F16, BF16 and I8 can be read");
         assert_refused(parse(&one_tensor(dtype, &[2], &vec![0; 2 * size])), &[&wanted]);
     }
     assert_refused(parse(&one_tensor("F128", &[1], &[0; 16])), &["its header is invalid", "F128"]);
@@ -213,6 +215,128 @@ fn values_that_are_not_finite_are_refused_in_every_type() {
         bytes.copy_within(..size, 3 * size);
         let infinity = "w.safetensors, tensor t: an infinity at index [1, 2]";
         assert_refused(parse(&one_tensor(dtype, &[2, 3], &bytes)), &[infinity]);
+    }
+}
+
+/// A file in eight bits with two channels of three weights `w`, a bias and these changes to its tensors.
+fn eight_bits(changes: &[(&str, &str, &[usize], &[u8])]) -> Vec<u8> {
+    let scales: Vec<u8> = [0.5f32, 2.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+    let weights = [1i8, -2, 127, -128, 0, 3].map(i8::cast_unsigned);
+    let mut tensors: BTreeMap<&str, (&str, &[usize], &[u8])> = BTreeMap::new();
+    tensors.insert("w", ("I8", &[2, 3], &weights));
+    tensors.insert("w.scale", ("F32", &[2], &scales));
+    for &(name, dtype, shape, bytes) in changes {
+        tensors.insert(name, (dtype, shape, bytes));
+    }
+    tensors.retain(|_, (dtype, ..)| *dtype != "none");
+    let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
+    for (name, (dtype, shape, bytes)) in tensors {
+        let offsets = [data.len(), data.len() + bytes.len()];
+        header.insert(name.to_owned(), serde_json::json!({"dtype": dtype, "shape": shape, "data_offsets": offsets}));
+        data.extend_from_slice(bytes);
+    }
+    raw(&serde_json::Value::Object(header).to_string(), &data)
+}
+
+#[test]
+fn eight_bits_are_multiplied_by_their_channels_scale() {
+    let file = parse(&eight_bits(&[])).unwrap();
+    let wanted = parameters(&[("w", tensor(&[2, 3], &[0.5, -1.0, 63.5, -256.0, 0.0, 6.0]))]);
+    assert_eq!(file.parameters, wanted);
+    // A tensor that only has such a name is one like others.
+    let lone = raw(r#"{"x.scale":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#, &1f32.to_le_bytes());
+    assert_eq!(parse(&lone).unwrap().parameters, parameters(&[("x.scale", tensor(&[1], &[1.0]))]));
+    // A channel without a scale above zero is zero.
+    let zeros = parse(&eight_bits(&[("w.scale", "F32", &[2], &[0; 8])])).unwrap();
+    assert!(zeros.parameters["w"].data().iter().all(|&value| value == 0.0));
+}
+
+#[test]
+fn eight_bits_without_scales_that_fit_are_refused() {
+    let floats = |values: &[f32]| -> Vec<u8> { values.iter().flat_map(|v| v.to_le_bytes()).collect() };
+    let refused = |changes: &[(&str, &str, &[usize], &[u8])], part: &str| {
+        assert_refused(parse(&eight_bits(changes)), &["w.safetensors, tensor w: ", part]);
+    };
+    refused(&[("w.scale", "none", &[], &[])], "its scales are missing: there is no tensor w.scale");
+    refused(
+        &[("w.scale", "F32", &[3], &floats(&[1.0; 3]))],
+        "w.scale is F32 of the shape [3], but F32 of the shape [2]",
+    );
+    refused(&[("w.scale", "F32", &[2, 1], &floats(&[1.0; 2]))], "w.scale is F32 of the shape [2, 1], but");
+    refused(&[("w.scale", "F16", &[2], &[0; 4])], "w.scale is F16 of the shape [2], but F32");
+    refused(&[("w.scale", "F32", &[2], &floats(&[1.0, f32::NAN]))], "w.scale has a NaN at index [1]");
+    refused(&[("w.scale", "F32", &[2], &floats(&[f32::INFINITY, 1.0]))], "w.scale has an infinity at index [0]");
+    refused(&[("w.scale", "F32", &[2], &floats(&[1.0, -0.5]))], "w.scale has -0.5 at index [1]: a scale is at least 0");
+    refused(&[("w.scale", "F32", &[2], &floats(&[f32::MAX, 1.0]))], "an infinity at index [0, 1]");
+    refused(&[("w", "I8", &[], &[1])], "no dimension to be scaled along");
+    // The scales of eight bits are no eight bits.
+    refused(&[("w.scale", "I8", &[2], &[1; 2])], "w.scale is I8 of the shape [2], but F32");
+}
+
+#[test]
+fn a_file_in_eight_bits_has_weights_of_one_byte_and_all_else_in_f32() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    let mut random = Random::new(4);
+    let contents = parameters(&[
+        ("a.weight", Tensor::from_fn([3, 5], |_| random.normal())),
+        ("a.bias", tensor(&[3], &[0.1, 0.2, 0.3])),
+        ("b.weight", Tensor::from_fn([4, 3, 3, 3], |_| random.normal() * 1e-3)),
+        ("none", tensor(&[0, 3], &[])),
+        ("one", tensor(&[], &[0.7])),
+    ]);
+    let about = metadata(&[("model", "tiny")]);
+    write(&path, &contents, &about, Precision::I8).unwrap();
+    let file = read(&path).unwrap();
+    assert_eq!((shapes(&file.parameters), &file.metadata), (shapes(&contents), &about));
+    for (name, wanted) in &contents {
+        let found = &file.parameters[name];
+        if wanted.shape().len() < 2 {
+            assert_eq!(found, wanted, "{name}");
+            continue;
+        }
+        let length = wanted.len() / wanted.shape()[0].max(1);
+        for (found, wanted) in found.data().chunks(length.max(1)).zip(wanted.data().chunks(length.max(1))) {
+            let largest = wanted.iter().fold(0f32, |largest, value| largest.max(value.abs()));
+            for (found, wanted) in found.iter().zip(wanted) {
+                // Half of a 127th, and some units in the last place.
+                assert!((found - wanted).abs() <= largest / 253.9, "{name}: {found} instead of {wanted}");
+            }
+        }
+        assert_eq!(found == wanted, wanted.is_empty(), "{name}");
+    }
+    // The reference implementation sees plain tensors, each at a multiple of the size of its numbers.
+    let bytes = fs::read(&path).unwrap();
+    let reference = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let weight = reference.tensor("b.weight").unwrap();
+    assert_eq!((weight.dtype(), weight.shape()), (safetensors::Dtype::I8, &[4, 3, 3, 3][..]));
+    let scale = reference.tensor("b.weight.scale").unwrap();
+    assert_eq!((scale.dtype(), scale.shape()), (safetensors::Dtype::F32, &[4][..]));
+    assert_eq!(reference.names().len(), 8);
+    for (name, tensor) in reference.tensors() {
+        let place = tensor.data().as_ptr() as usize - bytes.as_ptr() as usize;
+        assert!(place.is_multiple_of(tensor.dtype().bitsize() / 8), "{name} at {place}");
+    }
+    // Written again, it is the same file: nothing more is lost.
+    write(&path, &file.parameters, &about, Precision::I8).unwrap();
+    assert_eq!(read(&path).unwrap().parameters, file.parameters);
+
+    let taken = parameters(&[("a", Tensor::zeros([2, 2])), ("a.scale", Tensor::zeros([2]))]);
+    let wanted = "tensor a.scale: this name is needed for the scales";
+    assert_refused(write(&path, &taken, &about, Precision::I8), &[wanted]);
+}
+
+#[test]
+fn no_damage_to_a_file_in_eight_bits_is_a_panic() {
+    let bytes = eight_bits(&[]);
+    for at in 0..bytes.len() {
+        for flip in [1, 2, 4, 8, 16, 32, 64, 128, 255] {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= flip;
+            if let Ok(file) = parse(&damaged) {
+                assert!(file.parameters.values().flat_map(Tensor::data).all(|value| value.is_finite()));
+            }
+        }
     }
 }
 
@@ -243,6 +367,7 @@ fn a_failing_write_leaves_the_old_file_alone() {
         (-1e30, Precision::F16, "is too large for f16"),
         (f32::NAN, Precision::F32, "tensor b: a NaN at index [1]"),
         (f32::NEG_INFINITY, Precision::F16, "tensor b: an infinity at index [1]"),
+        (f32::NAN, Precision::I8, "tensor b: a NaN at index [1]"),
     ];
     for (value, precision, wanted) in failures {
         assert_refused(write(&path, &with(value), &BTreeMap::new(), precision), &["w.safetensors, ", wanted]);
@@ -379,8 +504,8 @@ fn a_folder_that_cannot_be_meant_is_refused() {
     assert_refused(Store::open(Some(Path::new("no/such/folder"))), &["no/such/folder: there is no such folder"]);
     assert_refused(Store::open(Some(Path::new("Cargo.toml"))), &["Cargo.toml: this is not a folder"]);
     let empty = tempfile::tempdir().unwrap();
-    let names = "holds none of vgg16_base.safetensors, mtcnn.safetensors, expression_head.safetensors";
-    assert_refused(Store::open(Some(empty.path())), &[names]);
+    let names = DefaultFile::ALL.map(DefaultFile::file_name).join(", ");
+    assert_refused(Store::open(Some(empty.path())), &[&format!("holds none of {names}")]);
     let malformed = folder_with_sums("{sum}  mtcnn.safetensors\nSHA256 (mtcnn.safetensors) = {sum}\n");
     assert_refused(Store::open(Some(malformed.path())), &["SHA256SUMS: line 2: this is not a SHA-256 of 64"]);
     let incomplete = folder_with_sums("{sum}  vgg16_base.safetensors\n");
@@ -460,15 +585,17 @@ fn mtcnn() -> Vec<(String, Vec<usize>)> {
 /// Loads the three default files and checks their tensors and what is said about them.
 fn check_default_files(store: &Store) {
     let readme = fs::read_to_string("weights/README.md").unwrap();
-    let head = expected(&[
-        ("classifier.0.weight", &[256, 2048]),
-        ("classifier.0.bias", &[256]),
-        ("classifier.3.weight", &[7, 256]),
-        ("classifier.3.bias", &[7]),
-    ]);
-    for (which, expected) in DefaultFile::ALL.into_iter().zip([vgg16_base(), mtcnn(), head]) {
+    for which in DefaultFile::ALL {
         let file = store.load(which).unwrap();
-        file.check_shapes(&expected).unwrap();
+        match which {
+            DefaultFile::Vgg16Base => file.check_shapes(&vgg16_base()).unwrap(),
+            DefaultFile::Mtcnn => file.check_shapes(&mtcnn()).unwrap(),
+            DefaultFile::ExpressionModel => {
+                let base = store.load(DefaultFile::Vgg16Base).unwrap();
+                let (card, _) = assemble(Some(base), file.clone()).unwrap();
+                assert_eq!(card.classes, ["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]);
+            }
+        }
         assert!(readme.contains(&file.sha256), "weights/README.md has another checksum for {which:?}");
         for key in ["model", "origin", "license", "preprocessing"] {
             assert!(file.metadata.contains_key(key), "{which:?} lacks {key}");
@@ -482,7 +609,7 @@ fn check_default_files(store: &Store) {
         assert_eq!(preprocessing["mean"], serde_json::json!(wanted.1), "{which:?}");
         let std: Vec<_> = preprocessing["std"].as_array().unwrap().iter().filter_map(|v| v.as_f64()).collect();
         assert_eq!(std, wanted.2, "{which:?}");
-        assert_eq!(preprocessing["gray"], matches!(which, DefaultFile::ExpressionHead), "{which:?}");
+        assert_eq!(preprocessing["gray"], matches!(which, DefaultFile::ExpressionModel), "{which:?}");
     }
 }
 
@@ -498,7 +625,8 @@ fn the_default_files_have_their_tensors_and_checksums() {
 fn what_a_folder_lacks_is_embedded() {
     let folder = folder_with_sums("");
     let store = Store::open(Some(folder.path())).unwrap();
-    let wanted = format!("{} (embedded: vgg16_base.safetensors, expression_head.safetensors)", folder.path().display());
+    let model = DefaultFile::ExpressionModel.file_name();
+    let wanted = format!("{} (embedded: vgg16_base.safetensors, {model})", folder.path().display());
     assert_eq!(store.describe(), wanted);
     assert_eq!(store.load(DefaultFile::Mtcnn).unwrap().parameters, exact());
     let base = store.load(DefaultFile::Vgg16Base).unwrap();

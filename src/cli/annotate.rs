@@ -1,12 +1,8 @@
-//! Draws boxes with labels into a picture and writes it.
+//! Draws boxes with labels into a picture.
 
-use std::path::Path;
+use image::RgbImage;
 
-use image::{ImageFormat, Rgb, RgbImage};
-use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_width};
-use vultus::Error;
-
-use super::file;
+use super::draw::{Area, BLACK, WHITE, advance, fill, outline, write_text};
 
 /// A box with a label.
 pub struct Mark {
@@ -21,9 +17,6 @@ pub struct Mark {
 /// Colours that people with any kind of colour vision can tell apart (Okabe and Ito, 2008).
 const COLORS: [[u8; 3]; 7] =
     [[213, 94, 0], [0, 158, 115], [204, 121, 167], [240, 228, 66], [86, 180, 233], [230, 159, 0], [0, 114, 178]];
-
-const BLACK: [u8; 3] = [0; 3];
-const WHITE: [u8; 3] = [255; 3];
 
 /// The smallest text that can be read, in pixels.
 const SMALLEST_TEXT: f32 = 8.0;
@@ -41,28 +34,6 @@ impl Style {
     fn of(image: &RgbImage) -> Self {
         let side = image.width().min(image.height()) as f32;
         Style { line: (side / 180.0).round().max(2.0) as i64, text: (side / 25.0).max(14.0) }
-    }
-}
-
-/// Pixels from x1, y1 to before x2, y2; may reach out of the picture.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Area {
-    x1: i64,
-    y1: i64,
-    x2: i64,
-    y2: i64,
-}
-
-impl Area {
-    fn grown(self, by: i64) -> Self {
-        Area { x1: self.x1 - by, y1: self.y1 - by, x2: self.x2 + by, y2: self.y2 + by }
-    }
-
-    /// How many pixels both cover.
-    fn overlap(&self, other: &Area) -> i64 {
-        let width = self.x2.min(other.x2) - self.x1.max(other.x1);
-        let height = self.y2.min(other.y2) - self.y1.max(other.y1);
-        width.max(0) * height.max(0)
     }
 }
 
@@ -128,102 +99,17 @@ fn draw_label(image: &mut RgbImage, mark: &Mark, bar: Area, text: f32) {
     fill(image, bar, background, 1.0);
     let [r, g, b] = background.map(f32::from);
     let ink = if 0.299 * r + 0.587 * g + 0.114 * b > 140.0 { BLACK } else { WHITE };
-    let mut x = bar.x1 as f32 + padding(text);
-    for letter in mark.label.chars() {
-        draw_letter(image, letter, x, bar.y1 as f32, text, ink);
-        x += advance(text);
-    }
+    write_text(image, &mark.label, [bar.x1 as f32 + padding(text), bar.y1 as f32], text, ink);
 }
 
 fn padding(text: f32) -> f32 {
     text * 0.3
 }
 
-/// How far apart the letters of a text of this height are.
-fn advance(text: f32) -> f32 {
-    let (raster, height) = raster(text);
-    get_raster_width(FontWeight::Bold, raster) as f32 * text / height
-}
-
-/// The drawn letters that are nearest to this height, and their height.
-fn raster(text: f32) -> (RasterHeight, f32) {
-    match text {
-        ..20.0 => (RasterHeight::Size16, 16.0),
-        20.0..28.0 => (RasterHeight::Size24, 24.0),
-        _ => (RasterHeight::Size32, 32.0),
-    }
-}
-
-/// Draws one letter with its upper left corner here, scaled from the nearest drawn size.
-fn draw_letter(image: &mut RgbImage, letter: char, x: f32, y: f32, text: f32, ink: [u8; 3]) {
-    let (raster, height) = raster(text);
-    let Some(letter) =
-        get_raster(letter, FontWeight::Bold, raster).or_else(|| get_raster('?', FontWeight::Bold, raster))
-    else {
-        return;
-    };
-    let scale = text / height;
-    let rows = letter.raster();
-    let (x0, y0) = (x.floor() as i64, y.floor() as i64);
-    for py in y0..=(y + text).ceil() as i64 {
-        for px in x0..=(x + advance(text)).ceil() as i64 {
-            let (u, v) = ((px as f32 + 0.5 - x) / scale - 0.5, (py as f32 + 0.5 - y) / scale - 0.5);
-            // Enlarged edges are as sharp as those of the drawn letters.
-            let coverage = (sample(rows, u, v) - 0.5) * scale.max(1.0) + 0.5;
-            blend(image, px, py, ink, coverage.clamp(0.0, 1.0));
-        }
-    }
-}
-
-/// The value between the four nearest pixels, 0 to 1; nothing is around the letter.
-fn sample(rows: &[&[u8]], u: f32, v: f32) -> f32 {
-    let at = |x: f32, y: f32| {
-        let row = if y < 0.0 { None } else { rows.get(y as usize) };
-        let value = row.filter(|_| x >= 0.0).and_then(|row| row.get(x as usize));
-        value.map_or(0.0, |&value| f32::from(value) / 255.0)
-    };
-    let (left, top) = (u.floor(), v.floor());
-    let (a, b) = (u - left, v - top);
-    let upper = at(left, top) * (1.0 - a) + at(left + 1.0, top) * a;
-    let lower = at(left, top + 1.0) * (1.0 - a) + at(left + 1.0, top + 1.0) * a;
-    upper * (1.0 - b) + lower * b
-}
-
-/// Draws the lines of a rectangle, towards its inside.
-fn outline(image: &mut RgbImage, area: Area, line: i64, color: [u8; 3], opacity: f32) {
-    let Area { x1, y1, x2, y2 } = area;
-    fill(image, Area { y2: y1 + line, ..area }, color, opacity);
-    fill(image, Area { y1: y2 - line, ..area }, color, opacity);
-    fill(image, Area { y1: y1 + line, y2: y2 - line, x2: x1 + line, ..area }, color, opacity);
-    fill(image, Area { y1: y1 + line, y2: y2 - line, x1: x2 - line, ..area }, color, opacity);
-}
-
-/// Fills the part of an area that is in the picture.
-fn fill(image: &mut RgbImage, area: Area, color: [u8; 3], opacity: f32) {
-    let (width, height) = (i64::from(image.width()), i64::from(image.height()));
-    for y in area.y1.max(0)..area.y2.min(height) {
-        for x in area.x1.max(0)..area.x2.min(width) {
-            blend(image, x, y, color, opacity);
-        }
-    }
-}
-
-/// Lays a colour over a pixel, if it is in the picture.
-fn blend(image: &mut RgbImage, x: i64, y: i64, color: [u8; 3], opacity: f32) {
-    let (Ok(x), Ok(y)) = (u32::try_from(x), u32::try_from(y)) else { return };
-    let Some(Rgb(pixel)) = image.get_pixel_mut_checked(x, y) else { return };
-    for (below, above) in pixel.iter_mut().zip(color) {
-        *below = (f32::from(*below) * (1.0 - opacity) + f32::from(above) * opacity).round() as u8;
-    }
-}
-
-/// Writes the picture as PNG.
-pub fn write(path: &Path, image: &RgbImage) -> Result<(), Error> {
-    file::write(path, |out| image.write_to(out, ImageFormat::Png).map_err(std::io::Error::other))
-}
-
 #[cfg(test)]
 mod tests {
+    use image::Rgb;
+
     use super::*;
 
     fn mark(bounds: [f32; 4]) -> Mark {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use image::{ImageFormat, RgbImage};
 use vultus::Error;
 
 /// Writes a file under a temporary name beside its place, and then gives it its name.
@@ -24,4 +25,12 @@ pub fn write(path: &Path, write: impl FnOnce(&mut BufWriter<&mut File>) -> io::R
     file.as_file().sync_all().map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
+}
+
+/// Writes a picture as PNG, as [`write`] does.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_png(path: &Path, image: &RgbImage) -> Result<(), Error> {
+    write(path, |out| image.write_to(out, ImageFormat::Png).map_err(io::Error::other))
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use vultus::gpu::Gpu;
 use vultus::weights::{DefaultFile, Store, WeightFile, safetensors};
 use vultus::{Device, Error};
@@ -14,7 +15,7 @@ use super::failure::say;
 const TUNING: Duration = Duration::from_secs(2);
 
 /// Where compiled and measured kernels are kept: `$VULTUS_CACHE`, else in the user's folder for such things.
-fn cache_folder() -> Option<PathBuf> {
+pub fn cache_folder() -> Option<PathBuf> {
     match std::env::var_os("VULTUS_CACHE") {
         Some(folder) if folder.is_empty() => None,
         Some(folder) => Some(folder.into()),
@@ -69,6 +70,14 @@ impl Global {
         if !self.quiet {
             say(line);
         }
+    }
+
+    /// A bar on standard error for something that takes this many steps, unless it is to be quiet.
+    pub fn progress(&self, what: &'static str, steps: usize) -> ProgressBar {
+        let target = if self.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let bar = ProgressBar::with_draw_target(Some(steps as u64), target).with_message(what);
+        let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec} {eta} left");
+        bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
     }
 
     /// Where the weights come from that are not VGG16's.

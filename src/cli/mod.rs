@@ -3,13 +3,20 @@
 //! Results go to standard output, everything else to standard error.
 
 mod annotate;
+mod baseline;
 mod bench;
 mod compare;
 mod devices;
+mod draw;
+mod eval;
 mod failure;
 mod file;
 mod global;
 mod predict;
+mod prepare;
+mod protocol;
+mod recognizer;
+mod study;
 mod table;
 mod train;
 mod tune;
@@ -36,6 +43,9 @@ const EXAMPLES: &str = "\
 Examples:
   vultus predict photo.jpg                      where are faces, and what do they express?
   vultus train faces --out my_head.safetensors  a head of your own, from labelled faces
+  vultus baseline faces                         what do older methods reach on these?
+  vultus eval faces/test --faces                how good is it, on labelled faces?
+  vultus prepare photo.jpg --out stages         each step from the photo to what the network sees
   vultus devices                                what this machine computes on
   vultus compare --device llvmpipe              does this GPU compute what the CPU computes?
   vultus bench --network vgg16 --batch 8        how fast is it?
@@ -46,7 +56,11 @@ Exit status: 0 done, 1 something failed, 2 bad use (an unknown option, no such d
 #[derive(Subcommand)]
 enum Command {
     Predict(predict::Arguments),
+    Study(study::Arguments),
+    Prepare(prepare::Arguments),
     Train(train::Arguments),
+    Baseline(baseline::Arguments),
+    Eval(eval::Arguments),
     Devices(devices::Arguments),
     Compare(compare::Arguments),
     Bench(bench::Arguments),
@@ -57,7 +71,11 @@ impl Command {
     fn run(&self, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
         match self {
             Command::Predict(arguments) => predict::run(arguments, global, out),
+            Command::Study(arguments) => study::run(arguments, global, out),
+            Command::Prepare(arguments) => prepare::run(arguments, global, out),
             Command::Train(arguments) => train::run(arguments, global, out),
+            Command::Baseline(arguments) => baseline::run(arguments, global, out),
+            Command::Eval(arguments) => eval::run(arguments, global, out),
             Command::Devices(arguments) => devices::run(arguments, global, out),
             Command::Compare(arguments) => compare::run(arguments, global, out),
             Command::Bench(arguments) => bench::run(arguments, global, out),

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::scratch::Scratch;
 use super::transforms::{F2, F4};
 use super::winograd::{self, Convolution};
-use super::{View, im2col};
+use super::{View, im2col, winograd_weight};
 use crate::ops::{Conv2d, Op};
 
 /// How a convolution is computed.
@@ -33,18 +33,16 @@ impl Algorithm {
     /// The algorithm for this operation: the forced one where it can be, else the fastest. `None` for what is no
     /// convolution.
     pub fn of(op: &Op, inputs: &[&[usize]], output: &[usize], forced: Option<Algorithm>) -> Option<Algorithm> {
-        let (conv, images, channels, filters, size) = match (op, inputs, output) {
-            (Op::Conv2d(conv), [x, ..], &[n, filters, h, w]) => (conv, n, x[1], filters, [h, w]),
-            (Op::Conv2dBackwardInput(conv, _), [dy, ..], &[n, channels, h, w]) => (conv, n, dy[1], channels, [h, w]),
-            (Op::Conv2dBackwardWeight(_), ..) => return Some(Algorithm::Im2col),
+        let (conv, fastest) = match (op, inputs, output) {
+            (Op::Conv2d(conv), [x, ..], &[n, filters, h, w]) => (conv, fastest(n, x[1], filters, [h, w])),
+            (Op::Conv2dBackwardInput(conv, _), [dy, ..], &[n, channels, h, w]) => {
+                (conv, fastest(n, dy[1], channels, [h, w]))
+            }
+            (Op::Conv2dBackwardWeight(conv), [x, dy], _) => (conv, fastest_weight(x[1], dy)),
             _ => return None,
         };
         let suits = conv.kernel == [3, 3] && conv.stride == [1, 1] && conv.padding.iter().all(|&padding| padding <= 2);
-        Some(match forced {
-            _ if !suits => Algorithm::Im2col,
-            Some(forced) => forced,
-            None => fastest(images, channels, filters, size),
-        })
+        Some(if suits { forced.unwrap_or(fastest) } else { Algorithm::Im2col })
     }
 }
 
@@ -60,6 +58,23 @@ fn fastest(images: usize, channels: usize, filters: usize, [h, w]: [usize; 2]) -
         points * (2 * vectors + vectors.div_ceil(8))
     };
     let direct = 2 * 9 * (images * h * w).div_ceil(16);
+    let best = winograd(2).min(winograd(4));
+    match best {
+        _ if direct <= best => Algorithm::Im2col,
+        _ if best == winograd(4) => Algorithm::Winograd4,
+        _ => Algorithm::Winograd2,
+    }
+}
+
+/// For the gradient of the filters: counts of multiplications per filter and channel, of the products and of what comes
+/// after them.
+fn fastest_weight(channels: usize, dy: &[usize]) -> Algorithm {
+    let &[images, filters, h, w] = dy else { return Algorithm::Im2col };
+    if channels.min(filters) < 16 {
+        return Algorithm::Im2col;
+    }
+    let winograd = |side: usize| (side + 2) * (side + 2) * (images * h.div_ceil(side) * w.div_ceil(side) + 8);
+    let direct = 9 * images * h * w;
     let best = winograd(2).min(winograd(4));
     match best {
         _ if direct <= best => Algorithm::Im2col,
@@ -133,14 +148,31 @@ pub(super) fn backward_input(
 
 pub(super) fn backward_weight(
     op: &Conv2d,
+    algorithm: Algorithm,
     x: View,
     dy: View,
     dweight: &mut [f32],
     dbias: &mut [f32],
     scratch: &Scratch,
 ) {
-    im2col::backward_weight(op, x, dy, dweight, scratch);
-    let [_, filters, h, w] = dy.nchw();
+    let ([images, channels, ih, iw], [_, filters, h, w]) = (x.nchw(), dy.nchw());
+    let conv = winograd_weight::Convolution {
+        images,
+        channels,
+        filters,
+        input: [ih, iw],
+        output: [h, w],
+        padding: op.padding,
+    };
+    match algorithm {
+        Algorithm::Im2col => im2col::backward_weight(op, x, dy, dweight, scratch),
+        Algorithm::Winograd2 => {
+            winograd_weight::backward_weight::<F2, 4, 2>(&conv, x.data, dy.data, dweight, scratch);
+        }
+        Algorithm::Winograd4 => {
+            winograd_weight::backward_weight::<F4, 6, 4>(&conv, x.data, dy.data, dweight, scratch);
+        }
+    }
     dbias.par_iter_mut().enumerate().for_each(|(filter, dbias)| {
         let planes = dy.data.chunks(h * w).skip(filter).step_by(filters);
         *dbias = planes.map(|plane| plane.iter().sum::<f32>()).sum();

@@ -4,7 +4,7 @@ use gemm::Parallelism;
 
 /// A matrix in memory: rows, columns, and how far apart neighbours are.
 #[derive(Clone, Copy)]
-pub(super) struct Matrix<'a> {
+pub(crate) struct Matrix<'a> {
     data: &'a [f32],
     rows: usize,
     columns: usize,
@@ -32,7 +32,7 @@ impl<'a> Matrix<'a> {
 }
 
 /// `c = a · b`, or `c += a · b`, with `c` in row order; on all threads of rayon's pool.
-pub(super) fn matmul(c: &mut [f32], a: Matrix, b: Matrix, accumulate: bool) {
+pub(crate) fn matmul(c: &mut [f32], a: Matrix, b: Matrix, accumulate: bool) {
     assert_eq!(a.columns, b.rows, "inner dimensions differ");
     assert!(c.len() >= a.rows * b.columns, "the product of {}×{} does not fit {}", a.rows, b.columns, c.len());
     let threads = Parallelism::Rayon(0);

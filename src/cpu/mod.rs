@@ -10,7 +10,7 @@ mod dense;
 mod dropout;
 mod ema;
 mod im2col;
-mod matmul;
+pub(crate) mod matmul;
 mod max_pool2d;
 mod microkernel;
 pub(crate) mod peak;
@@ -24,6 +24,7 @@ mod shared_output;
 mod softmax;
 mod transforms;
 mod winograd;
+mod winograd_weight;
 
 pub(crate) use conv2d::Algorithm;
 pub(crate) use plan::{CpuModel, CpuPlan};
@@ -67,7 +68,7 @@ fn run(
             conv2d::backward_input(op, algorithm, *size, *dy, *weight, dx, scratch);
         }
         (Op::Conv2dBackwardWeight(op), [x, dy], [dweight, dbias]) => {
-            conv2d::backward_weight(op, *x, *dy, dweight, dbias, scratch);
+            conv2d::backward_weight(op, algorithm, *x, *dy, dweight, dbias, scratch);
         }
         (Op::Relu, [x], [y]) => relu::forward(x.data, y),
         (Op::ReluBackward, [y, dy], [dx]) => relu::backward(y.data, dy.data, dx),

@@ -31,6 +31,7 @@ pub(crate) fn forward(
     rows.for_each(|(out, crop)| {
         for place in 0..plane {
             let (oy, ox) = (place / size[1], place % size[1]);
+            let ox = if crop.mirror { size[1] - 1 - ox } else { ox };
             let rgb = [0, 1, 2].map(|channel| match filter {
                 Filter::Bilinear => bilinear(pixels, crop, size, oy, ox, channel),
                 Filter::Area => area(pixels, crop, size, oy, ox, channel),

@@ -11,6 +11,10 @@ pub(super) trait Transform<const P: usize, const M: usize>: Send + Sync {
     fn filter<S: Simd>(simd: S, g: [S::f32s; 3]) -> [S::f32s; P];
     /// `Aᵀ m`
     fn output<S: Simd>(simd: S, m: [S::f32s; P]) -> [S::f32s; M];
+    /// `A dy`: [`output`](Self::output) backwards.
+    fn output_gradient<S: Simd>(simd: S, dy: [S::f32s; M]) -> [S::f32s; P];
+    /// `Gᵀ du`: [`filter`](Self::filter) backwards.
+    fn filter_gradient<S: Simd>(simd: S, du: [S::f32s; P]) -> [S::f32s; 3];
 }
 
 /// `factor · a`
@@ -45,6 +49,17 @@ impl Transform<4, 2> for F2 {
     fn output<S: Simd>(simd: S, [m0, m1, m2, m3]: [S::f32s; 4]) -> [S::f32s; 2] {
         let (sum, difference) = (simd.add_f32s(m1, m2), simd.sub_f32s(m1, m2));
         [simd.add_f32s(m0, sum), simd.sub_f32s(difference, m3)]
+    }
+
+    #[inline(always)]
+    fn output_gradient<S: Simd>(simd: S, [y0, y1]: [S::f32s; 2]) -> [S::f32s; 4] {
+        [y0, simd.add_f32s(y0, y1), simd.sub_f32s(y0, y1), simd.sub_f32s(simd.splat_f32s(0.0), y1)]
+    }
+
+    #[inline(always)]
+    fn filter_gradient<S: Simd>(simd: S, [u0, u1, u2, u3]: [S::f32s; 4]) -> [S::f32s; 3] {
+        let (sum, difference) = (simd.add_f32s(u1, u2), simd.sub_f32s(u1, u2));
+        [add_scaled(simd, 0.5, sum, u0), scaled(simd, 0.5, difference), add_scaled(simd, 0.5, sum, u3)]
     }
 }
 
@@ -94,6 +109,31 @@ impl Transform<6, 4> for F4 {
             add_scaled(simd, A, odd_a, scaled(simd, B, odd_b)),
             add_scaled(simd, 0.5, even_a, scaled(simd, 2.0, even_b)),
             add_scaled(simd, A / 2.0, odd_a, add_scaled(simd, 2.0 * B, odd_b, m5)),
+        ]
+    }
+
+    #[inline(always)]
+    fn output_gradient<S: Simd>(simd: S, [y0, y1, y2, y3]: [S::f32s; 4]) -> [S::f32s; 6] {
+        let (even_a, even_b) = (add_scaled(simd, 0.5, y2, y0), add_scaled(simd, 2.0, y2, y0));
+        let (odd_a, odd_b) = (add_scaled(simd, 0.5, y3, y1), add_scaled(simd, 2.0, y3, y1));
+        [
+            y0,
+            add_scaled(simd, A, odd_a, even_a),
+            add_scaled(simd, -A, odd_a, even_a),
+            add_scaled(simd, B, odd_b, even_b),
+            add_scaled(simd, -B, odd_b, even_b),
+            y3,
+        ]
+    }
+
+    #[inline(always)]
+    fn filter_gradient<S: Simd>(simd: S, [u0, u1, u2, u3, u4, u5]: [S::f32s; 6]) -> [S::f32s; 3] {
+        let (even_a, odd_a) = (simd.add_f32s(u1, u2), simd.sub_f32s(u1, u2));
+        let (even_b, odd_b) = (simd.add_f32s(u3, u4), simd.sub_f32s(u3, u4));
+        [
+            add_scaled(simd, -2.0 / 3.0, even_a, add_scaled(simd, 1.0 / 6.0, even_b, u0)),
+            add_scaled(simd, -B / 3.0, odd_a, scaled(simd, B / 6.0, odd_b)),
+            add_scaled(simd, 1.0 / 3.0, simd.sub_f32s(even_b, even_a), u5),
         ]
     }
 }

@@ -80,7 +80,7 @@ pub(super) fn clipped(b: &Bounds, width: u32, height: u32) -> Option<Crop> {
         Some((u32::try_from(start - 1).ok()?, length))
     };
     let ((x, width), (y, height)) = (axis(b[0], b[2], width)?, axis(b[1], b[3], height)?);
-    Some(Crop { x, y, width, height })
+    Some(Crop { x, y, width, height, mirror: false })
 }
 
 #[cfg(test)]
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn clipping_truncates_counts_from_one_and_drops_what_is_outside() {
-        let crop = |x, y, width, height| Some(Crop { x, y, width, height });
+        let crop = |x, y, width, height| Some(Crop { x, y, width, height, mirror: false });
         assert_eq!(clipped(&[2.9, 3.9, 5.9, 5.1], 100, 100), crop(1, 2, 4, 3));
         assert_eq!(clipped(&[-7.5, -0.5, 5.0, 200.0], 100, 100), crop(0, 0, 5, 100));
         assert_eq!(clipped(&[3.0, 3.0, 3.0, 3.0], 100, 100), crop(2, 2, 1, 1));

@@ -19,7 +19,7 @@ pub fn square_crop(bounds: [f32; 4], margin: f32, width: u32, height: u32) -> Cr
         let start = ((low + high) / 2.0 - side as f32 / 2.0).round() as u32;
         start.min(size.saturating_sub(side))
     };
-    Crop { x: start(x1, x2, width), y: start(y1, y2, height), width: side, height: side }
+    Crop { x: start(x1, x2, width), y: start(y1, y2, height), width: side, height: side, mirror: false }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Faces: where they are (MTCNN), what is cut out, and which class they belong to (VGG16 with a trained head).
+//! Faces: where they are (MTCNN), what is cut out, and which class they belong to (a trained model).
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -8,8 +8,8 @@
 //!
 //! let (device, store) = (Device::best(), Store::open(None)?);
 //! let mut detector = Detector::new(&device, store.load(DefaultFile::Mtcnn)?, DetectorOptions::default())?;
-//! let (base, head) = (store.load(DefaultFile::Vgg16Base)?, store.load(DefaultFile::ExpressionHead)?);
-//! let mut recognizer = Recognizer::new(&device, base, head, 8)?;
+//! let (base, model) = (store.load(DefaultFile::Vgg16Base)?, store.load(DefaultFile::ExpressionModel)?);
+//! let mut recognizer = Recognizer::new(&device, base, model, 8)?;
 //!
 //! let image = vultus::image::decode_file(Path::new("photo.jpg"))?;
 //! let picture = device.upload(&image, image.width(), image.height())?;
@@ -19,14 +19,18 @@
 //! # Ok::<(), vultus::Error>(())
 //! ```
 
+mod assemble;
 mod boxes;
 mod crop;
 mod detect;
-mod head;
+mod gradcam;
+mod model_card;
 mod proposals;
 mod recognize;
 
+pub use assemble::{assemble, needs_base, without_base};
 pub use crop::square_crop;
 pub use detect::{Detector, DetectorOptions, Face};
-pub use head::HeadCard;
+pub use gradcam::GradCam;
+pub use model_card::{Architecture, ModelCard, TestTimeAugmentation};
 pub use recognize::Recognizer;

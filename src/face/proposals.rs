@@ -102,7 +102,7 @@ impl Level {
         let plan = device.load(&pnet(rows.length, columns.length)?, parameters)?.compile(1, &Options::default())?;
         let tile = |&y: &usize, &x: &usize| {
             let ((left, width), (top, height)) = (columns.source(x), rows.source(y));
-            Tile { crop: Crop { x: left, y: top, width, height }, x, y }
+            Tile { crop: Crop { x: left, y: top, width, height, mirror: false }, x, y }
         };
         let tiles = rows.starts.iter().flat_map(|y| columns.starts.iter().map(move |x| (y, x)));
         Ok(Level { scale, plan, tiles: tiles.map(|(y, x)| tile(y, x)).collect() })

@@ -18,6 +18,17 @@ pub(super) static KERNELS: &[&Kernel] = &[&AREA, &BILINEAR];
 static AREA: Kernel = Kernel::new("resize/area", "resize", "area", &[Read, Read, Write]);
 static BILINEAR: Kernel = Kernel::new("resize/bilinear", "resize", "bilinear", &[Read, Read, Write]);
 
+/// A crop as the kernels read it.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Rectangle {
+    left: u32,
+    top: u32,
+    width: u32,
+    height: u32,
+    mirror: u32,
+}
+
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct Params {
@@ -49,7 +60,7 @@ impl Resizer {
     /// For an input of this shape, `[n, 3, height, width]`, seen through this view.
     pub fn new(gpu: &Gpu, shape: &[usize], out: View) -> Result<Self> {
         let uniform = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
-        let crops = (shape[0] * size_of::<[u32; 4]>()) as u64;
+        let crops = (shape[0] * size_of::<Rectangle>()) as u64;
         Ok(Resizer {
             params: gpu.create_buffer("resize parameters", size_of::<Params>() as u64, uniform)?,
             crops: gpu.create_buffer("crops", crops, super::buffer::USAGE)?,
@@ -86,9 +97,16 @@ impl Resizer {
             grid: across as u32,
             padding: [0; 3],
         };
-        let corners: Vec<[u32; 4]> = crops.iter().map(|c| [c.x, c.y, c.width, c.height]).collect();
+        let rectangle = |crop: &Crop| Rectangle {
+            left: crop.x,
+            top: crop.y,
+            width: crop.width,
+            height: crop.height,
+            mirror: u32::from(crop.mirror),
+        };
+        let rectangles: Vec<Rectangle> = crops.iter().map(rectangle).collect();
         gpu.queue().write_buffer(&self.params, 0, bytemuck::bytes_of(&params));
-        gpu.queue().write_buffer(&self.crops, 0, bytemuck::cast_slice(&corners));
+        gpu.queue().write_buffer(&self.crops, 0, bytemuck::cast_slice(&rectangles));
         let (pipeline, bind_group) = self.bind(gpu, picture, filter)?;
         let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         {

@@ -2,6 +2,7 @@
 
 mod backward;
 mod gradient;
+pub mod light;
 mod lower;
 pub mod mtcnn;
 mod training;
@@ -237,6 +238,50 @@ impl Network {
     /// Whether these are the network's parameters, by names and shapes.
     pub(crate) fn check_parameters(&self, parameters: &Parameters) -> Result<()> {
         check_tensors(&self.name, "parameter", self.parameter_shapes()?, parameters)
+    }
+
+    /// The names of the parameters that are trained.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there is no such layer.
+    pub fn parameters_from(&self, trainable: &Trainable) -> Result<Vec<String>> {
+        let first = self.first_trained(trainable)?;
+        let owners: Vec<&str> = self.layers[first..].iter().map(|layer| layer.parameters.as_str()).collect();
+        let belongs = |name: &str| name.rsplit_once('.').is_some_and(|(owner, _)| owners.contains(&owner));
+        Ok(self.parameter_shapes()?.into_iter().map(|(name, _)| name).filter(|name| belongs(name)).collect())
+    }
+
+    /// A chain of layers in two parts: what is not trained, which computes the same in every epoch, and the rest. The
+    /// first has no layers if all are trained.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there is no such layer, or a layer does not read the one before it.
+    pub fn split(&self, trainable: &Trainable) -> Result<(Network, Network)> {
+        let chained = |(i, layer): (usize, &Layer)| layer.input == i.checked_sub(1);
+        if !self.layers.iter().enumerate().all(chained) || !self.outputs.is_empty() {
+            return Err(Error::shape(&self.name, "only a chain of layers can be split"));
+        }
+        let mut first = self.first_trained(trainable)?;
+        // A flattening moves nothing, and is no output.
+        while first > 0 && matches!(self.layers[first - 1].kind, Kind::Flatten | Kind::Dropout(_)) {
+            first -= 1;
+        }
+        let part = |input: Shape, layers: &[Layer]| {
+            let layer = |(i, layer): (usize, &Layer)| Layer { input: i.checked_sub(1), ..layer.clone() };
+            let layers = layers.iter().enumerate().map(layer).collect();
+            Network { name: self.name.clone(), input, layers, outputs: Vec::new(), next_input: None }
+        };
+        let frozen = part(self.input.clone(), &self.layers[..first]);
+        let between = if first == 0 { self.input.clone() } else { frozen.output_shapes()?.swap_remove(0) };
+        Ok((frozen, part(between, &self.layers[first..])))
+    }
+
+    /// The place of the first layer that is trained.
+    fn first_trained(&self, trainable: &Trainable) -> Result<usize> {
+        match trainable {
+            Trainable::All => Ok(0),
+            Trainable::From(name) => self.index(name),
+        }
     }
 
     pub(crate) fn index(&self, name: &str) -> Result<usize> {

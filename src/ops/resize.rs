@@ -62,7 +62,7 @@ impl Normalization {
 /// Weights of red, green and blue in the luma of ITU-R BT.601.
 pub(crate) const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 
-/// A rectangle of whole pixels.
+/// A rectangle of whole pixels, as it is or mirrored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Crop {
     /// Left edge.
@@ -73,12 +73,28 @@ pub struct Crop {
     pub width: u32,
     /// Height, at least 1.
     pub height: u32,
+    /// Whether left and right are exchanged when it is cut out.
+    pub mirror: bool,
 }
 
 impl Crop {
     /// The whole of a picture of this size.
     pub fn whole(width: u32, height: u32) -> Self {
-        Crop { x: 0, y: 0, width, height }
+        Crop { x: 0, y: 0, width, height, mirror: false }
+    }
+
+    /// The same rectangle, with left and right exchanged.
+    ///
+    /// ```
+    /// use vultus::ops::Crop;
+    ///
+    /// let crop = Crop::whole(64, 48);
+    /// assert!(crop.mirrored().mirror);
+    /// assert_eq!(crop.mirrored().mirrored(), crop);
+    /// ```
+    #[must_use]
+    pub fn mirrored(self) -> Self {
+        Crop { mirror: !self.mirror, ..self }
     }
 
     /// Whether it holds something and lies within a picture of this size.
@@ -117,7 +133,7 @@ pub fn random_case(random: &mut Random) -> ResizeCase {
             let (x, y) = (random.below(picture[0] as usize) as u32, random.below(picture[1] as usize) as u32);
             let width = 1 + random.below((picture[0] - x) as usize) as u32;
             let height = 1 + random.below((picture[1] - y) as usize) as u32;
-            Crop { x, y, width, height }
+            Crop { x, y, width, height, mirror: random.below(2) == 1 }
         })
         .collect();
     let mut normalization = [Normalization::CAFFE, Normalization::TORCHVISION, Normalization::MTCNN][random.below(3)];

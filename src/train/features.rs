@@ -1,178 +1,188 @@
-//! What the frozen base makes of every picture of a data set: computed once, kept in a file.
+//! What the frozen part of a network makes of every example: computed once, kept in a file, read back row by row.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::{BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use ::image::RgbImage;
-use ::image::imageops::{self, FilterType};
-use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::data::ImageFolder;
+use super::Examples;
+use super::stream::{Pass, Stream};
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::image::decode_file;
-use crate::model::Model;
-use crate::nn::vgg16;
-use crate::ops::{Crop, Normalization};
+use crate::file::write_atomically;
+use crate::nn::Network;
 use crate::plan::{Options, Plan};
-use crate::tensor::{Parameters, Tensor};
-use crate::weights::{WeightFile, safetensors};
+use crate::random::Random;
+use crate::tensor::Parameters;
 
-/// Pictures larger than this are reduced before they go to the device: a data set of photographs would not fit.
-const LARGEST: u32 = 512;
-
-/// Pictures that are computed at once.
+/// Examples that are computed at once.
 const BATCH: usize = 32;
+/// What a file of features begins with.
+const MAGIC: &[u8; 8] = b"vultusF1";
 
-/// The features of a data set's pictures.
+/// The frozen part of a network, with its parameters.
+pub struct Frozen<'a> {
+    /// Where to compute.
+    pub device: &'a Device,
+    /// Its layers.
+    pub network: &'a Network,
+    /// Their parameters.
+    pub parameters: &'a Parameters,
+}
+
+/// Features of all examples, in a file: memory does not grow with their number.
+///
+/// The file holds a row of f32 for every example, then a byte for each that is 1 if it could be read.
 pub struct Features {
-    /// `[pictures, channels, height, width]`.
-    pub tensor: Tensor,
-    /// The class of each picture.
-    pub labels: Vec<usize>,
-    /// Files that could not be read, and why.
-    pub unreadable: Vec<Error>,
+    path: PathBuf,
+    file: Mutex<BufReader<File>>,
+    shape: [usize; 3],
+    readable: Vec<bool>,
+    /// A factor for all features, so that layers behind them start from numbers around 1.
+    scale: f32,
 }
 
-/// The frozen base on a device.
-pub struct Extractor {
-    device: Device,
-    plan: Plan,
-    /// Kept alive with its plan.
-    _model: Model,
-    input: usize,
-    normalization: Normalization,
-    base_sha256: String,
-}
-
-impl Extractor {
-    /// VGG16's base with these weights, for pictures scaled to this height and width and normalised like this.
+impl Frozen<'_> {
+    /// The features of all examples, from `file` if it holds them, else computed and put there. `source` says what the
+    /// examples are: features of others are not used. `progress` hears how many are done.
     ///
     /// # Errors
-    /// [`Error::Weights`] if the file does not hold the base; the device's own errors.
-    pub fn new(device: &Device, base: WeightFile, input: usize, normalization: Normalization) -> Result<Self> {
-        let network = vgg16::base(input);
-        let base = base.with_prefix("features.")?;
-        base.check_shapes(&network.parameter_shapes()?)?;
-        let model = device.load(&network, &base.parameters)?;
-        let plan = model.compile(BATCH, &Options::default())?;
-        Ok(Extractor { device: device.clone(), plan, _model: model, input, normalization, base_sha256: base.sha256 })
-    }
-
-    /// The shape of one picture's features: channels, height, width.
-    pub fn shape(&self) -> [usize; 3] {
-        let shape = self.plan.output_shapes()[0];
-        [shape[1], shape[2], shape[3]]
-    }
-
-    /// The features of a data set, from the cache folder if they were computed before, and put there if not.
-    /// `progress` hears after each batch how many pictures are done.
-    ///
-    /// # Errors
-    /// [`Error::Data`] if no picture can be read; the device's own errors; [`Error::Io`] if the cache cannot be
-    /// written: that its folder cannot be made is found before anything is computed. Single pictures that cannot be
-    /// read are left out and listed.
+    /// [`Error::Io`] if the file cannot be written; [`Error::Data`] if no example can be read; the device's own.
     pub fn features(
-        &mut self,
-        data: &ImageFolder,
-        cache: Option<&Path>,
+        &self,
+        examples: &dyn Examples,
+        count: usize,
+        source: &str,
+        folder: &Path,
         mut progress: impl FnMut(usize),
     ) -> Result<Features> {
-        let file = cache.map(|folder| folder.join(format!("features-{}.safetensors", self.key(data))));
-        let found = file.as_deref().filter(|file| file.exists()).and_then(|file| read_cache(file, data, self.shape()));
-        if let Some(found) = found {
-            progress(data.samples.len());
+        let file = folder.join(format!("features-{}.bin", &self.key(source)[..24]));
+        let shapes = self.network.output_shapes()?;
+        let &[channels, height, width] = shapes[0].as_slice() else {
+            return Err(Error::shape(self.network.name(), format!("gives {:?}, not feature maps", shapes[0])));
+        };
+        let shape = [channels, height, width];
+        if let Some(found) = Features::open(&file, shape, count) {
+            progress(count);
             return Ok(found);
         }
-        if let Some(folder) = cache {
-            std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
-        }
-        let (mut values, mut labels, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, samples) in data.samples.chunks(BATCH).enumerate() {
-            let pictures: Vec<Result<RgbImage>> = samples.par_iter().map(|(path, _)| small_picture(path)).collect();
-            let mut good = Vec::new();
-            for (picture, (_, class)) in pictures.into_iter().zip(samples) {
-                match picture {
-                    Ok(picture) => {
-                        good.push(picture);
-                        labels.push(*class);
-                    }
-                    Err(error) => unreadable.push(error),
-                }
-            }
-            self.extract(&good, &mut values)?;
-            progress(index * BATCH + samples.len());
-        }
-        if labels.is_empty() {
-            let reason = match unreadable.first() {
-                Some(error) => format!("no picture can be read; the first: {error}"),
-                None => "has no pictures".to_owned(),
-            };
-            return Err(Error::Data { folder: data.folder.clone(), reason });
-        }
-        let [channels, height, width] = self.shape();
-        let tensor = Tensor::new([labels.len(), channels, height, width], values)?;
-        let features = Features { tensor, labels, unreadable };
-        if let Some(file) = file.filter(|_| features.unreadable.is_empty()) {
-            write_cache(&file, &features)?;
-        }
-        Ok(features)
+        std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
+        let mut plan = self.device.load(self.network, self.parameters)?.compile(BATCH, &Options::default())?;
+        self.write(&mut plan, &file, examples, count, &mut progress)?;
+        Features::open(&file, shape, count)
+            .ok_or_else(|| Error::io(&file, std::io::Error::other("it was changed while it was written")))
     }
 
-    /// Adds the features of up to [`BATCH`] pictures to `values`.
-    fn extract(&mut self, pictures: &[RgbImage], values: &mut Vec<f32>) -> Result<()> {
-        if pictures.is_empty() {
-            return Ok(());
+    fn write(
+        &self,
+        plan: &mut Plan,
+        file: &Path,
+        examples: &dyn Examples,
+        count: usize,
+        progress: &mut impl FnMut(usize),
+    ) -> Result<()> {
+        let order: Vec<usize> = (0..count).collect();
+        let pass = Pass { examples, order: &order, size: BATCH, seed: None };
+        let mut readable = Vec::with_capacity(count);
+        let mut first = None;
+        write_atomically(file, |out| {
+            let failed = |error| Error::io(file, error);
+            out.write_all(MAGIC).map_err(failed)?;
+            Stream::new()?.run(pass, |mut batch| {
+                let features = plan.run(&batch.input)?.swap_remove(0);
+                let mine = BATCH.min(count - readable.len());
+                let length = features.len() / BATCH;
+                out.write_all(bytemuck::cast_slice(&features.data()[..mine * length])).map_err(failed)?;
+                readable.extend(batch.examples[..mine].iter().map(|example| u8::from(example.is_some())));
+                first = first.take().or(batch.unreadable.pop());
+                progress(readable.len());
+                Ok(())
+            })?;
+            if !readable.contains(&1) {
+                let reason = first.map_or("there are none".to_owned(), |(_, error)| error.to_string());
+                return Err(Error::shape("examples", format!("none can be read: {reason}")));
+            }
+            out.write_all(&readable).map_err(failed)
+        })
+    }
+
+    /// What the features depend on.
+    fn key(&self, source: &str) -> String {
+        let mut hash = Sha256::new();
+        hash.update(format!("{:?} {} {source}\n", self.network, self.device));
+        for (name, tensor) in self.parameters {
+            hash.update(name);
+            hash.update(bytemuck::cast_slice(tensor.data()));
         }
-        // All pictures of a batch lie below each other in one, so that they are uploaded and scaled in one go.
-        let width = pictures.iter().map(|p| p.width()).max().unwrap_or(1);
-        let height = pictures.iter().map(|p| p.height()).sum();
-        let mut sheet = RgbImage::new(width, height);
-        let mut crops = Vec::new();
-        let mut top = 0;
-        for picture in pictures {
-            imageops::replace(&mut sheet, picture, 0, i64::from(top));
-            crops.push(Crop { x: 0, y: top, width: picture.width(), height: picture.height() });
-            top += picture.height();
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl Features {
+    /// `None` if the file is not whole or holds something else, so that the features are computed again.
+    fn open(path: &Path, shape: [usize; 3], count: usize) -> Option<Self> {
+        let mut file = File::open(path).ok()?;
+        let rows = MAGIC.len() + count * shape.iter().product::<usize>() * size_of::<f32>();
+        if file.metadata().ok()?.len() != (rows + count) as u64 {
+            return None;
         }
-        let sheet = self.device.upload(sheet.as_raw(), width, height)?;
-        values.extend(self.plan.run_crops(&sheet, &crops, &self.normalization)?.into_iter().flatten());
+        let mut magic = [0; MAGIC.len()];
+        file.read_exact(&mut magic).ok()?;
+        let mut readable = vec![0; count];
+        file.seek(SeekFrom::Start(rows as u64)).ok()?;
+        file.read_exact(&mut readable).ok()?;
+        let readable = readable.into_iter().map(|byte| byte == 1).collect();
+        let file = Mutex::new(BufReader::new(file));
+        (magic == *MAGIC).then_some(Features { path: path.to_path_buf(), file, shape, readable, scale: 1.0 })
+    }
+
+    /// Scales the features so that the mean square over these examples is 1: the factor. Layers behind them then start
+    /// from the same point whatever the magnitude of the features.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be read.
+    pub fn normalize(&mut self, over: &[usize]) -> Result<f32> {
+        self.scale = 1.0;
+        let mut row = vec![0.0; self.shape.iter().product()];
+        let (mut squares, mut count) = (0.0, 0);
+        for &index in over.iter().filter(|&&index| self.is_readable(index)) {
+            self.write(index, None, &mut row)?;
+            squares += row.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>();
+            count += row.len();
+        }
+        let magnitude = (squares / count.max(1) as f64).sqrt() as f32;
+        self.scale = if magnitude > 0.0 { magnitude.recip() } else { 1.0 };
+        Ok(self.scale)
+    }
+
+    /// Whether the example could be read when its features were computed.
+    pub fn is_readable(&self, index: usize) -> bool {
+        self.readable[index]
+    }
+}
+
+impl Examples for Features {
+    fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    fn write(&self, index: usize, _: Option<&mut Random>, out: &mut [f32]) -> Result<()> {
+        let failed = |error| Error::io(&self.path, error);
+        if !self.is_readable(index) {
+            return Err(failed(std::io::Error::other(format!("example {index} could not be read"))));
+        }
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(out);
+        {
+            let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+            file.seek(SeekFrom::Start((MAGIC.len() + index * bytes.len()) as u64)).map_err(failed)?;
+            file.read_exact(bytes).map_err(failed)?;
+        }
+        if !out.iter().all(|value| value.is_finite()) {
+            return Err(failed(std::io::Error::other(format!("the features of example {index} are not finite"))));
+        }
+        out.iter_mut().for_each(|value| *value *= self.scale);
         Ok(())
     }
-
-    /// What the features depend on: base, input, normalisation, device, and the files by name, size and time.
-    fn key(&self, data: &ImageFolder) -> String {
-        let mut hash = Sha256::new();
-        let device = &self.device;
-        hash.update(format!("{} {} {:?} {device}", self.base_sha256, self.input, self.normalization));
-        for (path, class) in &data.samples {
-            let stamp = path.metadata().ok().map(|m| (m.len(), m.modified().ok()));
-            hash.update(format!("{} {class} {stamp:?}\n", path.display()));
-        }
-        hash.finalize().iter().take(12).map(|byte| format!("{byte:02x}")).collect()
-    }
-}
-
-fn small_picture(path: &Path) -> Result<RgbImage> {
-    let picture = decode_file(path)?;
-    if picture.width().max(picture.height()) <= LARGEST {
-        return Ok(picture);
-    }
-    let scale = f64::from(LARGEST) / f64::from(picture.width().max(picture.height()));
-    let side = |length: u32| ((f64::from(length) * scale).round() as u32).max(1);
-    Ok(imageops::resize(&picture, side(picture.width()), side(picture.height()), FilterType::Triangle))
-}
-
-/// The features of an earlier run; `None` if the file is not whole or holds something else, so that they are computed
-/// again.
-fn read_cache(file: &Path, data: &ImageFolder, [channels, height, width]: [usize; 3]) -> Option<Features> {
-    let tensor = safetensors::read(file).ok()?.parameters.remove("features")?;
-    let labels: Vec<usize> = data.samples.iter().map(|(_, class)| *class).collect();
-    let fits = tensor.shape() == [labels.len(), channels, height, width];
-    fits.then_some(Features { tensor, labels, unreadable: Vec::new() })
-}
-
-fn write_cache(file: &Path, features: &Features) -> Result<()> {
-    let contents = Parameters::from([("features".to_owned(), features.tensor.clone())]);
-    safetensors::write(file, &contents, &Default::default(), safetensors::Precision::F32)
 }

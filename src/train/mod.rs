@@ -1,7 +1,22 @@
-//! Training a head on the features of a frozen base.
+//! Training: pictures or features come in batches, a network learns from them, its state is kept after each epoch.
 
+mod checkpoint;
+mod course;
+mod examples;
 mod features;
-mod head;
+mod fit;
+mod judge;
+mod order;
+mod predict;
+mod recipe;
+mod schedule;
+mod stream;
 
-pub use features::{Extractor, Features};
-pub use head::{Epoch, HeadTraining, TrainedHead, evaluate, train_head};
+pub use course::{Course, Prepared, adapt, start};
+pub use examples::{Examples, Pictures};
+pub use features::{Features, Frozen};
+pub use fit::{Epoch, Event, Job, Trained, fit};
+pub use judge::{Answers, Judgement};
+pub use predict::Predictor;
+pub use recipe::{Balance, Recipe, Rule};
+pub use schedule::{Decay, Schedule};

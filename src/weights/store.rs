@@ -20,20 +20,20 @@ pub enum DefaultFile {
     Vgg16Base,
     /// `mtcnn.safetensors`: the three networks of the face detector.
     Mtcnn,
-    /// `expression_head.safetensors`: the dense layers from VGG16's features to the expressions.
-    ExpressionHead,
+    /// `expression_head.safetensors`: the model that recognises expressions, as far as it differs from VGG16's base.
+    ExpressionModel,
 }
 
 impl DefaultFile {
     /// All of them.
-    pub const ALL: [DefaultFile; 3] = [DefaultFile::Vgg16Base, DefaultFile::Mtcnn, DefaultFile::ExpressionHead];
+    pub const ALL: [DefaultFile; 3] = [DefaultFile::Vgg16Base, DefaultFile::Mtcnn, DefaultFile::ExpressionModel];
 
     /// Its name in a folder of weights.
     pub fn file_name(self) -> &'static str {
         match self {
             DefaultFile::Vgg16Base => "vgg16_base.safetensors",
             DefaultFile::Mtcnn => "mtcnn.safetensors",
-            DefaultFile::ExpressionHead => "expression_head.safetensors",
+            DefaultFile::ExpressionModel => "expression_head.safetensors",
         }
     }
 }
@@ -188,7 +188,7 @@ mod embedded {
         Some(match which {
             DefaultFile::Vgg16Base => include_bytes!("../../weights/vgg16_base.safetensors"),
             DefaultFile::Mtcnn => include_bytes!("../../weights/mtcnn.safetensors"),
-            DefaultFile::ExpressionHead => include_bytes!("../../weights/expression_head.safetensors"),
+            DefaultFile::ExpressionModel => include_bytes!("../../weights/expression_head.safetensors"),
         })
     }
 
@@ -244,7 +244,8 @@ mod tests {
         }
         let folder = folder();
         let store = Store::open(Some(folder.path())).unwrap();
-        assert!(store.describe().ends_with("(without vgg16_base.safetensors, expression_head.safetensors)"));
+        let model = DefaultFile::ExpressionModel.file_name();
+        assert!(store.describe().ends_with(&format!("(without vgg16_base.safetensors, {model})")));
         let error = store.load(DefaultFile::Vgg16Base).unwrap_err().to_string();
         assert!(error.contains("vgg16_base.safetensors: ") && error.contains("put this file there"), "{error}");
     }

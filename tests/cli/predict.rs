@@ -7,7 +7,7 @@ use std::process::{Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use vultus::face::HeadCard;
+use vultus::face::{Architecture, ModelCard, TestTimeAugmentation};
 use vultus::nn::vgg16::{self, Pooling};
 use vultus::ops::Normalization;
 use vultus::weights::safetensors::{self, Precision};
@@ -21,14 +21,14 @@ const CLASSES: [&str; 3] = ["calm", "glad, very", "wild"];
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let base = Store::open(Some(&Path::new(env!("CARGO_MANIFEST_DIR")).join("weights")));
-    let card = HeadCard {
-        classes: CLASSES.map(str::to_owned).into(),
-        input: 32,
+    let architecture = Architecture::Vgg16 {
         pooling: Pooling::Average,
         hidden: Vec::new(),
-        preprocessing: Normalization::CAFFE,
         base_sha256: base.unwrap().load(DefaultFile::Vgg16Base).unwrap().sha256,
+    };
+    let card = ModelCard {
         margin: 1.0,
+        ..ModelCard::new(architecture, CLASSES.map(str::to_owned).into(), 32, Normalization::CAFFE)
     };
     let head = vgg16::head([512, 1, 1], Pooling::Average, &[], 0.0, CLASSES.len());
     let path = folder.path().join("head.safetensors");
@@ -232,6 +232,31 @@ fn faces_smaller_than_asked_for_are_not_found() {
     let folder = folder();
     let found = json(&results(&predict(&folder, &[&astronaut(), "--json", "--min-face", "300"]), 0));
     assert_eq!(found["faces"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn a_light_model_looks_as_often_as_it_recommends_or_as_it_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let card = ModelCard {
+        tta: TestTimeAugmentation::Flip,
+        ..ModelCard::new(Architecture::Light, CLASSES.map(str::to_owned).into(), 32, Normalization::CAFFE)
+    };
+    let model = folder.path().join("light.safetensors");
+    // Random weights of the usual size would give one class a probability of 1.
+    let mut parameters = card.network().unwrap().initialize(3).unwrap();
+    parameters.get_mut("classifier.0.weight").unwrap().data_mut().iter_mut().for_each(|w| *w *= 0.01);
+    safetensors::write(&model, &parameters, &card.to_metadata().unwrap(), Precision::I8).unwrap();
+    let scores = |option: &str, more: &[&str]| {
+        let mut predict = vultus();
+        predict.args(["predict", "--device", "cpu", "--json", &astronaut(), option, path(&model)]).args(more);
+        json(&results(&predict.output().unwrap(), 0))["faces"][0]["scores"].clone()
+    };
+    let recommended = scores("--model", &[]);
+    assert_eq!(recommended.as_object().unwrap().len(), CLASSES.len());
+    assert_eq!(scores("--head", &["--tta", "flip"]), recommended);
+    assert_ne!(scores("--model", &["--tta", "none"]), recommended);
+    let output = predict(&self::folder(), &[&astronaut(), "--tta", "twice"]);
+    assert!(messages(&output, 2).contains("none, flip"));
 }
 
 #[test]

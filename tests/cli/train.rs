@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
-use vultus::data::ImageFolder;
-use vultus::face::{HeadCard, Recognizer};
+use vultus::data::Dataset;
+use vultus::face::{Architecture, ModelCard, Recognizer, assemble};
 use vultus::image::RgbImage;
 use vultus::nn::vgg16::{self, Pooling};
 use vultus::ops::{Crop, Normalization};
-use vultus::train::Extractor;
+use vultus::prepare::{Augmentation, Preparation};
+use vultus::train::{Pictures, Predictor};
 use vultus::weights::{DefaultFile, Store, WeightFile, safetensors};
-use vultus::{Device, Options, Random};
+use vultus::{Device, Random};
 
 use crate::{adapter, json, messages, photo, results, text, vultus};
 
@@ -135,9 +136,13 @@ fn a_head_is_trained_saved_and_used() {
     let output = place.train(&[]);
     let rows = results(&output, 0);
     let lines: Vec<&str> = rows.lines().collect();
-    assert_eq!(lines[0].to_lowercase().split_whitespace().collect::<Vec<_>>(), ["epoch", "loss", "validation"]);
+    assert_eq!(
+        lines[0].to_lowercase().split_whitespace().collect::<Vec<_>>(),
+        ["epoch", "loss", "val.", "loss", "accuracy", "recall", "pictures/s", "waited"]
+    );
     for (number, line) in (1..=3).zip(&lines[1..4]) {
-        let [epoch, loss, accuracy, "%"] = line.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let cells: Vec<&str> = line.split_whitespace().collect();
+        let [epoch, loss, _, accuracy, "%", _, "%", _, _, "%"] = cells[..] else { panic!("{line}") };
         assert_eq!(epoch, number.to_string());
         assert!(loss.parse::<f32>().unwrap() > 0.0 && (0.0..=100.0).contains(&accuracy.parse::<f32>().unwrap()));
     }
@@ -146,16 +151,19 @@ fn a_head_is_trained_saved_and_used() {
     assert_eq!(text(&output.stderr).trim_end(), format!("device: {}", Device::Cpu));
 
     let head = safetensors::read(&place.head()).unwrap();
-    let wanted = HeadCard {
-        classes: ["across", "disc", "up"].map(str::to_owned).into(),
-        input: 32,
-        pooling: Pooling::Flatten,
-        hidden: vec![8],
-        preprocessing: Normalization { gray: true, ..Normalization::CAFFE },
-        base_sha256: base().sha256,
+    let architecture = Architecture::Vgg16 { pooling: Pooling::Flatten, hidden: vec![8], base_sha256: base().sha256 };
+    let wanted = ModelCard {
         margin: 0.9,
+        ..ModelCard::new(
+            architecture,
+            ["across", "disc", "up"].map(str::to_owned).into(),
+            32,
+            Normalization { gray: true, ..Normalization::CAFFE },
+        )
     };
-    assert_eq!(HeadCard::from_file(&head).unwrap(), wanted);
+    let found = ModelCard::from_file(&head).unwrap();
+    assert!(found.notes.contains_key("trained_on"), "{found:?}");
+    assert_eq!(found, ModelCard { notes: found.notes.clone(), ..wanted.clone() });
 
     let mut predict = vultus();
     predict.args(["predict", "--device", "cpu", "--json", utf8(&photo("astronaut.png")), "--head"]).arg(place.head());
@@ -186,9 +194,12 @@ fn the_seed_decides_and_the_cache_is_used() {
     assert_ne!(fs::read(place.head()).unwrap(), head);
 
     // Features that were changed give another head: the cache is read, not computed again.
-    let mut kept = safetensors::read(&place.cached()).unwrap();
-    kept.parameters.get_mut("features").unwrap().data_mut().reverse();
-    safetensors::write(&place.cached(), &kept.parameters, &kept.metadata, safetensors::Precision::F32).unwrap();
+    let mut kept = fs::read(place.cached()).unwrap();
+    let (start, row) = (8, 4 * 512);
+    let (first, last) = (kept[start..start + row].to_vec(), kept[start + 11 * row..start + 12 * row].to_vec());
+    kept[start..start + row].copy_from_slice(&last);
+    kept[start + 11 * row..start + 12 * row].copy_from_slice(&first);
+    fs::write(place.cached(), kept).unwrap();
     results(&place.train(&[]), 0);
     assert_ne!(fs::read(place.head()).unwrap(), head);
 }
@@ -198,12 +209,9 @@ fn a_cache_that_is_broken_is_computed_again() {
     let place = Place::new(&["a", "b"], 4);
     results(&place.train(&[]), 0);
     let (head, whole) = (fs::read(place.head()).unwrap(), fs::read(place.cached()).unwrap());
-    let mut other = safetensors::read(&place.cached()).unwrap();
-    let features = other.parameters.remove("features").unwrap();
-    other.parameters.insert("features".into(), features.reshape([8, 512]).unwrap());
-    let flat = place.path("flat.safetensors");
-    safetensors::write(&flat, &other.parameters, &other.metadata, safetensors::Precision::F32).unwrap();
-    for broken in [b"nonsense".to_vec(), whole[..whole.len() - 4].to_vec(), fs::read(&flat).unwrap()] {
+    let mut other = whole.clone();
+    other[0] ^= 1;
+    for broken in [b"nonsense".to_vec(), whole[..whole.len() - 4].to_vec(), other] {
         fs::write(place.cached(), broken).unwrap();
         let output = place.train(&[]);
         results(&output, 0);
@@ -223,9 +231,10 @@ fn a_trained_head_knows_its_own_pictures() {
         assert!(all == 36 && right > 32, "{output}");
         let classes: Vec<&str> = output.lines().rev().take(3).filter_map(|l| l.split_whitespace().next()).collect();
         assert_eq!(classes, ["down", "disc", "across"], "{output}");
-        let card = HeadCard::from_file(&safetensors::read(&place.head()).unwrap()).unwrap();
-        assert_eq!(card.hidden.is_empty(), more[1] == "0");
-        assert_eq!(card.pooling == Pooling::Average, more[1] == "0");
+        let card = ModelCard::from_file(&safetensors::read(&place.head()).unwrap()).unwrap();
+        let Architecture::Vgg16 { pooling, hidden, .. } = card.architecture else { panic!("{card:?}") };
+        assert_eq!(hidden.is_empty(), more[1] == "0");
+        assert_eq!(pooling == Pooling::Average, more[1] == "0");
     }
 }
 
@@ -242,25 +251,22 @@ fn a_head_from_the_gpu_answers_the_same_on_both() {
     let head = safetensors::read(&place.head()).unwrap();
     for device in [Device::Cpu, Device::named(&adapter()).unwrap()] {
         let mut recognizer = Recognizer::new(&device, base(), head.clone(), 1).unwrap();
-        for (path, class) in ImageFolder::open(&faces).unwrap().samples {
-            let image = vultus::image::decode_file(&path).unwrap();
+        for sample in Dataset::open(&faces).unwrap().samples {
+            let image = sample.decode().unwrap();
             let picture = device.upload(image.as_raw(), image.width(), image.height()).unwrap();
             let scores = recognizer.recognize(&picture, &[Crop::whole(image.width(), image.height())]).unwrap();
-            assert!(scores[0][class] > 0.5, "{device}, {}: {scores:?}", path.display());
+            assert!(scores[0][sample.label] > 0.5, "{device}, {}: {scores:?}", sample.file().display());
         }
     }
 }
 
 /// A head without training whose scores for the base's features are far from 0 and 1.
 fn untrained() -> WeightFile {
-    let card = HeadCard {
-        classes: ["a", "b"].map(str::to_owned).into(),
-        input: 32,
-        pooling: Pooling::Average,
-        hidden: Vec::new(),
-        preprocessing: Normalization::CAFFE,
-        base_sha256: base().sha256,
+    let architecture =
+        Architecture::Vgg16 { pooling: Pooling::Average, hidden: Vec::new(), base_sha256: base().sha256 };
+    let card = ModelCard {
         margin: 1.0,
+        ..ModelCard::new(architecture, ["a", "b"].map(str::to_owned).into(), 32, Normalization::CAFFE)
     };
     let head = vgg16::head([512, 1, 1], Pooling::Average, &[], 0.0, 2);
     let mut parameters = head.initialize(3).unwrap();
@@ -269,30 +275,35 @@ fn untrained() -> WeightFile {
 }
 
 #[test]
-fn pictures_are_scaled_as_the_recognizer_does_it_whatever_their_neighbours() {
+fn pictures_are_scaled_as_the_recognizer_does_it() {
     let place = Place::new(&["a", "b"], 1);
     let mut random = Random::new(2);
     // Smaller than the base's input, and larger.
     picture(0, 24, &mut random).save(place.faces().join("a/00.png")).unwrap();
     picture(1, 70, &mut random).save(place.faces().join("b/00.png")).unwrap();
-    let both = ImageFolder::open(&place.faces()).unwrap();
-    let mut extractor = Extractor::new(&Device::Cpu, base(), 32, Normalization::CAFFE).unwrap();
-    let together = extractor.features(&both, None, |_| {}).unwrap();
-    assert_eq!(together.labels, [0, 1]);
-
+    let data = Dataset::open(&place.faces()).unwrap();
+    let pictures = Pictures {
+        data: &data,
+        input: 32,
+        normalization: Normalization::CAFFE,
+        preparation: Preparation::NONE,
+        augmentation: Augmentation::none(),
+        margin: 1.0,
+    };
     let head = untrained();
-    let network = vgg16::head([512, 1, 1], Pooling::Average, &[], 0.0, 2);
-    let mut behind = Device::Cpu.load(&network, &head.parameters).unwrap().compile(2, &Options::default()).unwrap();
-    let scores = behind.run(&together.tensor).unwrap().swap_remove(0);
+    let (card, parameters) = assemble(Some(base()), head.clone()).unwrap();
+    let network = card.network().unwrap();
+    let predictor =
+        Predictor { device: &Device::Cpu, network: &network, parameters: &parameters, batch: 2, flip: false };
     let mut recognizer = Recognizer::new(&Device::Cpu, base(), head, 1).unwrap();
-    for ((path, _), scores) in both.samples.iter().zip(scores.data().chunks(2)) {
-        let image = vultus::image::decode_file(path).unwrap();
+    for (index, scores) in predictor.predict(&pictures, &[0, 1]).unwrap() {
+        let image = data.samples[index].decode().unwrap();
         let picture = Device::Cpu.upload(image.as_raw(), image.width(), image.height()).unwrap();
         let whole = Crop::whole(image.width(), image.height());
         let wanted = &recognizer.recognize(&picture, &[whole]).unwrap()[0];
         assert!((0.001..0.999).contains(&wanted[0]), "{wanted:?}");
         // The same numbers in batches of other sizes, whose sums may be rounded in another order.
-        assert!((scores[0] - wanted[0]).abs() < 1e-5, "{}: {scores:?}, {wanted:?}", path.display());
+        assert!((scores[0] - wanted[0]).abs() < 1e-5, "{index}: {scores:?}, {wanted:?}");
     }
 }
 
@@ -352,11 +363,11 @@ fn a_broken_picture_is_named_and_the_others_are_used() {
     let output = place.train(&[]);
     let messages = messages(&output, 1);
     assert!(messages.contains(&format!("vultus: {}", broken.display())), "{messages}");
-    assert!(messages.contains("vultus: 1 files could not be read; the others were used"), "{messages}");
+    assert!(messages.contains("vultus: 1 pictures could not be read; the others were used"), "{messages}");
     assert!(text(&output.stdout).contains("saved epoch"));
     let head = safetensors::read(&place.head()).unwrap();
     assert_eq!(head.metadata["trained_on"], "7 pictures");
-    HeadCard::from_file(&head).unwrap();
+    ModelCard::from_file(&head).unwrap();
 }
 
 #[test]
@@ -385,5 +396,5 @@ fn a_reader_that_goes_away_does_not_cost_the_head() {
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    HeadCard::from_file(&safetensors::read(&place.head()).unwrap()).unwrap();
+    ModelCard::from_file(&safetensors::read(&place.head()).unwrap()).unwrap();
 }

@@ -233,7 +233,7 @@ fn per_batch(shape: &[usize], largest: f32) -> f32 {
 }
 
 /// A network that gives back its input, so that the step before it shows.
-fn identity(height: usize, width: usize) -> Network {
+pub fn identity(height: usize, width: usize) -> Network {
     Network::new("identity", [3, height, width]).max_pool2d("identity", MaxPool2d::new(1, 1))
 }
 

@@ -12,6 +12,7 @@ use super::found::{Found, FoundFace};
 use super::source::Source;
 use crate::cli::annotate::{self, Mark};
 use crate::cli::failure::Failure;
+use crate::cli::file;
 
 /// The file for each picture, in the order of the sources.
 pub struct Annotations {
@@ -46,7 +47,7 @@ impl Annotations {
     pub fn write(&self, number: usize, mut image: RgbImage, found: &Found) -> Result<(), Error> {
         let marks: Vec<Mark> = found.faces.iter().map(mark).collect();
         annotate::draw(&mut image, &marks);
-        self.files.get(number).map_or(Ok(()), |file| annotate::write(file, &image))
+        self.files.get(number).map_or(Ok(()), |path| file::write_png(path, &image))
     }
 }
 

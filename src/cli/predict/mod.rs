@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use indicatif::ProgressBar;
-use vultus::face::{Detector, DetectorOptions, Recognizer};
+use vultus::face::{Detector, DetectorOptions, Recognizer, TestTimeAugmentation, needs_base};
 use vultus::image::RgbImage;
 use vultus::weights::{DefaultFile, safetensors};
 use vultus::wgpu::DeviceType;
@@ -34,7 +34,7 @@ use source::Source;
   vultus predict holiday/ --csv > faces.csv
   vultus predict holiday/ --annotate boxes/
   curl -s https://example.org/photo.jpg | vultus predict - --json | jq '.faces[].expression'
-  vultus predict photo.jpg --head trained.safetensors --min-face 40
+  vultus predict photo.jpg --model trained.safetensors --min-face 40
 
 JSON, one object per picture and line:
   {\"file\", \"width\", \"height\", \"faces\": [{\"box\": [x1, y1, x2, y2], \"probability\",
@@ -55,13 +55,17 @@ pub struct Arguments {
     /// Draw boxes and expressions into copies of the pictures: a .png for one picture, a folder for several
     #[arg(long, value_name = "OUT")]
     annotate: Option<PathBuf>,
-    /// The trained head to use instead of the default one
-    #[arg(long, value_name = "FILE")]
-    head: Option<PathBuf>,
+    /// The trained model to use instead of the default one
+    #[arg(long, value_name = "FILE", alias = "head")]
+    model: Option<PathBuf>,
+    /// How often to look at each face: flip looks at its mirror image too and averages the probabilities, which takes
+    /// twice as long [default: what the model recommends]
+    #[arg(long, value_name = "none|flip", value_parser = PossibleValuesParser::new(["none", "flip"]).map(tta))]
+    tta: Option<TestTimeAugmentation>,
     /// The side of the smallest face to find, in pixels (12 or more)
     #[arg(long, value_name = "PIXELS", default_value_t = DetectorOptions::default().min_face, value_parser = min_face)]
     min_face: f32,
-    /// How a GPU stores VGG16's weights that it computes from: f16-weights halves what it reads, and changes the
+    /// How a GPU stores the network's weights that it computes from: f16-weights halves what it reads, and changes the
     /// probabilities a little
     #[arg(long, default_value = "f32", value_parser = PossibleValuesParser::new(["f32", "f16-weights"]).map(precision))]
     precision: Precision,
@@ -71,6 +75,10 @@ fn precision(name: String) -> Precision {
     if name == "f16-weights" { Precision::F16Weights } else { Precision::F32 }
 }
 
+fn tta(name: String) -> TestTimeAugmentation {
+    if name == "flip" { TestTimeAugmentation::Flip } else { TestTimeAugmentation::None }
+}
+
 /// Faces that are recognised at a time. A batch that is not full takes as long as a full one: a GPU hardly notices, a
 /// processor does.
 fn batch(device: &Device) -> usize {
@@ -78,7 +86,7 @@ fn batch(device: &Device) -> usize {
     if hardware { 8 } else { 1 }
 }
 
-fn min_face(text: &str) -> Result<f32, String> {
+pub fn min_face(text: &str) -> Result<f32, String> {
     let side: f32 = text.parse().map_err(|_| "this is not a number".to_owned())?;
     if side.is_finite() && side >= 12.0 { Ok(side) } else { Err("the smallest face has at least 12 pixels".to_owned()) }
 }
@@ -88,6 +96,7 @@ struct Predictor {
     device: Device,
     detector: Detector,
     recognizer: Recognizer,
+    tta: TestTimeAugmentation,
 }
 
 /// Predicts for all pictures.
@@ -163,14 +172,15 @@ impl Predictor {
         let options = DetectorOptions { min_face: arguments.min_face, ..DetectorOptions::default() };
         let store = global.store()?;
         let detector = Detector::new(&device, store.load(DefaultFile::Mtcnn)?, options)?;
-        let head = match &arguments.head {
+        let model = match &arguments.model {
             Some(path) => safetensors::read(path)?,
-            None => store.load(DefaultFile::ExpressionHead)?,
+            None => store.load(DefaultFile::ExpressionModel)?,
         };
         let options = Options { precision: arguments.precision, ..Options::default() };
-        let base = global.vgg16_base()?;
-        let recognizer = Recognizer::with_options(&device, base, head, batch(&device), &options)?;
-        Ok(Predictor { device, detector, recognizer })
+        let base = if needs_base(&model)? { Some(global.vgg16_base()?) } else { None };
+        let recognizer = Recognizer::with_options(&device, base, model, batch(&device), &options)?;
+        let tta = arguments.tta.unwrap_or(recognizer.card().tta);
+        Ok(Predictor { device, detector, recognizer, tta })
     }
 
     fn predict(&mut self, name: &str, image: &RgbImage) -> Result<Found, Error> {
@@ -178,7 +188,7 @@ impl Predictor {
         let picture = self.device.upload(image.as_raw(), width, height)?;
         let faces = self.detector.detect(&picture)?;
         let crops: Vec<_> = faces.iter().map(|face| self.recognizer.crop(face, &picture)).collect();
-        let scores = self.recognizer.recognize(&picture, &crops)?;
+        let scores = self.recognizer.recognize_image(image, &crops, self.tta)?;
         let classes = self.recognizer.classes();
         let faces = faces.into_iter().zip(scores).map(|(face, scores)| FoundFace::new(face, classes, scores));
         Ok(Found { file: name.to_owned(), width, height, faces: faces.collect() })

@@ -1,0 +1,53 @@
+//! Which of the data set's classes are which of the model's.
+
+use std::collections::BTreeMap;
+
+use vultus::data::{ClassMap, Dataset};
+
+use crate::cli::failure::Failure;
+use crate::cli::global::Global;
+
+/// A data set in the classes of a model.
+pub struct Classes {
+    /// Its samples of classes that the model has, with the model's class numbers.
+    pub data: Dataset,
+    /// The numbers of samples of its other classes.
+    pub left_out: BTreeMap<String, usize>,
+    /// The classes that both have, where the choice shall be among these.
+    pub restricted: Option<Vec<String>>,
+}
+
+impl Classes {
+    /// Translates a data set's classes into the model's, by a map of `model=dataset` pairs where names differ.
+    pub fn of(data: Dataset, model: &[String], map: Option<&str>, restrict: bool) -> Result<Self, Failure> {
+        let data = match map.map(ClassMap::parse).transpose()? {
+            None => data,
+            Some(map) => {
+                map.check_model(model)?;
+                data.map_classes(&map)?
+            }
+        };
+        let common: Vec<String> = model.iter().filter(|class| data.classes.contains(class)).cloned().collect();
+        if common.is_empty() {
+            let (path, theirs, ours) = (data.path.display(), data.classes.join(", "), model.join(", "));
+            let advice = "say which is which with --classes model=dataset,…";
+            return Err(Failure::Failed(format!("{path}: has {theirs}, the model {ours}: {advice}")));
+        }
+        if restrict && common.len() < 2 {
+            let class = &common[0];
+            return Err(Failure::Usage(format!("--restrict: {class} is the only class that data and model both have")));
+        }
+        let counts = data.classes.iter().cloned().zip(data.counts());
+        let left_out = counts.filter(|(class, count)| *count > 0 && !model.contains(class)).collect();
+        Ok(Classes { data: data.with_classes(model)?, left_out, restricted: restrict.then_some(common) })
+    }
+
+    /// Says which samples are not evaluated.
+    pub fn note_left_out(&self, global: &Global) {
+        if !self.left_out.is_empty() {
+            let classes: Vec<String> =
+                self.left_out.iter().map(|(class, count)| format!("{class} ({count})")).collect();
+            global.note(&format!("left out, since the model does not have these classes: {}", classes.join(", ")));
+        }
+    }
+}

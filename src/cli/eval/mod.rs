@@ -1,0 +1,177 @@
+//! `vultus eval`: how good is the recogniser on labelled images?
+
+mod classes;
+mod files;
+mod judge;
+mod results;
+mod table;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use clap::builder::RangedU64ValueParser;
+use vultus::Device;
+use vultus::data::{Dataset, Part};
+use vultus::face::{Detector, DetectorOptions};
+use vultus::metrics::Evaluation;
+use vultus::weights::DefaultFile;
+use vultus::wgpu::DeviceType;
+
+use super::failure::Failure;
+use super::global::Global;
+use super::recognizer::RecognizerArguments;
+use classes::Classes;
+use files::Files;
+use judge::{Judge, Judged};
+use results::Results;
+
+/// Measure how good the recogniser is on labelled images
+///
+/// Prints the measures of each class, figures over all with 95 % intervals, and the confusion matrix. docs/metrics.md
+/// has the formulas. In each image the largest face counts, in an image whose face's box is given that one. Images without
+/// a face are counted and left out. Images that cannot be read are named on standard error, the others are evaluated, and
+/// the exit status is 1.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  vultus eval faces/test --faces
+  vultus eval ck48 --faces --classes angry=anger,sad=sadness --restrict
+  vultus eval photos --model trained.safetensors --tta flip --csv predictions.csv
+  vultus eval faces/test --faces --json | jq .macro.recall
+  vultus eval faces/test --faces --out evaluation
+
+JSON, one object:
+  {\"classes\", \"n\", \"accuracy\", \"balanced_accuracy\", \"kappa\", \"top2\", \"log_loss\", \"ece\",
+   \"macro\": {\"recall\", \"specificity\", \"precision\", \"f1\", \"jaccard\", \"dice\"}, \"micro\", \"weighted\",
+   \"per_class\": {CLASS: {\"support\", \"predicted\", \"recall\", ...}}, \"confusion\": [[...], ...],
+   \"reliability\": [...], \"intervals\": {\"accuracy\": [low, high], \"macro\": {...}, ...},
+   \"data\", \"part\", \"model\", \"faces\", \"tta\", \"restricted\",
+   \"left_out\": {CLASS: count}, \"without_face\": [...], \"unreadable\": [...]}
+The confusion matrix has a row for each true class. What is a part of nothing is null.")]
+pub struct Arguments {
+    /// The labelled images: a folder with a sub-folder for each class, or another layout that `vultus data` knows
+    #[arg(value_name = "PATH")]
+    data: PathBuf,
+    /// The images are faces already: look at all of each instead of searching it for a face
+    #[arg(long)]
+    faces: bool,
+    /// The part of the data set to evaluate [default: test where there is one, else all]
+    #[arg(long, value_enum)]
+    part: Option<PartName>,
+    #[command(flatten)]
+    recognizer: RecognizerArguments,
+    /// What the data set calls the model's classes, where the names differ: pairs of model=dataset
+    #[arg(long, value_name = "angry=anger,…")]
+    classes: Option<String>,
+    /// Choose among those classes only that the model and the data set both have
+    #[arg(long)]
+    restrict: bool,
+    /// Faces that are computed at a time [default: 16 on a GPU, else 8]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
+    batch: Option<usize>,
+    /// Seed of the resamples that intervals are made from
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Number of resamples; 0 for no intervals
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = RangedU64ValueParser::<usize>::new().range(0..=1_000_000))]
+    resamples: usize,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Write the prediction for each image into this file, as comma-separated values
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Write results.json, predictions.csv and confusion.csv into this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// A part of a data set by its name.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum PartName {
+    Train,
+    Validation,
+    Test,
+    All,
+}
+
+/// Evaluates the recogniser on a data set.
+pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
+    let files = Files::plan(arguments.csv.as_deref(), arguments.out.as_deref())?;
+    let (data, part) = part_of(Dataset::open(&arguments.data)?, arguments.part, global)?;
+    let device = global.device()?;
+    let batch = arguments.batch.unwrap_or_else(|| batch(&device));
+    let (recognizer, tta) = arguments.recognizer.load(&device, batch, global)?;
+    let model_classes = recognizer.classes().to_vec();
+    let classes = Classes::of(data, &model_classes, arguments.classes.as_deref(), arguments.restrict)?;
+    classes.note_left_out(global);
+    let detector = match arguments.faces {
+        true => None,
+        false => Some(Detector::new(&device, global.store()?.load(DefaultFile::Mtcnn)?, DetectorOptions::default())?),
+    };
+
+    let judge = Judge { device, detector, recognizer, tta, batch };
+    let Judged { mut predictions, names, without_face, unreadable } = judge.all(&classes.data, global)?;
+    if names.is_empty() {
+        let (path, no_face, broken) = (arguments.data.display(), without_face.len(), unreadable.len());
+        let reason = format!("no image can be evaluated: {no_face} without a face, {broken} unreadable");
+        return Err(Failure::Failed(format!("{path}: {reason}")));
+    }
+    if let Some(common) = &classes.restricted {
+        predictions = predictions.restrict(common)?;
+    }
+    let results = Results {
+        evaluation: Evaluation::new(&predictions, arguments.seed, arguments.resamples)?,
+        data: arguments.data.display().to_string(),
+        part,
+        model: arguments.recognizer.model.as_ref().map(|path| path.display().to_string()),
+        faces: arguments.faces,
+        tta: results::tta_name(tta),
+        restricted: arguments.restrict,
+        left_out: classes.left_out,
+        without_face,
+        unreadable,
+    };
+    files.write(&results, &predictions, &names)?;
+    if arguments.json {
+        serde_json::to_writer_pretty(&mut *out, &results)?;
+        writeln!(out)?;
+    } else {
+        table::write(out, &results)?;
+    }
+    match results.unreadable.len() {
+        0 => Ok(()),
+        broken => {
+            let count = classes.data.samples.len();
+            Err(Failure::Failed(format!("{broken} of {count} images could not be read; the others were evaluated")))
+        }
+    }
+}
+
+/// The part of the data set that is asked for, and its name.
+fn part_of(data: Dataset, part: Option<PartName>, global: &Global) -> Result<(Dataset, &'static str), Failure> {
+    let wanted = match part {
+        Some(PartName::Train) => Some(Part::Train),
+        Some(PartName::Validation) => Some(Part::Validation),
+        Some(PartName::Test) => Some(Part::Test),
+        Some(PartName::All) => None,
+        None => Some(Part::Test).filter(|&part| !data.part(part).is_empty()),
+    };
+    let Some(wanted) = wanted else { return Ok((data, "all")) };
+    let indices = data.part(wanted);
+    if indices.is_empty() {
+        let path = data.path.display();
+        return Err(Failure::Usage(format!("{path}: no image is in the part {}; try --part all", wanted.name())));
+    }
+    if part.is_none() && indices.len() < data.samples.len() {
+        let (some, all) = (indices.len(), data.samples.len());
+        global.note(&format!("the part {}: {some} of {all} images (--part chooses another)", wanted.name()));
+    }
+    Ok((data.subset(&indices), wanted.name()))
+}
+
+/// Faces that are computed at a time. On a processor more than a few gain little and take memory.
+fn batch(device: &Device) -> usize {
+    let hardware = device.gpu().is_some_and(|gpu| gpu.info().device_type != DeviceType::Cpu);
+    if hardware { 16 } else { 8 }
+}

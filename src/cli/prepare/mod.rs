@@ -1,0 +1,169 @@
+//! `vultus prepare`: each step from a photo to what the network sees.
+
+mod sheet;
+mod stages;
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use vultus::Error;
+use vultus::face::{Detector, DetectorOptions, Face};
+use vultus::image::{RgbImage, decode_file};
+use vultus::prepare::{Denoise, Illumination, Preparation};
+use vultus::weights::DefaultFile;
+
+use super::failure::Failure;
+use super::file;
+use super::global::Global;
+use super::table::{Align, Table, widest};
+use stages::{Framing, Stage};
+
+/// Show each step from a photo to what the network sees
+///
+/// Finds the face, turns it upright by the eyes, takes out colour and noise, evens out the light, and scales and
+/// normalises it as VGG16 is fed. Every stage is written as a PNG, with a part of the picture for eyes, nose and mouth,
+/// and all of them side by side as sheet.png.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  vultus prepare photo.jpg --out stages
+  vultus prepare photo.jpg --out stages --denoise nlm:5:15:8 --illumination gamma:0.7
+  vultus prepare group.jpg --out stages --face 2 --size 48
+  vultus prepare cropped-face.png --out stages --faces --denoise none --color
+
+Stages, in this order: 01_input (upright), 02_detected, 03_aligned (03_cropped with --no-align or --faces), 04_gray,
+05_denoised, 06_illumination, 07_resized, 08_normalised (its range of values shown as black to white), 09_regions,
+10_eyes, 11_nose, 12_mouth. What is switched off has no file.")]
+pub struct Arguments {
+    /// The picture
+    #[arg(value_name = "IMAGE")]
+    picture: PathBuf,
+    /// The folder for the stages; it is made if only itself is missing
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The picture is a face already: its middle is taken as it is
+    #[arg(long, conflicts_with_all = ["face", "no_align"])]
+    faces: bool,
+    /// Which face, counted from 1 by size as `vultus predict` does [default: the most probable]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    face: Option<u32>,
+    /// Cut out the square around the face's box instead of aligning the face by its eyes
+    #[arg(long)]
+    no_align: bool,
+    /// How noise is taken out: none, median[:RADIUS], bilateral[:RADIUS:SIGMA_SPACE:SIGMA_VALUE] or
+    /// nlm[:PATCH:WINDOW:STRENGTH]
+    #[arg(long, value_name = "FILTER", default_value = "median:1")]
+    denoise: Denoise,
+    /// How light is evened out: none, equalize, clahe[:TILES:CLIP] or gamma[:GAMMA]
+    #[arg(long, value_name = "METHOD", default_value = "clahe:8:2")]
+    illumination: Illumination,
+    /// Keep the colour
+    #[arg(long)]
+    color: bool,
+    /// The side of what the network sees, in pixels
+    #[arg(long, value_name = "PIXELS", default_value_t = 224, value_parser = clap::value_parser!(u32).range(8..=2048))]
+    size: u32,
+    /// The side of the smallest face to find, in pixels (12 or more)
+    #[arg(long, value_name = "PIXELS", default_value_t = DetectorOptions::default().min_face, value_parser = super::predict::min_face)]
+    min_face: f32,
+}
+
+/// Makes all stages, and then writes them.
+pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
+    check_place(&arguments.out)?;
+    let image = decode_file(&arguments.picture)?;
+    let faces = detect(arguments, global, &image)?;
+    let chosen = choose(arguments, &faces)?;
+    if chosen.is_none() {
+        global.note("no face was found in it: there are no regions of eyes, nose and mouth");
+    }
+    let framing = match (arguments.faces, arguments.no_align) {
+        (true, _) => Framing::Middle,
+        (_, true) => Framing::Box,
+        _ => Framing::Eyes,
+    };
+    let preparation =
+        Preparation { gray: !arguments.color, denoise: arguments.denoise, illumination: arguments.illumination };
+    let stages = stages::all(image, &faces, chosen, framing, &preparation, arguments.size)?;
+    write(&arguments.out, &stages)?;
+    report(&arguments.out, &stages, out)?;
+    Ok(())
+}
+
+fn detect(arguments: &Arguments, global: &Global, image: &RgbImage) -> Result<Vec<Face>, Error> {
+    let device = global.device()?;
+    let options = DetectorOptions { min_face: arguments.min_face, ..DetectorOptions::default() };
+    let mut detector = Detector::new(&device, global.store()?.load(DefaultFile::Mtcnn)?, options)?;
+    detector.detect(&device.upload(image.as_raw(), image.width(), image.height())?)
+}
+
+/// The number of the face that is asked for; none where the picture is a face and the detector sees none in it.
+fn choose(arguments: &Arguments, faces: &[Face]) -> Result<Option<usize>, Failure> {
+    let failed = |reason: String| Err(Failure::Failed(format!("{}: {reason}", arguments.picture.display())));
+    let most_probable = (0..faces.len()).max_by(|&a, &b| faces[a].probability.total_cmp(&faces[b].probability));
+    match (arguments.face, most_probable) {
+        (None, None) if arguments.faces => Ok(None),
+        (_, None) => failed("no face was found: try a smaller --min-face, or --faces if the picture is one".to_owned()),
+        (None, found) => Ok(found),
+        (Some(number), _) if number as usize > faces.len() => {
+            failed(format!("there is no face {number}, the number of faces found is {}", faces.len()))
+        }
+        (Some(number), _) => Ok(Some(number as usize - 1)),
+    }
+}
+
+/// Finds out before any work whether there is a place for the files.
+fn check_place(folder: &Path) -> Result<(), Failure> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if folder.exists() {
+        return Err(Failure::Usage(format!("{}: this is a file, --out needs a folder", folder.display())));
+    }
+    let parent = parent(folder);
+    fs::read_dir(parent).map(drop).map_err(|source| Error::Io { path: parent.to_path_buf(), source })?;
+    Ok(())
+}
+
+fn parent(folder: &Path) -> &Path {
+    folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Writes all files into a folder beside the one they are for, and then moves them there.
+fn write(folder: &Path, stages: &[Stage]) -> Result<(), Error> {
+    let failed = |path: &Path, source: io::Error| Error::Io { path: path.to_path_buf(), source };
+    let place = parent(folder);
+    let beside = tempfile::Builder::new().prefix(".prepare-").tempdir_in(place).map_err(|e| failed(place, e))?;
+    let mut names: Vec<String> = stages.iter().map(Stage::file).collect();
+    for (name, stage) in names.iter().zip(stages) {
+        file::write_png(&beside.path().join(name), &stage.image)?;
+    }
+    file::write_png(&beside.path().join(sheet::FILE), &sheet::draw(stages))?;
+    names.push(sheet::FILE.to_owned());
+    if !folder.is_dir() {
+        fs::create_dir(folder).map_err(|e| failed(folder, e))?;
+    }
+    for name in names {
+        let path = folder.join(&name);
+        fs::rename(beside.path().join(&name), &path).map_err(|e| failed(&path, e))?;
+    }
+    Ok(())
+}
+
+/// Lists the files.
+fn report(folder: &Path, stages: &[Stage], out: &mut dyn Write) -> io::Result<()> {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let size = |image: &RgbImage| format!("{}×{}", image.width(), image.height());
+    let paths: Vec<String> = stages.iter().map(|stage| path(&stage.file())).collect();
+    let sizes: Vec<String> = stages.iter().map(|stage| size(&stage.image)).collect();
+    let table = Table::new([
+        ("FILE", Align::Left, widest(paths.iter().map(String::as_str))),
+        ("SIZE", Align::Right, widest(sizes.iter().map(String::as_str))),
+        ("STAGE", Align::Left, 0),
+    ]);
+    table.head(out)?;
+    for ((stage, path), size) in stages.iter().zip(paths).zip(sizes) {
+        table.row(out, [path, size, stage.description()])?;
+    }
+    table.row(out, [path(sheet::FILE), String::new(), "all of them".to_owned()])
+}

@@ -1,0 +1,167 @@
+//! `vultus study`: several methods on one data set, from the pictures to a report.
+
+mod methods;
+mod networks;
+mod page;
+mod results;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::builder::RangedU64ValueParser;
+use vultus::baseline::Faces;
+use vultus::data::{ClassMap, Dataset};
+use vultus::metrics::Evaluation;
+use vultus::prepare::Augmentation;
+
+use super::failure::Failure;
+use super::file;
+use super::global::Global;
+use super::protocol::{Protocol, Split};
+use super::table::{Align, Table};
+use super::train::augmentation;
+use methods::{Choice, Outcome};
+use networks::Networks;
+use results::Results;
+
+/// Compare older methods, trained heads and deeper training on one data set
+///
+/// Every method is trained on the same part of the faces and asked about the same other part: once (--protocol random),
+/// or fold by fold, with nobody in two folds (--protocol subject). A table is printed; the folder gets report.html with
+/// all measures and pictures, results.json, the split, the answers of each method and the course of each training. One
+/// seed decides everything that is drawn. The images are faces already; where the data set gives a face's box, its
+/// surroundings are cut away.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  vultus study faces --out study
+  vultus study ck48 --protocol subject --methods drlbp-rbf,head,adapted --out by_subject
+  vultus study ck48 --classes angry=anger,sad=sadness --methods adapted --epochs 10 --out adapted
+  vultus study faces --methods head,deep,light --device cpu --seed 7 --out networks")]
+pub struct Arguments {
+    /// The labelled faces: a folder with a sub-folder for each class, or another layout that `vultus data` knows
+    #[arg(value_name = "PATH")]
+    data: PathBuf,
+    /// The folder for the report and all figures
+    #[arg(long, value_name = "DIR", default_value = "study")]
+    out: PathBuf,
+    /// How to split the data set [default: parts where it has train and test, else random]
+    #[arg(long, value_enum)]
+    protocol: Option<Protocol>,
+    /// Share of the images of each class to train on, for --protocol random
+    #[arg(long, value_name = "SHARE", default_value_t = 0.7)]
+    ratio: f64,
+    /// Number of folds, for --protocol subject
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = RangedU64ValueParser::<usize>::new().range(2..=1000))]
+    folds: usize,
+    /// What the data set calls the classes of the model to start from: pairs of model=dataset
+    #[arg(long, value_name = "angry=anger,…")]
+    classes: Option<String>,
+    /// What is compared
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "drlbp-linear,drlbp-rbf,lbp-linear,hog-linear,head,deep,adapted,light"
+    )]
+    methods: Vec<Choice>,
+    /// The model that `adapted` starts from [default: the expression model]
+    #[arg(long, value_name = "FILE")]
+    start: Option<PathBuf>,
+    /// The first layer that `deep` and `adapted` train
+    #[arg(long, value_name = "LAYER", default_value = "block4_conv1")]
+    train_from: String,
+    /// Height and width that faces are scaled to for networks
+    #[arg(long, value_name = "N", default_value_t = 48, value_parser = RangedU64ValueParser::<usize>::new().range(32..=1024))]
+    input: usize,
+    /// Epochs of `deep` and `adapted`; heads are trained for twice as many, the light network for four times as many
+    #[arg(long, value_name = "N", default_value_t = 15, value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
+    epochs: usize,
+    /// Pictures per step
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = RangedU64ValueParser::<usize>::new().range(1..=4096))]
+    batch: usize,
+    /// How training pictures are varied for `deep`, `adapted` and `light`: none, light, standard, and changes to it
+    #[arg(long, value_name = "NAME[,X=V…]", default_value = "standard", value_parser = augmentation)]
+    augment: Augmentation,
+    /// Seed of the split and of everything else that is drawn
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Number of resamples that intervals are made from; 0 for no intervals
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = RangedU64ValueParser::<usize>::new().range(0..=1_000_000))]
+    resamples: usize,
+    /// Folder for what the frozen layers make of each picture [default: vultus in the user's cache folder]
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+}
+
+/// Runs the study.
+pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
+    if !(arguments.ratio > 0.0 && arguments.ratio < 1.0) {
+        return Err(Failure::Usage(format!("--ratio {} is not between 0 and 1", arguments.ratio)));
+    }
+    let data = open(arguments)?;
+    let protocol = arguments.protocol.unwrap_or_else(|| Protocol::of(&data));
+    let splits = protocol.splits(&data, arguments.ratio, arguments.folds, arguments.seed, global)?;
+    let folder = &arguments.out;
+    std::fs::create_dir_all(folder).map_err(|source| vultus::Error::Io { path: folder.clone(), source })?;
+    let networks = Networks::new(arguments, &data, global)?;
+    let faces = Faces::load(&networks.pictures(&Augmentation::none()));
+    faces.unreadable.values().for_each(|error| global.note(&format!("vultus: {error}")));
+
+    let table = table();
+    table.head(out)?;
+    let mut outcomes = Vec::new();
+    for (number, &choice) in arguments.methods.iter().enumerate() {
+        if arguments.methods[..number].contains(&choice) {
+            continue;
+        }
+        let outcome = methods::run(choice, &networks, &faces, &splits, global)?;
+        let evaluation = Evaluation::new(&outcome.predictions, arguments.seed, arguments.resamples)?;
+        table.row(out, row(&outcome, &evaluation))?;
+        out.flush()?;
+        outcomes.push((outcome, evaluation));
+    }
+    let results = Results::new(arguments, &data, protocol, &splits, networks.device.to_string(), &faces, &outcomes);
+    results.write(folder, &data, &splits, &outcomes)?;
+    let report = page::page(&results, &networks, &data, &outcomes)?;
+    report.save(&folder.join("report.html"))?;
+    writeln!(out, "wrote {}", folder.join("report.html").display())?;
+    match faces.unreadable.len() {
+        0 => Ok(()),
+        n => Err(Failure::Failed(format!("{n} pictures could not be read; the others were used"))),
+    }
+}
+
+/// The data set under the names of the model's classes.
+fn open(arguments: &Arguments) -> Result<Dataset, Failure> {
+    let data = Dataset::open(&arguments.data)?;
+    match &arguments.classes {
+        None => Ok(data),
+        Some(text) => {
+            let map = ClassMap::parse(text).map_err(|error| Failure::Usage(error.to_string()))?;
+            data.map_classes(&map).map_err(|error| Failure::Usage(error.to_string()))
+        }
+    }
+}
+
+fn table() -> Table<6> {
+    Table::new([
+        ("method", Align::Left, 14),
+        ("accuracy", Align::Right, 8),
+        ("recall", Align::Right, 8),
+        ("F1", Align::Right, 8),
+        ("ms", Align::Right, 7),
+        ("training", Align::Right, 9),
+    ])
+}
+
+fn row(outcome: &Outcome, evaluation: &Evaluation) -> [String; 6] {
+    let share = |value: Option<f64>| value.map_or("undefined".to_owned(), |value| format!("{:.2} %", 100.0 * value));
+    [
+        outcome.name.clone(),
+        share(Some(evaluation.accuracy)),
+        share(evaluation.macro_average.recall),
+        share(evaluation.macro_average.f1),
+        outcome.milliseconds.map_or("-".to_owned(), |time| format!("{time:.2}")),
+        format!("{:.0} s", outcome.seconds),
+    ]
+}

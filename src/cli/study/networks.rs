@@ -1,0 +1,261 @@
+//! The networks of a study: how each is made, trained and asked.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use vultus::data::{Dataset, stratified_split};
+use vultus::face::{Architecture, ModelCard, TestTimeAugmentation, assemble};
+use vultus::metrics::Predictions;
+use vultus::nn::Trainable;
+use vultus::nn::vgg16::Pooling;
+use vultus::ops::Normalization;
+use vultus::prepare::{Augmentation, Preparation};
+use vultus::train::{Course, Event, Pictures, Predictor, Recipe, Schedule, adapt, start};
+use vultus::weights::{DefaultFile, WeightFile, safetensors};
+use vultus::{Device, Options, Parameters, Tensor};
+
+use super::methods::{Choice, Outcome};
+use super::{Arguments, Failure, Global, Split};
+use crate::cli::train::progress;
+
+/// The share of the training part that chooses the best epoch.
+const VALIDATION: f64 = 0.1;
+
+/// What all networks of a study have in common.
+pub struct Networks<'a> {
+    pub device: Device,
+    pub data: &'a Dataset,
+    arguments: &'a Arguments,
+    global: &'a Global,
+    base: WeightFile,
+    /// The model that expressions are adapted from, where it is needed: its card and all parameters.
+    expert: Option<(ModelCard, Parameters)>,
+    cache: Option<PathBuf>,
+}
+
+/// One network's way from the start to the end.
+struct Way {
+    card: ModelCard,
+    known: Parameters,
+    trainable: Trainable,
+    augmentation: Augmentation,
+    recipe: Recipe,
+}
+
+impl<'a> Networks<'a> {
+    pub fn new(arguments: &'a Arguments, data: &'a Dataset, global: &'a Global) -> Result<Self, Failure> {
+        let base = global.vgg16_base()?;
+        let needs_expert = arguments.methods.contains(&Choice::Adapted);
+        let expert = needs_expert.then(|| -> Result<_, Failure> {
+            let file = match &arguments.start {
+                Some(file) => safetensors::read(file)?,
+                None => global.store()?.load(DefaultFile::ExpressionModel)?,
+            };
+            Ok(assemble(Some(base.clone()), file)?)
+        });
+        Ok(Networks {
+            expert: expert.transpose()?,
+            device: global.device()?,
+            data,
+            arguments,
+            global,
+            base,
+            cache: arguments.cache.clone().or_else(crate::cli::global::cache_folder),
+        })
+    }
+
+    pub fn side(&self) -> usize {
+        self.arguments.input
+    }
+
+    pub fn seed(&self) -> u64 {
+        self.arguments.seed
+    }
+
+    /// The weights of VGG16's base.
+    pub fn base(&self) -> &WeightFile {
+        &self.base
+    }
+
+    /// The pictures as most networks take them.
+    pub fn pictures(&self, augmentation: &Augmentation) -> Pictures<'a> {
+        self.pictures_for(augmentation, Normalization { gray: true, ..Normalization::CAFFE })
+    }
+
+    fn pictures_for(&self, augmentation: &Augmentation, normalization: Normalization) -> Pictures<'a> {
+        Pictures {
+            data: self.data,
+            input: self.arguments.input,
+            normalization,
+            preparation: Preparation::NONE,
+            augmentation: *augmentation,
+            margin: 1.0,
+        }
+    }
+
+    /// Trains a network on one part of a split and asks it about the other.
+    pub fn try_on(&self, outcome: &mut Outcome, split: &Split, fold: u64) -> Result<(), Failure> {
+        let way = self.way(outcome.choice)?;
+        let labels: Vec<usize> = split.training.iter().map(|&index| self.data.samples[index].label).collect();
+        let seed = self.seed().wrapping_add(fold);
+        let (validation, training) = stratified_split(&labels, VALIDATION, seed);
+        let numbers = |part: Vec<usize>| part.into_iter().map(|i| split.training[i]).collect::<Vec<_>>();
+        let (validation, training) = (numbers(validation), numbers(training));
+        let pictures = self.pictures_for(&way.augmentation, way.card.preprocessing);
+        let mut parameters = start(&self.device, &way.card, &way.known, &pictures, &training, seed)?;
+        let recipe = Recipe { seed, ..way.recipe.clone() };
+        let course = Course {
+            device: &self.device,
+            card: &way.card,
+            dropout: 0.5,
+            start: parameters.clone(),
+            trainable: way.trainable.clone(),
+            pictures: &pictures,
+            training: &training,
+            validation: &validation,
+            recipe: &recipe,
+            cache: self.cache.as_deref(),
+            checkpoint: None,
+        };
+        let bar = progress::bar(self.global.quiet, "training", recipe.epochs * training.len());
+        let hear = |event: Event| {
+            if let Event::Step { done, all, .. } = event {
+                bar.set_length(all as u64);
+                bar.set_position(done as u64);
+            }
+        };
+        let trained = course.run(&mut |_| {}, hear)?;
+        bar.finish_and_clear();
+        parameters.extend(trained.parameters);
+        self.ask(outcome, &way.card, &parameters, &pictures, split)?;
+        if fold == 0 {
+            outcome.milliseconds = Some(self.time(&way.card, &parameters)?);
+            outcome.parameters = Some(parameters.values().map(|tensor| tensor.len() as u64).sum());
+            outcome.settings = settings(&way);
+            outcome.epochs = trained.epochs;
+            outcome.model = Some(WeightFile {
+                path: PathBuf::new(),
+                parameters,
+                metadata: way.card.to_metadata()?,
+                sha256: String::new(),
+            });
+        }
+        Ok(())
+    }
+
+    fn ask(
+        &self,
+        outcome: &mut Outcome,
+        card: &ModelCard,
+        parameters: &Parameters,
+        pictures: &Pictures,
+        split: &Split,
+    ) -> Result<(), Failure> {
+        let plain = Pictures { augmentation: Augmentation::none(), ..pictures.clone() };
+        let network = card.network()?;
+        let flip = card.tta == TestTimeAugmentation::Flip;
+        let predictor =
+            Predictor { device: &self.device, network: &network, parameters, batch: self.arguments.batch, flip };
+        let answers = predictor.predict(&plain, &split.test)?;
+        let (tested, probabilities): (Vec<usize>, Vec<Vec<f32>>) = answers.into_iter().unzip();
+        let samples = || tested.iter().map(|&index| &self.data.samples[index]);
+        let predictions = Predictions {
+            classes: self.data.classes.clone(),
+            labels: samples().map(|sample| sample.label).collect(),
+            probabilities,
+            subjects: samples().map(|sample| sample.subject.clone()).collect(),
+        };
+        outcome.add(predictions, tested)
+    }
+
+    /// Milliseconds for a picture at a time: the median of several runs.
+    fn time(&self, card: &ModelCard, parameters: &Parameters) -> Result<f64, Failure> {
+        let network = card.network()?;
+        let mut plan = self.device.load(&network, parameters)?.compile(1, &Options::default())?;
+        let input = Tensor::zeros([&[1], network.input()].concat());
+        let mut times = Vec::new();
+        for _ in 0..11 {
+            let begin = Instant::now();
+            plan.run(&input)?;
+            times.push(begin.elapsed().as_secs_f64() * 1000.0);
+        }
+        // The first runs compile and fill caches.
+        times.drain(..2);
+        times.sort_by(f64::total_cmp);
+        Ok(times[times.len() / 2])
+    }
+
+    fn way(&self, choice: Choice) -> Result<Way, Failure> {
+        let Arguments { epochs, batch, input, augment, .. } = self.arguments;
+        let classes = self.data.classes.clone();
+        let recipe = Recipe { epochs: *epochs, batch: *batch, ..Recipe::default() };
+        let deep =
+            Recipe { learning_rate: 1e-4, schedule: Schedule { warm_up: 1.0, ..recipe.schedule }, ..recipe.clone() };
+        let gray = |normalization| Normalization { gray: true, ..normalization };
+        let vgg =
+            |hidden| Architecture::Vgg16 { pooling: Pooling::Flatten, hidden, base_sha256: self.base.sha256.clone() };
+        let card =
+            |architecture, normalization| ModelCard::new(architecture, classes.clone(), *input, gray(normalization));
+        let with_flip = |mut card: ModelCard| {
+            card.tta = TestTimeAugmentation::Flip;
+            card
+        };
+        let from = |layer: &str| Trainable::From(layer.to_owned());
+        let none = Augmentation::none();
+        Ok(match (choice, &self.expert) {
+            (Choice::Light, _) => Way {
+                card: with_flip(card(Architecture::Light, Normalization::TORCHVISION)),
+                known: Parameters::new(),
+                trainable: Trainable::All,
+                augmentation: *augment,
+                recipe: Recipe { epochs: 4 * epochs, schedule: Schedule { warm_up: 2.0, ..recipe.schedule }, ..recipe },
+            },
+            (Choice::Deep, _) => Way {
+                card: with_flip(card(vgg(vec![256]), Normalization::CAFFE)),
+                known: self.base.parameters.clone(),
+                trainable: from(&self.arguments.train_from),
+                augmentation: *augment,
+                recipe: deep,
+            },
+            (Choice::Adapted, Some((expert, parameters))) => {
+                let mut card = card(expert.architecture.clone(), expert.preprocessing);
+                card.preprocessing = expert.preprocessing;
+                Way {
+                    card: with_flip(card),
+                    known: adapt(expert, parameters.clone(), &self.data.classes)?,
+                    trainable: from(&self.arguments.train_from),
+                    augmentation: *augment,
+                    recipe: deep,
+                }
+            }
+            _ => Way {
+                card: card(vgg(vec![256]), Normalization::CAFFE),
+                known: self.base.parameters.clone(),
+                trainable: from("fc6"),
+                augmentation: none,
+                recipe: Recipe { epochs: 2 * epochs, ..recipe },
+            },
+        })
+    }
+}
+
+fn settings(way: &Way) -> Vec<(String, String)> {
+    let trainable = match &way.trainable {
+        Trainable::All => "all layers".to_owned(),
+        Trainable::From(layer) => format!("from {layer}"),
+    };
+    let recipe = &way.recipe;
+    [
+        ("trained", trainable),
+        ("input", format!("{0}×{0}", way.card.input)),
+        ("epochs", recipe.epochs.to_string()),
+        ("batch", recipe.batch.to_string()),
+        ("rule", format!("{:?}", recipe.rule)),
+        ("learning rate", format!("{} with warm-up of {} epochs", recipe.learning_rate, recipe.schedule.warm_up)),
+        ("weight decay", recipe.weight_decay.to_string()),
+        ("label smoothing", recipe.label_smoothing.to_string()),
+        ("variation", if way.augmentation.is_none() { "none".to_owned() } else { format!("{:?}", way.augmentation) }),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}

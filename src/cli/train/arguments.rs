@@ -1,0 +1,353 @@
+//! The options of `vultus train`, and what they mean.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use clap::builder::RangedU64ValueParser;
+use vultus::face::{Architecture, ModelCard, TestTimeAugmentation};
+use vultus::nn::Trainable;
+use vultus::nn::vgg16::Pooling;
+use vultus::ops::Normalization;
+use vultus::prepare::{Augmentation, Denoise, Illumination, Preparation};
+use vultus::train::{Balance, Decay, Recipe, Rule, Schedule};
+use vultus::weights::safetensors::Precision;
+
+use crate::cli::failure::Failure;
+
+/// Train a model on labelled faces
+///
+/// Starts from VGG16's convolutions trained on ImageNet, or from a model of your own. By default only a head is trained:
+/// what the convolutions make of each picture is computed once and cached. With --train-from the convolutions from that
+/// layer on learn too. After each epoch the state is kept beside the model, so that a training that was ended, however,
+/// goes on with --resume as if nothing had happened. The epoch that does best on the pictures kept for validation is
+/// saved, with its class names and preprocessing. The same seed on the same device gives the same model.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  vultus train faces --out my_model.safetensors
+  vultus train faces --train-from block4_conv1 --augment standard --epochs 30 --ema 0.999 --out deep.safetensors
+  vultus train faces --network light --augment standard --epochs 60 --learning-rate 1e-3 --out light.safetensors
+  vultus train more_faces --start deep.safetensors --train-from block5_conv1 --out adapted.safetensors
+  vultus predict photo.jpg --model my_model.safetensors")]
+pub struct Arguments {
+    /// The data set: a folder with one sub-folder per class, a list or a table of pictures (see `vultus data --help`)
+    pub data: PathBuf,
+    /// The file to save the model in
+    #[arg(long, value_name = "FILE", default_value = "model.safetensors")]
+    pub out: PathBuf,
+    /// Another data set to test the saved model on; may be given more than once
+    #[arg(long, value_name = "PATH")]
+    pub test: Vec<PathBuf>,
+    /// Leave out pictures that are pixel for pixel in this data set; may be given more than once
+    #[arg(long, value_name = "PATH")]
+    pub dedup: Vec<PathBuf>,
+
+    /// Which network
+    #[arg(long, value_enum, default_value_t = NetworkName::Vgg16, help_heading = "Network")]
+    pub network: NetworkName,
+    /// The first layer that is trained: head, all, or the name of a layer such as block4_conv1
+    #[arg(long, value_name = "LAYER", help_heading = "Network")]
+    pub train_from: Option<String>,
+    /// A trained model to start from
+    #[arg(long, value_name = "FILE", help_heading = "Network")]
+    pub start: Option<PathBuf>,
+    /// Height and width that faces are scaled to
+    #[arg(long, value_name = "N", default_value_t = 48, value_parser = RangedU64ValueParser::<usize>::new().range(32..=1024), help_heading = "Network")]
+    pub input: usize,
+    /// Keep the colours instead of turning every face gray
+    #[arg(long, help_heading = "Network")]
+    pub color: bool,
+    /// What is done against noise: none, median[:RADIUS], bilateral or nlm
+    #[arg(long, value_name = "NAME", default_value = "none", help_heading = "Network")]
+    pub denoise: Denoise,
+    /// What is done about uneven light: none, equalize, clahe or gamma[:EXPONENT]
+    #[arg(long, value_name = "NAME", default_value = "none", help_heading = "Network")]
+    pub illumination: Illumination,
+    /// What stands between base and head of VGG16
+    #[arg(long, value_enum, default_value_t = PoolingName::Flatten, help_heading = "Network")]
+    pub pooling: PoolingName,
+    /// Widths of VGG16's hidden dense layers, separated by commas; 0 for none
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "256", help_heading = "Network")]
+    pub hidden: Vec<usize>,
+    /// Probability of dropout in the head
+    #[arg(long, value_name = "P", default_value_t = 0.5, help_heading = "Network")]
+    pub dropout: f32,
+    /// Type of the saved numbers
+    #[arg(long, value_enum, default_value_t = PrecisionName::F16, help_heading = "Network")]
+    pub precision: PrecisionName,
+    /// Side of the crop around a found face when the model is used, relative to the face's box
+    #[arg(long, value_name = "SCALE", default_value_t = 0.9, help_heading = "Network")]
+    pub margin: f32,
+
+    /// How often every picture is seen
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000), help_heading = "Recipe")]
+    pub epochs: usize,
+    /// Pictures per batch
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = RangedU64ValueParser::<usize>::new().range(1..=4096), help_heading = "Recipe")]
+    pub batch: usize,
+    /// Rule of the optimiser
+    #[arg(long, value_enum, default_value_t = RuleName::Adamw, help_heading = "Recipe")]
+    pub optimizer: RuleName,
+    /// Learning rate after the warm-up [default: 1e-3 for a head or the light network, 1e-4 for VGG16's convolutions]
+    #[arg(long, value_name = "RATE", help_heading = "Recipe")]
+    pub learning_rate: Option<f32>,
+    /// Factor for the learning rate of the dense layers
+    #[arg(long, value_name = "X", default_value_t = 1.0, help_heading = "Recipe")]
+    pub head_factor: f32,
+    /// How the learning rate falls: constant, cosine, or step:EPOCHS:FACTOR
+    #[arg(long, value_name = "NAME", default_value = "cosine", value_parser = decay, help_heading = "Recipe")]
+    pub schedule: Decay,
+    /// Epochs, or parts of one, in which the learning rate rises
+    #[arg(long, value_name = "EPOCHS", default_value_t = 0.0, help_heading = "Recipe")]
+    pub warm_up: f32,
+    /// Weight decay
+    #[arg(long, value_name = "X", default_value_t = 0.01, help_heading = "Recipe")]
+    pub weight_decay: f32,
+    /// How much of each target goes evenly to all classes
+    #[arg(long, value_name = "X", default_value_t = 0.1, help_heading = "Recipe")]
+    pub label_smoothing: f32,
+    /// What to do about classes of different sizes
+    #[arg(long, value_enum, default_value_t = BalanceName::None, help_heading = "Recipe")]
+    pub balance: BalanceName,
+    /// How pictures are varied: none, light, standard, and changes to it, as in standard,flip=0.5,rotation=20
+    #[arg(long, value_name = "NAME[,X=V…]", default_value = "none", value_parser = augmentation, help_heading = "Recipe")]
+    pub augment: Augmentation,
+    /// Average the parameters: the share of the old average that is kept in each step, such as 0.999
+    #[arg(long, value_name = "X", help_heading = "Recipe")]
+    pub ema: Option<f32>,
+    /// Part of the pictures of each class that is kept for validation
+    #[arg(long, value_name = "PART", default_value_t = 0.1, help_heading = "Recipe")]
+    pub validation: f64,
+    /// End the training when this many epochs were no better than the best before
+    #[arg(long, value_name = "EPOCHS", help_heading = "Recipe")]
+    pub patience: Option<usize>,
+    /// Seed of everything that is drawn: split, start, order, variation and dropout
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Recipe")]
+    pub seed: u64,
+
+    /// Go on with a training that was ended
+    #[arg(long, help_heading = "Files")]
+    pub resume: bool,
+    /// Folder for what the frozen layers make of each picture [default: vultus in the user's cache folder]
+    #[arg(long, value_name = "DIR", help_heading = "Files")]
+    pub cache: Option<PathBuf>,
+    /// Write every epoch as a row of this CSV file
+    #[arg(long, value_name = "FILE", help_heading = "Files")]
+    pub log: Option<PathBuf>,
+    /// Write a picture of how faces are varied
+    #[arg(long, value_name = "FILE.png", help_heading = "Files")]
+    pub sheet: Option<PathBuf>,
+}
+
+/// Which network.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum NetworkName {
+    /// VGG16's convolutions and a head: 14.8 million parameters
+    Vgg16,
+    /// A small network of the same kind, trained from random numbers: 0.8 million parameters
+    Light,
+}
+
+/// What stands between base and head.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum PoolingName {
+    /// Every place of the last feature maps counts on its own
+    Flatten,
+    /// The mean of each feature map
+    Average,
+}
+
+/// Type of the saved numbers.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum PrecisionName {
+    /// Four bytes
+    F32,
+    /// Two bytes
+    F16,
+    /// One byte, with a scale for each output channel
+    I8,
+}
+
+/// Rule of the optimiser.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum RuleName {
+    /// Gradient descent with Nesterov's momentum of 0.9
+    Sgd,
+    /// Adam
+    Adam,
+    /// Adam with decoupled weight decay
+    Adamw,
+}
+
+/// What to do about classes of different sizes.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum BalanceName {
+    /// Nothing
+    None,
+    /// Take as many pictures of each class as the smallest has
+    Under,
+    /// Take as many pictures of each class as the largest has, some more than once
+    Over,
+    /// Let pictures count in inverse proportion to the size of their class
+    Weights,
+    /// Let them count with the square root of that
+    SqrtWeights,
+}
+
+fn decay(text: &str) -> Result<Decay, String> {
+    let wrong = || "it is constant, cosine, or step:EPOCHS:FACTOR such as step:10:0.1".to_owned();
+    match text {
+        "constant" => Ok(Decay::Constant),
+        "cosine" => Ok(Decay::Cosine),
+        _ => {
+            let (epochs, factor) =
+                text.strip_prefix("step:").and_then(|rest| rest.split_once(':')).ok_or_else(wrong)?;
+            let epochs = epochs.parse().map_err(|_| wrong())?;
+            Ok(Decay::Step { epochs, factor: factor.parse().map_err(|_| wrong())? })
+        }
+    }
+}
+
+/// Reads how pictures are varied: a name, and changes to it.
+pub fn augmentation(text: &str) -> Result<Augmentation, String> {
+    let mut words = text.split(',');
+    let base = match words.next() {
+        Some("none") => Augmentation::none(),
+        Some("light") => Augmentation::light(),
+        Some("standard") => Augmentation::standard(),
+        _ => return Err("it begins with none, light or standard".to_owned()),
+    };
+    let mut values = serde_json::to_value(base).map_err(|error| error.to_string())?;
+    for word in words {
+        let (name, value) = word.split_once('=').ok_or_else(|| format!("{word:?} is not NAME=VALUE"))?;
+        let value: f32 = value.parse().map_err(|_| format!("{value:?} is not a number"))?;
+        match values.get_mut(name) {
+            Some(old) if old.is_number() => *old = value.into(),
+            _ => return Err(format!("pictures have no {name:?} to vary")),
+        }
+    }
+    let augmentation: Augmentation = serde_json::from_value(values).map_err(|error| error.to_string())?;
+    augmentation.check().map_err(|error| error.to_string())?;
+    Ok(augmentation)
+}
+
+impl Arguments {
+    /// Whether the numbers are within their ranges.
+    pub fn check(&self) -> Result<(), Failure> {
+        let within = |name: &str, value: f64, low: f64, high: f64| {
+            let wrong = || Failure::Usage(format!("--{name} {value} is not within {low} and {high}"));
+            (low..=high).contains(&value).then_some(()).ok_or_else(wrong)
+        };
+        within("dropout", f64::from(self.dropout), 0.0, 0.99)?;
+        within("learning-rate", f64::from(self.learning_rate()), 0.0, 10.0)?;
+        within("head-factor", f64::from(self.head_factor), 0.0, 1000.0)?;
+        within("warm-up", f64::from(self.warm_up), 0.0, self.epochs as f64)?;
+        within("weight-decay", f64::from(self.weight_decay), 0.0, 10.0)?;
+        within("label-smoothing", f64::from(self.label_smoothing), 0.0, 0.99)?;
+        within("ema", f64::from(self.ema.unwrap_or(0.0)), 0.0, 0.999_999)?;
+        within("validation", self.validation, 0.0, 0.9)?;
+        within("margin", f64::from(self.margin), 0.5, 4.0)?;
+        match self.schedule {
+            Decay::Step { epochs, factor } if epochs == 0 || !(0.0..=1.0).contains(&factor) => Err(Failure::Usage(
+                "--schedule step:EPOCHS:FACTOR takes 1 epoch or more, and a factor of 0 to 1".into(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Which layers are trained.
+    pub fn trainable(&self) -> Trainable {
+        match (self.train_from.as_deref(), self.network) {
+            (Some("all"), _) | (None, NetworkName::Light) => Trainable::All,
+            (None | Some("head"), NetworkName::Vgg16) => Trainable::From("fc6".to_owned()),
+            (Some("head"), NetworkName::Light) => Trainable::From("fc".to_owned()),
+            (Some(layer), _) => Trainable::From(layer.to_owned()),
+        }
+    }
+
+    fn learning_rate(&self) -> f32 {
+        let head = matches!(self.train_from.as_deref(), None | Some("head"));
+        let default = if head || self.network == NetworkName::Light { 1e-3 } else { 1e-4 };
+        self.learning_rate.unwrap_or(default)
+    }
+
+    /// What the model will be, for these classes and VGG16's base with this checksum.
+    pub fn card(&self, classes: Vec<String>, base_sha256: String) -> ModelCard {
+        let architecture = match self.network {
+            NetworkName::Light => Architecture::Light,
+            NetworkName::Vgg16 => Architecture::Vgg16 {
+                pooling: match self.pooling {
+                    PoolingName::Flatten => Pooling::Flatten,
+                    PoolingName::Average => Pooling::Average,
+                },
+                hidden: self.hidden.iter().copied().filter(|&width| width > 0).collect(),
+                base_sha256,
+            },
+        };
+        let normalization = match self.network {
+            NetworkName::Vgg16 => Normalization::CAFFE,
+            NetworkName::Light => Normalization::TORCHVISION,
+        };
+        let preprocessing = Normalization { gray: !self.color, ..normalization };
+        let mut card = ModelCard::new(architecture, classes, self.input, preprocessing);
+        card.margin = self.margin;
+        card.preparation = Preparation { gray: false, denoise: self.denoise, illumination: self.illumination };
+        if self.augment.flip > 0.0 {
+            card.tta = TestTimeAugmentation::Flip;
+        }
+        card
+    }
+
+    /// How it is trained.
+    pub fn recipe(&self) -> Recipe {
+        Recipe {
+            epochs: self.epochs,
+            batch: self.batch,
+            accumulate: 1,
+            rule: match self.optimizer {
+                RuleName::Sgd => Rule::Sgd,
+                RuleName::Adam => Rule::Adam,
+                RuleName::Adamw => Rule::AdamW,
+            },
+            learning_rate: self.learning_rate(),
+            head_factor: self.head_factor,
+            schedule: Schedule { warm_up: self.warm_up, decay: self.schedule },
+            weight_decay: self.weight_decay,
+            label_smoothing: self.label_smoothing,
+            balance: match self.balance {
+                BalanceName::None => Balance::None,
+                BalanceName::Under => Balance::Under,
+                BalanceName::Over => Balance::Over,
+                BalanceName::Weights => Balance::Weights,
+                BalanceName::SqrtWeights => Balance::SqrtWeights,
+            },
+            ema: self.ema,
+            patience: self.patience,
+            seed: self.seed,
+        }
+    }
+
+    /// The type of the saved numbers.
+    pub fn precision(&self) -> Precision {
+        match self.precision {
+            PrecisionName::F32 => Precision::F32,
+            PrecisionName::F16 => Precision::F16,
+            PrecisionName::I8 => Precision::F16,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schedules_and_variations_are_read() {
+        assert_eq!(decay("step:10:0.1"), Ok(Decay::Step { epochs: 10, factor: 0.1 }));
+        assert!(["step", "step:x:1", "linear", ""].iter().all(|text| decay(text).is_err()));
+        let varied = augmentation("light,rotation=20,noise=2").unwrap();
+        assert_eq!(varied, Augmentation { rotation: 20.0, noise: 2.0, ..Augmentation::light() });
+        for wrong in ["", "heavy", "none,turn=1", "none,flip", "none,flip=x", "none,flip=2", "none,erase_area=1"] {
+            assert!(augmentation(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! What the file of a trained model says about its network and how pictures reach it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Result};
+use crate::nn::vgg16::{self, Pooling};
+use crate::nn::{Network, light};
+use crate::ops::Normalization;
+use crate::prepare::Preparation;
+use crate::weights::WeightFile;
+
+/// The keys that the card itself has; all others are notes.
+const KEYS: [&str; 10] = [
+    "network",
+    "classes",
+    "input",
+    "pooling",
+    "hidden",
+    "preprocessing",
+    "preparation",
+    "base_sha256",
+    "margin",
+    "tta",
+];
+
+/// What must be known of a trained model to run it: written into the metadata of its file by training, read by
+/// [`super::Recognizer`]. Numbers and lists are JSON, the other values are plain text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelCard {
+    /// The network and what belongs to that kind alone.
+    pub architecture: Architecture,
+    /// The names of the classes, in the order of the outputs. Key `classes`, a list.
+    pub classes: Vec<String>,
+    /// Height and width of the network's input in pixels, 32 to 1024. Key `input`.
+    pub input: usize,
+    /// What the network expects of its input. Key `preprocessing`.
+    pub preprocessing: Normalization,
+    /// What is done to the picture of a face before it is scaled. Key `preparation`; nothing where it is missing.
+    pub preparation: Preparation,
+    /// The side of the crop that goes into the network, relative to the longer side of the face's box: 0.5 to 4. Key
+    /// `margin`.
+    pub margin: f32,
+    /// How often a face is best looked at. Key `tta`: `flip`, or `none`, which a missing key means too.
+    pub tta: TestTimeAugmentation,
+    /// Free text under other keys, such as `trained_on`, `recipe` and `license`.
+    pub notes: BTreeMap<String, String>,
+}
+
+/// The network of a trained model. Key `network`: `vgg16`, which a missing key means too, or `light`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Architecture {
+    /// VGG16's convolutions with a head of dense layers. The file holds the head and any number of the last
+    /// convolutions; the others come from the base.
+    Vgg16 {
+        /// What stands between base and head. Key `pooling`: `flatten` or `average`.
+        pooling: Pooling,
+        /// The widths of the hidden layers, none for a linear head. Key `hidden`, a list.
+        hidden: Vec<usize>,
+        /// The SHA-256 of the base's file, in lower-case hexadecimal. Key `base_sha256`.
+        base_sha256: String,
+    },
+    /// The small network of [`light`], all of which is in the file.
+    Light,
+}
+
+/// How often a face is looked at to judge it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TestTimeAugmentation {
+    /// Once.
+    #[default]
+    None,
+    /// Twice, as it is and mirrored; the probabilities are averaged.
+    Flip,
+}
+
+impl ModelCard {
+    /// A card with a margin of 0.9, no preparation, one look at each face and no notes.
+    pub fn new(architecture: Architecture, classes: Vec<String>, input: usize, preprocessing: Normalization) -> Self {
+        ModelCard {
+            architecture,
+            classes,
+            input,
+            preprocessing,
+            preparation: Preparation::NONE,
+            margin: 0.9,
+            tta: TestTimeAugmentation::None,
+            notes: BTreeMap::new(),
+        }
+    }
+
+    /// Reads and checks the card of a model's file.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] that names the key that is missing or wrong, and what is wrong with it.
+    pub fn from_file(file: &WeightFile) -> Result<Self> {
+        let keys = Keys { file };
+        let tta = match keys.optional("tta").unwrap_or("none") {
+            "none" => TestTimeAugmentation::None,
+            "flip" => TestTimeAugmentation::Flip,
+            other => return Err(keys.wrong("tta", format!("is {other:?}, not none or flip"))),
+        };
+        let preparation = match keys.optional("preparation") {
+            Some(_) => keys.json("preparation")?,
+            None => Preparation::NONE,
+        };
+        let notes = file.metadata.iter().filter(|(key, _)| !KEYS.contains(&key.as_str()));
+        let card = ModelCard {
+            architecture: architecture(&keys)?,
+            classes: keys.json("classes")?,
+            input: keys.json("input")?,
+            preprocessing: keys.json("preprocessing")?,
+            preparation,
+            margin: keys.json("margin")?,
+            tta,
+            notes: notes.map(|(key, text)| (key.clone(), text.clone())).collect(),
+        };
+        card.check().map_err(|(key, reason)| keys.wrong(key, reason))?;
+        Ok(card)
+    }
+
+    /// The card as a file's metadata.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if a value is out of its range, so that the file could not be read again, or if a note has one
+    /// of the card's own keys.
+    pub fn to_metadata(&self) -> Result<BTreeMap<String, String>> {
+        self.check().map_err(|(key, reason)| Error::shape("model card", format!("{key} {reason}")))?;
+        if let Some(key) = self.notes.keys().find(|key| KEYS.contains(&key.as_str())) {
+            return Err(Error::shape("model card", format!("a note must not have the card's own key {key:?}")));
+        }
+        let mut pairs = vec![
+            ("classes", json(&self.classes)?),
+            ("input", json(&self.input)?),
+            ("preprocessing", json(&self.preprocessing)?),
+            ("margin", json(&self.margin)?),
+            ("tta", if self.tta == TestTimeAugmentation::Flip { "flip" } else { "none" }.to_owned()),
+        ];
+        if self.preparation != Preparation::NONE {
+            pairs.push(("preparation", json(&self.preparation)?));
+        }
+        match &self.architecture {
+            Architecture::Light => pairs.push(("network", "light".to_owned())),
+            Architecture::Vgg16 { pooling, hidden, base_sha256 } => {
+                let pooling = if *pooling == Pooling::Flatten { "flatten" } else { "average" };
+                pairs.extend([
+                    ("network", "vgg16".to_owned()),
+                    ("pooling", pooling.to_owned()),
+                    ("hidden", json(hidden)?),
+                    ("base_sha256", base_sha256.clone()),
+                ]);
+            }
+        }
+        let own = pairs.into_iter().map(|(key, value)| (key.to_owned(), value));
+        Ok(own.chain(self.notes.clone()).collect())
+    }
+
+    /// The whole network that the card describes, giving a probability for each class.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the input is too small for the network.
+    pub fn network(&self) -> Result<Network> {
+        self.training_network(0.0)
+    }
+
+    /// The same network with this probability of dropout: behind each hidden layer of VGG16's head, before the last
+    /// layer of the light network. A linear head has none.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the input is too small for the network.
+    pub fn training_network(&self, dropout: f32) -> Result<Network> {
+        match &self.architecture {
+            Architecture::Light => Ok(light::network(self.input, dropout, self.classes.len())),
+            Architecture::Vgg16 { pooling, hidden, .. } => {
+                let base = vgg16::base(self.input);
+                let shapes = base.output_shapes()?;
+                let &[channels, height, width] = shapes[0].as_slice() else {
+                    return Err(Error::shape("vgg16-base", format!("gives {:?}, not feature maps", shapes[0])));
+                };
+                let classes = self.classes.len();
+                base.followed_by(vgg16::head([channels, height, width], *pooling, hidden, dropout, classes))
+            }
+        }
+    }
+
+    /// The weight of the last layer, which has a row for each class.
+    pub(super) fn last_weight(&self) -> String {
+        match &self.architecture {
+            Architecture::Light => "classifier.0.weight".to_owned(),
+            Architecture::Vgg16 { hidden, .. } => format!("classifier.{}.weight", 3 * hidden.len()),
+        }
+    }
+
+    /// The first key whose value is out of its range, and why.
+    fn check(&self) -> std::result::Result<(), (&'static str, String)> {
+        let wrong = |key, reason: String| Err((key, reason));
+        if self.classes.len() < 2 {
+            return wrong("classes", format!("has {} names, at least 2 are needed", self.classes.len()));
+        }
+        if self.classes.iter().any(|name| name.trim().is_empty()) {
+            return wrong("classes", "has a name that is empty".to_owned());
+        }
+        if let Some(i) = (1..self.classes.len()).find(|&i| self.classes[..i].contains(&self.classes[i])) {
+            return wrong("classes", format!("has the name {:?} twice", self.classes[i]));
+        }
+        if !(32..=1024).contains(&self.input) {
+            return wrong("input", format!("is {}, not within 32 and 1024 pixels", self.input));
+        }
+        let Normalization { mean, std, .. } = self.preprocessing;
+        if !mean.iter().chain(&std).all(|value| value.is_finite()) || std.iter().any(|&value| value <= 0.0) {
+            return wrong("preprocessing", format!("has mean {mean:?} and std {std:?}: std must be above 0"));
+        }
+        if let Err(error) = self.preparation.check() {
+            return wrong("preparation", format!("is out of its range: {error}"));
+        }
+        if !(0.5..=4.0).contains(&self.margin) {
+            return wrong("margin", format!("is {}, not within 0.5 and 4", self.margin));
+        }
+        let Architecture::Vgg16 { hidden, base_sha256, .. } = &self.architecture else { return Ok(()) };
+        if let Some(width) = hidden.iter().find(|width| !(1..=65_536).contains(*width)) {
+            return wrong("hidden", format!("has the width {width}, not within 1 and 65536"));
+        }
+        if base_sha256.len() != 64 || !base_sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return wrong("base_sha256", format!("is {base_sha256:?}, not 64 hexadecimal digits"));
+        }
+        Ok(())
+    }
+}
+
+fn architecture(keys: &Keys) -> Result<Architecture> {
+    match keys.optional("network").unwrap_or("vgg16") {
+        "light" => Ok(Architecture::Light),
+        "vgg16" => Ok(Architecture::Vgg16 {
+            pooling: match keys.text("pooling")? {
+                "flatten" => Pooling::Flatten,
+                "average" => Pooling::Average,
+                other => return Err(keys.wrong("pooling", format!("is {other:?}, not flatten or average"))),
+            },
+            hidden: keys.json("hidden")?,
+            base_sha256: keys.text("base_sha256")?.to_owned(),
+        }),
+        other => Err(keys.wrong("network", format!("is {other:?}, not vgg16 or light"))),
+    }
+}
+
+fn json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|e| Error::shape("model card", e.to_string()))
+}
+
+/// The metadata of a file, with errors that name file and key.
+struct Keys<'a> {
+    file: &'a WeightFile,
+}
+
+impl<'a> Keys<'a> {
+    fn optional(&self, key: &str) -> Option<&'a str> {
+        self.file.metadata.get(key).map(String::as_str)
+    }
+
+    fn text(&self, key: &str) -> Result<&'a str> {
+        self.optional(key).ok_or_else(|| {
+            let reason = format!("its metadata lack the key {key:?}: this is not a model that `vultus train` wrote");
+            Error::weights(&self.file.path, None, reason)
+        })
+    }
+
+    fn json<T: DeserializeOwned>(&self, key: &str) -> Result<T> {
+        let text = self.text(key)?;
+        serde_json::from_str(text).map_err(|e| self.wrong(key, format!("cannot be read ({e}) from {text:?}")))
+    }
+
+    fn wrong(&self, key: &str, reason: impl AsRef<str>) -> Error {
+        let reason = format!("its metadata key {key:?} {}", reason.as_ref());
+        Error::weights(&self.file.path, None, reason)
+    }
+}

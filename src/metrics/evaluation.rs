@@ -1,0 +1,125 @@
+//! All figures of a set of predictions.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use serde::{Deserialize, Serialize};
+
+use super::bootstrap::{self, Intervals};
+use super::calibration::{ReliabilityBin, expected_calibration_error, in_top_two, log_loss, reliability};
+use super::csv::field;
+use super::measures::Measures;
+use super::predictions::Predictions;
+use super::tally::Tally;
+use crate::error::Result;
+
+/// What predictions are worth. Its JSON has the names of the fields as keys, `macro` for [`Evaluation::macro_average`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// The names of the classes.
+    pub classes: Vec<String>,
+    /// The number of samples.
+    pub n: usize,
+    /// The share of samples that are predicted right.
+    pub accuracy: f64,
+    /// The mean recall of the classes that have samples.
+    pub balanced_accuracy: f64,
+    /// Cohen's kappa: −1 to 1, 0 for chance; `None` if all samples and predictions are of one class.
+    pub kappa: Option<f64>,
+    /// The share of samples whose class is among the two most probable.
+    pub top2: f64,
+    /// The mean negative natural logarithm of the true class's probability, clipped to 2⁻²³ … 1 − 2⁻²³.
+    pub log_loss: f64,
+    /// The expected calibration error, over the bins of [`Evaluation::reliability`].
+    pub ece: f64,
+    /// The mean of each measure over the classes for which it is defined.
+    #[serde(rename = "macro")]
+    pub macro_average: Measures,
+    /// The measures of the counts of all classes together. Recall, precision and F1 are the accuracy.
+    pub micro: Measures,
+    /// As `macro_average`, weighted by the classes' numbers of samples.
+    pub weighted: Measures,
+    /// The measures of each class, by its name.
+    pub per_class: BTreeMap<String, ClassMeasures>,
+    /// Numbers of samples: a row for each true class, a column for each predicted one, in the order of `classes`.
+    pub confusion: Vec<Vec<u64>>,
+    /// How often predictions are right, by their highest probability.
+    pub reliability: Vec<ReliabilityBin>,
+    /// How far the figures would scatter among samples of this size; `None` if none were asked for, or there is only
+    /// one image or subject to resample.
+    pub intervals: Option<Intervals>,
+}
+
+/// The measures of a class.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClassMeasures {
+    /// The number of its samples.
+    pub support: u64,
+    /// How often it was predicted.
+    pub predicted: u64,
+    /// The measures, whose keys stand beside the counts in JSON.
+    #[serde(flatten)]
+    pub measures: Measures,
+}
+
+impl Evaluation {
+    /// Computes all figures, and intervals from this many resamples (0 for none, 2000 are usual), drawn with the seed.
+    /// Images are resampled, or subjects where they are known.
+    ///
+    /// # Errors
+    /// [`crate::Error::Predictions`] as [`Predictions::check`], or if there are more than a million resamples.
+    pub fn new(predictions: &Predictions, seed: u64, resamples: usize) -> Result<Self> {
+        predictions.check()?;
+        let classes = &predictions.classes;
+        let n = predictions.labels.len();
+        let predicted = predictions.predicted();
+        let mut tally = Tally::new(classes.len());
+        let mut confusion = vec![vec![0; classes.len()]; classes.len()];
+        for (&label, &predicted) in predictions.labels.iter().zip(&predicted) {
+            tally.add(label, predicted);
+            confusion[label][predicted] += 1;
+        }
+        let per_class = tally.per_class();
+        let macro_average = tally.macro_average(&per_class);
+        let samples = || predictions.probabilities.iter().zip(&predictions.labels);
+        let reliability = reliability(predictions);
+        Ok(Evaluation {
+            n,
+            accuracy: tally.accuracy().unwrap_or_default(),
+            // Some class has samples, so that one recall at least is defined.
+            balanced_accuracy: macro_average.recall.unwrap_or_default(),
+            kappa: tally.kappa(),
+            top2: samples().filter(|(row, label)| in_top_two(row, **label)).count() as f64 / n as f64,
+            log_loss: samples().map(|(row, &label)| log_loss(row, label)).sum::<f64>() / n as f64,
+            ece: expected_calibration_error(&reliability),
+            macro_average,
+            micro: tally.micro(),
+            weighted: tally.weighted(&per_class),
+            per_class: (per_class.iter().enumerate().zip(classes))
+                .map(|((class, &measures), name)| {
+                    let (support, predicted) = (tally.support(class), tally.predicted(class));
+                    (name.clone(), ClassMeasures { support, predicted, measures })
+                })
+                .collect(),
+            confusion,
+            reliability,
+            intervals: bootstrap::intervals(predictions, &predicted, seed, resamples)?,
+            classes: classes.clone(),
+        })
+    }
+
+    /// Writes the confusion matrix as comma-separated values (RFC 4180): a header with the predicted classes, then for
+    /// each true class its name and its row.
+    ///
+    /// # Errors
+    /// What the writer says.
+    pub fn write_confusion_csv(&self, out: &mut impl Write) -> io::Result<()> {
+        let classes: Vec<String> = self.classes.iter().map(|class| field(class)).collect();
+        writeln!(out, "true,{}", classes.join(","))?;
+        for (class, row) in classes.iter().zip(&self.confusion) {
+            let counts: Vec<String> = row.iter().map(u64::to_string).collect();
+            writeln!(out, "{class},{}", counts.join(","))?;
+        }
+        Ok(())
+    }
+}

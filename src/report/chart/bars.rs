@@ -1,0 +1,247 @@
+//! Bars in groups: measures of classes, or methods beside each other.
+
+use super::super::number;
+use super::super::style::SERIES;
+use super::super::table::{Cell, Table};
+use super::line::vertical_ticks;
+use super::scale::Scale;
+use super::svg::{Anchor, Svg};
+use super::text::{fitted, text_width, widest};
+use super::{Drawing, TEXT, Unit, WIDTH};
+
+/// Horizontal bars: a group for each thing that is compared, in it a bar for each series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BarChart {
+    groups: Vec<String>,
+    series: Vec<BarSeries>,
+    label: String,
+    unit: Unit,
+}
+
+/// The bars of one colour, one for each group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BarSeries {
+    /// What they are of.
+    pub name: String,
+    /// The bars in the order of the groups; those that lack are undefined.
+    pub bars: Vec<Bar>,
+}
+
+/// The length of a bar.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Bar {
+    /// The value; `None` where it is undefined.
+    pub value: Option<f64>,
+    /// Lower and upper end of its interval, drawn as a whisker.
+    pub interval: Option<[f64; 2]>,
+}
+
+const BAR: f64 = 12.0;
+/// From a bar to the next, within which its value is written.
+const PITCH: f64 = 16.0;
+const BETWEEN_GROUPS: f64 = 12.0;
+/// The most room for the names of groups.
+const NAMES: f64 = 140.0;
+
+impl BarChart {
+    /// A chart of these groups without bars. `label` and `unit` are those of the axis.
+    pub fn new<T: Into<String>>(groups: impl IntoIterator<Item = T>, label: impl Into<String>, unit: Unit) -> Self {
+        let groups = groups.into_iter().map(Into::into).collect();
+        BarChart { groups, series: Vec::new(), label: label.into(), unit }
+    }
+
+    /// Adds a bar to every group.
+    #[must_use]
+    pub fn series(mut self, name: impl Into<String>, bars: impl IntoIterator<Item = Bar>) -> Self {
+        self.series.push(BarSeries { name: name.into(), bars: bars.into_iter().collect() });
+        self
+    }
+
+    fn bar(&self, series: usize, group: usize) -> Bar {
+        let bar = self.series[series].bars.get(group).copied().unwrap_or_default();
+        Bar {
+            value: bar.value.filter(|value| value.is_finite()),
+            interval: bar.interval.filter(|ends| ends.iter().all(|end| end.is_finite())),
+        }
+    }
+
+    fn bars(&self) -> impl Iterator<Item = Bar> {
+        let series = 0..self.series.len();
+        series.flat_map(move |series| (0..self.groups.len()).map(move |group| self.bar(series, group)))
+    }
+
+    pub(super) fn draw(&self) -> Drawing {
+        let names: Vec<String> = self.groups.iter().map(|name| fitted(name, TEXT, NAMES)).collect();
+        let left = widest(names.iter().map(String::as_str), TEXT) + 10.0;
+        let right = WIDTH - 56.0;
+        let legend = self.legend();
+        let top = 10.0 + 18.0 * legend.last().map_or(0.0, |(_, row, _)| row + 1.0);
+        let group_height = PITCH * self.series.len().max(1) as f64 + BETWEEN_GROUPS;
+        let bottom = top + group_height * self.groups.len().max(1) as f64;
+
+        let mut svg = Svg::new(WIDTH, bottom + 44.0);
+        for (series, (place, row, name)) in legend.iter().enumerate() {
+            svg.open(&format!("s{}", series % SERIES));
+            svg.rect([*place, 18.0 * row + 2.0], [12.0, 12.0], "bar");
+            svg.text([place + 17.0, 18.0 * row + 12.5], Anchor::Start, "", name);
+            svg.close();
+        }
+        let scale = self.scale(left, right);
+        for &tick in scale.ticks() {
+            svg.line([scale.at(tick), top], [scale.at(tick), bottom], "grid");
+        }
+        vertical_ticks(&mut svg, &scale, self.unit, bottom);
+        let middle = (left + right) / 2.0;
+        svg.text([middle, bottom + 36.0], Anchor::Middle, "axis", &fitted(&self.label, TEXT, WIDTH - left));
+        for (group, name) in names.iter().enumerate() {
+            let above = top + group_height * group as f64;
+            svg.open("");
+            svg.tip(&self.groups[group]);
+            svg.text([left - 8.0, above + group_height / 2.0 + 4.0], Anchor::End, "", name);
+            svg.close();
+            for series in 0..self.series.len() {
+                let y = above + BETWEEN_GROUPS / 2.0 + PITCH * series as f64 + (PITCH - BAR) / 2.0;
+                self.draw_bar(&mut svg, &scale, series, group, y);
+            }
+        }
+        svg.line([scale.at(0.0), top], [scale.at(0.0), bottom], "rule");
+        Drawing { svg, description: self.description(), data: self.data() }
+    }
+
+    /// Shares go to 100 % unless all are small.
+    fn scale(&self, left: f64, right: f64) -> Scale {
+        let values = || self.bars().flat_map(|bar| bar.value.into_iter().chain(bar.interval.into_iter().flatten()));
+        let shares = self.unit == Unit::Percent && values().all(|value| (0.0..=1.0).contains(&value));
+        let empty = values().next().is_none();
+        if shares && (empty || values().any(|value| value > 0.4)) {
+            return Scale::unit(left, right);
+        }
+        Scale::round(values().chain([0.0]), left, right)
+    }
+
+    fn draw_bar(&self, svg: &mut Svg, scale: &Scale, series: usize, group: usize, y: f64) {
+        let (bar, zero) = (self.bar(series, group), scale.at(0.0));
+        let middle = y + BAR / 2.0;
+        let value = self.text(bar.value);
+        svg.open(&format!("s{}", series % SERIES));
+        svg.tip(&format!("{}, {}: {value}{}", self.groups[group], self.series[series].name, self.interval(bar)));
+        let Some(length) = bar.value else {
+            svg.text([zero + 5.0, middle + 4.0], Anchor::Start, "undefined", number::UNDEFINED);
+            svg.close();
+            return;
+        };
+        let end = scale.at(length);
+        svg.rect([zero.min(end), y], [(end - zero).abs(), BAR], "bar");
+        let mut free = end.max(zero);
+        if let Some([low, high]) = bar.interval.map(|ends| ends.map(|end| scale.at(end))) {
+            for class in ["whisker-edge", "whisker"] {
+                svg.line([low, middle], [high, middle], class);
+                svg.line([low, middle - 3.0], [low, middle + 3.0], class);
+                svg.line([high, middle - 3.0], [high, middle + 3.0], class);
+            }
+            free = free.max(low).max(high);
+        }
+        svg.text([free + 5.0, middle + 4.0], Anchor::Start, "value", &value);
+        svg.close();
+    }
+
+    /// Place and row of each series' entry, and its name. A single series without a name has none.
+    fn legend(&self) -> Vec<(f64, f64, String)> {
+        if self.series.len() == 1 && self.series[0].name.is_empty() {
+            return Vec::new();
+        }
+        let (mut place, mut row) = (0.0, 0.0);
+        let entry = |series: &BarSeries| {
+            let name = fitted(&series.name, TEXT, WIDTH - 20.0);
+            let width = 17.0 + text_width(&name, TEXT) + 16.0;
+            if place > 0.0 && place + width - 16.0 > WIDTH {
+                (place, row) = (0.0, row + 1.0);
+            }
+            let entry = (place, row, name);
+            place += width;
+            entry
+        };
+        self.series.iter().map(entry).collect()
+    }
+
+    fn text(&self, value: Option<f64>) -> String {
+        match (value, self.unit) {
+            (None, _) => number::UNDEFINED.to_owned(),
+            (Some(value), Unit::Percent) => number::percent(value),
+            (Some(value), Unit::Number) => number::significant(value),
+        }
+    }
+
+    fn interval(&self, bar: Bar) -> String {
+        let interval = bar.interval.map(|ends| ends.map(|end| self.text(Some(end))));
+        interval.map_or(String::new(), |[low, high]| format!(" ({low} to {high})"))
+    }
+
+    fn description(&self) -> String {
+        let series: Vec<&str> = self.series.iter().map(|series| series.name.as_str()).collect();
+        let (label, groups) = (&self.label, self.groups.join(", "));
+        format!("Bars of {label} for {groups}: {}. The table below has all values.", series.join(", "))
+    }
+
+    fn data(&self) -> Table {
+        let titles = [""].into_iter().chain(self.series.iter().map(|series| series.name.as_str()));
+        let row = |(group, name): (usize, &String)| {
+            let cell = move |series| {
+                let bar = self.bar(series, group);
+                let cell = Cell::number(self.text(bar.value));
+                match self.unit {
+                    Unit::Percent => cell.percent_interval(bar.interval),
+                    Unit::Number => cell.decimal_interval(bar.interval, 3),
+                }
+            };
+            [Cell::text(name)].into_iter().chain((0..self.series.len()).map(cell))
+        };
+        Table::new(titles).rows(self.groups.iter().enumerate().map(row))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Chart;
+    use super::super::tests::checked;
+    use super::*;
+
+    fn bar(value: f64) -> Bar {
+        Bar { value: Some(value), interval: Some([value - 0.1, value + 0.1]) }
+    }
+
+    #[test]
+    fn bars_have_values_and_whiskers() {
+        let chart =
+            BarChart::new(["happy", "sad"], "recall", Unit::Percent).series("vgg16", [bar(0.5), Bar::default()]);
+        let html = checked(&Chart::Bars(chart));
+        assert!(
+            html.contains(">50.0\u{A0}%</text>") && html.contains("class=\"undefined\">undefined</text>"),
+            "{html}"
+        );
+        assert_eq!(html.matches("class=\"whisker\"").count(), 3);
+        assert!(html.contains("happy, vgg16: 50.0\u{A0}% (40.0\u{A0}% to 60.0\u{A0}%)"), "{html}");
+        assert!(html.contains("<span class=\"interval\">40.0 to 60.0</span>"), "{html}");
+    }
+
+    #[test]
+    fn any_number_of_groups_and_series_is_drawn() {
+        for groups in [0, 1, 2, 30] {
+            for series in [0, 1, 9] {
+                let names = (0..groups).map(|i| format!("class {i} with <script> and a name that is far too long"));
+                let chart = (0..series).fold(BarChart::new(names, "a label", Unit::Percent), |chart, i| {
+                    chart.series(format!("method {i}"), (0..groups).map(|group| bar(group as f64 / 30.0)))
+                });
+                checked(&Chart::Bars(chart));
+            }
+        }
+    }
+
+    #[test]
+    fn odd_values_are_drawn() {
+        for value in [f64::NAN, f64::NEG_INFINITY, -0.4, 0.0, 0.01, 1e300] {
+            let chart = BarChart::new(["a"], "kappa", Unit::Number).series("", [bar(value)]);
+            checked(&Chart::Bars(chart.series("x", [])));
+        }
+    }
+}

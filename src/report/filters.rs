@@ -1,0 +1,87 @@
+//! What the first layer's filters look like.
+
+use image::Rgb;
+
+use crate::error::{Error, Result};
+use crate::image::RgbImage;
+use crate::ops::Order;
+use crate::tensor::Tensor;
+
+/// What lies between filters.
+const GAP: Rgb<u8> = Rgb([24, 28, 33]);
+
+/// The filters of a convolution on pictures, as small pictures in a grid as square as can be, one dark pixel apart.
+///
+/// `weights` is `[filters, 3, height, width]`, channels in the order that the network takes. Each filter is scaled by its
+/// own largest magnitude: middle gray is 0, 0 and 255 are the magnitude with either sign.
+///
+/// # Errors
+/// [`Error::Shape`] if these are no filters of three channels.
+pub fn filters_picture(weights: &Tensor, order: Order) -> Result<RgbImage> {
+    let &[filters, 3, height, width] = weights.shape() else {
+        let reason =
+            format!("weights of {:?} cannot be shown: [filters, 3, height, width] are wanted", weights.shape());
+        return Err(Error::shape("filters", reason));
+    };
+    if weights.is_empty() {
+        return Err(Error::shape("filters", "there are none to show"));
+    }
+    let columns = (1..=filters).find(|n| n * n >= filters).unwrap_or(1);
+    let rows = filters.div_ceil(columns);
+    let side = |cells: usize, pixels: usize| u32::try_from(cells * (pixels + 1) + 1);
+    let (Ok(across), Ok(down)) = (side(columns, width), side(rows, height)) else {
+        return Err(Error::shape("filters", format!("{filters} of {height}×{width} are too many to show")));
+    };
+    let mut picture = RgbImage::from_pixel(across, down, GAP);
+    for (number, filter) in weights.data().chunks(3 * height * width).enumerate() {
+        let (left, top) = (number % columns * (width + 1) + 1, number / columns * (height + 1) + 1);
+        let largest = filter.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+        for place in 0..height * width {
+            let pixel = std::array::from_fn(|channel| {
+                let channel = if order == Order::Bgr { 2 - channel } else { channel };
+                shade(filter[channel * height * width + place], largest)
+            });
+            picture.put_pixel((left + place % width) as u32, (top + place / width) as u32, Rgb(pixel));
+        }
+    }
+    Ok(picture)
+}
+
+fn shade(value: f32, largest: f32) -> u8 {
+    let relative = if largest > 0.0 && largest.is_finite() && value.is_finite() { value / largest } else { 0.0 };
+    (127.5 + 127.5 * relative).round() as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_lie_in_a_grid() {
+        // Two filters of 1×2; the second is all zeros.
+        let mut values = vec![1.0, -2.0, 0.5, 0.0, 0.0, 2.0];
+        values.extend([0.0; 6]);
+        let weights = Tensor::new([2, 3, 1, 2], values).expect("weights");
+        let picture = filters_picture(&weights, Order::Rgb).expect("a picture");
+        assert_eq!(picture.dimensions(), (2 * 3 + 1, 1 * 2 + 1));
+        assert_eq!(picture.get_pixel(1, 1).0, [191, 159, 128]);
+        assert_eq!(picture.get_pixel(2, 1).0, [0, 128, 255]);
+        assert_eq!(picture.get_pixel(4, 1).0, [128; 3]);
+        assert_eq!(*picture.get_pixel(3, 1), GAP);
+        let swapped = filters_picture(&weights, Order::Bgr).expect("a picture");
+        assert_eq!(swapped.get_pixel(2, 1).0, [255, 128, 0]);
+    }
+
+    #[test]
+    fn the_first_layer_of_vgg16_makes_eight_by_eight() {
+        let picture = filters_picture(&Tensor::filled([64, 3, 3, 3], f32::NAN), Order::Rgb).expect("a picture");
+        assert_eq!(picture.dimensions(), (33, 33));
+    }
+
+    #[test]
+    fn other_weights_are_refused() {
+        for shape in [vec![64, 64, 3, 3], vec![10, 3], vec![0, 3, 3, 3], vec![4, 3, 0, 3]] {
+            assert!(filters_picture(&Tensor::zeros(shape), Order::Rgb).is_err());
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! From pictures and a model card to a trained network: what is frozen is computed once where pictures do not change.
+
+use std::path::{Path, PathBuf};
+
+use super::{Event, Examples, Features, Frozen, Job, Pictures, Recipe, Trained, fit};
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::face::ModelCard;
+use crate::nn::{Kind, Network, Trainable};
+use crate::plan::Options;
+use crate::tensor::{Parameters, Tensor};
+
+/// Examples by which the magnitude of features is measured.
+const PROBED: usize = 64;
+
+/// What is trained, and on what.
+pub struct Course<'a> {
+    /// Where to compute.
+    pub device: &'a Device,
+    /// What the trained model will be.
+    pub card: &'a ModelCard,
+    /// The probability of dropout in its head.
+    pub dropout: f32,
+    /// All of its parameters at the start.
+    pub start: Parameters,
+    /// Which of its layers are trained.
+    pub trainable: Trainable,
+    /// The pictures.
+    pub pictures: &'a Pictures<'a>,
+    /// The numbers of the pictures to train on.
+    pub training: &'a [usize],
+    /// The numbers of the pictures to judge each epoch by; may be empty.
+    pub validation: &'a [usize],
+    /// How it is trained.
+    pub recipe: &'a Recipe,
+    /// The folder for what the frozen layers make of pictures that are not varied; without one they are computed in
+    /// every epoch.
+    pub cache: Option<&'a Path>,
+    /// Where the state is kept after each epoch.
+    pub checkpoint: Option<PathBuf>,
+}
+
+/// What a course reports before its epochs begin: how many pictures have gone through the frozen layers.
+pub type Prepared<'a> = &'a mut dyn FnMut(usize);
+
+impl Course<'_> {
+    /// Trains: the parameters that were trained and how it went.
+    ///
+    /// # Errors
+    /// As [`fit`]; [`Error::Io`] if the cache cannot be written.
+    pub fn run(mut self, prepared: Prepared, hear: impl FnMut(Event)) -> Result<Trained> {
+        let network = self.card.training_network(self.dropout)?;
+        let labels: Vec<usize> = self.pictures.data.samples.iter().map(|sample| sample.label).collect();
+        let (frozen, rest) = network.split(&self.trainable)?;
+        if let Some(cache) = self.cache.filter(|_| self.pictures.is_fixed() && !frozen.layers().is_empty()) {
+            let features = self.features(&frozen, cache, prepared)?;
+            return self.fit_on_features(features, &rest, &labels, hear);
+        }
+        let job = Job {
+            device: self.device,
+            network: &network,
+            start: std::mem::take(&mut self.start),
+            trainable: self.trainable.clone(),
+            examples: self.pictures,
+            classes: &self.card.classes,
+            labels: &labels,
+            training: self.training,
+            validation: self.validation,
+            recipe: self.recipe,
+            checkpoint: self.checkpoint,
+        };
+        fit(job, hear)
+    }
+
+    fn features(&self, frozen: &Network, cache: &Path, progress: Prepared) -> Result<Features> {
+        let parameters = part(&self.start, frozen)?;
+        let frozen = Frozen { device: self.device, network: frozen, parameters: &parameters };
+        let pictures = self.pictures;
+        frozen.features(pictures, pictures.data.samples.len(), &pictures.fingerprint(), cache, progress)
+    }
+
+    fn fit_on_features(
+        self,
+        mut features: Features,
+        rest: &Network,
+        labels: &[usize],
+        hear: impl FnMut(Event),
+    ) -> Result<Trained> {
+        let mut start = part(&self.start, rest)?;
+        let dense = first_dense(rest).filter(|_| starts_with_dense(rest));
+        let scale = if dense.is_some() { features.normalize(self.training)? } else { 1.0 };
+        let scaled = |parameters: &mut Parameters, factor: f32| {
+            if let Some(weight) = dense.as_ref().and_then(|name| parameters.get_mut(name)) {
+                weight.data_mut().iter_mut().for_each(|value| *value *= factor);
+            }
+        };
+        scaled(&mut start, scale.recip());
+        let job = Job {
+            device: self.device,
+            network: rest,
+            start,
+            trainable: Trainable::All,
+            examples: &features,
+            classes: &self.card.classes,
+            labels,
+            training: self.training,
+            validation: self.validation,
+            recipe: self.recipe,
+            checkpoint: self.checkpoint,
+        };
+        let mut trained = fit(job, hear)?;
+        scaled(&mut trained.parameters, scale);
+        // The file of features does not know why.
+        for (&index, reason) in &mut trained.unreadable {
+            if let Err(error) = self.pictures.picture(index, None) {
+                *reason = error.to_string();
+            }
+        }
+        Ok(trained)
+    }
+}
+
+/// Parameters to start from: the known ones, and random ones for layers that are not known or have another shape. A
+/// first dense layer that is new is scaled by the magnitude of what goes into it, so that its outputs are as large as
+/// they would be behind features around 1.
+///
+/// # Errors
+/// [`Error::Shape`] if the card's network cannot be; the device's own errors.
+pub fn start(
+    device: &Device,
+    card: &ModelCard,
+    known: &Parameters,
+    examples: &dyn Examples,
+    training: &[usize],
+    seed: u64,
+) -> Result<Parameters> {
+    let network = card.network()?;
+    let mut parameters = network.initialize(seed)?;
+    let mut taken = 0;
+    for (name, tensor) in &mut parameters {
+        if let Some(known) = known.get(name).filter(|known| known.shape() == tensor.shape()) {
+            *tensor = known.clone();
+            taken += 1;
+        }
+    }
+    if let Some(name) = first_dense(&network).filter(|name| taken > 0 && !known.contains_key(name)) {
+        let magnitude = magnitude(device, &network, &parameters, examples, training)?;
+        let weight = parameters.get_mut(&name).into_iter().flat_map(|weight| weight.data_mut());
+        weight.for_each(|value| *value /= magnitude);
+    }
+    Ok(parameters)
+}
+
+/// What a trained model knows of the classes of another: its parameters, with the last layer's rows in the order of the
+/// new classes. Classes that it does not know get rows of zeros; if it knows none, there is no last layer.
+///
+/// # Errors
+/// [`Error::Shape`] if the model's last layer is not that of its card.
+pub fn adapt(model: &ModelCard, mut parameters: Parameters, classes: &[String]) -> Result<Parameters> {
+    if model.classes == classes {
+        return Ok(parameters);
+    }
+    let network = model.network()?;
+    let last = network.layers().iter().rev().find(|layer| matches!(layer.kind, Kind::Dense(_)));
+    let Some(last) = last else { return Ok(parameters) };
+    let known: Vec<Option<usize>> =
+        classes.iter().map(|class| model.classes.iter().position(|other| other == class)).collect();
+    for suffix in ["weight", "bias"] {
+        let name = format!("{}.{suffix}", last.parameters);
+        let Some(tensor) = parameters.remove(&name).filter(|_| known.iter().any(Option::is_some)) else { continue };
+        let width = tensor.len() / model.classes.len();
+        let rows = known.iter().flat_map(|row| match row {
+            Some(row) => tensor.data()[row * width..(row + 1) * width].to_vec(),
+            None => vec![0.0; width],
+        });
+        let shape = [&[classes.len()], &tensor.shape()[1..]].concat();
+        parameters.insert(name, Tensor::new(shape, rows.collect())?);
+    }
+    Ok(parameters)
+}
+
+/// The root mean square of what goes into the first dense layer, over some examples.
+fn magnitude(
+    device: &Device,
+    network: &Network,
+    parameters: &Parameters,
+    examples: &dyn Examples,
+    training: &[usize],
+) -> Result<f32> {
+    let dense = network.layers().iter().find(|layer| matches!(layer.kind, Kind::Dense(_)));
+    let Some(dense) = dense else { return Ok(1.0) };
+    let (base, _) = network.split(&Trainable::From(dense.name.clone()))?;
+    if base.layers().is_empty() {
+        return Ok(1.0);
+    }
+    let shape = examples.shape();
+    let length: usize = shape.iter().product();
+    let step = (training.len() / PROBED).max(1);
+    let mut values = vec![0.0; PROBED * length];
+    let mut filled = 0;
+    for &index in training.iter().step_by(step) {
+        if filled == PROBED {
+            break;
+        }
+        // One that cannot be read is found and listed later.
+        filled += usize::from(examples.write(index, None, &mut values[filled * length..][..length]).is_ok());
+    }
+    let mut plan = device.load(&base, &part(parameters, &base)?)?.compile(PROBED, &Options::default())?;
+    let features = plan.run(&Tensor::new([&[PROBED], &shape[..]].concat(), values)?)?.swap_remove(0);
+    let used = &features.data()[..features.len() / PROBED * filled];
+    let squares: f64 = used.iter().map(|value| f64::from(*value).powi(2)).sum();
+    let magnitude = (squares / used.len().max(1) as f64).sqrt() as f32;
+    Ok(if magnitude > 0.0 && magnitude.is_finite() { magnitude } else { 1.0 })
+}
+
+/// The parameters of a part of a network.
+fn part(all: &Parameters, network: &Network) -> Result<Parameters> {
+    let take = |(name, _): (String, Vec<usize>)| {
+        let missing = || Error::shape(network.name(), format!("the parameter {name} is missing"));
+        let tensor = all.get(&name).cloned().ok_or_else(missing)?;
+        Ok((name, tensor))
+    };
+    network.parameter_shapes()?.into_iter().map(take).collect()
+}
+
+/// The weight of the first dense layer.
+fn first_dense(network: &Network) -> Option<String> {
+    let dense = network.layers().iter().find(|layer| matches!(layer.kind, Kind::Dense(_)))?;
+    Some(format!("{}.weight", dense.parameters))
+}
+
+/// Whether a factor in the input can be taken over by the first dense layer.
+fn starts_with_dense(network: &Network) -> bool {
+    let mut kinds = network.layers().iter().map(|layer| &layer.kind);
+    let linear = |kind: &&Kind| matches!(kind, Kind::AdaptiveAvgPool2d(_) | Kind::Flatten | Kind::Dropout(_));
+    matches!(kinds.find(|kind| !linear(kind)), Some(Kind::Dense(_)))
+}

@@ -1,0 +1,123 @@
+//! Where a network's inputs come from: pictures that are decoded and varied again in every epoch, or features that were
+//! computed once.
+
+use image::RgbImage;
+use image::imageops;
+use sha2::{Digest, Sha256};
+
+use crate::cpu::resize::{self, Pixels};
+use crate::data::Dataset;
+use crate::error::Result;
+use crate::face::square_crop;
+use crate::ops::{Crop, Filter, Normalization, Order};
+use crate::prepare::{Augmentation, Preparation};
+use crate::random::Random;
+
+/// Numbered inputs of a network, all of one shape.
+pub trait Examples: Sync {
+    /// The shape of each: channels, height, width.
+    fn shape(&self) -> [usize; 3];
+
+    /// Writes one example into `out`, which has room for its shape; varied at random where a source is given.
+    ///
+    /// # Errors
+    /// If it cannot be read: the example is then left out and listed.
+    fn write(&self, index: usize, random: Option<&mut Random>, out: &mut [f32]) -> Result<()>;
+}
+
+/// The pictures of a data set as a network takes them.
+#[derive(Clone, Debug)]
+pub struct Pictures<'a> {
+    /// The data set.
+    pub data: &'a Dataset,
+    /// Height and width of the network's input.
+    pub input: usize,
+    /// What the network expects of its input.
+    pub normalization: Normalization,
+    /// What is done to each picture before it is scaled.
+    pub preparation: Preparation,
+    /// How pictures are varied for training.
+    pub augmentation: Augmentation,
+    /// The side of the crop around a face whose box the data set gives, relative to the box. Pictures without a box are
+    /// faces as a whole.
+    pub margin: f32,
+}
+
+impl Pictures<'_> {
+    /// One picture as it goes into the network, before it is normalised.
+    ///
+    /// # Errors
+    /// As [`crate::data::Sample::decode`].
+    pub fn picture(&self, index: usize, random: Option<&mut Random>) -> Result<RgbImage> {
+        let face = self.face(index)?;
+        Ok(match random.filter(|_| !self.augmentation.is_none()) {
+            Some(random) => self.augmentation.apply(&scale(&face, self.input), random),
+            None => scale(&face, self.input),
+        })
+    }
+
+    /// Whether a picture is the same in every epoch.
+    pub(super) fn is_fixed(&self) -> bool {
+        self.augmentation.is_none()
+    }
+
+    /// A text that is another one for other pictures, or if they are treated otherwise.
+    pub(super) fn fingerprint(&self) -> String {
+        let settings = format!("{} {:?} {:?} {}", self.input, self.normalization, self.preparation, self.margin);
+        let mut hash = Sha256::new();
+        hash.update(settings);
+        for sample in &self.data.samples {
+            let stamp = sample.file().metadata().ok().map(|file| (file.len(), file.modified().ok()));
+            hash.update(format!("{:?} {:?} {stamp:?}\n", sample.source, sample.face));
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The prepared face of a sample in its own size.
+    fn face(&self, index: usize) -> Result<RgbImage> {
+        let sample = &self.data.samples[index];
+        let mut image = sample.decode()?;
+        if let Some(face) = sample.face {
+            let crop = square_crop(face, self.margin, image.width(), image.height());
+            image = imageops::crop_imm(&image, crop.x, crop.y, crop.width, crop.height).to_image();
+        }
+        Ok(self.preparation.apply(&image))
+    }
+}
+
+impl Examples for Pictures<'_> {
+    fn shape(&self) -> [usize; 3] {
+        [3, self.input, self.input]
+    }
+
+    fn write(&self, index: usize, random: Option<&mut Random>, out: &mut [f32]) -> Result<()> {
+        let picture = match random.filter(|_| !self.augmentation.is_none()) {
+            Some(random) => self.picture(index, Some(random))?,
+            None => self.face(index)?,
+        };
+        normalize(&picture, self.input, &self.normalization, out);
+        Ok(())
+    }
+}
+
+/// Scales a picture to a square and normalises it: exactly what a device makes of an uploaded picture.
+fn normalize(picture: &RgbImage, side: usize, normalization: &Normalization, out: &mut [f32]) {
+    let crop = Crop::whole(picture.width(), picture.height());
+    let pixels = Pixels { data: picture.as_raw(), width: picture.width(), channels: 3 };
+    resize::forward(&pixels, &[crop], [side, side], Filter::for_crop(&crop, side), normalization, out);
+}
+
+/// A picture scaled to a square as [`normalize`] does it, rounded to bytes.
+fn scale(picture: &RgbImage, side: usize) -> RgbImage {
+    const PLAIN: Normalization = Normalization { order: Order::Rgb, mean: [0.0; 3], std: [1.0; 3], gray: false };
+    if picture.dimensions() == (side as u32, side as u32) {
+        return picture.clone();
+    }
+    let plane = side * side;
+    let mut values = vec![0.0; 3 * plane];
+    normalize(picture, side, &PLAIN, &mut values);
+    RgbImage::from_fn(side as u32, side as u32, |x, y| {
+        let place = y as usize * side + x as usize;
+        image::Rgb([0, 1, 2].map(|channel| values[channel * plane + place].round() as u8))
+    })
+}

@@ -1,0 +1,364 @@
+//! The loop: epochs of steps, each followed by a look at the validation part and a checkpoint.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::checkpoint::{Checkpoint, Progress};
+use super::judge::{Judge, Judgement};
+use super::order::epoch_order;
+use super::stream::{Batch, Pass, Stream};
+use super::{Examples, Recipe};
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::nn::{Kind, Network, Trainable, Training};
+use crate::ops::{CrossEntropy, RunState};
+use crate::plan::{Options, Plan};
+use crate::tensor::{Parameters, Tensor};
+
+/// A network to be trained, and on what.
+pub struct Job<'a> {
+    /// Where to compute.
+    pub device: &'a Device,
+    /// The network, ending in a softmax over the classes.
+    pub network: &'a Network,
+    /// What its parameters are at the start.
+    pub start: Parameters,
+    /// Which of its layers are trained.
+    pub trainable: Trainable,
+    /// The examples.
+    pub examples: &'a dyn Examples,
+    /// The names of the classes.
+    pub classes: &'a [String],
+    /// The class of each example.
+    pub labels: &'a [usize],
+    /// The numbers of the examples to train on.
+    pub training: &'a [usize],
+    /// The numbers of the examples to judge each epoch by; may be empty.
+    pub validation: &'a [usize],
+    /// How it is trained.
+    pub recipe: &'a Recipe,
+    /// Where its state is kept after each epoch.
+    pub checkpoint: Option<PathBuf>,
+}
+
+/// What one pass over the pictures gave.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// 1 for the first.
+    pub number: usize,
+    /// The learning rate of its last step.
+    pub learning_rate: f32,
+    /// The mean loss of its steps.
+    pub loss: f32,
+    /// How the validation part did after it; `None` where there is none.
+    pub validation: Option<Judgement>,
+    /// How long it took, without the look at the validation part.
+    pub seconds: f64,
+    /// Pictures that were trained on per second.
+    pub pictures_per_second: f64,
+    /// The share of the time in which the device waited for pictures, 0 to 1.
+    pub waited: f64,
+}
+
+/// What a training hears about while it runs.
+pub enum Event<'a> {
+    /// A step was taken: how many of how many, and its loss.
+    Step {
+        /// Steps taken.
+        done: usize,
+        /// Steps in all, if nothing ends the training early.
+        all: usize,
+        /// The loss of this step.
+        loss: f32,
+    },
+    /// An epoch ended.
+    Epoch(&'a Epoch),
+    /// A training goes on behind these epochs.
+    Resumed(&'a [Epoch]),
+}
+
+/// A trained network.
+#[derive(Clone, Debug)]
+pub struct Trained {
+    /// The parameters that were trained, after the best epoch.
+    pub parameters: Parameters,
+    /// Every epoch.
+    pub epochs: Vec<Epoch>,
+    /// The best epoch by the validation part's accuracy (of equal ones the last); the last where there is none.
+    pub best: usize,
+    /// Examples that could not be read, by number, and why.
+    pub unreadable: BTreeMap<usize, String>,
+}
+
+/// Trains a network. The same job on the same device gives the same numbers, in one go or continued from a checkpoint.
+///
+/// # Errors
+/// [`Error::Shape`] for settings out of range or nothing to train on; [`Error::Weights`] if the checkpoint belongs to
+/// another training; [`Error::Io`] if it cannot be written; the device's own errors. The training is given up if the
+/// loss or a parameter is no number any more.
+pub fn fit(job: Job, mut hear: impl FnMut(Event)) -> Result<Trained> {
+    job.check()?;
+    let mut fitting = Fitting::new(job)?;
+    if let Some(epochs) = fitting.resume()? {
+        hear(Event::Resumed(epochs));
+    }
+    while !fitting.is_done() {
+        fitting.epoch(&mut hear)?;
+    }
+    fitting.finish()
+}
+
+impl Job<'_> {
+    fn check(&self) -> Result<()> {
+        self.recipe.check()?;
+        if self.training.is_empty() {
+            return Err(Error::shape("training", "there are no pictures to train on"));
+        }
+        let outputs: usize = self.network.output_shapes()?[0].iter().product();
+        if outputs != self.classes.len() {
+            let reason = format!("{} classes for a network with {outputs} outputs", self.classes.len());
+            return Err(Error::shape("training", reason));
+        }
+        match self.training.iter().chain(self.validation).find(|&&index| index >= self.labels.len()) {
+            Some(index) => Err(Error::shape("training", format!("there is no example {index}"))),
+            None => Ok(()),
+        }
+    }
+
+    fn training_settings(&self) -> Result<Training> {
+        let mut counts = vec![0; self.classes.len()];
+        for &index in self.training {
+            let wrong = || Error::shape("training", format!("the label of example {index} is no class"));
+            *counts.get_mut(self.labels[index]).ok_or_else(wrong)? += 1;
+        }
+        let dense = self.network.layers().iter().find(|layer| matches!(layer.kind, Kind::Dense(_)));
+        Ok(Training {
+            loss: CrossEntropy { label_smoothing: self.recipe.label_smoothing },
+            class_weights: self.recipe.class_weights(&counts),
+            optimizer: self.recipe.optimizer(),
+            trainable: self.trainable.clone(),
+            groups: self.recipe.groups(dense.map(|layer| layer.name.as_str())),
+            decay_biases: false,
+            ema: self.recipe.ema,
+            ..Training::default()
+        })
+    }
+
+    /// A text that is another one for every other training.
+    fn identity(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(format!("{:?} {:?} {:?} {}\n", self.recipe, self.trainable, self.network, self.device));
+        for part in [self.training, self.validation] {
+            part.iter().for_each(|&index| hash.update(format!("{index}:{} ", self.labels[index])));
+            hash.update("\n");
+        }
+        for (name, tensor) in &self.start {
+            hash.update(name);
+            hash.update(bytemuck::cast_slice(tensor.data()));
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// A training under way.
+struct Fitting<'a> {
+    job: Job<'a>,
+    identity: String,
+    model: Model,
+    plan: Plan,
+    judge: Judge,
+    stream: Stream,
+    progress: Progress,
+    /// The names of the parameters that are trained.
+    names: Vec<String>,
+    best: Parameters,
+}
+
+impl<'a> Fitting<'a> {
+    fn new(job: Job<'a>) -> Result<Self> {
+        let identity = job.identity();
+        let model = job.device.load(job.network, &job.start)?;
+        let plan = model.compile_training(job.recipe.batch, &job.training_settings()?, &Options::default())?;
+        let names = job.network.parameters_from(&job.trainable)?;
+        let judge = Judge::new(job.device, job.network, &job.start, job.recipe.batch)?;
+        let progress =
+            Progress { identity: identity.clone(), steps: 0, epochs: Vec::new(), unreadable: BTreeMap::new() };
+        Ok(Fitting {
+            job,
+            identity,
+            model,
+            plan,
+            judge,
+            stream: Stream::new()?,
+            progress,
+            names,
+            best: Parameters::new(),
+        })
+    }
+
+    /// Goes on from the checkpoint, where there is one: the epochs that are done.
+    fn resume(&mut self) -> Result<Option<&[Epoch]>> {
+        let Some(file) = self.job.checkpoint.as_deref().filter(|file| file.exists()) else { return Ok(None) };
+        let checkpoint = Checkpoint::read(file, &self.identity)?;
+        let mut parameters = self.model.parameters()?;
+        parameters.extend(checkpoint.parameters);
+        self.model.set_parameters(&parameters)?;
+        self.plan.set_state(&checkpoint.optimizer)?;
+        self.best = checkpoint.best;
+        self.progress = checkpoint.progress;
+        Ok(Some(&self.progress.epochs))
+    }
+
+    /// Whether all epochs are done, or too many were no better than an earlier one.
+    fn is_done(&self) -> bool {
+        let (done, recipe) = (self.progress.epochs.len(), self.job.recipe);
+        let waited = best_epoch(&self.progress.epochs).map_or(0, |best| done - best);
+        done >= recipe.epochs || recipe.patience.is_some_and(|patience| waited > patience)
+    }
+
+    fn epoch(&mut self, hear: &mut impl FnMut(Event)) -> Result<()> {
+        let epoch = self.train(hear)?;
+        self.check_readable()?;
+        let trained = self.trained_parameters()?;
+        check_finite(&trained)?;
+        let judged = match self.averages()? {
+            Some(averages) => averages,
+            None => trained.clone(),
+        };
+        let validation = self.judge_by(&judged)?;
+        self.progress.epochs.push(Epoch { validation, ..epoch });
+        if best_epoch(&self.progress.epochs) == Some(self.progress.epochs.len()) {
+            self.best = judged;
+        }
+        if let Some(file) = self.job.checkpoint.clone() {
+            self.write_checkpoint(&file, trained)?;
+        }
+        if let Some(epoch) = self.progress.epochs.last() {
+            hear(Event::Epoch(epoch));
+        }
+        Ok(())
+    }
+
+    /// One pass over the training part.
+    fn train(&mut self, hear: &mut impl FnMut(Event)) -> Result<Epoch> {
+        let recipe = self.job.recipe;
+        let number = self.progress.epochs.len() + 1;
+        // Every epoch draws from a seed of its own, so that a training that goes on needs to know its number only.
+        let seed = recipe.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add((number as u64) << 32);
+        let order = epoch_order(self.job.training, self.job.labels, recipe.balance, seed);
+        let pass = Pass { examples: self.job.examples, order: &order, size: recipe.batch, seed: Some(seed) };
+        let steps = order.len().div_ceil(recipe.batch);
+        let begin = Instant::now();
+        let (mut losses, mut rate, mut within) = (0.0, 0.0, 0);
+        let Fitting { job, plan, stream, progress, .. } = self;
+        stream.waited = std::time::Duration::ZERO;
+        stream.run(pass, |batch| {
+            let done = (number - 1) as f32 + within as f32 / steps as f32;
+            rate = recipe.learning_rate * recipe.schedule.factor(done, recipe.epochs);
+            progress.steps += 1;
+            let state =
+                RunState { step: progress.steps, learning_rate: rate, seed: recipe.seed, ..RunState::default() };
+            let loss = plan.train(&batch.input, &targets(&batch, job.labels), &state)?;
+            if !loss.is_finite() {
+                return Err(Error::shape("training", format!("the loss is {loss}: take a smaller learning rate")));
+            }
+            let unreadable = batch.unreadable.into_iter().map(|(example, error)| (example, error.to_string()));
+            progress.unreadable.extend(unreadable);
+            losses += f64::from(loss);
+            within += 1;
+            hear(Event::Step { done: (number - 1) * steps + within, all: recipe.epochs * steps, loss });
+            Ok(())
+        })?;
+        let seconds = begin.elapsed().as_secs_f64();
+        Ok(Epoch {
+            number,
+            learning_rate: rate,
+            loss: (losses / steps as f64) as f32,
+            validation: None,
+            seconds,
+            pictures_per_second: order.len() as f64 / seconds,
+            waited: stream.waited.as_secs_f64() / seconds,
+        })
+    }
+
+    /// Whether every class that was to be learned had something to learn from.
+    fn check_readable(&self) -> Result<()> {
+        let Some(reason) = self.progress.unreadable.values().next() else { return Ok(()) };
+        let mut seen = vec![None; self.job.classes.len()];
+        for &index in self.job.training {
+            let readable = !self.progress.unreadable.contains_key(&index);
+            let seen = &mut seen[self.job.labels[index]];
+            *seen = Some(seen.unwrap_or(false) || readable);
+        }
+        match seen.iter().position(|seen| *seen == Some(false)) {
+            Some(class) => {
+                let name = &self.job.classes[class];
+                Err(Error::shape("training", format!("no picture of the class {name:?} can be read: {reason}")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn judge_by(&mut self, parameters: &Parameters) -> Result<Option<Judgement>> {
+        if self.job.validation.is_empty() {
+            return Ok(None);
+        }
+        self.judge.set_parameters(parameters)?;
+        let answers = self.judge.answers(&mut self.stream, self.job.examples, self.job.validation)?;
+        Ok(Some(Judgement::of(&answers, self.job.labels)))
+    }
+
+    fn trained_parameters(&self) -> Result<Parameters> {
+        let mut all = self.model.parameters()?;
+        all.retain(|name, _| self.names.contains(name));
+        Ok(all)
+    }
+
+    /// The averages over the parameters, where the training keeps them.
+    fn averages(&mut self) -> Result<Option<Parameters>> {
+        if self.job.recipe.ema.is_none() {
+            return Ok(None);
+        }
+        self.plan.averages().map(Some)
+    }
+
+    fn write_checkpoint(&mut self, file: &Path, parameters: Parameters) -> Result<()> {
+        let optimizer = self.plan.state()?;
+        Checkpoint { progress: self.progress.clone(), parameters, optimizer, best: self.best.clone() }.write(file)
+    }
+
+    fn finish(self) -> Result<Trained> {
+        let Some(best) = best_epoch(&self.progress.epochs) else {
+            return Err(Error::shape("training", "there was no epoch"));
+        };
+        let Progress { epochs, unreadable, .. } = self.progress;
+        Ok(Trained { parameters: self.best, epochs, best, unreadable })
+    }
+}
+
+/// The number of the best epoch.
+fn best_epoch(epochs: &[Epoch]) -> Option<usize> {
+    let accuracy = |epoch: &Epoch| epoch.validation.as_ref().map_or(0.0, |judgement| judgement.accuracy);
+    epochs.iter().max_by(|a, b| accuracy(a).total_cmp(&accuracy(b))).map(|epoch| epoch.number)
+}
+
+fn targets(batch: &Batch, labels: &[usize]) -> Vec<Option<usize>> {
+    batch.examples.iter().map(|example| example.map(|index| labels[index])).collect()
+}
+
+/// A ReLU can hide a NaN of its layer from the loss.
+fn check_finite(parameters: &Parameters) -> Result<()> {
+    let finite = |tensor: &Tensor| tensor.data().iter().all(|value| value.is_finite());
+    match parameters.iter().find(|(_, tensor)| !finite(tensor)) {
+        Some((name, _)) => {
+            let reason = format!("{name} is not finite any more: take a smaller learning rate");
+            Err(Error::shape("training", reason))
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,84 @@
+//! What a network answers, and how good that is.
+
+use serde::{Deserialize, Serialize};
+
+use super::Examples;
+use super::stream::{Pass, Stream};
+use crate::device::Device;
+use crate::error::Result;
+use crate::model::Model;
+use crate::nn::Network;
+use crate::plan::{Options, Plan};
+use crate::tensor::Parameters;
+
+/// Probabilities for each class, by the number of the example.
+pub type Answers = Vec<(usize, Vec<f32>)>;
+
+/// How well examples were told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// The mean negative logarithm of the true class's probability.
+    pub loss: f64,
+    /// The share of right answers, 0 to 1.
+    pub accuracy: f64,
+    /// The mean over the classes that are there of the share of their examples that were found.
+    pub macro_recall: f64,
+}
+
+impl Judgement {
+    pub(super) fn of(answers: &Answers, labels: &[usize]) -> Self {
+        let classes = answers.first().map_or(0, |(_, scores)| scores.len());
+        let (mut found, mut there, mut loss) = (vec![0usize; classes], vec![0usize; classes], 0.0);
+        for (index, scores) in answers {
+            let label = labels[*index];
+            let best = (0..classes).max_by(|&a, &b| scores[a].total_cmp(&scores[b]));
+            there[label] += 1;
+            found[label] += usize::from(best == Some(label));
+            loss -= f64::from(scores[label].max(f32::MIN_POSITIVE)).ln();
+        }
+        let share = |part: usize, whole: usize| part as f64 / whole as f64;
+        let recalls: Vec<f64> =
+            (0..classes).filter(|&class| there[class] > 0).map(|class| share(found[class], there[class])).collect();
+        Judgement {
+            loss: loss / answers.len() as f64,
+            accuracy: share(found.iter().sum(), answers.len()),
+            macro_recall: recalls.iter().sum::<f64>() / recalls.len() as f64,
+        }
+    }
+}
+
+/// A network that answers, beside the one that is trained: its parameters are set when it is to be judged.
+pub(super) struct Judge {
+    model: Model,
+    plan: Plan,
+    batch: usize,
+}
+
+impl Judge {
+    pub fn new(device: &Device, network: &Network, parameters: &Parameters, batch: usize) -> Result<Self> {
+        let model = device.load(network, parameters)?;
+        let plan = model.compile(batch, &Options::default())?;
+        Ok(Judge { model, plan, batch })
+    }
+
+    /// Takes these parameters over; the others stay as they are.
+    pub fn set_parameters(&self, parameters: &Parameters) -> Result<()> {
+        let mut all = self.model.parameters()?;
+        all.extend(parameters.clone());
+        self.model.set_parameters(&all)
+    }
+
+    /// The probabilities for these examples, as far as they can be read.
+    pub fn answers(&mut self, stream: &mut Stream, examples: &dyn Examples, order: &[usize]) -> Result<Answers> {
+        let pass = Pass { examples, order, size: self.batch, seed: None };
+        let mut answers = Vec::with_capacity(order.len());
+        stream.run(pass, |batch| {
+            let scores = self.plan.run(&batch.input)?.swap_remove(0);
+            let classes = scores.len() / self.batch;
+            let rows = batch.examples.iter().zip(scores.data().chunks_exact(classes));
+            answers.extend(rows.filter_map(|(example, row)| Some(((*example)?, row.to_vec()))));
+            Ok(())
+        })?;
+        Ok(answers)
+    }
+}

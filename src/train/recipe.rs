@@ -1,0 +1,138 @@
+//! How a network is trained: everything but the network, the pictures and the device.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Decay, Schedule};
+use crate::error::{Error, Result};
+use crate::nn::{Group, Optimizer};
+use crate::ops::{Adam, Sgd};
+
+/// Which rule changes the parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rule {
+    /// Gradient descent with Nesterov's momentum of 0.9.
+    Sgd,
+    /// Adam, with weight decay as a part of the gradient.
+    Adam,
+    /// Adam with weight decay on the parameters themselves.
+    AdamW,
+}
+
+/// What is done where classes are of different sizes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Balance {
+    /// Nothing.
+    #[default]
+    None,
+    /// Each epoch takes as many pictures of each class as the smallest has.
+    Under,
+    /// Each epoch takes as many pictures of each class as the largest has, some more than once.
+    Over,
+    /// Pictures count in inverse proportion to the size of their class.
+    Weights,
+    /// The same with the square root of it.
+    SqrtWeights,
+}
+
+/// Everything about a training but the network, the pictures and the device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// How often every picture is seen.
+    pub epochs: usize,
+    /// Pictures that are computed at once.
+    pub batch: usize,
+    /// Batches whose gradients make one step.
+    pub accumulate: usize,
+    /// The rule of the optimiser.
+    pub rule: Rule,
+    /// The learning rate of the convolutions after the warm-up.
+    pub learning_rate: f32,
+    /// The factor for it in the dense layers.
+    pub head_factor: f32,
+    /// How it rises and falls.
+    pub schedule: Schedule,
+    /// Weight decay of weights; biases have none.
+    pub weight_decay: f32,
+    /// How much of each target goes evenly to all classes.
+    pub label_smoothing: f32,
+    /// What is done where classes are of different sizes.
+    pub balance: Balance,
+    /// Share of its old value that an average over the parameters keeps in each step. The average is what is judged and
+    /// saved then.
+    pub ema: Option<f32>,
+    /// The training ends when this many epochs after the best have not been better.
+    pub patience: Option<usize>,
+    /// Where everything that is drawn begins: start, order, variation, dropout.
+    pub seed: u64,
+}
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Recipe {
+            epochs: 20,
+            batch: 64,
+            accumulate: 1,
+            rule: Rule::AdamW,
+            learning_rate: 1e-3,
+            head_factor: 1.0,
+            schedule: Schedule { warm_up: 0.0, decay: Decay::Cosine },
+            weight_decay: 0.01,
+            label_smoothing: 0.1,
+            balance: Balance::None,
+            ema: None,
+            patience: None,
+            seed: 0,
+        }
+    }
+}
+
+impl Recipe {
+    pub(super) fn check(&self) -> Result<()> {
+        let wrong = |reason: String| Err(Error::shape("training", reason));
+        if self.epochs == 0 || self.batch == 0 || self.accumulate == 0 {
+            return wrong(format!(
+                "{} epochs of batches of {}, {} for a step: each must be at least 1",
+                self.epochs, self.batch, self.accumulate
+            ));
+        }
+        let rates = [self.learning_rate, self.head_factor, self.weight_decay];
+        if !rates.iter().all(|rate| (0.0..=1e6).contains(rate)) {
+            return wrong(format!("a learning rate, its factor or the weight decay of {rates:?} is out of range"));
+        }
+        if let Some(decay) = self.ema.filter(|decay| !(0.0..1.0).contains(decay)) {
+            return wrong(format!("an average that keeps {decay} of its value in each step: less than 1 is needed"));
+        }
+        self.schedule.check()
+    }
+
+    pub(super) fn optimizer(&self) -> Optimizer {
+        let adam = Adam { weight_decay: self.weight_decay, ..Adam::default() };
+        match self.rule {
+            Rule::Sgd => {
+                Optimizer::Sgd(Sgd { momentum: 0.9, nesterov: true, weight_decay: self.weight_decay, ..Sgd::default() })
+            }
+            Rule::Adam => Optimizer::Adam(adam),
+            Rule::AdamW => Optimizer::Adam(Adam { decoupled: true, ..adam }),
+        }
+    }
+
+    /// The dense layers' own learning rate.
+    pub(super) fn groups(&self, first_dense: Option<&str>) -> Vec<Group> {
+        let group =
+            |layer: &str| Group { from: layer.to_owned(), learning_rate_factor: self.head_factor, weight_decay: None };
+        first_dense.filter(|_| self.head_factor != 1.0).map(group).into_iter().collect()
+    }
+
+    /// How much each class counts in the loss, from how many pictures there are of it.
+    pub(super) fn class_weights(&self, counts: &[usize]) -> Vec<f32> {
+        let (all, present) = (counts.iter().sum::<usize>() as f32, counts.iter().filter(|&&count| count > 0).count());
+        let inverse = |&count: &usize| all / (present.max(1) * count.max(1)) as f32;
+        match self.balance {
+            Balance::Weights => counts.iter().map(inverse).collect(),
+            Balance::SqrtWeights => counts.iter().map(|count| inverse(count).sqrt()).collect(),
+            _ => Vec::new(),
+        }
+    }
+}

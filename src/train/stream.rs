@@ -1,0 +1,126 @@
+//! Batches that are made ready on other threads while the device computes.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use rayon::{Scope, ThreadPool, ThreadPoolBuilder};
+
+use super::Examples;
+use crate::error::{Error, Result};
+use crate::random::Random;
+use crate::tensor::Tensor;
+
+/// Batches that each thread may have ready.
+const AHEAD: usize = 2;
+
+/// Some examples, one behind the other.
+pub(super) struct Batch {
+    /// `[size, channels, height, width]`; what is behind the last example, or could not be read, is zero.
+    pub input: Tensor,
+    /// The examples' numbers; `None` where one could not be read and behind the last.
+    pub examples: Vec<Option<usize>>,
+    /// Examples that could not be read, and why.
+    pub unreadable: Vec<(usize, Error)>,
+}
+
+/// What a pass over examples reads, and how.
+#[derive(Clone, Copy)]
+pub(super) struct Pass<'a> {
+    /// The examples.
+    pub examples: &'a dyn Examples,
+    /// Their numbers, in the order in which they come.
+    pub order: &'a [usize],
+    /// Examples per batch.
+    pub size: usize,
+    /// What the variations are drawn from, for training.
+    pub seed: Option<u64>,
+}
+
+impl Pass<'_> {
+    /// Makes one batch.
+    fn batch(&self, number: usize) -> Result<Batch> {
+        let shape = self.examples.shape();
+        let length: usize = shape.iter().product();
+        let mut values = vec![0.0; self.size * length];
+        let (mut examples, mut unreadable) = (vec![None; self.size], Vec::new());
+        let first = number * self.size;
+        let mine = &self.order[first..self.order.len().min(first + self.size)];
+        for (slot, (&example, out)) in mine.iter().zip(values.chunks_exact_mut(length)).enumerate() {
+            // By place in the order, so that an example that comes twice is not varied twice in the same way.
+            let mut random = self.seed.map(|seed| Random::new(seed.wrapping_add((first + slot) as u64)));
+            match self.examples.write(example, random.as_mut(), out) {
+                Ok(()) => examples[slot] = Some(example),
+                Err(error) => {
+                    out.fill(0.0);
+                    unreadable.push((example, error));
+                }
+            }
+        }
+        Ok(Batch { input: Tensor::new([&[self.size], &shape[..]].concat(), values)?, examples, unreadable })
+    }
+
+    fn batches(&self) -> usize {
+        self.order.len().div_ceil(self.size)
+    }
+}
+
+/// Threads that make batches. Their work is kept out of rayon's global pool, on which the device may compute.
+pub(super) struct Stream {
+    pool: ThreadPool,
+    threads: usize,
+    /// How long batches were waited for.
+    pub waited: Duration,
+}
+
+impl Stream {
+    /// # Errors
+    /// [`Error::Io`] if the system gives no threads.
+    pub fn new() -> Result<Self> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, 8);
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|i| format!("vultus-batches-{i}"))
+            .build()
+            .map_err(|error| Error::io(std::path::Path::new("threads"), std::io::Error::other(error)))?;
+        Ok(Stream { pool, threads, waited: Duration::ZERO })
+    }
+
+    /// Hands every batch of a pass to `take`, in order, until one is refused. At most a few wait at any time, so that
+    /// memory does not grow with the pass.
+    ///
+    /// # Errors
+    /// The first error of `take`.
+    pub fn run(&mut self, pass: Pass, mut take: impl FnMut(Batch) -> Result<()>) -> Result<()> {
+        let threads = self.threads.min(pass.batches()).max(1);
+        let (senders, receivers): (Vec<_>, Vec<_>) = (0..threads).map(|_| sync_channel(AHEAD)).unzip();
+        let waited = &mut self.waited;
+        self.pool.in_place_scope(move |scope| {
+            for (thread, sender) in senders.into_iter().enumerate() {
+                make(scope, pass, (thread, threads), sender);
+            }
+            for number in 0..pass.batches() {
+                let begin = Instant::now();
+                let batch = next(&receivers[number % threads])?;
+                *waited += begin.elapsed();
+                take(batch)?;
+            }
+            // Receivers end here, and with them threads that would still send.
+            Ok(())
+        })
+    }
+}
+
+/// Every `threads`th batch, until nobody takes them any more.
+fn make<'a>(scope: &Scope<'a>, pass: Pass<'a>, (first, threads): (usize, usize), sender: SyncSender<Result<Batch>>) {
+    scope.spawn(move |_| {
+        for number in (first..pass.batches()).step_by(threads) {
+            if sender.send(pass.batch(number)).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+fn next(receiver: &Receiver<Result<Batch>>) -> Result<Batch> {
+    receiver.recv().unwrap_or_else(|_| Err(Error::shape("batches", "the thread that makes them has ended")))
+}

@@ -1,0 +1,372 @@
+//! `vultus eval`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use vultus::face::{Architecture, ModelCard, Recognizer};
+use vultus::image::RgbImage;
+use vultus::metrics::{Evaluation, Predictions};
+use vultus::nn::vgg16::{self, Pooling};
+use vultus::ops::{Crop, Normalization};
+use vultus::weights::safetensors::{self, Precision};
+use vultus::weights::{DefaultFile, Store, WeightFile};
+use vultus::{Device, Random};
+
+use crate::{json, messages, number, photo, results, text, vultus};
+
+const CLASSES: [&str; 3] = ["calm", "glad", "wild"];
+
+/// A data set, `set`, and a small model whose weights are random, `model.safetensors`.
+struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let place = Place { folder: tempfile::tempdir().unwrap() };
+        let architecture =
+            Architecture::Vgg16 { pooling: Pooling::Average, hidden: Vec::new(), base_sha256: base().sha256 };
+        let classes = CLASSES.map(str::to_owned).into();
+        let card = ModelCard { margin: 1.0, ..ModelCard::new(architecture, classes, 32, Normalization::CAFFE) };
+        let head = vgg16::head([512, 1, 1], Pooling::Average, &[], 0.0, CLASSES.len());
+        let mut parameters = head.initialize(3).unwrap();
+        // So that probabilities are far from 0 and 1.
+        parameters.values_mut().flat_map(|tensor| tensor.data_mut()).for_each(|value| *value *= 0.1);
+        safetensors::write(&place.model(), &parameters, &card.to_metadata().unwrap(), Precision::F32).unwrap();
+        fs::create_dir(place.set()).unwrap();
+        place
+    }
+
+    /// With a sub-folder for each of these classes and this many pictures in it.
+    fn with(classes: &[&str], pictures: usize) -> Self {
+        let place = Place::new();
+        for (number, class) in classes.iter().enumerate() {
+            for picture in 0..pictures {
+                place.add(&format!("{class}/{picture}.png"), &noise(20 + 17 * picture as u32, number * 100 + picture));
+            }
+        }
+        place
+    }
+
+    fn model(&self) -> PathBuf {
+        self.folder.path().join("model.safetensors")
+    }
+
+    fn set(&self) -> PathBuf {
+        self.folder.path().join("set")
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn add(&self, name: &str, picture: &RgbImage) {
+        let path = self.set().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        picture.save(path).unwrap();
+    }
+
+    /// `vultus eval` on the CPU with the model of this place.
+    fn eval(&self, arguments: &[&str]) -> Output {
+        let model = self.model();
+        let (set, model) = (self.set(), model.to_str().unwrap());
+        vultus()
+            .args(["eval", "--device", "cpu", "--model", model, "--resamples", "50"])
+            .arg(set)
+            .args(arguments)
+            .output()
+            .unwrap()
+    }
+
+    /// The probabilities for faces in this order, each looked at alone.
+    fn probabilities(&self, faces: &[RgbImage]) -> Vec<Vec<f32>> {
+        let model = safetensors::read(&self.model()).unwrap();
+        let mut recognizer = Recognizer::new(&Device::Cpu, base(), model, 1).unwrap();
+        let mut judge = |face: &RgbImage| {
+            let picture = Device::Cpu.upload(face.as_raw(), face.width(), face.height()).unwrap();
+            recognizer.recognize(&picture, &[Crop::whole(face.width(), face.height())]).unwrap().swap_remove(0)
+        };
+        faces.iter().map(&mut judge).collect()
+    }
+}
+
+fn base() -> WeightFile {
+    let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("weights");
+    Store::open(Some(&weights)).unwrap().load(DefaultFile::Vgg16Base).unwrap()
+}
+
+/// A square of random colours and brightness.
+fn noise(side: u32, seed: usize) -> RgbImage {
+    let mut random = Random::new(seed as u64);
+    let level = 60 + random.below(130);
+    RgbImage::from_fn(side, side, |_, _| image::Rgb([0; 3].map(|_: u8| (level + random.below(60)) as u8)))
+}
+
+fn decode(path: PathBuf) -> RgbImage {
+    vultus::image::decode_file(&path).unwrap()
+}
+
+/// The faces of a set of [`Place::with`], in the order of the data set.
+fn faces(place: &Place, classes: &[&str], pictures: usize) -> Vec<RgbImage> {
+    let files = classes.iter().flat_map(|class| (0..pictures).map(move |picture| format!("{class}/{picture}.png")));
+    files.map(|file| decode(place.set().join(file))).collect()
+}
+
+/// The rows of a file of predictions: name, true, predicted, probabilities.
+fn rows(csv: &str) -> Vec<(String, String, String, Vec<f32>)> {
+    let row = |line: &str| {
+        let fields: Vec<&str> = line.split(',').collect();
+        let [name, label, predicted] = [0, 1, 2].map(|i| fields[i].to_owned());
+        (name, label, predicted, fields[3..].iter().map(|field| field.parse().unwrap()).collect())
+    };
+    csv.lines().skip(1).map(row).collect()
+}
+
+fn close(found: &[f32], wanted: &[f32]) -> bool {
+    // Batches of other sizes may be added up in another order.
+    found.len() == wanted.len() && found.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-5)
+}
+
+#[test]
+fn figures_and_files_are_those_of_the_recognizer() {
+    let place = Place::with(&CLASSES, 3);
+    let folder = place.path("evaluation");
+    let csv = place.path("predictions.csv");
+    let files = ["--out", folder.to_str().unwrap(), "--csv", csv.to_str().unwrap()];
+    let found = results(&place.eval(&[&["--faces", "--json", "--seed", "5"], &files[..]].concat()), 0);
+
+    let mut predictions = Predictions::new(CLASSES.map(str::to_owned).into());
+    predictions.labels = vec![0, 0, 0, 1, 1, 1, 2, 2, 2];
+    predictions.probabilities = place.probabilities(&faces(&place, &CLASSES, 3));
+    let text = fs::read_to_string(&csv).unwrap();
+    assert_eq!(text.lines().next(), Some("name,true,predicted,calm,glad,wild"));
+    let rows = rows(&text);
+    assert_eq!(rows.len(), 9);
+    for (i, (name, label, predicted, probabilities)) in rows.iter().enumerate() {
+        assert_eq!(*name, format!("{}/{}.png", CLASSES[i / 3], i % 3));
+        assert_eq!(label, CLASSES[i / 3]);
+        assert!(close(probabilities, &predictions.probabilities[i]), "{name}: {probabilities:?}");
+        assert!((0.001..0.999).contains(&probabilities[0]), "{name}: {probabilities:?}");
+        assert_eq!(predicted, CLASSES[predictions.predicted()[i]]);
+    }
+    // The figures are those of the very numbers that were written.
+    predictions.probabilities = rows.into_iter().map(|(.., probabilities)| probabilities).collect();
+    let wanted = Evaluation::new(&predictions, 5, 50).unwrap();
+    let read = |text: &str| serde_json::from_str::<Evaluation>(text).unwrap();
+    assert_eq!(read(&found), read(&serde_json::to_string(&wanted).unwrap()));
+
+    let found = json(&found);
+    let keys = [("part", "all"), ("tta", "none"), ("model", place.model().to_str().unwrap())];
+    keys.iter().for_each(|(key, value)| assert_eq!(found[*key], *value));
+    assert_eq!((&found["faces"], &found["restricted"]), (&Value::Bool(true), &Value::Bool(false)));
+    assert_eq!(found["intervals"]["method"]["unit"], "image");
+    assert_eq!(json(&fs::read_to_string(folder.join("results.json")).unwrap()), found);
+    assert_eq!(fs::read_to_string(folder.join("predictions.csv")).unwrap(), text);
+    let confusion = fs::read_to_string(folder.join("confusion.csv")).unwrap();
+    assert_eq!(confusion.lines().count(), 4);
+    assert!(confusion.starts_with("true,calm,glad,wild\ncalm,"), "{confusion}");
+}
+
+#[test]
+fn each_face_is_judged_alone_whatever_the_batch() {
+    let place = Place::with(&CLASSES, 4);
+    let predictions = |batch: &str| {
+        let csv = place.path("predictions.csv");
+        results(&place.eval(&["--faces", "--batch", batch, "--csv", csv.to_str().unwrap()]), 0);
+        rows(&fs::read_to_string(csv).unwrap())
+    };
+    let alone = predictions("1");
+    for batch in ["5", "64"] {
+        for (a, b) in alone.iter().zip(predictions(batch)) {
+            assert!(a.0 == b.0 && close(&a.3, &b.3), "{batch}: {a:?}, {b:?}");
+        }
+    }
+}
+
+#[test]
+fn two_looks_are_averaged() {
+    let place = Place::with(&["calm", "wild"], 2);
+    let csv = place.path("predictions.csv");
+    let found = json(&results(&place.eval(&["--faces", "--json", "--tta", "flip", "--csv", csv.to_str().unwrap()]), 0));
+    assert_eq!(found["tta"], "flip");
+    let faces = faces(&place, &["calm", "wild"], 2);
+    let mirrored: Vec<RgbImage> = faces.iter().map(image::imageops::flip_horizontal).collect();
+    let (first, second) = (place.probabilities(&faces), place.probabilities(&mirrored));
+    assert!(!close(&first[0], &second[0]));
+    for (i, row) in rows(&fs::read_to_string(csv).unwrap()).iter().enumerate() {
+        let mean: Vec<f32> = first[i].iter().zip(&second[i]).map(|(a, b)| (a + b) / 2.0).collect();
+        assert!(close(&row.3, &mean), "{row:?}, {mean:?}");
+    }
+}
+
+#[test]
+fn faces_are_searched_for_and_images_without_one_are_counted() {
+    let place = Place::new();
+    place.add("calm/astronaut.png", &decode(photo("astronaut.png")));
+    place.add("wild/gray.png", &RgbImage::from_pixel(60, 60, image::Rgb([127; 3])));
+    let csv = place.path("predictions.csv");
+    let output = place.eval(&["--json", "--csv", csv.to_str().unwrap()]);
+    let found = json(&results(&output, 0));
+    assert_eq!((number(&found["n"]), &found["without_face"]), (1.0, &serde_json::json!(["wild/gray.png"])));
+    assert!(text(&output.stderr).contains("wild/gray.png: no face found"), "{}", text(&output.stderr));
+    // The recall of a class without samples, and intervals from a single image.
+    assert!(found["per_class"]["wild"]["recall"].is_null() && found["intervals"].is_null());
+
+    // What `predict` says of the same face.
+    let model = place.model();
+    let predicted = vultus()
+        .args(["predict", "--device", "cpu", "--json", "--model", model.to_str().unwrap()])
+        .arg(photo("astronaut.png"))
+        .output()
+        .unwrap();
+    let predicted = json(&results(&predicted, 0));
+    let wanted: Vec<f32> =
+        CLASSES.iter().map(|class| number(&predicted["faces"][0]["scores"][*class]) as f32).collect();
+    let rows = rows(&fs::read_to_string(csv).unwrap());
+    assert!(close(&rows[0].3, &wanted), "{rows:?}, {wanted:?}");
+
+    // Taken as faces as they are, both count.
+    assert_eq!(json(&results(&place.eval(&["--json", "--faces"]), 0))["n"], 2);
+}
+
+#[test]
+fn an_image_that_cannot_be_read_is_named_and_the_others_are_evaluated() {
+    let place = Place::with(&["calm", "wild"], 3);
+    let broken = place.set().join("calm/1.png");
+    fs::write(&broken, b"this is not a picture").unwrap();
+    let output = place.eval(&["--faces", "--json"]);
+    let said = messages(&output, 1);
+    assert!(said.contains(&format!("vultus: {}", broken.display())), "{said}");
+    assert!(said.contains("vultus: 1 of 6 images could not be read; the others were evaluated"), "{said}");
+    let found = json(&text(&output.stdout));
+    assert_eq!((number(&found["n"]), &found["unreadable"]), (5.0, &serde_json::json!(["calm/1.png"])));
+
+    for file in ["calm/0.png", "calm/2.png", "wild/0.png", "wild/1.png", "wild/2.png"] {
+        fs::write(place.set().join(file), b"this is not a picture").unwrap();
+    }
+    let output = place.eval(&["--faces", "--json"]);
+    assert!(messages(&output, 1).contains("no image can be evaluated: 0 without a face, 6 unreadable"));
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn classes_are_mapped_and_the_choice_restricted_to_common_ones() {
+    let place = Place::with(&["contempt", "rage", "calm"], 2);
+    let output = place.eval(&["--faces", "--json", "--classes", "wild=rage"]);
+    let found = json(&results(&output, 0));
+    assert_eq!(found["classes"], serde_json::json!(CLASSES));
+    assert_eq!(found["left_out"], serde_json::json!({"contempt": 2}));
+    assert!(text(&output.stderr).contains("does not have these classes: contempt (2)"), "{}", text(&output.stderr));
+    assert_eq!(["calm", "glad", "wild"].map(|class| number(&found["per_class"][class]["support"])), [2.0, 0.0, 2.0]);
+
+    let csv = place.path("predictions.csv");
+    let restrict = ["--faces", "--json", "--classes", "wild=rage", "--restrict", "--csv", csv.to_str().unwrap()];
+    let found = json(&results(&place.eval(&restrict), 0));
+    assert_eq!((&found["classes"], &found["restricted"]), (&serde_json::json!(["calm", "wild"]), &Value::Bool(true)));
+    let all = place.probabilities(&faces(&place, &["calm", "rage"], 2));
+    for (row, all) in rows(&fs::read_to_string(csv).unwrap()).iter().zip(all) {
+        let sum = all[0] + all[2];
+        assert!(close(&row.3, &[all[0] / sum, all[2] / sum]), "{row:?}, {all:?}");
+    }
+}
+
+#[test]
+fn classes_that_do_not_fit_are_refused() {
+    let place = Place::with(&["fury", "rage"], 1);
+    let refused = |arguments: &[&str], status: i32| {
+        let output = place.eval(&[&["--faces"], arguments].concat());
+        assert!(output.stdout.is_empty());
+        messages(&output, status)
+    };
+    let said = refused(&[], 1);
+    assert!(said.contains("has fury, rage, the model calm, glad, wild: say which is which with --classes"), "{said}");
+    assert!(refused(&["--classes", "wild"], 2).contains("no pair model=dataset"));
+    assert!(refused(&["--classes", "angry=rage"], 2).contains("the model has no class \"angry\""));
+    assert!(refused(&["--classes", "wild=anger"], 2).contains("the data set has no class \"anger\""));
+    assert!(refused(&["--classes", "wild=rage", "--restrict"], 2).contains("wild is the only class"));
+    assert!(refused(&["--part", "test"], 2).contains("no image is in the part test"));
+    assert!(refused(&["--batch", "0"], 2).contains("--batch"));
+    assert!(refused(&["--resamples", "1000001"], 2).contains("--resamples"));
+}
+
+#[test]
+fn the_test_part_is_evaluated_unless_another_is_asked_for() {
+    let place = Place::new();
+    for (i, name) in ["train/calm/0", "train/calm/1", "train/wild/0", "test/calm/0", "test/wild/0"].iter().enumerate() {
+        place.add(&format!("{name}.png"), &noise(30, i));
+    }
+    let evaluated = |arguments: &[&str]| {
+        let output = place.eval(&[&["--faces", "--json"], arguments].concat());
+        let found = json(&results(&output, 0));
+        (number(&found["n"]), found["part"].as_str().unwrap().to_owned(), text(&output.stderr))
+    };
+    let (n, part, said) = evaluated(&[]);
+    assert_eq!((n, part.as_str()), (2.0, "test"));
+    assert!(said.contains("the part test: 2 of 5 images"), "{said}");
+    assert_eq!(evaluated(&["--part", "train"]).0, 3.0);
+    assert_eq!(evaluated(&["--part", "all"]).0, 5.0);
+}
+
+#[test]
+fn subjects_are_resampled_where_they_are_known() {
+    let place = Place::new();
+    for (i, name) in
+        ["S001_001_00000001", "S001_001_00000002", "S002_001_00000001", "S003_001_00000001"].iter().enumerate()
+    {
+        place.add(&format!("{}/{name}.png", CLASSES[i % 2]), &noise(30, i));
+    }
+    let found = json(&results(&place.eval(&["--faces", "--json"]), 0));
+    let method = &found["intervals"]["method"];
+    assert_eq!((&method["unit"], number(&method["units"])), (&Value::from("subject"), 3.0));
+}
+
+#[test]
+fn people_get_tables() {
+    let place = Place::with(&CLASSES, 2);
+    let output = results(&place.eval(&["--faces"]), 0);
+    let found = json(&results(&place.eval(&["--faces", "--json"]), 0));
+    let line = |start: &str| {
+        let mut lines = output.lines().filter(|line| line.starts_with(start));
+        lines.next().unwrap_or_else(|| panic!("no {start} in {output}")).to_owned()
+    };
+    assert!(output.lines().next().unwrap().ends_with(": 6 images"), "{output}");
+    let percent = |value: &Value| value.as_f64().map_or("-".to_owned(), |share| format!("{:.1}", 100.0 * share));
+    for class in CLASSES {
+        let figures = &found["per_class"][class];
+        let keys = ["recall", "specificity", "precision", "f1", "jaccard"];
+        let counts = ["support", "predicted"].map(|key| figures[key].to_string());
+        let wanted: Vec<String> = counts.into_iter().chain(keys.map(|key| percent(&figures[key]))).collect();
+        assert_eq!(line(class).split_whitespace().skip(1).collect::<Vec<_>>(), wanted, "{output}");
+    }
+    let interval = &found["intervals"]["accuracy"];
+    let [accuracy, low, high] = [&found["accuracy"], &interval[0], &interval[1]].map(percent);
+    let accuracy = format!("accuracy {accuracy} % {low} % – {high} %");
+    assert_eq!(line("accuracy").split_whitespace().collect::<Vec<_>>().join(" "), accuracy);
+    assert!(line("intervals: 50 resamples of 6 images, seed 0").len() > 20);
+    let confusion: Vec<&str> = output.lines().skip_while(|line| !line.starts_with("true \\ predicted")).collect();
+    assert_eq!(confusion.len(), 4);
+    for (row, counts) in confusion[1..].iter().zip(found["confusion"].as_array().unwrap()) {
+        let counts: Vec<String> = counts.as_array().unwrap().iter().map(Value::to_string).collect();
+        assert_eq!(row.split_whitespace().skip(1).collect::<Vec<_>>(), counts);
+    }
+}
+
+#[test]
+fn places_are_checked_before_anything_is_computed() {
+    let place = Place::with(&CLASSES, 1);
+    let nowhere = place.path("no such folder/file");
+    for option in ["--csv", "--out"] {
+        let output = place.eval(&["--faces", option, nowhere.to_str().unwrap()]);
+        assert!(messages(&output, 1).contains("no such folder"), "{option}");
+        assert!(output.stdout.is_empty());
+    }
+    let set = place.set();
+    assert!(messages(&place.eval(&["--faces", "--csv", set.to_str().unwrap()]), 1).contains("directory"));
+    let model = place.model();
+    assert!(messages(&place.eval(&["--faces", "--out", model.to_str().unwrap()]), 1).contains("model.safetensors"));
+    let output = vultus().args(["eval", "--faces", "--device", "cpu"]).arg(place.path("missing")).output().unwrap();
+    assert!(messages(&output, 1).contains("missing"));
+}
