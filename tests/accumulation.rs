@@ -37,7 +37,7 @@ fn training(optimizer: Optimizer, accumulate: usize) -> Training {
         class_weights: vec![0.5, 1.0, 3.0],
         optimizer,
         ema: Some(0.5),
-        accumulate: accumulate as u32,
+        accumulate,
         ..Training::default()
     }
 }

@@ -100,7 +100,7 @@ pub struct Training {
     /// The most micro-batches that one step may have. From 2 on, the gradients of a step's micro-batches are averaged
     /// ([`RunState::micro_batch`](crate::ops::RunState::micro_batch)) in memory of their own, as much as the trained
     /// parameters take, and the optimiser takes its step after the last: as one batch of all samples would do.
-    pub accumulate: u32,
+    pub accumulate: usize,
 }
 
 impl Default for Training {

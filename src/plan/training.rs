@@ -114,7 +114,7 @@ impl Plan {
             return Ok(());
         }
         let (number, all) = (state.micro_batch, state.micro_batches);
-        if number >= all || all > most {
+        if number >= all || all as usize > most {
             let reason = format!("micro-batch {number} of {all}: a step has {most} at most (Training::accumulate)");
             return Err(Error::shape(&self.program.name, reason));
         }

@@ -70,7 +70,7 @@ pub(crate) struct Program {
     /// Whether every activation outlives the run, to be looked at.
     pub keep_activations: bool,
     /// How many micro-batches a step of training may have; 0 where nothing is trained.
-    pub micro_batches: u32,
+    pub micro_batches: usize,
 }
 
 impl Program {
