@@ -14,7 +14,8 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
-@group(0) @binding(2) var<storage, read> class_of: array<f32>;
+// The number of each row's class or, for soft targets, a probability for each row and class.
+@group(0) @binding(2) var<storage, read> targets: array<f32>;
 @group(0) @binding(3) var<storage, read> class_weight: array<f32>;
 @group(0) @binding(4) var<storage, read_write> loss: array<f32>;
 @group(0) @binding(5) var<storage, read_write> gradient: array<f32>;
@@ -35,7 +36,7 @@ fn sum_of_all(value: vec2<f32>, local: u32) -> vec2<f32> {
 
 // The class of a row; the number of classes if it is to be ignored.
 fn target_of(row: u32) -> u32 {
-    let value = class_of[params.target_offset + row];
+    let value = targets[params.target_offset + row];
     if (value >= 0.0 && value < f32(params.classes)) { return u32(value); }
     return params.classes;
 }
@@ -87,6 +88,52 @@ fn forward(@builtin(local_invocation_index) local: u32) {
                 value = hard * weight * (p - select(0.0, 1.0, c == right))
                     + soft * (p * weights - class_weight[params.weight_offset + c]);
                 value /= total.y;
+            }
+            gradient[params.gradient_offset + row * params.classes + c] = value;
+        }
+    }
+}
+
+// Whether a row of soft targets is not to be ignored.
+fn has_target(row: u32) -> bool {
+    return targets[params.target_offset + row * params.classes] >= 0.0;
+}
+
+// The target of a class in a row, smoothed and weighted.
+fn weighted_target(row: u32, c: u32) -> f32 {
+    let smoothed = (1.0 - params.label_smoothing) * targets[params.target_offset + row * params.classes + c]
+        + params.label_smoothing / f32(params.classes);
+    return class_weight[params.weight_offset + c] * smoothed;
+}
+
+@compute @workgroup_size(256)
+fn forward_soft(@builtin(local_invocation_index) local: u32) {
+    // The sum of the losses and the number of the rows.
+    var sums = vec2<f32>();
+    for (var row = local; row < params.rows; row += GROUP) {
+        if (!has_target(row)) { continue; }
+        let start = params.logits_offset + row * params.classes;
+        let n = normalizer(start);
+        for (var c = 0u; c < params.classes; c++) {
+            sums.x -= weighted_target(row, c) * (logits[start + c] - n.x - log(n.y));
+        }
+        sums.y += 1.0;
+    }
+    let total = sum_of_all(sums, local);
+    if (local == 0u) {
+        loss[params.loss_offset] = select(0.0, total.x / total.y, total.y > 0.0);
+    }
+
+    for (var row = local; row < params.rows; row += GROUP) {
+        let start = params.logits_offset + row * params.classes;
+        let n = normalizer(start);
+        let counts = has_target(row);
+        var all = 0.0;
+        for (var c = 0u; c < params.classes; c++) { all += weighted_target(row, c); }
+        for (var c = 0u; c < params.classes; c++) {
+            var value = 0.0;
+            if (counts) {
+                value = (exp(logits[start + c] - n.x) / n.y * all - weighted_target(row, c)) / total.y;
             }
             gradient[params.gradient_offset + row * params.classes + c] = value;
         }

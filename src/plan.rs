@@ -1,17 +1,20 @@
 //! Plans: a network or an operation, compiled for a device and a batch, to be run again and again.
 
+mod training;
+
+use training::Progress;
+
 use std::sync::Arc;
 
 use crate::cpu::{Algorithm, CpuPlan, resize::Pixels};
 use crate::error::{Error, Result};
 use crate::gpu::{GpuPlan, choices};
 use crate::model::ModelMemory;
-use crate::nn::{average_name, gradient_name};
-use crate::ops::{Crop, Filter, Normalization, Op, RunState};
+use crate::ops::{Crop, Filter, Normalization, RunState};
 use crate::picture::{Picture, PictureMemory};
 use crate::precision::Precision;
-use crate::program::{Program, Step, Storage, ValueId};
-use crate::tensor::{Parameters, Tensor, check_tensors};
+use crate::program::{Program, Step, ValueId};
+use crate::tensor::Tensor;
 use crate::tune::tune;
 
 /// How a plan is compiled.
@@ -34,6 +37,8 @@ pub struct Plan {
     executor: Executor,
     /// Whether there is something in the memory that steps of training leave for the next.
     has_state: bool,
+    /// The micro-batch that comes next in a step of training.
+    progress: Progress,
 }
 
 enum Executor {
@@ -82,7 +87,7 @@ impl Plan {
                 Executor::Gpu(Box::new(GpuPlan::new(gpu, program.clone(), model, checked, kernel, precision)?))
             }
         };
-        Ok(Plan { program, executor, has_state: false })
+        Ok(Plan { program, executor, has_state: false, progress: Progress::default() })
     }
 
     /// The shapes of the inputs, with the batch. A training plan's second input are the targets.
@@ -224,31 +229,13 @@ impl Plan {
         Ok(rows)
     }
 
-    /// Runs the plan on the inputs that are there. On a GPU the work is submitted, and not waited for.
+    /// Runs the plan on the inputs that are there. On a GPU the work is submitted, and not waited for. All micro-batches of
+    /// a step count the same.
     ///
     /// # Errors
     /// [`Error::DeviceLost`] if the device is gone (an application's own device: at the next wait or read); [`Error::OutOfBounds`] if a checked plan finds such a write.
     pub fn execute(&mut self, state: &RunState) -> Result<()> {
-        self.check_step(state)?;
-        match &mut self.executor {
-            Executor::Cpu(plan) => plan.run(state),
-            Executor::Gpu(plan) => plan.submit(state)?,
-        }
-        self.has_state = true;
-        Ok(())
-    }
-
-    /// Whether moving averages can take this step: they begin with step 1, or go on from a state.
-    fn check_step(&self, state: &RunState) -> Result<()> {
-        let is_state = |id: ValueId| self.program.values[id].storage == Storage::State;
-        let is_average = |step: &Step| matches!(step.op, Op::Ema(_)) && is_state(step.inputs[0]);
-        let has_averages = || self.program.steps.iter().any(is_average);
-        if state.step <= 1 || self.has_state || !has_averages() {
-            return Ok(());
-        }
-        let reason =
-            format!("moving averages begin with step 1, not {}: set the state of the steps before", state.step);
-        Err(Error::shape(&self.program.name, reason))
+        self.execute_weighing(state, 1.0)
     }
 
     /// The outputs of the last run. Blocks until they are there.
@@ -271,85 +258,6 @@ impl Plan {
         }
     }
 
-    /// One step of a training plan: forward, backward, optimiser; the loss. Targets are class numbers; `None` fills up
-    /// a batch that is not full and counts for nothing.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if the input has another shape, a target is missing or is not a class, or the plan does not
-    /// train; [`Error::DeviceLost`] if the device is gone.
-    pub fn train(&mut self, input: &Tensor, targets: &[Option<usize>], state: &RunState) -> Result<f32> {
-        let (target, classes) = self.target()?;
-        if targets.len() != self.program.values[target].len() || targets.iter().flatten().any(|&t| t >= classes) {
-            let wanted = self.program.values[target].len();
-            let reason = format!("takes {wanted} targets below {classes}, not {} such as {:?}", targets.len(), targets);
-            return Err(Error::shape(&self.program.name, reason));
-        }
-        let targets: Vec<f32> = targets.iter().map(|t| t.map_or(-1.0, |class| class as f32)).collect();
-        self.set_input(0, input)?;
-        self.write(target, &targets);
-        self.execute(state)?;
-        Ok(self.read(self.program.outputs[0])?.data()[0])
-    }
-
-    /// The value of the targets, and the number of classes, of a plan that trains.
-    fn target(&self) -> Result<(ValueId, usize)> {
-        let loss = self.program.steps.iter().find(|step| matches!(step.op, Op::CrossEntropy(_)));
-        match (self.program.inputs.as_slice(), loss.map(|loss| loss.inputs.as_slice())) {
-            (&[_, target], Some(&[logits, ..])) => Ok((target, self.program.values[logits].shape[1])),
-            _ => Err(Error::shape(&self.program.name, "the plan was not compiled for training")),
-        }
-    }
-
-    /// The optimiser's memory as it is after the last step, by names such as `velocity of features.0.weight` or `m of
-    /// classifier.3.bias`, and moving averages (`average of …`): with the model's parameters, all that a later run needs to go on as if this one had not
-    /// ended. Empty for a plan that does not train. Blocks until the device is done with what it is doing.
-    ///
-    /// # Errors
-    /// [`Error::DeviceLost`] if the device is gone.
-    pub fn state(&mut self) -> Result<Parameters> {
-        let program = self.program.clone();
-        program.states().map(|(id, value)| Ok((value.name.clone(), self.read_once(id)?))).collect()
-    }
-
-    /// Takes the optimiser's memory that [`Plan::state`] gave, of this plan or of another one that trains the same
-    /// parameters with the same optimiser.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if something is missing, is no part of this plan's state, or has another shape: nothing is changed
-    /// then. [`Error::DeviceLost`] if the device is gone.
-    pub fn set_state(&mut self, state: &Parameters) -> Result<()> {
-        let program = self.program.clone();
-        let wanted = program.states().map(|(_, value)| (value.name.clone(), value.shape.clone()));
-        check_tensors(&program.name, "training state", wanted, state)?;
-        let values: Vec<_> = program.states().filter_map(|(id, value)| Some((id, state.get(&value.name)?))).collect();
-        match &mut self.executor {
-            Executor::Cpu(plan) => values.iter().for_each(|(id, tensor)| plan.write(*id, tensor.data())),
-            Executor::Gpu(plan) => plan.write_all(&values)?,
-        }
-        self.has_state = true;
-        Ok(())
-    }
-
-    /// The moving averages of the parameters that the plan trains, under the parameters' names. With the other parameters
-    /// of the model they make up the averaged network.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if the plan keeps none (see [`Training::ema`](crate::nn::Training::ema)) or has not taken a step
-    /// yet; [`Error::DeviceLost`] if the device is gone.
-    pub fn averages(&mut self) -> Result<Parameters> {
-        let program = self.program.clone();
-        let parameters = program.values.iter().filter(|value| matches!(value.storage, Storage::Parameter(_)));
-        let averages = parameters.filter_map(|value| Some((&value.name, self.find(&average_name(&value.name)).ok()?)));
-        let averages: Vec<(&String, ValueId)> = averages.collect();
-        if averages.is_empty() || !self.has_state {
-            return Err(Error::shape(
-                &program.name,
-                "there are no moving averages: the plan keeps none, or took no step",
-            ));
-        }
-        averages.into_iter().map(|(name, id)| Ok((name.clone(), self.read_once(id)?))).collect()
-    }
-
     /// The output of a layer in the last run, of a plan that keeps its activations. A ReLU behind a convolution or dense
     /// layer is computed with it and has no output of its own.
     ///
@@ -369,19 +277,6 @@ impl Plan {
         self.program.steps.iter().filter(|step| makes(step, &step.name)).map(|step| step.name.as_str()).collect()
     }
 
-    /// The gradient of a parameter in the last step of a training plan.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if there is none.
-    pub fn gradient(&mut self, parameter: &str) -> Result<Tensor> {
-        let id = self.find(&gradient_name(parameter))?;
-        // Other gradients share memory with what came after them.
-        if self.program.values[id].storage != Storage::Gradient {
-            return Err(Error::shape(parameter, "this is not a parameter that the plan trains"));
-        }
-        self.read(id)
-    }
-
     /// Runs once and times every layer, by the device's own clock where it has one. A plan that trains takes a step with
     /// a learning rate of 0, which still moves the optimiser's memory: profile one that is not trained further.
     ///
@@ -389,6 +284,7 @@ impl Plan {
     /// [`Error::DeviceLost`] if the device is gone.
     pub fn profile(&mut self) -> Result<Vec<LayerTime>> {
         let state = RunState::default();
+        self.progress = Progress::default();
         let times = match &mut self.executor {
             Executor::Cpu(plan) => plan.profile(&state),
             Executor::Gpu(plan) => plan.profile(&state)?,

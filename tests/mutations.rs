@@ -114,6 +114,17 @@ const MUTATIONS: &[Mutation] = &[
     ("cross_entropy", "cross_entropy", "", "value /= total.y", "value /= f32(params.rows)", WRONG_VALUE),
     ("cross_entropy", "cross_entropy", "", "- soft * smooth_sum", "", WRONG_VALUE),
     ("cross_entropy", "cross_entropy", "", "loss[params.loss_offset]", "loss[params.loss_offset + 1u]", OUTSIDE),
+    (
+        "cross_entropy",
+        "cross_entropy",
+        "",
+        "return class_weight[params.weight_offset + c] * smoothed",
+        "return smoothed",
+        WRONG_VALUE,
+    ),
+    ("cross_entropy", "cross_entropy", "", "sums.y += 1.0", "sums.y += 2.0", WRONG_VALUE),
+    ("cross_entropy", "cross_entropy", "", "n.y * all -", "n.y -", WRONG_VALUE),
+    ("cross_entropy", "cross_entropy", "", "if (counts)", "if (true)", WRONG_VALUE),
     ("dropout", "dropout", "", "round < 10u", "round < 9u", WRONG_VALUE),
     ("dropout", "dropout", "", "* params.scale", "", WRONG_VALUE),
     ("sgd", "sgd", "", "params.weight_decay * before", "0.0", WRONG_VALUE),
@@ -126,6 +137,10 @@ const MUTATIONS: &[Mutation] = &[
     ("adam", "adam", "", "(i >= params.length)", "(i > params.length)", OUTSIDE),
     ("ema", "ema", "", "min(params.decay, f32(step - 1u)", "(f32(step - 1u)", WRONG_VALUE),
     ("ema", "ema", "", "f32(step - 1u)", "f32(step)", WRONG_VALUE),
+    ("accumulate", "accumulate", "", "1.0 - state.share", "1.0", WRONG_VALUE),
+    ("accumulate", "accumulate", "", "+ state.share * gradient", "+ gradient", WRONG_VALUE),
+    ("accumulate", "accumulate", "", "(i >= params.length)", "(i > params.length)", OUTSIDE),
+    ("dropout", "dropout", "", "state.micro_batch *", "0u *", WRONG_VALUE),
     ("ema", "ema", "", "(i >= params.length)", "(i > params.length)", OUTSIDE),
 ];
 

@@ -1,6 +1,7 @@
 //! The CPU backend: every operation with rayon, as a twin that the GPU's kernels are checked against, and for machines
 //! without a GPU. One file per operation, under the operation's name.
 
+mod accumulate;
 mod adam;
 mod adaptive_avg_pool2d;
 mod conv2d;
@@ -85,7 +86,9 @@ fn run(
         (Op::Softmax, [x], [y]) => softmax::forward(*x, y),
         (Op::SoftmaxBackward, [y, dy], [dx]) => softmax::backward(*y, dy.data, dx),
         (Op::CrossEntropy(op), [logits, target, weight], [loss, dlogits]) => {
-            loss[0] = cross_entropy::forward(op, *logits, target.data, weight.data, dlogits);
+            let is_soft = target.shape.len() == 2;
+            let forward = if is_soft { cross_entropy::forward_soft } else { cross_entropy::forward };
+            loss[0] = forward(op, *logits, target.data, weight.data, dlogits);
         }
         (Op::Dropout(op), [x], [y]) => dropout::forward(op, state, x.data, y),
         (op, ..) => unreachable!("{op:?} with other inputs or outputs than its shape rule gives"),
@@ -93,10 +96,12 @@ fn run(
 }
 
 /// Runs an operation that works in place: what it changes, what that follows, and further memory that it changes.
-fn update(op: &Op, state: &RunState, changed: &mut [f32], followed: &[f32], memory: &mut [&mut [f32]]) {
+/// `share` is what this micro-batch weighs among those of its step.
+fn update(op: &Op, state: &RunState, share: f32, changed: &mut [f32], followed: &[f32], memory: &mut [&mut [f32]]) {
     match (op, memory) {
         (Op::Sgd(op), [velocity]) => sgd::update(op, state, changed, followed, velocity),
         (Op::Adam(op), [m, v]) => adam::update(op, state, changed, followed, m, v),
+        (Op::Accumulate, []) => accumulate::update(share, changed, followed),
         (Op::Ema(op), []) => ema::update(op, state, changed, followed),
         (op, _) => unreachable!("{op:?} does not work in place"),
     }

@@ -6,10 +6,13 @@ use super::kernel::Kernel;
 use crate::error::Result;
 use crate::ops::CrossEntropy;
 
-pub(super) static KERNELS: &[&Kernel] = &[&FORWARD];
+pub(super) static KERNELS: &[&Kernel] = &[&FORWARD, &FORWARD_SOFT];
 
 static FORWARD: Kernel =
     Kernel::new("cross_entropy/forward", "cross_entropy", "forward", &[Read, Read, Read, Write, Write]);
+
+static FORWARD_SOFT: Kernel =
+    Kernel::new("cross_entropy/forward_soft", "cross_entropy", "forward_soft", &[Read, Read, Read, Write, Write]);
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -41,5 +44,6 @@ pub(super) fn forward(compiler: &mut Compiler, op: &CrossEntropy, operands: &Ope
         gradient_offset: views[4].offset,
     };
     let flops = 8 * (logits[0] * logits[1]) as u64;
-    compiler.dispatch(&FORWARD, &params, &views.iter().collect::<Vec<_>>(), [1, 1, 1], flops)
+    let kernel = if operands.shapes[1].len() == 2 { &FORWARD_SOFT } else { &FORWARD };
+    compiler.dispatch(kernel, &params, &views.iter().collect::<Vec<_>>(), [1, 1, 1], flops)
 }

@@ -94,6 +94,13 @@ pub struct Training {
     /// The decay of a moving average of each trained parameter (0.999, say), as [`Ema`](crate::ops::Ema) defines it;
     /// [`Plan::averages`](crate::Plan::averages) gives them. They take as much memory as the parameters.
     pub ema: Option<f32>,
+    /// Whether targets are probabilities for each class ([`Plan::train_soft`](crate::Plan::train_soft)) instead of class
+    /// numbers: for mixtures of images, say.
+    pub soft_targets: bool,
+    /// The most micro-batches that one step may have. From 2 on, the gradients of a step's micro-batches are averaged
+    /// ([`RunState::micro_batch`](crate::ops::RunState::micro_batch)) in memory of their own, as much as the trained
+    /// parameters take, and the optimiser takes its step after the last: as one batch of all samples would do.
+    pub accumulate: u32,
 }
 
 impl Default for Training {
@@ -107,6 +114,8 @@ impl Default for Training {
             groups: Vec::new(),
             decay_biases: true,
             ema: None,
+            soft_targets: false,
+            accumulate: 1,
         }
     }
 }

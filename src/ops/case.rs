@@ -13,6 +13,8 @@ pub enum Fill {
     Between(f32, f32),
     /// A class below this number, or now and then -1 (to be ignored).
     Class(usize),
+    /// Rows of this many numbers that sum to 1, or now and then of -1 (to be ignored).
+    Probabilities(usize),
 }
 
 /// One operation on inputs of given shapes: what tests check and benches time.
@@ -49,14 +51,31 @@ impl Case {
         self.inputs
             .iter()
             .map(|(shape, fill)| {
+                let mut row = Vec::new();
                 Tensor::from_fn(shape.clone(), |_| match *fill {
                     Fill::Normal(deviation) => random.normal() * deviation,
                     Fill::Ties => random.below(5) as f32 - 2.0,
                     Fill::Between(low, high) => low + (high - low) * random.uniform(),
                     Fill::Class(_) if random.below(8) == 0 => -1.0,
                     Fill::Class(classes) => random.below(classes) as f32,
+                    Fill::Probabilities(classes) => row.pop().unwrap_or_else(|| {
+                        row = probabilities(classes, &mut random);
+                        row.pop().unwrap_or_default()
+                    }),
                 })
             })
             .collect()
     }
+}
+
+/// Probabilities of which some are 0; sometimes -1 instead.
+fn probabilities(classes: usize, random: &mut Random) -> Vec<f32> {
+    if random.below(8) == 0 {
+        return vec![-1.0; classes];
+    }
+    let mut row: Vec<f32> = (0..classes).map(|_| (random.uniform() - 0.5).max(0.0)).collect();
+    row[random.below(classes)] += 0.1;
+    let sum: f32 = row.iter().sum();
+    row.iter_mut().for_each(|value| *value /= sum);
+    row
 }

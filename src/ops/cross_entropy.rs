@@ -1,7 +1,16 @@
 //! Softmax and cross-entropy in one, with class weights and label smoothing, as PyTorch defines them (mean reduction).
 //!
-//! With `p = softmax(logits)`, smoothing ε, C classes and class weights w, the loss is the sum over the samples of
-//! `−(1−ε)·w[t]·ln p[t] − ε/C·Σ w[c]·ln p[c]`, divided by the sum of `w[t]`.
+//! With `p = softmax(logits)`, smoothing ε, C classes and class weights w:
+//!
+//! - Class numbers t (targets of shape `[N]`): the loss is the sum over the samples of
+//!   `−(1−ε)·w[t]·ln p[t] − ε/C·Σ w[c]·ln p[c]`, divided by the sum of `w[t]`. The gradient of a sample's logits is
+//!   `(1−ε)·w[t]·(p − onehot(t)) + ε/C·(p·Σ w[c] − w)`, divided by the same.
+//! - Soft targets, a probability y for each class (`[N, C]`): with `y' = (1−ε)·y + ε/C`, the loss is the sum over the
+//!   samples of `−Σ w[c]·y'[c]·ln p[c]`, divided by their number. The gradient is `p·Σ w[c]·y'[c] − w·y'`, divided by the
+//!   same.
+//!
+//! So the two differ for a one-hot y where classes have different weights: the first divides by these, the second does
+//! not.
 
 use super::{Case, Fill, Op, Shape, same, take};
 use crate::error::{Error, Result};
@@ -9,9 +18,8 @@ use crate::random::Random;
 
 /// The parameters of the loss.
 ///
-/// Targets are class numbers; a sample whose target is −1 is ignored, as if it were not there, so that a batch that
-/// is not full can be filled up. If every sample is ignored or weighs nothing,
-/// loss and gradient are 0.
+/// A sample whose target (or the first of whose soft targets) is −1 is ignored, as if it were not there, so that a batch
+/// that is not full can be filled up. If every sample is ignored or weighs nothing, loss and gradient are 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CrossEntropy {
     /// How much of a target goes evenly to all classes: 0 to 1.
@@ -27,7 +35,11 @@ impl CrossEntropy {
                 format!("logits have the shape {logits:?}, not [batch, classes]"),
             ));
         };
-        same("cross_entropy", "target", target, &[n])?;
+        if target.len() == 2 {
+            same("cross_entropy", "target", target, logits)?;
+        } else {
+            same("cross_entropy", "target", target, &[n])?;
+        }
         same("cross_entropy", "class_weight", class_weight, &[classes])?;
         if !(0.0..=1.0).contains(&self.label_smoothing) {
             let reason = format!("label smoothing {} is not in 0 to 1", self.label_smoothing);
@@ -49,8 +61,10 @@ pub fn cases() -> Vec<Case> {
         (5, 1, 1.0, 0.0),
     ]
     .into_iter()
-    .map(|(n, classes, scale, smoothing)| case(n, classes, scale, smoothing, Fill::Between(0.5, 1.5)))
-    .chain([case(9, 5, 1.0, 0.1, Fill::Between(0.0, 0.0))])
+    .flat_map(|(n, classes, scale, smoothing)| {
+        targets(n, classes).map(|target| case(n, classes, scale, smoothing, target, Fill::Between(0.5, 1.5)))
+    })
+    .chain(targets(9, 5).map(|target| case(9, 5, 1.0, 0.1, target, Fill::Between(0.0, 0.0))))
     .collect()
 }
 
@@ -58,11 +72,16 @@ pub fn cases() -> Vec<Case> {
 pub fn random_case(random: &mut Random) -> Case {
     let smoothing = if random.below(2) == 0 { 0.0 } else { random.uniform() };
     let (n, classes, scale) = (1 + random.below(300), 1 + random.below(40), 1.0 + random.below(60) as f32);
-    case(n, classes, scale, smoothing, Fill::Between(0.5, 1.5))
+    let [hard, soft] = targets(n, classes);
+    case(n, classes, scale, smoothing, if random.below(2) == 0 { hard } else { soft }, Fill::Between(0.5, 1.5))
 }
 
-fn case(n: usize, classes: usize, scale: f32, label_smoothing: f32, weights: Fill) -> Case {
-    let inputs =
-        vec![(vec![n, classes], Fill::Normal(scale)), (vec![n], Fill::Class(classes)), (vec![classes], weights)];
+/// Class numbers, and probabilities of classes.
+fn targets(n: usize, classes: usize) -> [(Shape, Fill); 2] {
+    [(vec![n], Fill::Class(classes)), (vec![n, classes], Fill::Probabilities(classes))]
+}
+
+fn case(n: usize, classes: usize, scale: f32, label_smoothing: f32, target: (Shape, Fill), weights: Fill) -> Case {
+    let inputs = vec![(vec![n, classes], Fill::Normal(scale)), target, (vec![classes], weights)];
     Case::new(Op::CrossEntropy(CrossEntropy { label_smoothing }), inputs)
 }

@@ -7,6 +7,9 @@ use super::section::Section;
 use super::table::{Cell, Table};
 use crate::metrics::{Evaluation, Interval, Intervals, Measures, Unit as Resampled};
 
+/// How many of the most frequent mistakes are listed.
+const MISTAKES: usize = 5;
+
 /// From this many classes on their measures are drawn in charts of their own.
 const MANY_CLASSES: usize = 12;
 
@@ -32,24 +35,45 @@ pub fn evaluation_cards(evaluation: &Evaluation) -> Vec<Card> {
 /// An evaluation in sections: the figures over all classes, the confusion matrix, the measures of each class, and whether
 /// probabilities mean what they say.
 pub fn evaluation_sections(evaluation: &Evaluation) -> Vec<Section> {
+    vec![overall(evaluation), confusion(evaluation), classes(evaluation), calibration(evaluation)]
+}
+
+fn confusion(evaluation: &Evaluation) -> Section {
     let matrix = ConfusionMatrix::new(evaluation.classes.clone(), evaluation.confusion.clone());
-    let confusion = Section::new("Confusion matrix").chart(
-        "What each class was taken for",
-        Chart::Confusion(matrix),
-        "Each cell: per cent of the true class, and the number of images. The framed diagonal is right.",
-    );
-    vec![overall(evaluation), confusion, classes(evaluation), calibration(evaluation)]
+    let note = "Each cell: per cent of the true class, and the number of images. The framed diagonal is right.";
+    let section =
+        Section::new("Confusion matrix").chart("What each class was taken for", Chart::Confusion(matrix), note);
+    let mistakes = mistakes(evaluation);
+    if mistakes.is_empty() { section } else { section.table(mistakes) }
+}
+
+/// The pairs of classes that were mistaken most often.
+fn mistakes(evaluation: &Evaluation) -> Table {
+    let classes = &evaluation.classes;
+    let mut pairs: Vec<(u64, usize, usize)> = (evaluation.confusion.iter().enumerate())
+        .flat_map(|(truth, row)| row.iter().enumerate().map(move |(predicted, &count)| (count, truth, predicted)))
+        .filter(|&(count, truth, predicted)| count > 0 && truth != predicted)
+        .filter(|&(_, truth, predicted)| truth.max(predicted) < classes.len())
+        .collect();
+    pairs.sort_by_key(|&(count, truth, predicted)| (std::cmp::Reverse(count), truth, predicted));
+    let row = |&(count, truth, predicted): &(u64, usize, usize)| {
+        let total: u64 = evaluation.confusion[truth].iter().copied().fold(0, u64::saturating_add);
+        let share = Cell::percent(count as f64 / total as f64);
+        [Cell::text(&classes[truth]), Cell::text(&classes[predicted]), Cell::count(count), share]
+    };
+    let table = Table::new(["true", "predicted", "images", "of the true class"]);
+    table.caption("The most frequent mistakes").rows(pairs.iter().take(MISTAKES).map(row))
 }
 
 fn overall(evaluation: &Evaluation) -> Section {
     let known = evaluation.intervals.as_ref();
     let share = |name: &str, value: f64, interval: Option<Interval>| {
-        [Cell::text(name), Cell::percent(value).percent_interval(interval)]
+        [Cell::text(name), Cell::percent(value), Cell::range(interval.map(|ends| ends.map(|end| 100.0 * end)), 1)]
     };
     let figure = |name: &str, value: Option<f64>, interval: Option<Interval>| {
-        [Cell::text(name), Cell::decimal(value, 3).decimal_interval(interval, 3)]
+        [Cell::text(name), Cell::decimal(value, 3), Cell::range(interval, 3)]
     };
-    let table = Table::new(["measure", "value"])
+    let table = Table::new(["measure", "value", "95\u{A0}% interval"])
         .row(share("accuracy", evaluation.accuracy, known.map(|known| known.accuracy)))
         .row(share("balanced accuracy", evaluation.balanced_accuracy, known.map(|known| known.balanced_accuracy)))
         .row(share("right class among the two most probable", evaluation.top2, known.map(|known| known.top2)))
@@ -125,10 +149,10 @@ fn classes(evaluation: &Evaluation) -> Section {
 }
 
 fn calibration(evaluation: &Evaluation) -> Section {
-    let error = number::percent(evaluation.ece);
+    let error = number::decimal(100.0 * evaluation.ece, 1);
     let text = format!(
         "A probability of 70\u{A0}% should be right in 70\u{A0}% of all cases: the points then lie on the dashed line. On \
-         average they are {error} away from it (expected calibration error, {} bins, Guo et al. 2017).",
+         average they are {error} percentage points away from it (expected calibration error, {} bins, Guo et al. 2017).",
         evaluation.reliability.len()
     );
     let curve = Chart::Reliability(ReliabilityCurve::new(evaluation.reliability.clone()));

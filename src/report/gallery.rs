@@ -8,6 +8,9 @@ use super::number;
 use super::picture::data_uri;
 use crate::image::RgbImage;
 
+/// How wide pictures are shown unless it is said, in pixels of the page.
+const SIDE: u32 = 112;
+
 /// Pictures beside each other.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Gallery {
@@ -39,7 +42,7 @@ impl GalleryItem {
         let right = if truth == predicted { "right".to_owned() } else { format!("label: {truth}") };
         let probability = number::percent(probability);
         let alternative = format!("Face labelled {truth}, predicted {predicted} with {probability}");
-        let item = GalleryItem::new(picture, alternative).heading(predicted).line(format!("{probability}, {right}"));
+        let item = GalleryItem::new(picture, alternative).heading(predicted).line(probability).line(right);
         if name.is_empty() { item } else { item.line(name) }
     }
 
@@ -121,7 +124,10 @@ impl Gallery {
     }
 
     pub(super) fn html(&self, out: &mut String) {
-        let _ = writeln!(out, "<div class=\"gallery\" style=\"--side:{}px\">", self.side.unwrap_or(112));
+        let side = self.side.unwrap_or(SIDE);
+        // On a narrow screen small pictures stand three in a row.
+        let small = if side <= SIDE { " small" } else { "" };
+        let _ = writeln!(out, "<div class=\"gallery{small}\" style=\"--side:{side}px\">");
         if !self.title.is_empty() {
             let _ = write!(out, "<h3>{}</h3>", escaped(&self.title));
         }
@@ -162,8 +168,13 @@ mod tests {
     fn faces_say_what_was_right() {
         let face = |truth: &str| GalleryItem::face(RgbImage::new(4, 4), truth, "fear", 0.981, "a/b\"c.png");
         let text = html(&Gallery::new("Surest").item(face("fear")).item(face("sad<")).color_bar("cold", "hot"));
-        assert!(text.contains("<b title=\"fear\">fear</b><span title=\"98.1\u{A0}%, right\">"), "{text}");
-        assert!(text.contains("98.1\u{A0}%, label: sad&lt;</span>"), "{text}");
+        assert!(
+            text.contains(
+                "<b title=\"fear\">fear</b><span title=\"98.1\u{A0}%\">98.1\u{A0}%</span><span title=\"right\">"
+            ),
+            "{text}"
+        );
+        assert!(text.contains(">label: sad&lt;</span>"), "{text}");
         assert!(text.contains("alt=\"Face labelled sad&lt;, predicted fear with 98.1\u{A0}%\""), "{text}");
         assert!(text.contains("a/b&quot;c.png") && !text.contains("b\"c"), "{text}");
         assert!(text.contains("rgb(68,1,84)"), "{text}");

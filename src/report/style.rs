@@ -21,7 +21,7 @@ const COLORS: [Colors; 12] = [
     ("raised", "#f5f7f9", "#1c2229"),
     ("ink", "#1b2026", "#e7ebef"),
     ("muted", "#56606b", "#9da8b4"),
-    ("line", "#d6dce2", "#38424d"),
+    ("line", "#d6dce2", "#323b45"),
     ("accent", "#0b5cad", "#7ab8ff"),
     ("series0", "#0067a8", "#5fb2f0"),
     ("series1", "#b04a00", "#ff9c5a"),
@@ -134,7 +134,8 @@ mod tests {
         let sheet = sheet();
         for part in RULES.split("var(--").skip(1) {
             let name = part.split([')', ',']).next().unwrap_or_default();
-            assert!(name == "series" || sheet.contains(&format!("--{name}:")), "{name}");
+            let set_by_elements = ["series", "width", "side"].contains(&name);
+            assert!(set_by_elements || sheet.contains(&format!("--{name}:")), "{name}");
         }
         assert_eq!(sheet.matches('{').count(), sheet.matches('}').count());
     }

@@ -48,6 +48,12 @@ impl Cell {
         Cell::number(value.into().map_or(number::UNDEFINED.to_owned(), |value| number::decimal(value, decimals)))
     }
 
+    /// An interval with this many decimals; `–` for `None`.
+    pub fn range(interval: Option<[f64; 2]>, decimals: usize) -> Self {
+        let cell = Cell::number("–").decimal_interval(interval, decimals);
+        cell.interval.map_or(Cell::number("–"), Cell::number)
+    }
+
     /// Adds an interval of numbers from 0 to 1, in percent.
     #[must_use]
     pub fn percent_interval(self, interval: Option<[f64; 2]>) -> Self {

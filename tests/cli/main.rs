@@ -3,6 +3,7 @@
 
 mod bench;
 mod compare;
+mod data;
 mod devices;
 mod eval;
 mod predict;
@@ -93,8 +94,10 @@ const VGG_LAYERS: [&str; 18] = [
 #[test]
 fn help_and_version_are_results() {
     let help = results(&run(&["--help"]), 0);
-    for command in ["predict", "train", "eval", "devices", "compare", "bench"] {
-    for command in ["predict", "prepare", "train", "devices", "compare", "bench"] {
+    for command in [
+        "predict", "train", "eval", "study", "baseline", "data", "prepare", "devices", "compare", "bench", "tune",
+    ] {
+    for command in ["predict", "data", "prepare", "train", "eval", "devices", "compare", "bench"] {
         assert!(help.contains(command), "{help}");
         let help = results(&run(&[command, "--help"]), 0);
         assert!(help.contains("Examples:\n  vultus "), "{help}");
@@ -104,7 +107,7 @@ fn help_and_version_are_results() {
 
 #[test]
 fn bad_use_is_told_from_failure() {
-    let cases: [&[&str]; 25] = [
+    let cases: [&[&str]; 28] = [
         &[],
         &["nonsense"],
         &["predict"],
@@ -114,6 +117,9 @@ fn bad_use_is_told_from_failure() {
         &["predict", "-", "-"],
         &["compare", "--input", "31"],
         &["compare", "--device", "cpu"],
+        &["data"],
+        &["data", "faces", "--list", "-1"],
+        &["data", "faces", "--against"],
         &["train"],
         &["train", "faces", "--input", "31"],
         &["train", "faces", "--epochs", "0"],

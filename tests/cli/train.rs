@@ -136,7 +136,10 @@ fn a_head_is_trained_saved_and_used() {
     let output = place.train(&[]);
     let rows = results(&output, 0);
     let lines: Vec<&str> = rows.lines().collect();
-    assert_eq!(lines[0].to_lowercase().split_whitespace().collect::<Vec<_>>(), ["epoch", "loss", "val.", "loss", "accuracy", "recall", "pictures/s", "waited"]);
+    assert_eq!(
+        lines[0].to_lowercase().split_whitespace().collect::<Vec<_>>(),
+        ["epoch", "loss", "val.", "loss", "accuracy", "recall", "pictures/s", "waited"]
+    );
     for (number, line) in (1..=3).zip(&lines[1..4]) {
         let cells: Vec<&str> = line.split_whitespace().collect();
         let [epoch, loss, _, accuracy, "%", _, "%", _, _, "%"] = cells[..] else { panic!("{line}") };

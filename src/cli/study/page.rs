@@ -161,7 +161,10 @@ fn inside(networks: &Networks, data: &Dataset, outcome: &Outcome) -> Result<Sect
     let mut cam = GradCam::new(&networks.device, &network, &model.parameters, &layer.name)?;
     let predicted = outcome.predictions.predicted();
     let mut gallery = Gallery::new("Where it looks")
-        .note(format!("Grad-CAM of the layer {} for the class, on the face of it that is recognised most surely.", layer.name))
+        .note(format!(
+            "Grad-CAM of the layer {} for the class, on the face of it that is recognised most surely.",
+            layer.name
+        ))
         .side(LARGE)
         .color_bar("no weight", "most");
     for (class, name) in data.classes.iter().enumerate() {

@@ -38,7 +38,7 @@ pub struct Bar {
 
 const BAR: f64 = 12.0;
 /// From a bar to the next, within which its value is written.
-const PITCH: f64 = 15.0;
+const PITCH: f64 = 16.0;
 const BETWEEN_GROUPS: f64 = 12.0;
 /// The most room for the names of groups.
 const NAMES: f64 = 140.0;
@@ -73,7 +73,7 @@ impl BarChart {
     pub(super) fn draw(&self) -> Drawing {
         let names: Vec<String> = self.groups.iter().map(|name| fitted(name, TEXT, NAMES)).collect();
         let left = widest(names.iter().map(String::as_str), TEXT) + 10.0;
-        let right = WIDTH - 58.0;
+        let right = WIDTH - 56.0;
         let legend = self.legend();
         let top = 10.0 + 18.0 * legend.last().map_or(0.0, |(_, row, _)| row + 1.0);
         let group_height = PITCH * self.series.len().max(1) as f64 + BETWEEN_GROUPS;
@@ -83,7 +83,7 @@ impl BarChart {
         for (series, (place, row, name)) in legend.iter().enumerate() {
             svg.open(&format!("s{}", series % SERIES));
             svg.rect([*place, 18.0 * row + 2.0], [12.0, 12.0], "bar");
-            svg.text([place + 17.0, 18.0 * row + 12.0], Anchor::Start, "", name);
+            svg.text([place + 17.0, 18.0 * row + 12.5], Anchor::Start, "", name);
             svg.close();
         }
         let scale = self.scale(left, right);

@@ -17,7 +17,7 @@ pub struct ConfusionMatrix {
 
 /// The most room for the names of classes.
 const NAMES: f64 = 120.0;
-const CELL_HEIGHT: f64 = 36.0;
+const CELL_HEIGHT: f64 = 38.0;
 
 /// Where things are.
 struct Layout {
@@ -53,7 +53,7 @@ impl ConfusionMatrix {
         let name_width = widest(names.iter().map(String::as_str), TEXT);
         let left = 22.0 + name_width + 8.0;
         let room = WIDTH - left - TOTALS;
-        let cell = (room / self.classes.len().max(1) as f64).clamp(40.0, 58.0);
+        let cell = (room / self.classes.len().max(1) as f64).clamp(40.0, 64.0);
         let slanted = name_width > cell - 6.0;
         // A slanted name is as high as it is wide.
         let top = 24.0 + if slanted { (name_width + TEXT) * std::f64::consts::FRAC_1_SQRT_2 } else { TEXT + 4.0 };
@@ -65,7 +65,7 @@ impl ConfusionMatrix {
         let n = self.classes.len();
         let (right, bottom) = (left + cell * n as f64, top + CELL_HEIGHT * n as f64);
         // A slanted name of the last column reaches over the totals.
-        let overhang = if *slanted { (top - 24.0 - cell / 2.0).max(TOTALS) } else { TOTALS };
+        let overhang = if *slanted { (top - 24.0 - cell / 2.0 + 3.0).max(TOTALS) } else { TOTALS };
         let mut svg = Svg::new((right + overhang).max(260.0), bottom + 44.0);
         svg.text([*left, 12.0], Anchor::Start, "axis", "predicted");
         svg.upright_text([12.0, (top + bottom) / 2.0], "axis", "true");
@@ -100,9 +100,9 @@ impl ConfusionMatrix {
         let outline = if row == column { "right" } else { "" };
         svg.rect([x + 1.0, y + 1.0], [width - 2.0, CELL_HEIGHT - 2.0], outline);
         let middle = x + width / 2.0;
-        let share = share.map_or("–".to_owned(), |share| number::decimal(100.0 * share, usize::from(width >= 44.0)));
-        svg.text([middle, y + 16.0], Anchor::Middle, "rate", &share);
-        svg.text([middle, y + 29.0], Anchor::Middle, "count", &number::compact(count));
+        let share = share.map_or("–".to_owned(), |share| number::decimal(100.0 * share, usize::from(width >= 42.0)));
+        svg.text([middle, y + 17.0], Anchor::Middle, "rate", &share);
+        svg.text([middle, y + 31.0], Anchor::Middle, "count", &number::compact(count));
         svg.close();
     }
 

@@ -40,7 +40,7 @@ const BOTTOM: f64 = 44.0;
 /// The most room for names.
 const NAMES: f64 = 130.0;
 /// From a name to the one below.
-const LEADING: f64 = 15.0;
+const LEADING: f64 = 16.0;
 
 impl LineChart {
     /// A chart without curves. `unit` is that of the vertical axis.

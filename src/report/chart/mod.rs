@@ -47,10 +47,10 @@ pub enum Unit {
 }
 
 /// The width of charts that do not need more, two of which fit beside each other.
-const WIDTH: f64 = 470.0;
+const WIDTH: f64 = 440.0;
 
 /// The size of the text in charts.
-const TEXT: f64 = 12.0;
+const TEXT: f64 = 13.0;
 
 /// A chart, drawn.
 struct Drawing {

@@ -14,8 +14,8 @@ pub struct ReliabilityCurve {
     bins: Vec<ReliabilityBin>,
 }
 
-const LEFT: f64 = 56.0;
-const RIGHT: f64 = WIDTH - 14.0;
+const LEFT: f64 = 54.0;
+const RIGHT: f64 = WIDTH - 22.0;
 const TOP: f64 = 28.0;
 const PLOT: f64 = 250.0;
 /// The height of the bars below.
@@ -39,7 +39,7 @@ impl ReliabilityCurve {
         let (x, y) = (Scale::unit(LEFT, RIGHT), Scale::unit(bottom, TOP));
         let mut svg = Svg::new(WIDTH, bottom + 30.0 + COUNTS + 44.0);
         let labels: Vec<String> = y.ticks().iter().map(|&tick| y.label(tick, Unit::Percent)).collect();
-        svg.text([0.0, 12.0], Anchor::Start, "axis", "right");
+        svg.text([0.0, 12.0], Anchor::Start, "axis", "share that is right");
         horizontal_grid(&mut svg, &y, &labels, LEFT, RIGHT);
         svg.line([x.at(0.0), y.at(0.0)], [x.at(1.0), y.at(1.0)], "mark");
         svg.text([x.at(0.02), y.at(0.92)], Anchor::Start, "axis", "above the line: too cautious");

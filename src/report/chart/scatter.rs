@@ -35,7 +35,7 @@ const TOP: f64 = 28.0;
 const PLOT: f64 = 240.0;
 const RIGHT: f64 = WIDTH - 10.0;
 /// The most room for a name.
-const NAMES: f64 = 150.0;
+const NAMES: f64 = 190.0;
 
 impl ScatterChart {
     /// A chart of these points. Those that are not finite, or not above 0 on the horizontal axis, are only in its table.
