@@ -93,7 +93,9 @@ impl Sample {
     pub fn decode(&self) -> Result<RgbImage> {
         let picture = match &self.source {
             Source::File(file) => decode_file(file)?,
-            Source::Row { file, offset, line, column } => super::fer2013::decode(file, *offset, *line, *column)?,
+            Source::Row { file, offset, line, column } => {
+                super::layout::fer2013::decode(file, *offset, *line, *column)?
+            }
         };
         let (width, height) = picture.dimensions();
         if let Some([x1, y1, x2, y2]) = self.face

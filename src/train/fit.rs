@@ -125,21 +125,21 @@ impl Job<'_> {
             return Err(Error::shape("training", reason));
         }
         match self.training.iter().chain(self.validation).find(|&&index| index >= self.labels.len()) {
-            Some(index) => Err(Error::shape("training", format!("there is no example {index}"))),
+            Some(index) => return Err(Error::shape("training", format!("there is no example {index}"))),
+            None => {}
+        }
+        match self.labels.iter().find(|&&label| label >= outputs) {
+            Some(label) => Err(Error::shape("training", format!("the label {label} is no class"))),
             None => Ok(()),
         }
     }
 
     fn training_settings(&self) -> Result<Training> {
-        let mut counts = vec![0; self.classes.len()];
-        for &index in self.training {
-            let wrong = || Error::shape("training", format!("the label of example {index} is no class"));
-            *counts.get_mut(self.labels[index]).ok_or_else(wrong)? += 1;
-        }
+        let labels: Vec<usize> = self.training.iter().map(|&index| self.labels[index]).collect();
         let dense = self.network.layers().iter().find(|layer| matches!(layer.kind, Kind::Dense(_)));
         Ok(Training {
             loss: CrossEntropy { label_smoothing: self.recipe.label_smoothing },
-            class_weights: self.recipe.class_weights(&counts),
+            class_weights: self.recipe.class_weights(&labels, self.classes.len()),
             optimizer: self.recipe.optimizer(),
             trainable: self.trainable.clone(),
             groups: self.recipe.groups(dense.map(|layer| layer.name.as_str())),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Decay, Schedule};
+use crate::data::{Weighting, class_weights};
 use crate::error::{Error, Result};
 use crate::nn::{Group, Optimizer};
 use crate::ops::{Adam, Sgd};
@@ -125,14 +126,12 @@ impl Recipe {
         first_dense.filter(|_| self.head_factor != 1.0).map(group).into_iter().collect()
     }
 
-    /// How much each class counts in the loss, from how many pictures there are of it.
-    pub(super) fn class_weights(&self, counts: &[usize]) -> Vec<f32> {
-        let (all, present) = (counts.iter().sum::<usize>() as f32, counts.iter().filter(|&&count| count > 0).count());
-        let inverse = |&count: &usize| all / (present.max(1) * count.max(1)) as f32;
+    /// How much each class counts in the loss.
+    pub(super) fn class_weights(&self, labels: &[usize], classes: usize) -> Vec<f32> {
         match self.balance {
-            Balance::Weights => counts.iter().map(inverse).collect(),
-            Balance::SqrtWeights => counts.iter().map(|count| inverse(count).sqrt()).collect(),
-            _ => Vec::new(),
+            Balance::Weights => class_weights(labels, classes, Weighting::Balanced),
+            Balance::SqrtWeights => class_weights(labels, classes, Weighting::Root),
+            Balance::None | Balance::Under | Balance::Over => Vec::new(),
         }
     }
 }

@@ -93,8 +93,9 @@ const VGG_LAYERS: [&str; 18] = [
 #[test]
 fn help_and_version_are_results() {
     let help = results(&run(&["--help"]), 0);
-    for command in ["predict", "train", "eval", "devices", "compare", "bench"] {
-    for command in ["predict", "prepare", "train", "devices", "compare", "bench"] {
+    for command in [
+        "predict", "train", "eval", "study", "baseline", "data", "prepare", "devices", "compare", "bench", "tune",
+    ] {
         assert!(help.contains(command), "{help}");
         let help = results(&run(&[command, "--help"]), 0);
         assert!(help.contains("Examples:\n  vultus "), "{help}");

@@ -124,11 +124,7 @@ impl Judge {
         }
         let (picture, crops) = batch.picture();
         batch.faces.clear();
-        let picture = self.device.upload(picture.as_raw(), picture.width(), picture.height())?;
-        predictions.probabilities.extend(match self.tta {
-            TestTimeAugmentation::None => self.recognizer.recognize(&picture, &crops)?,
-            TestTimeAugmentation::Flip => self.recognizer.recognize_with_flip(&picture, &crops)?,
-        });
+        predictions.probabilities.extend(self.recognizer.recognize_image(&picture, &crops, self.tta)?);
         Ok(())
     }
 }

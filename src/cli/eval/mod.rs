@@ -66,7 +66,7 @@ pub struct Arguments {
     /// Choose among those classes only that the model and the data set both have
     #[arg(long)]
     restrict: bool,
-    /// Faces that are computed at a time [default: 16 on a GPU, else 4]
+    /// Faces that are computed at a time [default: 16 on a GPU, else 8]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
     batch: Option<usize>,
     /// Seed of the resamples that intervals are made from
@@ -170,8 +170,8 @@ fn part_of(data: Dataset, part: Option<PartName>, global: &Global) -> Result<(Da
     Ok((data.subset(&indices), wanted.name()))
 }
 
-/// Faces that are computed at a time. On a processor larger batches gain nothing and take memory.
+/// Faces that are computed at a time. On a processor more than a few gain little and take memory.
 fn batch(device: &Device) -> usize {
     let hardware = device.gpu().is_some_and(|gpu| gpu.info().device_type != DeviceType::Cpu);
-    if hardware { 16 } else { 4 }
+    if hardware { 16 } else { 8 }
 }

@@ -114,7 +114,13 @@ pub struct Arguments {
     /// Average the parameters: the share of the old average that is kept in each step, such as 0.999
     #[arg(long, value_name = "X", help_heading = "Recipe")]
     pub ema: Option<f32>,
-    /// Part of the pictures of each class that is kept for validation
+    /// Take the parts train and validation of this file, which `vultus data --split` or `vultus study` wrote
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["validation", "by_subject"], help_heading = "Recipe")]
+    pub split: Option<PathBuf>,
+    /// Keep whole people for validation, where it is known whom a picture shows
+    #[arg(long, help_heading = "Recipe")]
+    pub by_subject: bool,
+    /// Part of the pictures of each class that is kept for validation, where the data set has no part for it
     #[arg(long, value_name = "PART", default_value_t = 0.1, help_heading = "Recipe")]
     pub validation: f64,
     /// End the training when this many epochs were no better than the best before

@@ -2,14 +2,15 @@
 //! `emotion,pixels,Usage` and `icml_face_data.csv` with `emotion, Usage, pixels`.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use ::image::RgbImage;
 
-use super::dataset::Dataset;
-use super::sample::{Part, Sample, Source};
+use super::lines::{BYTE_ORDER_MARK, Line, Lines, read_line, shortened};
+use crate::data::dataset::Dataset;
+use crate::data::sample::{Part, Sample, Source};
 use crate::error::{Error, Result};
 
 /// The classes by their numbers in the table.
@@ -17,9 +18,6 @@ const CLASSES: [&str; 7] = ["angry", "disgust", "fear", "happy", "sad", "surpris
 
 /// Height and width of every picture.
 const SIDE: u32 = 48;
-
-/// The longest row that is read; one of 48 · 48 numbers has about 9,000 bytes.
-const MAX_ROW: u64 = 1 << 16;
 
 /// Where the columns are.
 #[derive(Clone, Copy)]
@@ -42,27 +40,22 @@ impl Columns {
     }
 }
 
+/// Whether a file that begins with this line is such a table.
+pub(super) fn is_header(line: &[u8]) -> bool {
+    Columns::of(line).is_some()
+}
+
 /// Lists the rows of a table. Labels and parts are checked here, pixels when they are decoded.
 pub(super) fn open(path: &Path) -> Result<Dataset> {
-    let failed = |error| Error::io(path, error);
-    let mut reader = BufReader::with_capacity(1 << 18, File::open(path).map_err(failed)?);
-    let mut row = Vec::new();
-    let mut offset = read_row(&mut reader, &mut row).map_err(failed)?;
-    let columns = Columns::of(&row).ok_or_else(|| Error::line(path, 1, "has no columns emotion and pixels"))?;
-    let (file, mut line, mut samples): (Arc<Path>, u32, _) = (path.into(), 1, Vec::new());
-    loop {
-        let length = read_row(&mut reader, &mut row).map_err(failed)?;
-        line = line.checked_add(1).ok_or_else(|| Error::data(path, "has too many lines"))?;
-        if length == 0 {
-            break;
-        }
-        if !row.trim_ascii().is_empty() {
-            let (label, part) =
-                label_and_part(&row, columns).map_err(|reason| Error::line(path, line.into(), reason))?;
-            let source = Source::Row { file: file.clone(), offset, line, column: columns.pixels };
-            samples.push(Sample { source, label, subject: None, part, face: None });
-        }
-        offset += length;
+    let mut lines = Lines::of(path)?;
+    let columns = lines.next()?.and_then(|header| Columns::of(header.bytes));
+    let columns = columns.ok_or_else(|| Error::line(path, 1, "has no columns emotion and pixels"))?;
+    let (file, mut samples): (Arc<Path>, _) = (path.into(), Vec::new());
+    while let Some(Line { bytes, number, offset }) = lines.next()? {
+        let found = label_and_part(bytes, columns);
+        let (label, part) = found.map_err(|reason| Error::line(path, number.into(), reason))?;
+        let source = Source::Row { file: file.clone(), offset, line: number, column: columns.pixels };
+        samples.push(Sample { source, label, subject: None, part, face: None });
     }
     if samples.is_empty() {
         return Err(Error::data(path, "has no rows below its header"));
@@ -71,9 +64,6 @@ pub(super) fn open(path: &Path) -> Result<Dataset> {
 }
 
 fn label_and_part(row: &[u8], columns: Columns) -> std::result::Result<(usize, Option<Part>), String> {
-    if row.len() as u64 >= MAX_ROW {
-        return Err(format!("is longer than {MAX_ROW} bytes, which no row of 48 · 48 pixels is"));
-    }
     let fields: Vec<&[u8]> = fields(row).collect();
     let text = |column: usize| fields.get(column).map(|field| String::from_utf8_lossy(field));
     let emotion = text(columns.emotion).ok_or("the field emotion is missing")?;
@@ -90,14 +80,44 @@ fn label_and_part(row: &[u8], columns: Columns) -> std::result::Result<(usize, O
 }
 
 /// The picture of the row that begins at this byte.
-pub(super) fn decode(path: &Path, offset: u64, line: u32, column: u8) -> Result<RgbImage> {
+pub(in crate::data) fn decode(path: &Path, offset: u64, line: u32, column: u8) -> Result<RgbImage> {
+    let row = row(path, offset)?;
+    let pixels = fields(&row).nth(column.into()).unwrap_or_default();
+    picture(pixels).map_err(|reason| Error::line(path, line.into(), reason))
+}
+
+fn row(path: &Path, offset: u64) -> Result<Vec<u8>> {
     let failed = |error| Error::io(path, error);
     let mut file = File::open(path).map_err(failed)?;
     file.seek(SeekFrom::Start(offset)).map_err(failed)?;
     let mut row = Vec::new();
-    read_row(&mut BufReader::with_capacity(1 << 14, file), &mut row).map_err(failed)?;
-    let pixels = fields(&row).nth(column.into()).unwrap_or_default();
-    picture(pixels).map_err(|reason| Error::line(path, line.into(), reason))
+    read_line(&mut BufReader::with_capacity(1 << 14, file), &mut row).map_err(failed)?;
+    Ok(row)
+}
+
+/// Writes samples of such a table as another one, pixels as they stand there.
+pub(super) fn write(dataset: &Dataset, out: &mut impl Write) -> Result<()> {
+    let failed = |error| Error::io(&dataset.path, error);
+    writeln!(out, "emotion,Usage,pixels").map_err(failed)?;
+    for sample in &dataset.samples {
+        let Source::Row { file, offset, column, .. } = &sample.source else {
+            return Err(Error::data(sample.file(), "is a file, and the others are rows of a table"));
+        };
+        let class = &dataset.classes[sample.label];
+        let emotion = CLASSES.iter().position(|name| name == class);
+        let emotion = emotion.ok_or_else(|| Error::data(&dataset.path, format!("FER2013 has no class {class:?}")))?;
+        let usage = match sample.part {
+            Some(Part::Train) => "Training",
+            Some(Part::Validation) => "PublicTest",
+            Some(Part::Test) => "PrivateTest",
+            None => return Err(Error::data(&dataset.path, "has no column Usage, which a table is written with")),
+        };
+        let row = row(file, *offset)?;
+        let pixels = fields(&row).nth((*column).into()).unwrap_or_default();
+        write!(out, "{emotion},{usage},").and_then(|()| out.write_all(pixels)).map_err(failed)?;
+        writeln!(out).map_err(failed)?;
+    }
+    Ok(())
 }
 
 fn picture(pixels: &[u8]) -> std::result::Result<RgbImage, String> {
@@ -120,35 +140,13 @@ fn picture(pixels: &[u8]) -> std::result::Result<RgbImage, String> {
     complete.ok_or_else(|| format!("has {count} pixels, 48 · 48 = {needed} are needed"))
 }
 
-/// Reads a line, up to [`MAX_ROW`] bytes of it into `row` without its end. How many bytes the line has with its end; 0
-/// at the end of the file.
-fn read_row(reader: &mut impl BufRead, row: &mut Vec<u8>) -> std::io::Result<u64> {
-    row.clear();
-    let mut length = reader.by_ref().take(MAX_ROW).read_until(b'\n', row)? as u64;
-    if length == MAX_ROW && row.last() != Some(&b'\n') {
-        length += reader.skip_until(b'\n')? as u64;
-    }
-    while row.last().is_some_and(|&byte| byte == b'\n' || byte == b'\r') {
-        row.pop();
-    }
-    Ok(length)
-}
-
 /// The fields of a row without the spaces and quotes around them. None holds a comma.
 fn fields(row: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let row = row.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(row);
+    let row = row.strip_prefix(BYTE_ORDER_MARK).unwrap_or(row);
     row.split(|&byte| byte == b',').map(|field| {
         let field = field.trim_ascii();
         field.strip_prefix(b"\"").and_then(|field| field.strip_suffix(b"\"")).unwrap_or(field).trim_ascii()
     })
-}
-
-/// A field as it stands in a message.
-fn shortened(field: &str) -> String {
-    match field.char_indices().nth(40) {
-        Some((end, _)) => format!("{:?}…", &field[..end]),
-        None => format!("{field:?}"),
-    }
 }
 
 #[cfg(test)]
@@ -205,7 +203,7 @@ mod tests {
             (b"1", "line 3: the field pixels is missing"),
             (b"1,0 0 0", "line 3: the field Usage is missing"),
             (b"1,0 0 0,Tra", "line 3: the usage \"Tra\" is none of"),
-            (long.as_bytes(), "line 3: is longer than 65536 bytes"),
+            (long.as_bytes(), "line 3: is longer than 65536 bytes: this is no list"),
             (
                 b"0123456789012345678901234567890123456789012345,0,Training",
                 "\"0123456789012345678901234567890123456789\"…",

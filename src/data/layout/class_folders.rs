@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::dataset::Dataset;
-use super::sample::{Part, Sample, Source};
 use super::subject::{self, Interned};
+use crate::data::dataset::Dataset;
+use crate::data::sample::{Part, Sample, Source};
 use crate::error::{Error, Result};
 
 /// What a folder holds, without hidden entries, sorted. Links count as what they lead to.

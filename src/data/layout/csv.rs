@@ -1,0 +1,76 @@
+//! Comma-separated values (RFC 4180), one record per line: a field with a line break in it is far more likely a quote that
+//! was never closed than a name.
+
+use std::borrow::Cow;
+
+/// The fields of a line. Quotes are removed; spaces before and after a quoted field do not count.
+///
+/// # Errors
+/// What is wrong with its quotes.
+pub(super) fn fields(line: &str) -> Result<Vec<Cow<'_, str>>, String> {
+    let (mut fields, mut rest) = (Vec::new(), line);
+    loop {
+        let (field, behind) = match rest.trim_start().strip_prefix('"') {
+            Some(quoted) => quoted_field(quoted)?,
+            None => {
+                let end = rest.find(',').unwrap_or(rest.len());
+                (Cow::Borrowed(&rest[..end]), &rest[end..])
+            }
+        };
+        fields.push(field);
+        match behind.strip_prefix(',') {
+            Some(more) => rest = more,
+            None => return Ok(fields),
+        }
+    }
+}
+
+/// A field whose opening quote is behind us, and what follows it: nothing, or a comma and more.
+fn quoted_field(text: &str) -> Result<(Cow<'_, str>, &str), String> {
+    let mut from = 0;
+    loop {
+        let quote = text[from..].find('"').ok_or("a quote is not closed in its line")? + from;
+        if text[quote + 1..].starts_with('"') {
+            from = quote + 2;
+            continue;
+        }
+        let behind = text[quote + 1..].trim_start();
+        if !behind.is_empty() && !behind.starts_with(',') {
+            return Err("there is text behind a closing quote".to_owned());
+        }
+        let field = &text[..quote];
+        let field = if field.contains('"') { Cow::Owned(field.replace("\"\"", "\"")) } else { Cow::Borrowed(field) };
+        return Ok((field, behind));
+    }
+}
+
+/// A field as it must stand in a line.
+pub(super) fn quoted(field: &str) -> Cow<'_, str> {
+    let needed = field.contains([',', '"', '\n', '\r']) || field.trim() != field;
+    if needed { Cow::Owned(format!("\"{}\"", field.replace('"', "\"\""))) } else { Cow::Borrowed(field) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_told_apart_and_come_back() {
+        assert_eq!(fields("a,b c,,d").unwrap(), ["a", "b c", "", "d"]);
+        assert_eq!(fields("\"a, b\", \"say \"\"x\"\"\" ,c").unwrap(), ["a, b", "say \"x\"", "c"]);
+        assert_eq!(fields("\"\",").unwrap(), ["", ""]);
+        assert_eq!(fields("").unwrap(), [""]);
+        assert_eq!(fields("5\" wide,ß").unwrap(), ["5\" wide", "ß"]);
+        let names = ["plain", "a, b", "say \"x\"", "\"", " space ", "", "ß"];
+        let line = names.map(|name| quoted(name).into_owned()).join(",");
+        assert_eq!(fields(&line).unwrap(), names);
+    }
+
+    #[test]
+    fn wrong_quotes_are_refused() {
+        for open in ["\"a,b", "a,\"b", "\"a\"\"", "\""] {
+            assert_eq!(fields(open).unwrap_err(), "a quote is not closed in its line", "{open}");
+        }
+        assert_eq!(fields("\"a\"b,c").unwrap_err(), "there is text behind a closing quote");
+    }
+}

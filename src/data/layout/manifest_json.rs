@@ -1,0 +1,128 @@
+//! A manifest as JSON: a list of objects, or one object per line. Their keys are the columns of the CSV.
+
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
+
+use super::lines::{BYTE_ORDER_MARK, Lines};
+use super::manifest::{Entry, Manifest, parse_box};
+use crate::data::dataset::Dataset;
+use crate::error::{Error, Result};
+
+/// The largest list of objects that is read: 256 MiB.
+const MAX_BYTES: u64 = 1 << 28;
+
+#[derive(Deserialize)]
+struct Object {
+    path: String,
+    label: Name,
+    subject: Option<Name>,
+    split: Option<String>,
+    face: Option<Face>,
+}
+
+/// A name; where people are numbered, a number.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a name must be a text or a whole number")]
+enum Name {
+    Text(String),
+    Number(i64),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a face must be a list of four numbers x1, y1, x2, y2")]
+enum Face {
+    Numbers([f32; 4]),
+    Text(String),
+}
+
+impl Name {
+    fn text(self) -> String {
+        match self {
+            Name::Text(text) => text,
+            Name::Number(number) => number.to_string(),
+        }
+    }
+}
+
+impl Object {
+    /// Adds the entry that this object is.
+    fn add_to(self, manifest: &mut Manifest, line: u64) -> std::result::Result<(), String> {
+        let (label, subject) = (self.label.text(), self.subject.map(Name::text));
+        let face = match self.face {
+            Some(Face::Numbers(numbers)) => Some(numbers),
+            Some(Face::Text(text)) => Some(parse_box(&text)?),
+            None => None,
+        };
+        let (subject, split) = (subject.as_deref(), self.split.as_deref());
+        manifest.add(line, &Entry { path: &self.path, label: &label, subject, split, face })
+    }
+}
+
+/// Reads a list of objects, one at a time.
+pub(super) fn open_list(path: &Path) -> Result<Dataset> {
+    struct List<'a>(&'a mut Manifest);
+
+    impl<'de> Visitor<'de> for List<'_> {
+        type Value = ();
+
+        fn expecting(&self, text: &mut std::fmt::Formatter) -> std::fmt::Result {
+            text.write_str("a list of objects with path and label")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut objects: A) -> std::result::Result<(), A::Error> {
+            let mut number = 0;
+            while let Some(object) = objects.next_element::<Object>()? {
+                number += 1;
+                object
+                    .add_to(self.0, number)
+                    .map_err(|reason| A::Error::custom(format!("entry {number}: {reason}")))?;
+            }
+            Ok(())
+        }
+    }
+
+    let text = read_list(path)?;
+    let mut manifest = Manifest::counting(path, "entry");
+    let mut json = serde_json::Deserializer::from_slice(&text);
+    (&mut json).deserialize_seq(List(&mut manifest)).and_then(|()| json.end()).map_err(|error| wrong(path, &error))?;
+    manifest.finish()
+}
+
+/// The whole file: only then is it known in which line something stands.
+fn read_list(path: &Path) -> Result<Vec<u8>> {
+    let failed = |error| Error::io(path, error);
+    let bytes = fs::metadata(path).map_err(failed)?.len();
+    if bytes > MAX_BYTES {
+        return Err(Error::data(
+            path,
+            format!("has {bytes} bytes, at most {MAX_BYTES} are read; write one object per line"),
+        ));
+    }
+    let text = fs::read(path).map_err(failed)?;
+    Ok(text.strip_prefix(BYTE_ORDER_MARK).map(<[u8]>::to_vec).unwrap_or(text))
+}
+
+/// Reads one object per line.
+pub(super) fn open_lines(path: &Path) -> Result<Dataset> {
+    let (mut lines, mut manifest) = (Lines::of(path)?, Manifest::counting(path, "line"));
+    while let Some(line) = lines.next()? {
+        let number = line.number.into();
+        let object: std::result::Result<Object, _> = serde_json::from_slice(line.bytes);
+        let added = object.map_err(|error| text(&error)).and_then(|object| object.add_to(&mut manifest, number));
+        added.map_err(|reason| Error::line(path, number, reason))?;
+    }
+    manifest.finish()
+}
+
+fn wrong(path: &Path, error: &serde_json::Error) -> Error {
+    Error::line(path, error.line() as u64, text(error))
+}
+
+/// What is wrong, without the place that the error's own text ends with.
+fn text(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason).to_owned()
+}
