@@ -44,14 +44,7 @@ impl Protocol {
     }
 
     /// The split: two parts, or folds. Says where people are on both sides.
-    pub fn split(
-        self,
-        data: &Dataset,
-        ratio: f64,
-        folds: usize,
-        seed: u64,
-        global: &Global,
-    ) -> Result<Split, Failure> {
+    pub fn split(self, data: &Dataset, ratio: f64, folds: usize, seed: u64, global: &Global) -> Result<Split, Failure> {
         if !(ratio > 0.0 && ratio < 1.0) {
             return Err(Failure::Usage(format!("--ratio {ratio} is not between 0 and 1")));
         }
@@ -78,7 +71,8 @@ pub fn trials(split: &Split) -> Vec<Trial> {
     match split.part(Part::Test.name()) {
         Some(test) => vec![Trial { training: part(Part::Train), test: test.to_vec() }],
         None => {
-            let fold = |place: usize| Trial { training: split.all_but(place), test: split.parts[place].samples.clone() };
+            let fold =
+                |place: usize| Trial { training: split.all_but(place), test: split.parts[place].samples.clone() };
             (0..split.parts.len()).map(fold).collect()
         }
     }

@@ -1,15 +1,18 @@
 //! Which places of a face spoke for a class: Grad-CAM (Selvaraju, Cogswell, Das, Vedantam, Parikh, Batra, "Grad-CAM:
 //! Visual explanations from deep networks via gradient-based localization", 2017).
 
+use ::image::RgbImage;
+
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::nn::Network;
-use crate::ops::RunState;
+use crate::ops::{Crop, Filter, Normalization, RunState};
 use crate::plan::{Options, Plan};
 use crate::tensor::{Parameters, Tensor};
 
 /// Explains what a network that ends in classes makes of an image.
 pub struct GradCam {
+    device: Device,
     plan: Plan,
 }
 
@@ -26,7 +29,7 @@ impl GradCam {
     pub fn new(device: &Device, network: &Network, parameters: &Parameters, layer: &str) -> Result<Self> {
         let plan = device.load(network, parameters)?.compile_gradient(1, layer, &Options::default())?;
         match plan.output_shapes()[1] {
-            [1, _, _, _] => Ok(GradCam { plan }),
+            [1, _, _, _] => Ok(GradCam { device: device.clone(), plan }),
             other => Err(Error::shape(layer, format!("gives {:?}: Grad-CAM needs maps of places", &other[1..]))),
         }
     }
@@ -38,12 +41,31 @@ impl GradCam {
     /// [`Error::Shape`] if the input has another shape or there is no such class; [`Error::DeviceLost`] if the device is
     /// gone.
     pub fn map(&mut self, input: &Tensor, class: usize) -> Result<HeatMap> {
+        self.plan.set_input(0, input)?;
+        self.explain(class)
+    }
+
+    /// As [`GradCam::map`], for a face that fills its picture, which is scaled and normalised as the network asks for.
+    ///
+    /// # Errors
+    /// As [`GradCam::map`]; [`Error::Shape`] also if the picture is empty or the network does not take three channels.
+    pub fn map_picture(&mut self, face: &RgbImage, normalization: &Normalization, class: usize) -> Result<HeatMap> {
+        let picture = self.device.upload(face, face.width(), face.height())?;
+        let crop = Crop::whole(face.width(), face.height());
+        let side = self.plan.input_shapes()[0].last().copied().unwrap_or_default();
+        self.plan.set_picture(&picture, &[crop], Filter::for_crop(&crop, side), normalization)?;
+        self.explain(class)
+    }
+
+    fn explain(&mut self, class: usize) -> Result<HeatMap> {
         let classes = self.plan.input_shapes()[1][1];
         if class >= classes {
             return Err(Error::shape("Grad-CAM", format!("there is no class {class} among {classes} (from 0)")));
         }
         let chosen = Tensor::from_fn([1, classes], |other| if other == class { 1.0 } else { 0.0 });
-        let outputs = self.plan.run_all(&[input.clone(), chosen], &RunState::default())?;
+        self.plan.set_input(1, &chosen)?;
+        self.plan.execute(&RunState::default())?;
+        let outputs = self.plan.outputs()?;
         let [_, maps, gradient] = &outputs[..] else {
             return Err(Error::shape("Grad-CAM", format!("{} outputs instead of 3", outputs.len())));
         };
@@ -68,24 +90,24 @@ fn weighted(maps: &[f32], gradient: &[f32], places: usize) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::Conv2d;
+    use crate::ops::{Conv2d, Order};
 
     /// A convolution that hands its input on, a ReLU, and two classes.
-    fn network() -> (Network, Parameters) {
-        let network = Network::new("tiny", [2, 2, 2])
-            .conv2d("conv", "conv", 2, Conv2d::square(1, 1, 0))
+    fn network(channels: usize) -> (Network, Parameters) {
+        let network = Network::new("tiny", [channels, 2, 2])
+            .conv2d("conv", "conv", channels, Conv2d::square(1, 1, 0))
             .relu()
             .flatten()
             .dense("fc", "fc", 2)
             .softmax();
         let mut parameters = network.initialize(1).expect("parameters");
-        let same = Tensor::new([2, 2, 1, 1], vec![1.0, 0.0, 0.0, 1.0]).expect("weights");
-        parameters.insert("conv.weight".into(), same);
+        let same = |i: usize| if i / channels == i % channels { 1.0 } else { 0.0 };
+        parameters.insert("conv.weight".into(), Tensor::from_fn([channels, channels, 1, 1], same));
         (network, parameters)
     }
 
     fn grad_cam() -> GradCam {
-        let (network, mut parameters) = network();
+        let (network, mut parameters) = network(2);
         // For class 0 the maps' gradients have the means 1 and −0.5, for class 1 both have 1.
         let weights = [[4.0, 0.0, 0.0, 0.0, -2.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0, 0.0, 2.0, 2.0, 0.0]];
         parameters.insert("fc.weight".into(), Tensor::new([2, 8], weights.concat()).expect("weights"));
@@ -110,10 +132,9 @@ mod tests {
         let input = Tensor::zeros([1, 2, 2, 2]);
         assert!(grad_cam.map(&input, 2).expect_err("no class 2").to_string().contains("no class 2 among 2"));
         assert!(grad_cam.map(&Tensor::zeros([1, 3, 2, 2]), 0).is_err());
-        let (network, parameters) = network();
+        let (network, parameters) = network(2);
         assert!(GradCam::new(&Device::Cpu, &network, &parameters, "conv9").is_err());
         assert!(GradCam::new(&Device::Cpu, &network, &parameters, "fc").is_err());
-<<<<<<< HEAD
         // Three channels are what pictures have.
         assert!(grad_cam.map_picture(&RgbImage::new(2, 2), &Normalization::MTCNN, 0).is_err());
     }
@@ -131,7 +152,5 @@ mod tests {
             assert_eq!(from_picture, grad_cam.map(&input, class).expect("a map"));
         }
         assert!(grad_cam.map_picture(&RgbImage::new(0, 0), &normalization, 0).is_err());
-=======
->>>>>>> report
     }
 }
