@@ -181,3 +181,20 @@ fn a_wrong_gradient_of_the_filters_is_noticed() {
         }
     }
 }
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    let mut random = Random::new(7);
+    let case = Case::new(Conv2d::square(3, 1, 1), [3, 70, 30, 30], 150, &mut random);
+    let (inputs, op) = ([case.x, case.dy], Op::Conv2dBackwardWeight(case.conv));
+    for algorithm in ["conv2d/winograd2", "conv2d/winograd4"] {
+        let options = Options { kernel: Some(algorithm.to_owned()), ..checked() };
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| run_op(&Device::Cpu, &op, &inputs, &RunState::default(), &options).unwrap())
+        };
+        let first = run(1);
+        assert!(first[0].data().iter().any(|&value| value != 0.0));
+        assert!(run(2) == first && run(7) == first, "{algorithm}");
+    }
+}
