@@ -5,6 +5,8 @@ struct Params {
     length: u32,
     // The first value of this dispatch, divided by 4, in the whole tensor.
     first_quad: u32,
+    // As many of these as the whole tensor has belong to each micro-batch.
+    quads: u32,
     layer: u32,
     // Words below it are dropped.
     threshold: u32,
@@ -22,6 +24,7 @@ struct State {
     learning_rate: f32,
     correction1: f32,
     correction2: f32,
+    micro_batch: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -53,7 +56,7 @@ fn philox4x32(start: vec4<u32>, seed: vec2<u32>) -> vec4<u32> {
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let quad = (group.y * params.grid + group.x) * 256u + local;
     if (quad * 4u >= params.length) { return; }
-    let counter = vec4<u32>(params.first_quad + quad, state.step, params.layer, 0u);
+    let counter = vec4<u32>(state.micro_batch * params.quads + params.first_quad + quad, state.step, params.layer, 0u);
     let words = philox4x32(counter, vec2<u32>(state.seed_low, state.seed_high));
     for (var i = 0u; i < 4u && quad * 4u + i < params.length; i++) {
         let value = x[params.x_offset + quad * 4u + i] * params.scale;

@@ -2,6 +2,8 @@
 
 mod training;
 
+use training::Progress;
+
 use std::sync::Arc;
 
 use crate::cpu::{Algorithm, CpuPlan, resize::Pixels};
@@ -35,6 +37,8 @@ pub struct Plan {
     executor: Executor,
     /// Whether there is something in the memory that steps of training leave for the next.
     has_state: bool,
+    /// The micro-batch that comes next in a step of training.
+    progress: Progress,
 }
 
 enum Executor {
@@ -83,7 +87,7 @@ impl Plan {
                 Executor::Gpu(Box::new(GpuPlan::new(gpu, program.clone(), model, checked, kernel, precision)?))
             }
         };
-        Ok(Plan { program, executor, has_state: false })
+        Ok(Plan { program, executor, has_state: false, progress: Progress::default() })
     }
 
     /// The shapes of the inputs, with the batch. A training plan's second input are the targets.
@@ -225,18 +229,13 @@ impl Plan {
         Ok(rows)
     }
 
-    /// Runs the plan on the inputs that are there. On a GPU the work is submitted, and not waited for.
+    /// Runs the plan on the inputs that are there. On a GPU the work is submitted, and not waited for. All micro-batches of
+    /// a step count the same.
     ///
     /// # Errors
     /// [`Error::DeviceLost`] if the device is gone (an application's own device: at the next wait or read); [`Error::OutOfBounds`] if a checked plan finds such a write.
     pub fn execute(&mut self, state: &RunState) -> Result<()> {
-        self.check_step(state)?;
-        match &mut self.executor {
-            Executor::Cpu(plan) => plan.run(state),
-            Executor::Gpu(plan) => plan.submit(state)?,
-        }
-        self.has_state = true;
-        Ok(())
+        self.execute_weighing(state, 1.0)
     }
 
     /// The outputs of the last run. Blocks until they are there.
@@ -285,6 +284,7 @@ impl Plan {
     /// [`Error::DeviceLost`] if the device is gone.
     pub fn profile(&mut self) -> Result<Vec<LayerTime>> {
         let state = RunState::default();
+        self.progress = Progress::default();
         let times = match &mut self.executor {
             Executor::Cpu(plan) => plan.profile(&state),
             Executor::Gpu(plan) => plan.profile(&state)?,

@@ -45,7 +45,7 @@ fn input(step: u32) -> Tensor {
 
 fn train(plan: &mut Plan, step: u32) -> f32 {
     let targets = [Some(step as usize % 5), None, Some(3)];
-    plan.train(&input(step), &targets, &RunState { step, learning_rate: 0.01, seed: 9 }).unwrap()
+    plan.train(&input(step), &targets, &RunState { step, learning_rate: 0.01, seed: 9, ..RunState::default() }).unwrap()
 }
 
 #[test]

@@ -162,7 +162,7 @@ fn optimizers() {
             for step in 1..=5 {
                 let gradient = golden.get(&format!("{case}.grad{step}"));
                 let inputs = [vec![parameter, gradient], memory].concat();
-                let state = RunState { step, learning_rate: rate(parameters, "lr"), seed: 0 };
+                let state = RunState { step, learning_rate: rate(parameters, "lr"), ..RunState::default() };
                 memory = plan.run_all(&inputs, &state).unwrap();
                 parameter = memory.remove(0);
                 let wanted = golden.get(&format!("{case}.p{step}"));
@@ -239,7 +239,8 @@ impl Run {
                 let values = x.data()[first * image..(first + self.batch) * image].to_vec();
                 let input = Tensor::new([&[self.batch], &x.shape()[1..]].concat(), values).unwrap();
                 let targets: Vec<_> = y.data()[first..first + self.batch].iter().map(|&t| Some(t as usize)).collect();
-                let state = RunState { step: step as u32 + 1, learning_rate: self.learning_rate, seed: 0 };
+                let state =
+                    RunState { step: step as u32 + 1, learning_rate: self.learning_rate, ..RunState::default() };
                 let loss = plan.train(&input, &targets, &state).unwrap();
                 let [loss, wanted] = [loss, wanted].map(|loss| Tensor::filled([1], loss));
                 comparison.check(format!("loss of step {step} on {device}"), &loss, &wanted, 1e-4);

@@ -137,6 +137,10 @@ const MUTATIONS: &[Mutation] = &[
     ("adam", "adam", "", "(i >= params.length)", "(i > params.length)", OUTSIDE),
     ("ema", "ema", "", "min(params.decay, f32(step - 1u)", "(f32(step - 1u)", WRONG_VALUE),
     ("ema", "ema", "", "f32(step - 1u)", "f32(step)", WRONG_VALUE),
+    ("accumulate", "accumulate", "", "1.0 - state.share", "1.0", WRONG_VALUE),
+    ("accumulate", "accumulate", "", "+ state.share * gradient", "+ gradient", WRONG_VALUE),
+    ("accumulate", "accumulate", "", "(i >= params.length)", "(i > params.length)", OUTSIDE),
+    ("dropout", "dropout", "", "state.micro_batch *", "0u *", WRONG_VALUE),
     ("ema", "ema", "", "(i >= params.length)", "(i > params.length)", OUTSIDE),
 ];
 

@@ -35,7 +35,7 @@ fn input(batch: usize) -> Tensor {
     Tensor::from_fn([batch, 3, 8, 8], |i| (i as f32 * 1.7).sin())
 }
 
-const STATE: RunState = RunState { step: 1, learning_rate: 0.1, seed: 0 };
+const STATE: RunState = RunState { step: 1, learning_rate: 0.1, seed: 0, micro_batch: 0, micro_batches: 1 };
 
 #[test]
 fn layers_before_the_first_trained_one_stay_as_they_are() {

@@ -36,7 +36,8 @@ fn input() -> Tensor {
 }
 
 fn train(plan: &mut Plan, step: u32) -> f32 {
-    plan.train(&input(), &[Some(3), Some(60)], &RunState { step, learning_rate: 0.01, seed: 1 }).unwrap()
+    plan.train(&input(), &[Some(3), Some(60)], &RunState { step, learning_rate: 0.01, seed: 1, ..RunState::default() })
+        .unwrap()
 }
 
 fn kernels(plan: &mut Plan) -> Vec<String> {

@@ -35,7 +35,7 @@ fn normal(random: &mut Random, shape: &[usize], deviation: f32) -> Tensor {
 }
 
 fn state() -> RunState {
-    RunState { step: 2, learning_rate: 0.1, seed: 9 }
+    RunState { step: 2, learning_rate: 0.1, seed: 9, ..RunState::default() }
 }
 
 /// Runs an operation on both backends; sums may be added up in another order.
@@ -53,6 +53,7 @@ fn the_twins_agree_on_a_small_device() {
     let mut comparison = Comparison::default();
     let mut random = Random::new(77);
     for op in [
+        "accumulate",
         "adam",
         "adaptive_avg_pool2d",
         "conv2d",
@@ -122,6 +123,7 @@ fn parameters_are_spread_over_several_bindings() {
         check(&Op::Sgd(sgd), &[weight.clone(), gradient.clone(), velocity.clone()], &mut comparison);
         let mut squares = velocity.clone();
         squares.data_mut().iter_mut().for_each(|value| *value *= *value);
+        check(&Op::Accumulate, &[velocity.clone(), gradient.clone()], &mut comparison);
         check(&Op::Ema(Ema { decay: 0.05 }), &[velocity.clone(), weight.clone()], &mut comparison);
         check(&Op::Adam(Adam::default()), &[weight, gradient, velocity, squares], &mut comparison);
     }

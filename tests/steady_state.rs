@@ -42,7 +42,7 @@ fn input(batch: usize) -> Tensor {
 }
 
 fn state(step: u32) -> RunState {
-    RunState { step, learning_rate: 0.01, seed: 5 }
+    RunState { step, learning_rate: 0.01, seed: 5, ..RunState::default() }
 }
 
 /// One step on four pictures, one of which only fills up the batch.

@@ -49,6 +49,7 @@ macro_rules! every_operation {
 }
 
 every_operation!(
+    accumulate,
     adam,
     adaptive_avg_pool2d,
     conv2d,
@@ -105,7 +106,7 @@ fn kept(device: &Device, dropout: Dropout, state: &RunState) -> Vec<bool> {
 
 #[test]
 fn masks_of_dropout_follow_seed_step_and_layer() {
-    let state = RunState { step: 3, seed: 1 << 40 | 7, learning_rate: 0.0 };
+    let state = RunState { step: 3, seed: 1 << 40 | 7, ..RunState::default() };
     let dropout = Dropout { probability: 0.3, layer: 2 };
     for device in [Device::Cpu, Device::Gpu(gpu())] {
         let mask = kept(&device, dropout, &state);
@@ -115,6 +116,7 @@ fn masks_of_dropout_follow_seed_step_and_layer() {
             ("low word of the seed", dropout, RunState { seed: state.seed + 1, ..state }),
             ("high word of the seed", dropout, RunState { seed: 7, ..state }),
             ("layer", Dropout { layer: 3, ..dropout }, state),
+            ("micro-batch", dropout, RunState { micro_batch: 1, micro_batches: 2, ..state }),
         ] {
             let other = kept(&device, dropout, &state);
             // Independent masks agree where both keep or both drop: 0.58 of the places; identical ones in all.

@@ -1,6 +1,7 @@
 //! The CPU backend: every operation with rayon, as a twin that the GPU's kernels are checked against, and for machines
 //! without a GPU. One file per operation, under the operation's name.
 
+mod accumulate;
 mod adam;
 mod adaptive_avg_pool2d;
 mod conv2d;
@@ -95,10 +96,12 @@ fn run(
 }
 
 /// Runs an operation that works in place: what it changes, what that follows, and further memory that it changes.
-fn update(op: &Op, state: &RunState, changed: &mut [f32], followed: &[f32], memory: &mut [&mut [f32]]) {
+/// `share` is what this micro-batch weighs among those of its step.
+fn update(op: &Op, state: &RunState, share: f32, changed: &mut [f32], followed: &[f32], memory: &mut [&mut [f32]]) {
     match (op, memory) {
         (Op::Sgd(op), [velocity]) => sgd::update(op, state, changed, followed, velocity),
         (Op::Adam(op), [m, v]) => adam::update(op, state, changed, followed, m, v),
+        (Op::Accumulate, []) => accumulate::update(share, changed, followed),
         (Op::Ema(op), []) => ema::update(op, state, changed, followed),
         (op, _) => unreachable!("{op:?} does not work in place"),
     }

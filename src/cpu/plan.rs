@@ -134,12 +134,14 @@ impl CpuPlan {
         }
     }
 
-    pub fn run(&mut self, state: &RunState) {
+    /// Runs once; `share` is what this micro-batch weighs among all of its step so far.
+    pub fn run(&mut self, state: &RunState, share: f32) {
         let program = self.program.clone();
         if self.checked {
             self.poison();
         }
-        program.steps.iter().enumerate().for_each(|(index, step)| self.run_step(index, step, state));
+        let steps = program.steps.iter().enumerate().filter(|(_, step)| state.ends_step() || !step.op.ends_step());
+        steps.for_each(|(index, step)| self.run_step(index, step, state, share));
     }
 
     /// Runs once; when each step ran.
@@ -148,7 +150,7 @@ impl CpuPlan {
         let begin = Instant::now();
         let timed = |(index, step): (usize, &Step)| {
             let start = begin.elapsed().as_secs_f64() * 1e3;
-            self.run_step(index, step, state);
+            self.run_step(index, step, state, 1.0);
             Span { start, milliseconds: begin.elapsed().as_secs_f64() * 1e3 - start }
         };
         program.steps.iter().enumerate().map(timed).collect()
@@ -165,8 +167,11 @@ impl CpuPlan {
         }
     }
 
-    fn run_step(&mut self, index: usize, step: &Step, state: &RunState) {
-        if step.op.in_place().is_empty() { self.run_apart(index, step, state) } else { self.run_in_place(step, state) }
+    fn run_step(&mut self, index: usize, step: &Step, state: &RunState, share: f32) {
+        match step.op.in_place() {
+            [] => self.run_apart(index, step, state),
+            _ => self.run_in_place(step, state, share),
+        }
     }
 
     fn run_apart(&mut self, index: usize, step: &Step, state: &RunState) {
@@ -207,7 +212,7 @@ impl CpuPlan {
         }
     }
 
-    fn run_in_place(&mut self, step: &Step, state: &RunState) {
+    fn run_in_place(&mut self, step: &Step, state: &RunState, share: f32) {
         // What is changed comes first, then what it follows: a parameter and its gradient, or an average and a parameter.
         let places: Vec<Location> = step.inputs.iter().map(|&v| self.locations[v].clone()).collect();
         let mut taken: Vec<Vec<f32>> = places
@@ -223,11 +228,11 @@ impl CpuPlan {
             let guard = if let Location::Shared(shared) = of_followed { Some(read(shared)) } else { None };
             let followed = guard.as_ref().map_or(followed.as_slice(), |guard| guard.as_slice());
             match place {
-                Location::Memory(_) => update(&step.op, state, changed, followed, &mut memory),
+                Location::Memory(_) => update(&step.op, state, share, changed, followed, &mut memory),
                 Location::Shared(shared) => {
                     let mut parameter = shared.write().unwrap_or_else(PoisonError::into_inner);
                     let parameter: &mut Vec<f32> = Arc::make_mut(&mut parameter);
-                    update(&step.op, state, parameter, followed, &mut memory);
+                    update(&step.op, state, share, parameter, followed, &mut memory);
                 }
             }
         }

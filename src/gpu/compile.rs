@@ -11,7 +11,8 @@ use super::kernel::{Access, Kernel};
 use super::parameter::{Packed, Parameter};
 use super::tuning::tuning_key;
 use super::{
-    adam, adaptive_avg_pool2d, conv2d, cross_entropy, dense, dropout, ema, max_pool2d, prelu, relu, sgd, softmax,
+    accumulate, adam, adaptive_avg_pool2d, conv2d, cross_entropy, dense, dropout, ema, max_pool2d, prelu, relu, sgd,
+    softmax,
 };
 use crate::error::{Error, Result};
 use crate::ops::{Conv2d, Op};
@@ -146,6 +147,7 @@ impl<'a> Compiler<'a> {
             Op::Sgd(op) => sgd::update(self, op, operands),
             Op::Adam(op) => adam::update(self, op, operands),
             Op::Ema(op) => ema::update(self, op, operands),
+            Op::Accumulate => accumulate::update(self, operands),
         }
     }
 

@@ -15,6 +15,7 @@ static FORWARD: Kernel = Kernel::new("dropout/forward", "dropout", "forward", &[
 struct Params {
     length: u32,
     first_quad: u32,
+    quads: u32,
     layer: u32,
     threshold: u32,
     scale: f32,
@@ -32,6 +33,7 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Dropout, operands: &Operands
         let params = Params {
             length: values.len() as u32,
             first_quad: (values.start / 4) as u32,
+            quads: operands.inputs[0].len.div_ceil(4) as u32,
             layer: op.layer,
             threshold: op.threshold(),
             scale: op.scale(),

@@ -1,8 +1,8 @@
 //! Kernels: which entry point of which shader, with which constants.
 
 use super::{
-    adam, adaptive_avg_pool2d, conv2d, conv2d_winograd, cross_entropy, dense, dropout, ema, max_pool2d, peak, prelu,
-    relu, resize, sgd, softmax,
+    accumulate, adam, adaptive_avg_pool2d, conv2d, conv2d_winograd, cross_entropy, dense, dropout, ema, max_pool2d,
+    peak, prelu, relu, resize, sgd, softmax,
 };
 
 use crate::ops::Op;
@@ -73,6 +73,7 @@ pub fn kernels() -> impl Iterator<Item = &'static Kernel> {
         sgd::KERNELS,
         adam::KERNELS,
         ema::KERNELS,
+        accumulate::KERNELS,
         resize::KERNELS,
         peak::KERNELS,
     ]
@@ -101,6 +102,7 @@ pub fn candidates(op: &Op) -> Vec<&'static str> {
 /// The text of a shader, by the name of its file without the ending.
 pub fn shader_source(shader: &str) -> Option<&'static str> {
     Some(match shader {
+        "accumulate" => include_str!("../../shaders/accumulate.wgsl"),
         "adam" => include_str!("../../shaders/adam.wgsl"),
         "adaptive_avg_pool2d" => include_str!("../../shaders/adaptive_avg_pool2d.wgsl"),
         "conv2d" => include_str!("../../shaders/conv2d.wgsl"),

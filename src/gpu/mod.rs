@@ -1,6 +1,7 @@
 //! The GPU backend: every operation as WGSL kernels. One file per operation, under the operation's name, and its shader
 //! under the same name in `shaders/`.
 
+mod accumulate;
 mod adam;
 mod adapter;
 mod adaptive_avg_pool2d;

@@ -91,7 +91,8 @@ struct State {
     step: u32,
     learning_rate: f32,
     corrections: [f32; 2],
-    padding: [u32; 2],
+    micro_batch: u32,
+    share: f32,
 }
 
 impl GpuPlan {
@@ -167,7 +168,8 @@ impl GpuPlan {
     }
 
     /// Adds the work of one run to the application's own commands. How much goes into one submission is then the
-    /// application's choice.
+    /// application's choice. What changes from run to run (the step, the learning rate, …) is what it was in the plan's
+    /// last run of its own.
     pub fn encode(&self, encoder: &mut wgpu::CommandEncoder) {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         self.packed.iter().for_each(|packed| packed.refresh_within(&self.gpu, &mut pass));
@@ -214,15 +216,18 @@ impl GpuPlan {
         if self.checked { self.check_guards("resize", storage) } else { Ok(()) }
     }
 
-    /// Submits one run, in pieces of bounded work, and does not wait for it.
-    pub(crate) fn submit(&mut self, state: &RunState) -> Result<()> {
+    /// Submits one run, in pieces of bounded work, and does not wait for it. `share` is what this micro-batch weighs among
+    /// all of its step so far.
+    pub(crate) fn submit(&mut self, state: &RunState, share: f32) -> Result<()> {
         self.gpu.check()?;
-        self.write_state(state);
+        self.write_state(state, share);
         if self.checked {
             self.guard();
         }
         self.packed.iter().for_each(|packed| packed.refresh(&self.gpu));
-        let mut rest = self.dispatches.as_slice();
+        // What ends a step comes behind all else.
+        let in_all = |dispatch: &Dispatch| state.ends_step() || !self.program.steps[dispatch.step].op.ends_step();
+        let mut rest = &self.dispatches[..self.dispatches.partition_point(in_all)];
         while !rest.is_empty() {
             let mut flops = 0;
             let fitting = rest.iter().take_while(|dispatch| {
@@ -238,7 +243,9 @@ impl GpuPlan {
             self.gpu.queue().submit([encoder.finish()]);
             rest = &rest[count..];
         }
-        self.trained.iter().for_each(|parameter| parameter.change());
+        if state.ends_step() {
+            self.trained.iter().for_each(|parameter| parameter.change());
+        }
         if self.checked {
             let mut guarded = self.guarded_values().map(|(_, storage)| storage).chain(&self.scratch);
             guarded.try_for_each(|storage| self.check_guards(&self.program.name, storage))?;
@@ -280,7 +287,7 @@ impl GpuPlan {
         alive(&self.gpu)
     }
 
-    fn write_state(&self, state: &RunState) {
+    fn write_state(&self, state: &RunState, share: f32) {
         let adam = self.program.steps.iter().find_map(|step| match &step.op {
             Op::Adam(adam) => Some(adam),
             _ => None,
@@ -290,7 +297,8 @@ impl GpuPlan {
             step: state.step,
             learning_rate: state.learning_rate,
             corrections: adam.map_or([1.0; 2], |adam| adam.bias_corrections(state.step)),
-            padding: [0; 2],
+            micro_batch: state.micro_batch,
+            share,
         };
         self.gpu.queue().write_buffer(&self.state, 0, bytemuck::bytes_of(&state));
     }
@@ -299,7 +307,7 @@ impl GpuPlan {
     /// these took.
     pub(crate) fn profile(&mut self, state: &RunState) -> Result<Vec<Span>> {
         self.gpu.check()?;
-        self.write_state(state);
+        self.write_state(state, 1.0);
         self.packed.iter().for_each(|packed| packed.refresh(&self.gpu));
         let timer = match &mut self.timer {
             Some(timer) => timer,

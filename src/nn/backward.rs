@@ -37,9 +37,24 @@ impl Lowering<'_> {
         if !self.trains_up_to(last) {
             return Err(Error::shape(&self.network.name, "none of the layers to be trained has parameters"));
         }
-        for trained in self.backward(last, loss[1])? {
-            self.optimize(training, &trained)?;
+        self.program.micro_batches = training.accumulate;
+        let mut all = self.backward(last, loss[1])?;
+        match training.accumulate {
+            0 => return Err(Error::shape(&self.network.name, "a step of 0 micro-batches trains nothing")),
+            1 => {}
+            _ => all.iter_mut().try_for_each(|trained| self.accumulate(trained))?,
         }
+        all.iter().try_for_each(|trained| self.optimize(training, trained))
+    }
+
+    /// Puts the mean over a step's micro-batches in the place of a gradient.
+    fn accumulate(&mut self, trained: &mut Trained) -> Result<()> {
+        let parameter = self.program.values[trained.parameter].clone();
+        let name = gradient_name(&parameter.name);
+        self.program.values[trained.gradient].name = format!("{name} in the micro-batch");
+        let mean = self.program.add_value(name, parameter.shape, Storage::Gradient);
+        self.program.add_step(&parameter.name, Op::Accumulate, &[mean, trained.gradient], &[])?;
+        trained.gradient = mean;
         Ok(())
     }
 

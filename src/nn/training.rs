@@ -97,6 +97,10 @@ pub struct Training {
     /// Whether targets are probabilities for each class ([`Plan::train_soft`](crate::Plan::train_soft)) instead of class
     /// numbers: for mixtures of images, say.
     pub soft_targets: bool,
+    /// The most micro-batches that one step may have. From 2 on, the gradients of a step's micro-batches are averaged
+    /// ([`RunState::micro_batch`](crate::ops::RunState::micro_batch)) in memory of their own, as much as the trained
+    /// parameters take, and the optimiser takes its step after the last: as one batch of all samples would do.
+    pub accumulate: usize,
 }
 
 impl Default for Training {
@@ -111,6 +115,7 @@ impl Default for Training {
             decay_biases: true,
             ema: None,
             soft_targets: false,
+            accumulate: 1,
         }
     }
 }

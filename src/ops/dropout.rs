@@ -36,6 +36,11 @@ impl Dropout {
         1.0 / (1.0 - self.probability)
     }
 
+    /// What the numbers of a micro-batch's quads of values (of which there are so many) begin with.
+    pub(crate) fn first_quad(quads: usize, state: &RunState) -> u32 {
+        (quads as u32).wrapping_mul(state.micro_batch)
+    }
+
     /// Philox counter and key for four neighbouring values.
     pub(crate) fn counter(&self, quad: u32, state: &RunState) -> ([u32; 4], [u32; 2]) {
         ([quad, state.step, self.layer, 0], [state.seed as u32, (state.seed >> 32) as u32])

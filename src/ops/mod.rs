@@ -3,6 +3,7 @@
 //! One file per operation holds its parameters, its shape rule, its cost and the cases that tests and benches share.
 //! Images are NCHW, convolution weights OIHW, dense weights `[out, in]`; all numbers are f32.
 
+pub mod accumulate;
 pub mod adam;
 pub mod adaptive_avg_pool2d;
 pub mod conv2d;
@@ -84,6 +85,8 @@ pub enum Op {
     Adam(Adam),
     /// `average, parameter → average`, in place
     Ema(Ema),
+    /// `mean, gradient → mean`, in place
+    Accumulate,
 }
 
 /// What changes from run to run of a plan.
@@ -96,11 +99,24 @@ pub struct RunState {
     pub learning_rate: f32,
     /// The seed of `dropout`.
     pub seed: u64,
+    /// Which of the step's micro-batches this is: 0 for the first. What dropout drops goes on from one to the next as if
+    /// they were one batch, where the values of each are a multiple of 4.
+    pub micro_batch: u32,
+    /// How many micro-batches the step has: at most [`Training::accumulate`](crate::nn::Training::accumulate). The
+    /// optimiser runs in the last of them.
+    pub micro_batches: u32,
 }
 
 impl Default for RunState {
     fn default() -> Self {
-        RunState { step: 1, learning_rate: 0.0, seed: 0 }
+        RunState { step: 1, learning_rate: 0.0, seed: 0, micro_batch: 0, micro_batches: 1 }
+    }
+}
+
+impl RunState {
+    /// Whether the step ends with this micro-batch.
+    pub(crate) fn ends_step(&self) -> bool {
+        self.micro_batch.saturating_add(1) >= self.micro_batches
     }
 }
 
@@ -129,6 +145,7 @@ impl Op {
             Op::Sgd(_) => "sgd",
             Op::Adam(_) => "adam",
             Op::Ema(_) => "ema",
+            Op::Accumulate => "accumulate",
         }
     }
 
@@ -162,6 +179,7 @@ impl Op {
             Op::Sgd(op) => op.update(inputs),
             Op::Adam(op) => op.update(inputs),
             Op::Ema(op) => op.update(inputs),
+            Op::Accumulate => accumulate::update(inputs),
         }
     }
 
@@ -183,7 +201,7 @@ impl Op {
             Op::Softmax | Op::SoftmaxBackward => 5 * input,
             Op::CrossEntropy(_) | Op::Sgd(_) => 8 * input,
             Op::Adam(_) => 14 * input,
-            Op::Ema(_) => 3 * input,
+            Op::Ema(_) | Op::Accumulate => 3 * input,
         }
     }
 
@@ -194,7 +212,7 @@ impl Op {
             Op::Conv2dBackwardInput(..) | Op::DenseBackwardInput(..) | Op::Prelu | Op::PreluBackward => &[1],
             Op::Sgd(_) => &[0, 1, 2],
             Op::Adam(_) => &[0, 1, 2, 3],
-            Op::Ema(_) => &[0, 1],
+            Op::Ema(_) | Op::Accumulate => &[0, 1],
             _ => &[],
         }
     }
@@ -206,9 +224,14 @@ impl Op {
             Op::PreluBackward => &[1],
             Op::Sgd(_) => &[0, 1],
             Op::Adam(_) => &[0, 1, 2],
-            Op::Ema(_) => &[0],
+            Op::Ema(_) | Op::Accumulate => &[0],
             _ => &[],
         }
+    }
+
+    /// Whether it is done once in a step of training, after the last micro-batch.
+    pub(crate) fn ends_step(&self) -> bool {
+        matches!(self, Op::Sgd(_) | Op::Adam(_) | Op::Ema(_))
     }
 
     /// For each output, the input that it overwrites, if it works in place.
@@ -216,7 +239,7 @@ impl Op {
         match self {
             Op::Sgd(_) => &[0, 2],
             Op::Adam(_) => &[0, 2, 3],
-            Op::Ema(_) => &[0],
+            Op::Ema(_) | Op::Accumulate => &[0],
             _ => &[],
         }
     }

@@ -11,11 +11,15 @@ impl Plan {
     /// One step of a training plan: forward, backward, optimiser; the loss. Targets are class numbers; `None` fills up
     /// a batch that is not full and counts for nothing.
     ///
+    /// In a step of several micro-batches ([`Training::accumulate`](crate::nn::Training::accumulate)) this is one of them,
+    /// and the loss is the mean over its samples. All together train as one batch would: each sample counts by the weight
+    /// of its class.
+    ///
     /// # Errors
     /// [`Error::Shape`] if the input has another shape, a target is missing or is not a class, or the plan does not
-    /// train, or trains on soft targets; [`Error::DeviceLost`] if the device is gone.
+    /// train, trains on soft targets, or is in another micro-batch of its step; [`Error::DeviceLost`] if the device is gone.
     pub fn train(&mut self, input: &Tensor, targets: &[Option<usize>], state: &RunState) -> Result<f32> {
-        let Targets { value, classes, is_soft } = self.targets()?;
+        let Targets { value, classes, class_weights, is_soft } = self.targets()?;
         if is_soft {
             return Err(Error::shape(&self.program.name, "takes soft targets: Plan::train_soft gives it some"));
         }
@@ -24,8 +28,9 @@ impl Plan {
             let reason = format!("takes {wanted} targets below {classes}, not {} such as {:?}", targets.len(), targets);
             return Err(Error::shape(&self.program.name, reason));
         }
+        let weight = targets.iter().flatten().map(|&t| f64::from(class_weights[t])).sum();
         let targets: Vec<f32> = targets.iter().map(|t| t.map_or(-1.0, |class| class as f32)).collect();
-        self.step(input, value, &targets, state)
+        self.step(input, (value, &targets), weight, state)
     }
 
     /// As [`Plan::train`], with a probability for each class as targets (`[batch, classes]`), of a plan that was compiled
@@ -37,7 +42,7 @@ impl Plan {
     /// that sum to 1 (within a thousandth) nor of −1, or the plan does not train on soft targets; [`Error::DeviceLost`]
     /// if the device is gone.
     pub fn train_soft(&mut self, input: &Tensor, targets: &Tensor, state: &RunState) -> Result<f32> {
-        let Targets { value, classes, is_soft } = self.targets()?;
+        let Targets { value, classes, is_soft, .. } = self.targets()?;
         if !is_soft {
             let reason = "takes class numbers: Plan::train gives it some (Training::soft_targets)";
             return Err(Error::shape(&self.program.name, reason));
@@ -51,30 +56,72 @@ impl Plan {
             let reason = format!("the soft targets {wrong:?} of sample {row} are no probabilities that sum to 1");
             return Err(Error::shape(&self.program.name, reason));
         }
-        self.step(input, value, targets.data(), state)
+        let weight = targets.data().chunks(classes).filter(|row| row[0] >= 0.0).count() as f64;
+        self.step(input, (value, targets.data()), weight, state)
     }
 
-    fn step(&mut self, input: &Tensor, value: ValueId, targets: &[f32], state: &RunState) -> Result<f32> {
+    /// `weight` is what the samples weigh in the loss.
+    fn step(&mut self, input: &Tensor, targets: (ValueId, &[f32]), weight: f64, state: &RunState) -> Result<f32> {
         self.set_input(0, input)?;
-        self.write(value, targets);
-        self.execute(state)?;
+        self.write(targets.0, targets.1);
+        self.execute_weighing(state, weight)?;
         Ok(self.read(self.program.outputs[0])?.data()[0])
+    }
+
+    /// Runs the plan on the inputs that are there; in a step of several micro-batches, this one counts by its weight.
+    pub(super) fn execute_weighing(&mut self, state: &RunState, weight: f64) -> Result<()> {
+        self.check_step(state)?;
+        let before = match (self.program.micro_batches, state.micro_batch) {
+            (_, 0) => 0.0,
+            // An operation by itself, whose micro-batches nobody has counted: all weigh the same.
+            (0, number) => weight * f64::from(number),
+            _ => self.progress.weight,
+        };
+        let share = if before > 0.0 { weight / (before + weight) } else { 1.0 };
+        // Until it has run, nothing follows.
+        self.progress = Progress::default();
+        match &mut self.executor {
+            Executor::Cpu(plan) => plan.run(state, share as f32),
+            Executor::Gpu(plan) => plan.submit(state, share as f32)?,
+        }
+        if state.ends_step() {
+            self.has_state = true;
+        } else {
+            self.progress = Progress { next: Some((state.step, state.micro_batch + 1)), weight: before + weight };
+        }
+        Ok(())
     }
 
     /// The targets of a plan that trains.
     fn targets(&self) -> Result<Targets> {
         let loss = self.program.steps.iter().find(|step| matches!(step.op, Op::CrossEntropy(_)));
-        match (self.program.inputs.as_slice(), loss.map(|loss| loss.inputs.as_slice())) {
-            (&[_, value], Some(&[logits, ..])) => {
-                let is_soft = self.program.values[value].shape.len() == 2;
-                Ok(Targets { value, classes: self.program.values[logits].shape[1], is_soft })
-            }
-            _ => Err(Error::shape(&self.program.name, "the plan was not compiled for training")),
+        let values = &self.program.values;
+        if let (&[_, value], Some(&[_, _, weights])) =
+            (self.program.inputs.as_slice(), loss.map(|loss| loss.inputs.as_slice()))
+            && let Storage::Constant(class_weights) = &values[weights].storage
+        {
+            let (classes, is_soft) = (class_weights.len(), values[value].shape.len() == 2);
+            return Ok(Targets { value, classes, class_weights: class_weights.clone(), is_soft });
         }
+        Err(Error::shape(&self.program.name, "the plan was not compiled for training"))
     }
 
-    /// Whether moving averages can take this step: they begin with step 1, or go on from a state.
-    pub(super) fn check_step(&self, state: &RunState) -> Result<()> {
+    /// Whether this can be the next run: micro-batches come one after the other, and moving averages begin with step 1 or
+    /// go on from a state.
+    fn check_step(&self, state: &RunState) -> Result<()> {
+        let most = self.program.micro_batches;
+        if most == 0 {
+            return Ok(());
+        }
+        let (number, all) = (state.micro_batch, state.micro_batches);
+        if number >= all || all as usize > most {
+            let reason = format!("micro-batch {number} of {all}: a step has {most} at most (Training::accumulate)");
+            return Err(Error::shape(&self.program.name, reason));
+        }
+        if number > 0 && self.progress.next != Some((state.step, number)) {
+            let reason = format!("micro-batch {number} of step {} does not follow the last run", state.step);
+            return Err(Error::shape(&self.program.name, reason));
+        }
         let is_state = |id: ValueId| self.program.values[id].storage == Storage::State;
         let is_average = |step: &Step| matches!(step.op, Op::Ema(_)) && is_state(step.inputs[0]);
         let has_averages = || self.program.steps.iter().any(is_average);
@@ -101,8 +148,8 @@ impl Plan {
 
     /// The optimiser's memory as it is after the last step, by names such as `velocity of features.0.weight` or `m of
     /// classifier.3.bias`, and moving averages (`average of …`): with the model's parameters, all that a later run needs
-    /// to go on as if this one had not ended. Empty for a plan that does not train. Blocks until the device is done with
-    /// what it is doing.
+    /// to go on as if this one had not ended. Between the micro-batches of a step it is the state before that step. Empty
+    /// for a plan that does not train. Blocks until the device is done with what it is doing.
     ///
     /// # Errors
     /// [`Error::DeviceLost`] if the device is gone.
@@ -127,6 +174,7 @@ impl Plan {
             Executor::Gpu(plan) => plan.write_all(&values)?,
         }
         self.has_state = true;
+        self.progress = Progress::default();
         Ok(())
     }
 
@@ -155,7 +203,17 @@ impl Plan {
 struct Targets {
     value: ValueId,
     classes: usize,
+    class_weights: Vec<f32>,
     is_soft: bool,
+}
+
+/// How far a step of several micro-batches has come.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// The step and the micro-batch that come next.
+    next: Option<(u32, u32)>,
+    /// What the samples of the step so far weigh in the loss.
+    weight: f64,
 }
 
 /// Whether these are probabilities of classes, or what fills up a batch.

@@ -69,6 +69,8 @@ pub(crate) struct Program {
     pub outputs: Vec<ValueId>,
     /// Whether every activation outlives the run, to be looked at.
     pub keep_activations: bool,
+    /// How many micro-batches a step of training may have; 0 where nothing is trained.
+    pub micro_batches: usize,
 }
 
 impl Program {

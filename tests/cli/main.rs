@@ -4,6 +4,7 @@
 mod bench;
 mod compare;
 mod data;
+mod data;
 mod devices;
 mod eval;
 mod predict;
@@ -94,7 +95,9 @@ const VGG_LAYERS: [&str; 18] = [
 #[test]
 fn help_and_version_are_results() {
     let help = results(&run(&["--help"]), 0);
-    for command in ["predict", "data", "prepare", "train", "eval", "devices", "compare", "bench"] {
+    for command in
+        ["predict", "train", "eval", "study", "baseline", "data", "prepare", "devices", "compare", "bench", "tune"]
+    {
         assert!(help.contains(command), "{help}");
         let help = results(&run(&[command, "--help"]), 0);
         assert!(help.contains("Examples:\n  vultus "), "{help}");
@@ -114,6 +117,9 @@ fn bad_use_is_told_from_failure() {
         &["predict", "-", "-"],
         &["compare", "--input", "31"],
         &["compare", "--device", "cpu"],
+        &["data"],
+        &["data", "faces", "--list", "-1"],
+        &["data", "faces", "--against"],
         &["data"],
         &["data", "faces", "--list", "-1"],
         &["data", "faces", "--against"],

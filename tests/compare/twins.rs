@@ -30,6 +30,7 @@ impl Twins {
             };
         }
         by_name!(
+            accumulate,
             adam,
             adaptive_avg_pool2d,
             conv2d,
@@ -48,8 +49,8 @@ impl Twins {
 
 /// Runs a case on the CPU, and on the GPU with every kernel that suits it; the kernels that were used.
 pub fn check(gpu: &Gpu, case: &Case, seed: u64, comparison: &mut Comparison) -> Vec<String> {
-    // A step far from the first, and a rate at which updates are not lost beside the parameters.
-    let state = RunState { step: 3, learning_rate: 0.5, seed };
+    // A step far from the first, its last micro-batch, and a rate at which updates are not lost beside the parameters.
+    let state = RunState { step: 3, learning_rate: 0.5, seed, micro_batch: 2, micro_batches: 3 };
     let inputs = case.inputs(seed);
     // Minimal filtering rounds differently; the matrix product is what the tolerances are made for.
     let exact = Options { kernel: Some("conv2d/im2col".to_owned()), ..checked() };
@@ -212,7 +213,7 @@ fn allowed(case: &Case, output: usize, wanted: &Tensor) -> f32 {
         Op::CrossEntropy(_) => (32.0 + (shapes[0][1] as f32).sqrt()) * EPSILON * largest.max(1.0 / shapes[0][0] as f32),
         Op::Sgd(_) => 8.0 * EPSILON * largest,
         // A quotient, and a mean of standard normal values that may cancel.
-        Op::Ema(_) => 8.0 * EPSILON * largest.max(1.0),
+        Op::Ema(_) | Op::Accumulate => 8.0 * EPSILON * largest.max(1.0),
         // A root and two quotients, each exact to a few units in the last place.
         Op::Adam(_) => 32.0 * EPSILON * largest,
         other => panic!("no tolerance for {}", other.name()),

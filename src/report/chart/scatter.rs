@@ -1,7 +1,7 @@
 //! Things by two values, such as accuracy against time.
 
 use super::super::number;
-use super::super::style::SERIES;
+use super::super::style::series_class;
 use super::super::table::{Cell, Table};
 use super::labels::{Area, place};
 use super::line::{horizontal_grid, vertical_ticks};
@@ -96,7 +96,7 @@ fn draw_points(svg: &mut Svg, points: &[&ScatterPoint], x: &Scale, y: &Scale, bo
     let widths: Vec<f64> = names.iter().map(|name| text_width(name, TEXT)).collect();
     let areas = place(&places, &widths, TEXT + 2.0, &taken, bounds);
     for (number, (&[x, y], area)) in places.iter().zip(&areas).enumerate() {
-        svg.open(&format!("s{}", number % SERIES));
+        svg.open(&series_class(number));
         svg.tip(&format!("{}: {}", points[number].name, number::percent(points[number].y)));
         if let Some([low, high]) = whiskers[number] {
             svg.line([x, low], [x, high], "gap");
