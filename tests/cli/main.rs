@@ -4,7 +4,6 @@
 mod bench;
 mod compare;
 mod data;
-mod data;
 mod devices;
 mod eval;
 mod predict;
@@ -117,9 +116,6 @@ fn bad_use_is_told_from_failure() {
         &["predict", "-", "-"],
         &["compare", "--input", "31"],
         &["compare", "--device", "cpu"],
-        &["data"],
-        &["data", "faces", "--list", "-1"],
-        &["data", "faces", "--against"],
         &["data"],
         &["data", "faces", "--list", "-1"],
         &["data", "faces", "--against"],
