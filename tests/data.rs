@@ -221,7 +221,11 @@ fn damaged_manifests_are_refused_with_their_line() {
         ("path;label\na;b\n", "line 1: begins with \"path;label\"; a list has a header"),
         ("\u{0}\u{1}\u{2}", "line 1: begins with"),
         ("", "the list is empty"),
-        ("[", "line 1: EOF while parsing"),
+        ("[", "line 1: the end of the list is missing"),
+        ("[\n{\"path\": \"a.png\",\n \"label\": 1},\n", "line 4: the end of the list is missing"),
+        ("[\n{\"path\": \"a.png\",\n \"lab", "line 3: EOF while parsing"),
+        ("[{\"path\": \"a.png\", \"label\": 1}\n {\"path\"", "line 2: entry 1 is not followed by a comma"),
+        ("[ ]", "lists pictures of 0 classes"),
         ("[{\"path\": \"a.png\", \"label\": \"sad\"},\n{\"path\": \"a.png\"}]", "line 2: missing field `label`"),
         (
             "[{\"path\": \"a.png\", \"label\": \"sad\"},\n\n{\"path\": \"a.png\", \"label\": \"sad\"}\n]",
@@ -232,7 +236,7 @@ fn damaged_manifests_are_refused_with_their_line() {
         ("[{\"path\": \"a.png\", \"label\": 1, \"face\": [0, 0, 1e99, 3]}]", "line 1: "),
         (
             "[{\"path\": \"a.png\", \"label\": 1}, {\"path\": \"b.png\", \"label\": 2}] more",
-            "line 1: trailing characters",
+            "line 1: there is more behind the end of the list",
         ),
         ("{\"path\": \"a.png\", \"label\": 1}\n{\"path\": \"b.png\"\n", "line 2: EOF while parsing"),
         ("{\"path\": \"a.png\", \"label\": 1}\nnonsense\n", "line 2: expected"),

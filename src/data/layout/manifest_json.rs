@@ -4,7 +4,6 @@ use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 
 use super::lines::{BYTE_ORDER_MARK, Lines};
 use super::manifest::{Entry, Manifest, parse_box};
@@ -61,37 +60,49 @@ impl Object {
     }
 }
 
-/// Reads a list of objects, one at a time.
+/// Reads a list of objects. Each is taken by itself, so that it is known in which line it begins.
 pub(super) fn open_list(path: &Path) -> Result<Dataset> {
-    struct List<'a>(&'a mut Manifest);
-
-    impl<'de> Visitor<'de> for List<'_> {
-        type Value = ();
-
-        fn expecting(&self, text: &mut std::fmt::Formatter) -> std::fmt::Result {
-            text.write_str("a list of objects with path and label")
+    let list = read_list(path)?;
+    let mut manifest = Manifest::counting(path, "entry");
+    let wrong = |at: usize, line: usize, reason: String| {
+        let before = list[..at].iter().filter(|&&byte| byte == b'\n').count();
+        Error::line(path, (before + line) as u64, reason)
+    };
+    let mut at = skip_space(&list, 0);
+    let mut number = 0;
+    loop {
+        // Behind the opening bracket or a comma.
+        at = skip_space(&list, at + 1);
+        if number == 0 && list.get(at) == Some(&b']') {
+            break;
         }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut objects: A) -> std::result::Result<(), A::Error> {
-            let mut number = 0;
-            while let Some(object) = objects.next_element::<Object>()? {
-                number += 1;
-                object
-                    .add_to(self.0, number)
-                    .map_err(|reason| A::Error::custom(format!("entry {number}: {reason}")))?;
-            }
-            Ok(())
+        number += 1;
+        let mut objects = serde_json::Deserializer::from_slice(&list[at..]).into_iter::<Object>();
+        let object = objects.next().ok_or_else(|| wrong(at, 1, "the end of the list is missing".to_owned()))?;
+        let object = object.map_err(|error| wrong(at, error.line(), text(&error)))?;
+        let added = object.add_to(&mut manifest, number);
+        added.map_err(|reason| wrong(at, 1, format!("entry {number}: {reason}")))?;
+        at = skip_space(&list, at + objects.byte_offset());
+        match list.get(at) {
+            Some(b',') => {}
+            Some(b']') => break,
+            _ => return Err(wrong(at, 1, format!("entry {number} is not followed by a comma or the end of the list"))),
         }
     }
-
-    let text = read_list(path)?;
-    let mut manifest = Manifest::counting(path, "entry");
-    let mut json = serde_json::Deserializer::from_slice(&text);
-    (&mut json).deserialize_seq(List(&mut manifest)).and_then(|()| json.end()).map_err(|error| wrong(path, &error))?;
+    let rest = skip_space(&list, at + 1);
+    if rest < list.len() {
+        return Err(wrong(rest, 1, "there is more behind the end of the list".to_owned()));
+    }
     manifest.finish()
 }
 
-/// The whole file: only then is it known in which line something stands.
+/// The place of the first byte from here on that is not JSON's white space; the end if there is none.
+fn skip_space(text: &[u8], from: usize) -> usize {
+    let rest = text.get(from..).unwrap_or_default();
+    from + rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count()
+}
+
+/// The whole file.
 fn read_list(path: &Path) -> Result<Vec<u8>> {
     let failed = |error| Error::io(path, error);
     let bytes = fs::metadata(path).map_err(failed)?.len();
@@ -115,10 +126,6 @@ pub(super) fn open_lines(path: &Path) -> Result<Dataset> {
         added.map_err(|reason| Error::line(path, number, reason))?;
     }
     manifest.finish()
-}
-
-fn wrong(path: &Path, error: &serde_json::Error) -> Error {
-    Error::line(path, error.line() as u64, text(error))
 }
 
 /// What is wrong, without the place that the error's own text ends with.
