@@ -37,9 +37,9 @@ impl Examples for Bars {
         for (place, value) in out.iter_mut().enumerate() {
             let (y, x) = (place / SIDE, place % SIDE);
             let bright = match label(index) {
-                0 => (y + shift) / 2 % 2 == 0,
-                1 => (x + shift) / 2 % 2 == 0,
-                _ => (x + y + shift) / 2 % 2 == 0,
+                0 => ((y + shift) / 2).is_multiple_of(2),
+                1 => ((x + shift) / 2).is_multiple_of(2),
+                _ => ((x + y + shift) / 2).is_multiple_of(2),
             };
             *value = f32::from(u8::from(bright)) - 0.5 + self.noise * own.normal();
         }

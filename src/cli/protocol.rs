@@ -101,7 +101,7 @@ mod tests {
     fn folds_hold_every_picture_once_and_parts_are_one_trial() {
         let mut data = people();
         let folds = trials(&Split::folds(&data, data::Protocol::Subject, 6, 3).unwrap());
-        let mut tested = Vec::new();
+        let mut tested: Vec<usize> = Vec::new();
         for Trial { training, test } in &folds {
             assert_eq!(training.len() + test.len(), 60);
             let person = |index: &usize| data.samples[*index].subject.clone();

@@ -126,9 +126,8 @@ impl Job<'_> {
             let reason = format!("{} classes for a network with {outputs} outputs", self.classes.len());
             return Err(Error::shape("training", reason));
         }
-        match self.training.iter().chain(self.validation).find(|&&index| index >= self.labels.len()) {
-            Some(index) => return Err(Error::shape("training", format!("there is no example {index}"))),
-            None => {}
+        if let Some(index) = self.training.iter().chain(self.validation).find(|&&index| index >= self.labels.len()) {
+            return Err(Error::shape("training", format!("there is no example {index}")));
         }
         match self.labels.iter().find(|&&label| label >= outputs) {
             Some(label) => Err(Error::shape("training", format!("the label {label} is no class"))),
@@ -148,7 +147,7 @@ impl Job<'_> {
             decay_biases: false,
             ema: self.recipe.ema,
             soft_targets: self.recipe.mix.is_some(),
-            accumulate: self.recipe.accumulate,
+            accumulate: self.recipe.accumulate as usize,
         })
     }
 

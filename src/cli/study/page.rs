@@ -154,8 +154,8 @@ fn inside(networks: &Networks, data: &Dataset, outcome: &Outcome) -> Result<Sect
         let item = GalleryItem::new(filters, "The filters of the first convolution");
         section = section.gallery(Gallery::new("Filters of the first convolution").side(360).item(item));
     }
-    let convolutions = network.layers().iter().filter(|layer| matches!(layer.kind, Kind::Conv2d(..)));
-    let Some(layer) = convolutions.last() else { return Ok(section) };
+    let mut layers = network.layers().iter().rev();
+    let Some(layer) = layers.find(|layer| matches!(layer.kind, Kind::Conv2d(..))) else { return Ok(section) };
     let pictures = Pictures { normalization: card.preprocessing, ..networks.pictures(&Augmentation::none()) };
     let mut cam = GradCam::new(&networks.device, &network, &model.parameters, &layer.name)?;
     let predicted = outcome.predictions.predicted();

@@ -95,7 +95,7 @@ impl BarChart {
         let names_above = widest > NAMES;
         let legend = self.legend();
         Layout {
-            left: if names_above { 4.0 } else { widest + 10.0 },
+            left: if names_above { 14.0 } else { widest + 10.0 },
             top: 10.0 + legend.last().map_or(0.0, |entry| entry.y + NAME_LINE),
             pitch: PITCH * self.series.len().max(1) as f64 + BETWEEN_GROUPS + if names_above { NAME_LINE } else { 0.0 },
             names: self.groups.iter().map(|name| fitted(name, TEXT, WIDTH)).collect(),
@@ -133,7 +133,7 @@ impl BarChart {
     fn draw_group(&self, svg: &mut Svg, scale: &Scale, layout: &Layout, group: usize) {
         let above = layout.top + layout.pitch * group as f64;
         let (anchor, place, class) = match layout.names_above {
-            true => (Anchor::Start, [layout.left + 6.0, above + NAME_LINE], "group"),
+            true => (Anchor::Start, [layout.left + 4.0, above + NAME_LINE], "group"),
             false => (Anchor::End, [layout.left - 8.0, above + layout.pitch / 2.0 + 4.0], ""),
         };
         svg.open("");

@@ -38,7 +38,7 @@ const PLOT: f64 = 220.0;
 const TOP: f64 = 28.0;
 const BOTTOM: f64 = 44.0;
 /// The most room for names.
-const NAMES: f64 = 130.0;
+const NAMES: f64 = 150.0;
 /// From a name to the one below.
 const LEADING: f64 = 16.0;
 
