@@ -450,7 +450,8 @@ fn convolutions_are_trained_and_only_they_are_saved() {
     let model = safetensors::read(&place.head()).unwrap();
     let names: Vec<&str> = model.parameters.keys().map(String::as_str).collect();
     let wanted = ["classifier.0", "classifier.3", "features.26", "features.28"];
-    let wanted: Vec<String> = wanted.iter().flat_map(|name| ["bias", "weight"].map(|of| format!("{name}.{of}"))).collect();
+    let wanted: Vec<String> =
+        wanted.iter().flat_map(|name| ["bias", "weight"].map(|of| format!("{name}.{of}"))).collect();
     assert_eq!(names, wanted);
     assert_eq!(model.metadata["tta"], "flip");
     // It is what the next training starts from.
