@@ -109,6 +109,8 @@ fn every_algorithm_gets_every_shape_right() {
     for (h, w) in [(1, 1), (1, 40), (61, 1), (2, 2), (60, 70)] {
         Case::new(Conv2d::square(3, 1, 1), [2, 3, h, w], 5, &mut random).check(&mut comparison);
     }
+    // More tiles than gradients of filters are made of at once.
+    Case::new(Conv2d::square(3, 1, 1), [1, 1, 440, 440], 1, &mut random).check(&mut comparison);
     let strided = Conv2d { kernel: [2, 5], stride: [3, 2], padding: [1, 2], relu: true };
     Case::new(strided, [2, 7, 19, 23], 9, &mut random).check(&mut comparison);
     comparison.finish();
@@ -153,5 +155,46 @@ fn a_wrong_convolution_is_noticed() {
             comparison.check(algorithm, &found, &wanted, tolerance);
             assert_eq!(comparison.failures().len(), 1, "{algorithm}");
         }
+    }
+}
+
+#[test]
+fn a_wrong_gradient_of_the_filters_is_noticed() {
+    let mut random = Random::new(6);
+    for change in [
+        (|case: &mut Case| case.x.data_mut()[70] += 0.1) as fn(&mut Case),
+        |case| case.dy.data_mut()[0] += 0.1,
+        |case| case.dy.data_mut().swap(3, 5),
+        |case| case.x.data_mut()[..64].rotate_left(1),
+    ] {
+        let mut case = Case::new(Conv2d::square(3, 1, 1), [2, 17, 8, 8], 19, &mut random);
+        let (x, dy) = (case.x.data().to_vec(), case.dy.data().to_vec());
+        let wanted = case.exact(case.weight.shape(), |output, input, tap| (tap, dy[output], x[input]));
+        change(&mut case);
+        for (algorithm, tolerance) in ALGORITHMS {
+            let options = Options { kernel: Some(algorithm.to_owned()), ..checked() };
+            let (op, inputs) = (Op::Conv2dBackwardWeight(case.conv), [case.x.clone(), case.dy.clone()]);
+            let found = run_op(&Device::Cpu, &op, &inputs, &RunState::default(), &options).unwrap();
+            let mut comparison = Comparison::default();
+            comparison.check(algorithm, &found[0], &wanted, tolerance);
+            assert_eq!(comparison.failures().len(), 1, "{algorithm}");
+        }
+    }
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    let mut random = Random::new(7);
+    let case = Case::new(Conv2d::square(3, 1, 1), [3, 70, 30, 30], 150, &mut random);
+    let (inputs, op) = ([case.x, case.dy], Op::Conv2dBackwardWeight(case.conv));
+    for algorithm in ["conv2d/winograd2", "conv2d/winograd4"] {
+        let options = Options { kernel: Some(algorithm.to_owned()), ..checked() };
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| run_op(&Device::Cpu, &op, &inputs, &RunState::default(), &options).unwrap())
+        };
+        let first = run(1);
+        assert!(first[0].data().iter().any(|&value| value != 0.0));
+        assert!(run(2) == first && run(7) == first, "{algorithm}");
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use compare::devices;
 use vultus::nn::{Network, Trainable};
 use vultus::ops::{Conv2d, MaxPool2d};
+use vultus::prepare::Mix;
 use vultus::train::{Balance, Decay, Epoch, Event, Examples, Job, Recipe, Rule, Schedule, Trained, fit};
 use vultus::{Device, Error, Random, Result};
 
@@ -36,9 +37,9 @@ impl Examples for Bars {
         for (place, value) in out.iter_mut().enumerate() {
             let (y, x) = (place / SIDE, place % SIDE);
             let bright = match label(index) {
-                0 => (y + shift) / 2 % 2 == 0,
-                1 => (x + shift) / 2 % 2 == 0,
-                _ => (x + y + shift) / 2 % 2 == 0,
+                0 => ((y + shift) / 2).is_multiple_of(2),
+                1 => ((x + shift) / 2).is_multiple_of(2),
+                _ => ((x + y + shift) / 2).is_multiple_of(2),
             };
             *value = f32::from(u8::from(bright)) - 0.5 + self.noise * own.normal();
         }
@@ -249,6 +250,40 @@ fn a_training_ends_early_when_it_does_not_get_better() {
     setting.bars.noise = 5.0;
     let trained = setting.trained();
     assert!(trained.epochs.len() < 50 && trained.epochs.len() == trained.best + 4, "{:?}", trained.epochs);
+}
+
+#[test]
+fn batches_that_make_one_step_train_as_one_batch() {
+    for device in devices() {
+        let mut setting = Setting::new(&device);
+        setting.recipe.epochs = 2;
+        let whole = setting.trained();
+        (setting.recipe.batch, setting.recipe.accumulate) = (4, 4);
+        let mut steps = 0;
+        let parts = setting.fit(|event| steps += usize::from(matches!(event, Event::Step { .. }))).unwrap();
+        assert_eq!(steps, 6, "{device}");
+        for (name, tensor) in &whole.parameters {
+            let pairs = tensor.data().iter().zip(parts.parameters[name].data());
+            let apart = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            // Gradients in another order of additions, behind which Adam divides by their root mean square.
+            assert!(apart < 1e-3, "{device}, {name}: {apart}");
+        }
+    }
+}
+
+#[test]
+fn mixed_pictures_are_learnt_from() {
+    for kind in [Mix::Mixup, Mix::CutMix] {
+        let mut setting = Setting::new(&Device::Cpu);
+        setting.recipe.mix = Some((kind, 0.2));
+        setting.recipe.epochs = 12;
+        // The last batch is not full, and one picture cannot be read.
+        setting.recipe.batch = 18;
+        setting.bars.broken = true;
+        let (first, again) = (setting.trained(), setting.trained());
+        assert!(first.epochs[11].validation.unwrap().accuracy > 0.9, "{kind:?}: {:?}", first.epochs);
+        assert_eq!(first.parameters, again.parameters);
+    }
 }
 
 #[test]

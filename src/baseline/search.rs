@@ -174,7 +174,8 @@ mod tests {
         let mut random = Random::new(2);
         let labels: Vec<usize> = (0..count).map(|i| i % 2).collect();
         let point = |&label: &usize| {
-            let (angle, radius) = (6.283 * random.uniform(), [0.3, 1.2][label] + 0.05 * random.normal());
+            let (angle, radius) =
+                (std::f32::consts::TAU * random.uniform(), [0.3, 1.2][label] + 0.05 * random.normal());
             [radius * angle.cos(), radius * angle.sin()]
         };
         (Rows { columns: 2, values: labels.iter().flat_map(point).collect() }, labels)

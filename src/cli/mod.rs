@@ -6,6 +6,7 @@ mod annotate;
 mod baseline;
 mod bench;
 mod compare;
+mod data;
 mod devices;
 mod draw;
 mod eval;
@@ -42,6 +43,7 @@ struct Program {
 const EXAMPLES: &str = "\
 Examples:
   vultus predict photo.jpg                      where are faces, and what do they express?
+  vultus data faces                             what is in this data set, and what is wrong with it?
   vultus train faces --out my_head.safetensors  a head of your own, from labelled faces
   vultus baseline faces                         what do older methods reach on these?
   vultus eval faces/test --faces                how good is it, on labelled faces?
@@ -56,6 +58,7 @@ Exit status: 0 done, 1 something failed, 2 bad use (an unknown option, no such d
 #[derive(Subcommand)]
 enum Command {
     Predict(predict::Arguments),
+    Data(data::Arguments),
     Study(study::Arguments),
     Prepare(prepare::Arguments),
     Train(train::Arguments),
@@ -71,6 +74,7 @@ impl Command {
     fn run(&self, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
         match self {
             Command::Predict(arguments) => predict::run(arguments, global, out),
+            Command::Data(arguments) => data::run(arguments, global, out),
             Command::Study(arguments) => study::run(arguments, global, out),
             Command::Prepare(arguments) => prepare::run(arguments, global, out),
             Command::Train(arguments) => train::run(arguments, global, out),

@@ -1,10 +1,7 @@
 //! Which pictures are trained on and which are tested.
 
-use std::collections::BTreeMap;
-
 use clap::ValueEnum;
-use vultus::Random;
-use vultus::data::{Dataset, Part, stratified_split};
+use vultus::data::{self, Dataset, Part, Split};
 
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
@@ -21,7 +18,7 @@ pub enum Protocol {
 }
 
 /// Indices to train on and to test.
-pub struct Split {
+pub struct Trial {
     pub training: Vec<usize>,
     pub test: Vec<usize>,
 }
@@ -41,68 +38,44 @@ impl Protocol {
         }
     }
 
-    /// One split, or one for each fold. Says where people are on both sides.
-    pub fn splits(
-        self,
-        data: &Dataset,
-        ratio: f64,
-        folds: usize,
-        seed: u64,
-        global: &Global,
-    ) -> Result<Vec<Split>, Failure> {
-        let path = data.path.display();
-        match self {
-            Protocol::Parts => {
-                let (training, test) = (data.part(Part::Train), data.part(Part::Test));
-                if training.is_empty() || test.is_empty() {
-                    return Err(Failure::Usage(format!("{path}: has no parts train and test: use --protocol random")));
-                }
-                Ok(vec![Split { training, test }])
-            }
-            Protocol::Random => {
-                if let Some(people) = data.subjects() {
-                    global.note(&format!(
-                        "{path}: shows {people} people, each of whom may be in both parts, which flatters every \
-                         method: --protocol subject keeps them apart"
-                    ));
-                }
-                let (training, test) = stratified_split(&data.labels(), ratio, seed);
-                Ok(vec![Split { training, test }])
-            }
-            Protocol::Subject => by_subject(data, folds, seed),
+    /// How to keep a part of the training pictures aside under this protocol.
+    pub fn aside(self) -> data::Protocol {
+        if self == Protocol::Subject { data::Protocol::Subject } else { data::Protocol::Random }
+    }
+
+    /// The split: two parts, or folds. Says where people are on both sides.
+    pub fn split(self, data: &Dataset, ratio: f64, folds: usize, seed: u64, global: &Global) -> Result<Split, Failure> {
+        if !(ratio > 0.0 && ratio < 1.0) {
+            return Err(Failure::Usage(format!("--ratio {ratio} is not between 0 and 1")));
         }
+        if let Some(people) = data.subjects().filter(|_| self == Protocol::Random) {
+            global.note(&format!(
+                "{}: shows {people} people, each of whom may be in both parts, which flatters every method: --protocol \
+                 subject keeps them apart",
+                data.path.display()
+            ));
+        }
+        let split = match self {
+            Protocol::Parts => Split::given(data),
+            Protocol::Random => Split::shares(data, data::Protocol::Random, &[ratio, 1.0 - ratio], seed),
+            Protocol::Subject => Split::folds(data, data::Protocol::Subject, folds, seed),
+        };
+        // What the data set does not allow, another command line does.
+        split.map_err(|error| Failure::Usage(error.to_string()))
     }
 }
 
-/// As many folds of whole people, of about the same size.
-fn by_subject(data: &Dataset, folds: usize, seed: u64) -> Result<Vec<Split>, Failure> {
-    let path = data.path.display();
-    let Some(people) = data.subjects() else {
-        return Err(Failure::Usage(format!("{path}: it is not known whom each picture shows: use --protocol random")));
-    };
-    if people < folds {
-        return Err(Failure::Usage(format!("{path}: {people} people cannot be cut into {folds} folds: use --folds")));
-    }
-    let mut members: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (index, sample) in data.samples.iter().enumerate() {
-        members.entry(sample.subject.as_deref().unwrap_or_default()).or_default().push(index);
-    }
-    let mut members: Vec<Vec<usize>> = members.into_values().collect();
-    Random::new(seed).shuffle(&mut members);
-    // The largest first, each into the fold that is the smallest so far.
-    members.sort_by_key(|pictures| std::cmp::Reverse(pictures.len()));
-    let mut tests = vec![Vec::new(); folds];
-    for pictures in members {
-        if let Some(smallest) = tests.iter_mut().min_by_key(|test| test.len()) {
-            smallest.extend(pictures);
+/// What is trained on and tested in a split: once, or as often as there are folds.
+pub fn trials(split: &Split) -> Vec<Trial> {
+    let part = |part: Part| split.part(part.name()).unwrap_or_default().to_vec();
+    match split.part(Part::Test.name()) {
+        Some(test) => vec![Trial { training: part(Part::Train), test: test.to_vec() }],
+        None => {
+            let fold =
+                |place: usize| Trial { training: split.all_but(place), test: split.parts[place].samples.clone() };
+            (0..split.parts.len()).map(fold).collect()
         }
     }
-    let split = |mut test: Vec<usize>| {
-        test.sort_unstable();
-        let training = (0..data.samples.len()).filter(|index| test.binary_search(index).is_err()).collect();
-        Split { training, test }
-    };
-    Ok(tests.into_iter().map(split).collect())
 }
 
 #[cfg(test)]
@@ -125,31 +98,24 @@ mod tests {
     }
 
     #[test]
-    fn folds_keep_people_together_and_hold_every_picture_once() {
-        let data = people();
-        let splits = by_subject(&data, 6, 3).ok().unwrap();
-        let mut tested = Vec::new();
-        for Split { training, test } in &splits {
+    fn folds_hold_every_picture_once_and_parts_are_one_trial() {
+        let mut data = people();
+        let folds = trials(&Split::folds(&data, data::Protocol::Subject, 6, 3).unwrap());
+        let mut tested: Vec<usize> = Vec::new();
+        for Trial { training, test } in &folds {
             assert_eq!(training.len() + test.len(), 60);
-            assert!((8..=12).contains(&test.len()), "{}", test.len());
             let person = |index: &usize| data.samples[*index].subject.clone();
             assert!(test.iter().all(|index| training.iter().all(|other| person(index) != person(other))));
             tested.extend(test);
         }
         tested.sort_unstable();
         assert_eq!(tested, (0..60).collect::<Vec<_>>());
-        assert!(by_subject(&data, 21, 3).is_err());
-        assert_ne!(by_subject(&data, 6, 4).ok().unwrap()[0].test, splits[0].test);
-    }
-
-    #[test]
-    fn unknown_people_cannot_be_kept_apart() {
-        let mut data = people();
-        data.samples[7].subject = None;
-        assert!(matches!(by_subject(&data, 5, 3), Err(Failure::Usage(_))));
         assert_eq!(Protocol::of(&data), Protocol::Random);
-        data.samples[0].part = Some(Part::Train);
-        data.samples[1].part = Some(Part::Test);
+        for (index, sample) in data.samples.iter_mut().enumerate() {
+            sample.part = Some(if index % 3 == 0 { Part::Test } else { Part::Train });
+        }
         assert_eq!(Protocol::of(&data), Protocol::Parts);
+        let given = trials(&Split::given(&data).unwrap());
+        assert_eq!((given.len(), given[0].training.len(), given[0].test.len()), (1, 40, 20));
     }
 }

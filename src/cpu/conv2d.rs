@@ -175,6 +175,16 @@ pub(super) fn backward_weight(
     }
     dbias.par_iter_mut().enumerate().for_each(|(filter, dbias)| {
         let planes = dy.data.chunks(h * w).skip(filter).step_by(filters);
-        *dbias = planes.map(|plane| plane.iter().sum::<f32>()).sum();
+        *dbias = planes.map(sum).sum();
     });
+}
+
+/// In sixteen sums, so that no addition waits for the one before.
+fn sum(values: &[f32]) -> f32 {
+    let (groups, rest) = values.as_chunks::<16>();
+    let mut sums = [0.0f32; 16];
+    for group in groups {
+        sums.iter_mut().zip(group).for_each(|(sum, value)| *sum += value);
+    }
+    sums.iter().sum::<f32>() + rest.iter().sum::<f32>()
 }

@@ -18,12 +18,13 @@ use super::scratch::Scratch;
 use super::shared_output::SharedOutput;
 use super::transforms::Transform;
 
-/// Channels whose filters are transformed at once. With the next two it sets what a core works on, 0.6 MB.
-const CHANNELS: usize = 128;
-/// Filters of a block.
-const FILTERS: usize = 16;
-/// The most tiles of a block.
-const TILES: usize = 128;
+/// Channels whose filters are transformed at once. With the next two it sets what a core works on, 0.7 MB.
+const CHANNELS: usize = 64;
+/// Filters of a block. Each transformed input is read once for a block: with few of them that takes longer than the
+/// products.
+const FILTERS: usize = 32;
+/// The most tiles of a block: two or four times 3 vectors.
+const TILES: usize = 96;
 /// Values between the matrices of two points: were they a power of two apart, all would fall into the same lines of a
 /// cache.
 const GAP: usize = 16;

@@ -84,8 +84,17 @@ impl Layout {
             tiles: lines.div_ceil(blocks) * columns,
             channels: conv.channels.next_multiple_of(lanes),
             filters: conv.filters.next_multiple_of(COLUMNS),
-            group: (conv.filters / 8).next_multiple_of(COLUMNS).clamp(COLUMNS, 4 * COLUMNS),
+            group: COLUMNS,
         }
+        .grouped()
+    }
+
+    /// With groups of filters as large as leave a few tasks for each thread: a task reads all tiles of its channels. How
+    /// filters are grouped changes no number.
+    fn grouped(self) -> Self {
+        let groups = (4 * rayon::current_num_threads()).div_ceil(self.pairs());
+        let group = self.filters.div_ceil(groups).next_multiple_of(COLUMNS);
+        Layout { group: group.min(8 * COLUMNS), ..self }
     }
 
     /// The rows of tiles of a block.
@@ -196,7 +205,7 @@ fn transform_tiles<S: Simd, T: Transform<P, M>, const P: usize, const M: usize>(
         if index < of_channels {
             let planes = Planes { data: x, count: conv.channels, size: conv.input, padding: conv.padding };
             let width = M * layout.columns + P - M;
-            scratch.with(P * width * layout.lanes, |window| {
+            scratch.with(P * width * panel.width, |window| {
                 let transform = PhantomData;
                 simd.vectorize(TransformTiles::<T, P, M, false> {
                     planes,
@@ -212,7 +221,7 @@ fn transform_tiles<S: Simd, T: Transform<P, M>, const P: usize, const M: usize>(
         } else {
             let planes = Planes { data: dy, count: conv.filters, size: conv.output, padding: [0, 0] };
             let width = M * layout.columns;
-            scratch.with(M * width * layout.lanes, |window| {
+            scratch.with(M * width * panel.width, |window| {
                 let transform = PhantomData;
                 simd.vectorize(TransformTiles::<T, P, M, true> {
                     planes,
@@ -240,23 +249,33 @@ struct Planes<'a> {
 }
 
 impl Planes<'_> {
-    /// Rows of an image from `top` on, with some planes side by side in the lanes: `[row][column][lane]`. `window` was
-    /// zero at first, so that columns beside the image and lanes behind the last plane are so.
+    /// Rows of an image from `top` on, with the planes of a panel side by side: `[row][column][plane]`. `window` was zero
+    /// at first, so that columns beside the image and what is behind the last plane are so.
     #[inline(always)]
-    fn gather(&self, lanes: usize, image: usize, top: usize, first: usize, width: usize, window: &mut [f32]) {
+    fn gather(&self, image: usize, top: usize, panel: Panel, width: usize, window: &mut [f32]) {
         let [h, w] = self.size;
-        let present = lanes.min(self.count.saturating_sub(first));
-        for (i, row) in window.chunks_exact_mut(width * lanes).enumerate() {
+        let present = panel.width.min(self.count.saturating_sub(panel.first));
+        for (i, row) in window.chunks_exact_mut(width * panel.width).enumerate() {
             let Some(y) = (top + i).checked_sub(self.padding[0]).filter(|&y| y < h) else {
                 row.fill(0.0);
                 continue;
             };
-            let row = &mut row[self.padding[1] * lanes..];
+            let row = &mut row[self.padding[1] * panel.width..];
             let columns = w.min(width - self.padding[1]);
-            for lane in 0..present {
-                let line = &self.data[((image * self.count + first + lane) * h + y) * w..][..columns];
-                for (to, from) in row.chunks_exact_mut(lanes).zip(line) {
-                    to[lane] = *from;
+            let line = |plane: usize| {
+                let plane = image * self.count + panel.first + plane;
+                &self.data[(plane * h + y) * w..][..columns]
+            };
+            // Four planes at once: single values written far apart are slow.
+            for plane in (0..present / 4 * 4).step_by(4) {
+                let [a, b, c, d] = [line(plane), line(plane + 1), line(plane + 2), line(plane + 3)];
+                for (column, to) in row.chunks_exact_mut(panel.width).take(columns).enumerate() {
+                    to[plane..][..4].copy_from_slice(&[a[column], b[column], c[column], d[column]]);
+                }
+            }
+            for plane in present / 4 * 4..present {
+                for (to, from) in row.chunks_exact_mut(panel.width).zip(line(plane)) {
+                    to[plane] = *from;
                 }
             }
         }
@@ -283,20 +302,20 @@ impl<T: Transform<P, M>, const P: usize, const M: usize, const DY: bool> WithSim
     fn with_simd<S: Simd>(self, simd: S) {
         let TransformTiles { planes, layout, lines, panel, width, window, tiles, .. } = self;
         let (lanes, of_point) = (S::F32_LANES, layout.tiles * panel.width + GAP);
+        let vectors = panel.width / lanes;
         window.fill(0.0);
-        for vector in 0..panel.width / lanes {
-            if vector > 0 && planes.count < panel.first + (vector + 1) * lanes {
-                window.fill(0.0);
-            }
-            for (number, line) in lines.clone().enumerate() {
-                let (image, top) = (line / layout.rows, line % layout.rows * M);
-                planes.gather(lanes, image, top, panel.first + vector * lanes, width, window);
-                let window = S::as_simd_f32s(window).0;
-                for column in 0..layout.columns {
-                    let points = Self::transform(simd, width, &window[M * column..]);
-                    let place = (number * layout.columns + column) * panel.width + vector * lanes;
+        for (number, line) in lines.enumerate() {
+            let (image, top) = (line / layout.rows, line % layout.rows * M);
+            planes.gather(image, top, panel, width, window);
+            let window = S::as_simd_f32s(window).0;
+            for column in 0..layout.columns {
+                let first = (number * layout.columns + column) * panel.width;
+                for vector in 0..vectors {
+                    let window = &window[M * column * vectors + vector..];
+                    let points = Self::transform(simd, width * vectors, vectors, window);
                     for (point, value) in points.into_iter().flatten().enumerate() {
-                        S::as_mut_simd_f32s(&mut tiles[point * of_point + place..][..lanes]).0[0] = value;
+                        let at = point * of_point + first + vector * lanes;
+                        S::as_mut_simd_f32s(&mut tiles[at..][..lanes]).0[0] = value;
                     }
                 }
             }
@@ -305,8 +324,9 @@ impl<T: Transform<P, M>, const P: usize, const M: usize, const DY: bool> WithSim
 }
 
 impl<T: Transform<P, M>, const P: usize, const M: usize, const DY: bool> TransformTiles<'_, T, P, M, DY> {
+    /// The points of a tile whose neighbours down and across are `below` and `beside` vectors apart.
     #[inline(always)]
-    fn transform<S: Simd>(simd: S, width: usize, window: &[S::f32s]) -> [[S::f32s; P]; P] {
+    fn transform<S: Simd>(simd: S, below: usize, beside: usize, window: &[S::f32s]) -> [[S::f32s; P]; P] {
         let zero = simd.splat_f32s(0.0);
         let mut columns = [[zero; P]; P];
         let mut points = [[zero; P]; P];
@@ -314,7 +334,7 @@ impl<T: Transform<P, M>, const P: usize, const M: usize, const DY: bool> Transfo
             for x in 0..M {
                 let mut dy = [zero; M];
                 for y in 0..M {
-                    dy[y] = window[y * width + x];
+                    dy[y] = window[y * below + x * beside];
                 }
                 columns[x] = T::output_gradient(simd, dy);
             }
@@ -329,7 +349,7 @@ impl<T: Transform<P, M>, const P: usize, const M: usize, const DY: bool> Transfo
             for x in 0..P {
                 let mut d = [zero; P];
                 for y in 0..P {
-                    d[y] = window[y * width + x];
+                    d[y] = window[y * below + x * beside];
                 }
                 columns[x] = T::input(simd, d);
             }

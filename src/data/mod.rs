@@ -16,7 +16,6 @@
 mod balance;
 mod class_map;
 mod dataset;
-mod image_folder;
 mod inspect;
 mod layout;
 mod sample;
@@ -25,10 +24,11 @@ mod split;
 pub use balance::{Weighting, class_weights, over_sample, under_sample};
 pub use class_map::ClassMap;
 pub use dataset::Dataset;
-pub use image_folder::{ImageFolder, stratified_split};
 pub use inspect::{
     ClassCount, Cleaning, Duplicates, Found, Inspected, Inspection, Leak, Leakage, PartLeakage, Sizes, Spread,
     Unreadable, dedup, inspect, leakage,
 };
 pub use sample::{Part, Sample, Source};
+#[cfg(feature = "baseline")]
+pub(crate) use split::stratified_split;
 pub use split::{Protocol, SHARES, Split, SplitPart};

@@ -31,6 +31,6 @@ mod recognize;
 pub use assemble::{assemble, needs_base, without_base};
 pub use crop::square_crop;
 pub use detect::{Detector, DetectorOptions, Face};
-pub use gradcam::GradCam;
+pub use gradcam::{GradCam, HeatMap};
 pub use model_card::{Architecture, ModelCard, TestTimeAugmentation};
 pub use recognize::Recognizer;

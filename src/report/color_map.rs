@@ -14,9 +14,14 @@ const VIRIDIS: [[u8; 3]; 9] = [
     [253, 231, 37],
 ];
 
+/// The nearest number from 0 to 1; 0 for NaN.
+pub(super) fn within_unit(value: f32) -> f32 {
+    if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) }
+}
+
 /// The colour of a value from 0 to 1. Values beyond are taken as 0 or 1, NaN as 0.
 pub(super) fn viridis(value: f32) -> [u8; 3] {
-    let place = value.max(0.0).min(1.0) * (VIRIDIS.len() - 1) as f32;
+    let place = within_unit(value) * (VIRIDIS.len() - 1) as f32;
     let below = (place as usize).min(VIRIDIS.len() - 2);
     let part = place - below as f32;
     std::array::from_fn(|channel| {

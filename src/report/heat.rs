@@ -2,7 +2,7 @@
 
 use image::Rgb;
 
-use super::color_map::viridis;
+use super::color_map::{viridis, within_unit};
 use crate::error::{Error, Result};
 use crate::image::RgbImage;
 use crate::ops::resize::LUMA;
@@ -30,7 +30,7 @@ pub fn heat_overlay(face: &RgbImage, map: &[f32], size: [usize; 2]) -> Result<Rg
     Ok(RgbImage::from_fn(face.width(), face.height(), |x, y| {
         let (left, right, over) = along(x, face.width(), width);
         let (top, bottom, down) = along(y, face.height(), height);
-        let value = |row: usize, column: usize| map[row * width + column].max(0.0).min(1.0);
+        let value = |row: usize, column: usize| within_unit(map[row * width + column]);
         let row = |row: usize| value(row, left) * (1.0 - over) + value(row, right) * over;
         let heat = viridis(row(top) * (1.0 - down) + row(bottom) * down);
         let gray: f32 = face.get_pixel(x, y).0.iter().zip(LUMA).map(|(&c, weight)| f32::from(c) * weight).sum();

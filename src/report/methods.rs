@@ -36,10 +36,10 @@ pub fn methods_section(methods: &[Method<'_>]) -> Section {
         value: value(evaluation),
         interval: evaluation.intervals.as_ref().and_then(interval),
     };
-    let figures =
-        methods.iter().fold(BarChart::new(FIGURES.map(|figure| figure.0), "share", Unit::Percent), |chart, of| {
-            chart.series(&of.name, FIGURES.iter().map(|figure| bar(of.evaluation, figure)))
-        });
+    let names = methods.iter().map(|method| method.name.as_str());
+    let figures = FIGURES.iter().fold(BarChart::new(names, "share", Unit::Percent), |chart, figure| {
+        chart.series(figure.0, methods.iter().map(|method| bar(method.evaluation, figure)))
+    });
     let note = "Lines on the bars are 95\u{A0}% intervals where they were computed.";
     let section = section.chart("The methods compared", Chart::Bars(figures), note);
     let points: Vec<ScatterPoint> = methods.iter().filter_map(point).collect();

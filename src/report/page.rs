@@ -10,6 +10,9 @@ use super::style;
 use crate::error::{Error, Result};
 use crate::file::write_atomically;
 
+/// From more characters on a key figure is set smaller: it is rather a name.
+const LONG_VALUE: usize = 10;
+
 /// A report. Nothing on it is loaded from elsewhere, which its content security policy enforces.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
@@ -42,7 +45,8 @@ impl Card {
 
     fn html(&self, out: &mut String) {
         let [label, value, note] = [&self.label, &self.value, &self.note].map(|text| escaped(text));
-        let _ = write!(out, "<div class=\"card\"><dt>{label}</dt><dd><b>{value}</b>");
+        let long = if self.value.chars().count() > LONG_VALUE { " long" } else { "" };
+        let _ = write!(out, "<div class=\"card{long}\"><dt>{label}</dt><dd><b>{value}</b>");
         if !note.is_empty() {
             let _ = write!(out, "<span>{note}</span>");
         }

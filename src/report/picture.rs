@@ -36,12 +36,11 @@ mod tests {
         let small = data_uri(&RgbImage::new(48, 48)).expect("a picture");
         assert!(small.starts_with("data:image/png;base64,iVBORw0KGgo"), "{small}");
         // The first bytes of a PNG's header chunk hold width and height: 384 = 0x180 and 96 = 0x60.
-        let mut size = String::new();
-        base64::encode(&[13, 73, 72, 68, 82, 0, 0, 1, 0x80, 0, 0, 0, 0x60, 8, 2], &mut size);
+        // They begin at byte 12, so that they are groups of their own in base64.
+        let mut header = String::new();
+        base64::encode(b"IHDR\x00\x00\x01\x80\x00\x00\x00\x60", &mut header);
         let wide = data_uri(&RgbImage::new(1600, 400)).expect("a picture");
-        let mut tail = String::new();
-        base64::encode(b"IHDR\x00\x00\x01\x80\x00\x00\x00\x60", &mut tail);
-        assert!(wide.contains(&tail) || wide.contains(&size), "{}", &wide[..80]);
+        assert!(wide.contains(&header), "{}", &wide[..80]);
         assert_eq!(data_uri(&RgbImage::new(0, 0)), None);
     }
 }

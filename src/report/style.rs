@@ -8,8 +8,8 @@ const RULES: &str = include_str!("page.css");
 /// The steps of a heat map.
 pub(super) const HEAT_STEPS: usize = HEAT.len();
 
-/// The colours of series, which repeat.
-pub(super) const SERIES: usize = 6;
+/// The colours of series.
+const SERIES: usize = 6;
 
 /// A name, and the colour in the light and in the dark theme.
 type Colors = (&'static str, &'static str, &'static str);
@@ -43,6 +43,14 @@ const HEAT: [(&str, &str, &str, &str); 9] = [
     ("#104a80", "#ffffff", "#9ac8ef", "#0b0f13"),
     ("#083661", "#ffffff", "#bedcf7", "#0b0f13"),
 ];
+
+/// The classes that give a series its colour and the dashes of its line. When the colours repeat, bars and dots are hollow
+/// and dashes are others, so that twelve can be told apart.
+pub(super) fn series_class(number: usize) -> String {
+    let round = number / SERIES;
+    let hollow = if round % 2 == 1 { " hollow" } else { "" };
+    format!("s{} d{}{hollow}", number % SERIES, (number + round) % SERIES)
+}
 
 /// The whole style sheet. The reader's theme holds unless another one is chosen on the page; paper is light.
 pub(super) fn sheet() -> String {
@@ -122,6 +130,16 @@ mod tests {
     }
 
     #[test]
+    fn twelve_series_look_different() {
+        let classes: std::collections::BTreeSet<String> = (0..12).map(series_class).collect();
+        assert_eq!(classes.len(), 12);
+        let rules = sheet();
+        classes.iter().flat_map(|classes| classes.split(' ')).filter(|&class| class != "d0").for_each(|class| {
+            assert!(rules.contains(&format!(".{class}")), "{class}");
+        });
+    }
+
+    #[test]
     fn heat_goes_one_way() {
         for pair in HEAT.windows(2) {
             assert!(luminance(pair[0].0) > luminance(pair[1].0), "{pair:?}");
@@ -134,7 +152,8 @@ mod tests {
         let sheet = sheet();
         for part in RULES.split("var(--").skip(1) {
             let name = part.split([')', ',']).next().unwrap_or_default();
-            assert!(name == "series" || sheet.contains(&format!("--{name}:")), "{name}");
+            let set_by_elements = ["series", "width", "side"].contains(&name);
+            assert!(set_by_elements || sheet.contains(&format!("--{name}:")), "{name}");
         }
         assert_eq!(sheet.matches('{').count(), sheet.matches('}').count());
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -18,6 +18,8 @@ use crate::model::Model;
 use crate::nn::{Kind, Network, Trainable, Training};
 use crate::ops::{CrossEntropy, RunState};
 use crate::plan::{Options, Plan};
+use crate::prepare::{Mix, mix};
+use crate::random::Random;
 use crate::tensor::{Parameters, Tensor};
 
 /// A network to be trained, and on what.
@@ -124,28 +126,28 @@ impl Job<'_> {
             let reason = format!("{} classes for a network with {outputs} outputs", self.classes.len());
             return Err(Error::shape("training", reason));
         }
-        match self.training.iter().chain(self.validation).find(|&&index| index >= self.labels.len()) {
-            Some(index) => Err(Error::shape("training", format!("there is no example {index}"))),
+        if let Some(index) = self.training.iter().chain(self.validation).find(|&&index| index >= self.labels.len()) {
+            return Err(Error::shape("training", format!("there is no example {index}")));
+        }
+        match self.labels.iter().find(|&&label| label >= outputs) {
+            Some(label) => Err(Error::shape("training", format!("the label {label} is no class"))),
             None => Ok(()),
         }
     }
 
     fn training_settings(&self) -> Result<Training> {
-        let mut counts = vec![0; self.classes.len()];
-        for &index in self.training {
-            let wrong = || Error::shape("training", format!("the label of example {index} is no class"));
-            *counts.get_mut(self.labels[index]).ok_or_else(wrong)? += 1;
-        }
+        let labels: Vec<usize> = self.training.iter().map(|&index| self.labels[index]).collect();
         let dense = self.network.layers().iter().find(|layer| matches!(layer.kind, Kind::Dense(_)));
         Ok(Training {
             loss: CrossEntropy { label_smoothing: self.recipe.label_smoothing },
-            class_weights: self.recipe.class_weights(&counts),
+            class_weights: self.recipe.class_weights(&labels, self.classes.len()),
             optimizer: self.recipe.optimizer(),
             trainable: self.trainable.clone(),
             groups: self.recipe.groups(dense.map(|layer| layer.name.as_str())),
             decay_biases: false,
             ema: self.recipe.ema,
-            ..Training::default()
+            soft_targets: self.recipe.mix.is_some(),
+            accumulate: self.recipe.accumulate as usize,
         })
     }
 
@@ -252,33 +254,47 @@ impl<'a> Fitting<'a> {
         let seed = recipe.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add((number as u64) << 32);
         let order = epoch_order(self.job.training, self.job.labels, recipe.balance, seed);
         let pass = Pass { examples: self.job.examples, order: &order, size: recipe.batch, seed: Some(seed) };
-        let steps = order.len().div_ceil(recipe.batch);
+        let batches = Batches { count: order.len().div_ceil(recipe.batch) as u32, of_a_step: recipe.accumulate };
+        let steps = batches.steps();
         let begin = Instant::now();
-        let (mut losses, mut rate, mut within) = (0.0, 0.0, 0);
+        let (mut losses, mut rate, mut taken) = (0.0, 0.0, 0);
+        let mut random = Random::new(seed ^ 0x313);
         let Fitting { job, plan, stream, progress, .. } = self;
-        stream.waited = std::time::Duration::ZERO;
+        stream.waited = Duration::ZERO;
         stream.run(pass, |batch| {
-            let done = (number - 1) as f32 + within as f32 / steps as f32;
-            rate = recipe.learning_rate * recipe.schedule.factor(done, recipe.epochs);
-            progress.steps += 1;
+            let (micro_batch, micro_batches) = batches.place(taken);
+            let done = (number - 1) as f32 + taken as f32 / batches.count as f32;
+            if micro_batch == 0 {
+                rate = recipe.learning_rate * recipe.schedule.factor(done, recipe.epochs);
+                progress.steps += 1;
+            }
             let state =
-                RunState { step: progress.steps, learning_rate: rate, seed: recipe.seed, ..RunState::default() };
-            let loss = plan.train(&batch.input, &targets(&batch, job.labels), &state)?;
+                RunState { step: progress.steps, learning_rate: rate, seed: recipe.seed, micro_batch, micro_batches };
+            let loss = match recipe.mix {
+                None => plan.train(&batch.input, &targets(&batch, job.labels), &state)?,
+                Some((kind, alpha)) => {
+                    let (input, targets) = mixed(&batch, job, (kind, alpha), &mut random)?;
+                    plan.train_soft(&input, &targets, &state)?
+                }
+            };
             if !loss.is_finite() {
                 return Err(Error::shape("training", format!("the loss is {loss}: take a smaller learning rate")));
             }
             let unreadable = batch.unreadable.into_iter().map(|(example, error)| (example, error.to_string()));
             progress.unreadable.extend(unreadable);
             losses += f64::from(loss);
-            within += 1;
-            hear(Event::Step { done: (number - 1) * steps + within, all: recipe.epochs * steps, loss });
+            taken += 1;
+            if micro_batch + 1 == micro_batches {
+                let done = (number - 1) * steps + taken.div_ceil(recipe.accumulate) as usize;
+                hear(Event::Step { done, all: recipe.epochs * steps, loss });
+            }
             Ok(())
         })?;
         let seconds = begin.elapsed().as_secs_f64();
         Ok(Epoch {
             number,
             learning_rate: rate,
-            loss: (losses / steps as f64) as f32,
+            loss: (losses / f64::from(batches.count)) as f32,
             validation: None,
             seconds,
             pictures_per_second: order.len() as f64 / seconds,
@@ -345,6 +361,46 @@ impl<'a> Fitting<'a> {
 fn best_epoch(epochs: &[Epoch]) -> Option<usize> {
     let accuracy = |epoch: &Epoch| epoch.validation.as_ref().map_or(0.0, |judgement| judgement.accuracy);
     epochs.iter().max_by(|a, b| accuracy(a).total_cmp(&accuracy(b))).map(|epoch| epoch.number)
+}
+
+/// The batches of an epoch, and how many of them make a step.
+#[derive(Clone, Copy)]
+struct Batches {
+    count: u32,
+    of_a_step: u32,
+}
+
+impl Batches {
+    fn steps(self) -> usize {
+        self.count.div_ceil(self.of_a_step) as usize
+    }
+
+    /// Which batch of its step this one is, and how many the step has: the last may have fewer.
+    fn place(self, batch: u32) -> (u32, u32) {
+        let within = batch % self.of_a_step;
+        (within, self.of_a_step.min(self.count - (batch - within)))
+    }
+}
+
+/// A batch whose pictures are mixed, with a probability of each class for each of them.
+fn mixed(batch: &Batch, job: &Job, (kind, alpha): (Mix, f32), random: &mut Random) -> Result<(Tensor, Tensor)> {
+    let classes = job.classes.len();
+    // Pictures at the end of the batch that are none, or could not be read, must not be mixed in.
+    let count = batch.examples.iter().take_while(|example| example.is_some()).count();
+    let mut input = batch.input.clone();
+    // A row of −1 counts for nothing.
+    let mut rows = vec![-1.0; batch.examples.len() * classes];
+    for (row, label) in rows.chunks_exact_mut(classes).zip(targets(batch, job.labels)) {
+        if let Some(label) = label {
+            row.fill(0.0);
+            row[label] = 1.0;
+        }
+    }
+    let [channels, height, width] = job.examples.shape();
+    let length = channels * height * width;
+    let (images, targets) = (&mut input.data_mut()[..count * length], &mut rows[..count * classes]);
+    mix(kind, alpha, images, [count, channels, height, width], targets, random)?;
+    Ok((input, Tensor::new([batch.examples.len(), classes], rows)?))
 }
 
 fn targets(batch: &Batch, labels: &[usize]) -> Vec<Option<usize>> {

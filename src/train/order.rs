@@ -1,38 +1,20 @@
 //! In which order an epoch takes its examples.
 
-use std::collections::BTreeMap;
-
 use super::Balance;
+use crate::data::{over_sample, under_sample};
 use crate::random::Random;
 
 /// The examples of an epoch in random order, classes balanced as asked for.
 pub(super) fn epoch_order(training: &[usize], labels: &[usize], balance: Balance, seed: u64) -> Vec<usize> {
-    let mut random = Random::new(seed);
-    let mut order = match balance {
-        Balance::Under => balanced(training, labels, &mut random, |sizes| sizes.min()),
-        Balance::Over => balanced(training, labels, &mut random, |sizes| sizes.max()),
+    let mine: Vec<usize> = training.iter().map(|&index| labels[index]).collect();
+    let chosen = |places: Vec<usize>| places.into_iter().map(|place| training[place]).collect();
+    let mut order: Vec<usize> = match balance {
+        Balance::Under => chosen(under_sample(&mine, seed)),
+        Balance::Over => chosen(over_sample(&mine, seed)),
         Balance::None | Balance::Weights | Balance::SqrtWeights => training.to_vec(),
     };
-    random.shuffle(&mut order);
-    order
-}
-
-/// As many examples of each class as `size` chooses among the classes' sizes: whole rounds through a class, and a
-/// random part of it for the rest.
-fn balanced(
-    training: &[usize],
-    labels: &[usize],
-    random: &mut Random,
-    size: impl Fn(&mut dyn Iterator<Item = usize>) -> Option<usize>,
-) -> Vec<usize> {
-    let mut classes: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    training.iter().for_each(|&index| classes.entry(labels[index]).or_default().push(index));
-    let size = size(&mut classes.values().map(Vec::len)).unwrap_or(0);
-    let mut order = Vec::with_capacity(size * classes.len());
-    for members in classes.values_mut() {
-        random.shuffle(members);
-        order.extend(members.iter().cycle().take(size));
-    }
+    // Another stream than that which chose.
+    Random::new(seed ^ 0x5EED).shuffle(&mut order);
     order
 }
 

@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Decay, Schedule};
+use crate::data::{Weighting, class_weights};
 use crate::error::{Error, Result};
 use crate::nn::{Group, Optimizer};
 use crate::ops::{Adam, Sgd};
+use crate::prepare::Mix;
 
 /// Which rule changes the parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +46,7 @@ pub struct Recipe {
     /// Pictures that are computed at once.
     pub batch: usize,
     /// Batches whose gradients make one step.
-    pub accumulate: usize,
+    pub accumulate: u32,
     /// The rule of the optimiser.
     pub rule: Rule,
     /// The learning rate of the convolutions after the warm-up.
@@ -57,6 +59,8 @@ pub struct Recipe {
     pub weight_decay: f32,
     /// How much of each target goes evenly to all classes.
     pub label_smoothing: f32,
+    /// How pictures of a batch are mixed, and the α of the distribution Beta(α, α) of their shares.
+    pub mix: Option<(Mix, f32)>,
     /// What is done where classes are of different sizes.
     pub balance: Balance,
     /// Share of its old value that an average over the parameters keeps in each step. The average is what is judged and
@@ -80,6 +84,7 @@ impl Default for Recipe {
             schedule: Schedule { warm_up: 0.0, decay: Decay::Cosine },
             weight_decay: 0.01,
             label_smoothing: 0.1,
+            mix: None,
             balance: Balance::None,
             ema: None,
             patience: None,
@@ -104,6 +109,9 @@ impl Recipe {
         if let Some(decay) = self.ema.filter(|decay| !(0.0..1.0).contains(decay)) {
             return wrong(format!("an average that keeps {decay} of its value in each step: less than 1 is needed"));
         }
+        if let Some((_, alpha)) = self.mix.filter(|(_, alpha)| !(0.05..=100.0).contains(alpha)) {
+            return wrong(format!("pictures are mixed with an α of {alpha}: it must be within 0.05 and 100"));
+        }
         self.schedule.check()
     }
 
@@ -125,14 +133,12 @@ impl Recipe {
         first_dense.filter(|_| self.head_factor != 1.0).map(group).into_iter().collect()
     }
 
-    /// How much each class counts in the loss, from how many pictures there are of it.
-    pub(super) fn class_weights(&self, counts: &[usize]) -> Vec<f32> {
-        let (all, present) = (counts.iter().sum::<usize>() as f32, counts.iter().filter(|&&count| count > 0).count());
-        let inverse = |&count: &usize| all / (present.max(1) * count.max(1)) as f32;
+    /// How much each class counts in the loss.
+    pub(super) fn class_weights(&self, labels: &[usize], classes: usize) -> Vec<f32> {
         match self.balance {
-            Balance::Weights => counts.iter().map(inverse).collect(),
-            Balance::SqrtWeights => counts.iter().map(|count| inverse(count).sqrt()).collect(),
-            _ => Vec::new(),
+            Balance::Weights => class_weights(labels, classes, Weighting::Balanced),
+            Balance::SqrtWeights => class_weights(labels, classes, Weighting::Root),
+            Balance::None | Balance::Under | Balance::Over => Vec::new(),
         }
     }
 }

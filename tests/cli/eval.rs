@@ -159,7 +159,8 @@ fn figures_and_files_are_those_of_the_recognizer() {
     assert_eq!(read(&found), read(&serde_json::to_string(&wanted).unwrap()));
 
     let found = json(&found);
-    let keys = [("part", "all"), ("tta", "none"), ("model", place.model().to_str().unwrap())];
+    let model = place.model();
+    let keys = [("part", "all"), ("tta", "none"), ("model", model.to_str().unwrap())];
     keys.iter().for_each(|(key, value)| assert_eq!(found[*key], *value));
     assert_eq!((&found["faces"], &found["restricted"]), (&Value::Bool(true), &Value::Bool(false)));
     assert_eq!(found["intervals"]["method"]["unit"], "image");

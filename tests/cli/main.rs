@@ -3,6 +3,7 @@
 
 mod bench;
 mod compare;
+mod data;
 mod devices;
 mod eval;
 mod predict;
@@ -105,7 +106,7 @@ fn help_and_version_are_results() {
 
 #[test]
 fn bad_use_is_told_from_failure() {
-    let cases: [&[&str]; 25] = [
+    let cases: [&[&str]; 28] = [
         &[],
         &["nonsense"],
         &["predict"],
@@ -115,6 +116,9 @@ fn bad_use_is_told_from_failure() {
         &["predict", "-", "-"],
         &["compare", "--input", "31"],
         &["compare", "--device", "cpu"],
+        &["data"],
+        &["data", "faces", "--list", "-1"],
+        &["data", "faces", "--against"],
         &["train"],
         &["train", "faces", "--input", "31"],
         &["train", "faces", "--epochs", "0"],

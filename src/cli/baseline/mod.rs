@@ -17,7 +17,7 @@ use vultus::train::Pictures;
 use super::failure::Failure;
 use super::file;
 use super::global::Global;
-use super::protocol::{Protocol, Split};
+use super::protocol::{Protocol, Trial, trials};
 use super::table::{Align, Table};
 
 /// Measure what older methods reach: handmade features and a support vector machine
@@ -126,7 +126,7 @@ struct Material {
     data: Dataset,
     /// The data set to test on, where it is another one.
     test: Option<Dataset>,
-    splits: Vec<Split>,
+    trials: Vec<Trial>,
     protocol: &'static str,
 }
 
@@ -214,12 +214,12 @@ impl Arguments {
             if !unknown.is_empty() {
                 global.note(&format!("{}: left out, since they were not trained: {unknown}", path.display()));
             }
-            let split = Split { training: all(&data), test: all(&test) };
-            return Ok(Material { data, test: Some(test), splits: vec![split], protocol: "test" });
+            let trial = Trial { training: all(&data), test: all(&test) };
+            return Ok(Material { data, test: Some(test), trials: vec![trial], protocol: "test" });
         }
         let protocol = self.protocol.unwrap_or_else(|| Protocol::of(&data));
-        let splits = protocol.splits(&data, self.ratio, self.folds, self.seed, global)?;
-        Ok(Material { data, test: None, splits, protocol: protocol.name() })
+        let split = protocol.split(&data, self.ratio, self.folds, self.seed, global)?;
+        Ok(Material { data, test: None, trials: trials(&split), protocol: protocol.name() })
     }
 
     /// Trains and tests a method on every split.
@@ -235,13 +235,13 @@ impl Arguments {
         let data = material.test.as_ref().unwrap_or(&material.data);
         let mut predictions = Predictions::new(training.classes.clone());
         let (mut trained, mut names) = (Vec::new(), Vec::new());
-        for split in &material.splits {
+        for trial in &material.trials {
             let select = |faces, indices| Selection { faces, indices };
-            let trial = evaluate(method, select(training, &split.training), select(test, &split.test), settings)?;
-            note(&trial.summary, global);
-            predictions.extend(trial.predictions)?;
-            names.extend(trial.tested.iter().map(|&index| data.samples[index].name(&data.path)));
-            trained.push(trial.summary);
+            let answered = evaluate(method, select(training, &trial.training), select(test, &trial.test), settings)?;
+            note(&answered.summary, global);
+            predictions.extend(answered.predictions)?;
+            names.extend(answered.tested.iter().map(|&index| data.samples[index].name(&data.path)));
+            trained.push(answered.summary);
         }
         let seconds = start.elapsed().as_secs_f64();
         let evaluation = Evaluation::new(&predictions, self.seed, self.resamples)?;

@@ -44,7 +44,8 @@ pub struct Arguments {
     /// Which network
     #[arg(long, value_enum, default_value_t = Choice::Vgg16Base)]
     network: Choice,
-    /// Time training steps of the dense head on features of the base, of the base's last block and the head, or of all
+    /// Time training steps of the dense head on features of the base, of the base's last block or last two blocks and the
+    /// head, or of all
     #[arg(long, value_enum, value_name = "WHAT", conflicts_with = "network")]
     train: Option<Train>,
     /// Images per batch [default: 1]
@@ -60,7 +61,7 @@ pub struct Arguments {
     #[arg(long, conflicts_with_all = ["trace", "markdown"])]
     no_layers: bool,
     /// Print one JSON object: {"device", "network", "train", "batch", "input", "load_ms", "first_ms", "median_ms",
-    /// "min_ms", "peak": {"gflops", "gb_per_s"}, "layers": [{"name", "operation", "kernel", "ms", "gflops", "gb_per_s",
+    /// "min_ms", "pictures_per_second", "peak": {"gflops", "gb_per_s"}, "layers": [{"name", "operation", "kernel", "ms", "gflops", "gb_per_s",
     /// "flop_per_byte", "limit"}]}
     #[arg(long, conflicts_with = "markdown")]
     json: bool,
@@ -100,6 +101,7 @@ impl Choice {
 enum Train {
     Head,
     Block5,
+    Block4,
     All,
 }
 
@@ -108,6 +110,7 @@ impl Train {
         match self {
             Train::Head => "head",
             Train::Block5 => "block5",
+            Train::Block4 => "block4",
             Train::All => "all",
         }
     }
@@ -169,6 +172,7 @@ fn whole(arguments: &Arguments, device: &Device, load_ms: f64, passes: &[f64]) -
         first_ms: passes[0],
         median_ms: median(counted.to_vec()),
         min_ms: counted.iter().copied().fold(f64::INFINITY, f64::min),
+        pictures_per_second: sized.then(|| 1e3 * workload::batch(arguments) as f64 / median(counted.to_vec())),
         peak: None,
         layers: Vec::new(),
     }

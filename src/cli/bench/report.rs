@@ -24,6 +24,8 @@ pub struct Measurement {
     pub first_ms: f64,
     pub median_ms: f64,
     pub min_ms: f64,
+    /// From the median; `null` for MTCNN.
+    pub pictures_per_second: Option<f64>,
     /// `null` where the layers are not timed.
     pub peak: Option<Peak>,
     pub layers: Vec<Layer>,
@@ -116,7 +118,9 @@ impl Measurement {
             0 => String::new(),
             flops => format!(", {:.1} GFLOP/s", flops as f64 / self.median_ms / 1e6),
         };
-        writeln!(out, "median {:.3} ms, minimum {:.3} ms of {runs} runs{rate}", self.median_ms, self.min_ms)?;
+        let pictures = self.pictures_per_second.map(|rate| format!(", {rate:.1} pictures/s")).unwrap_or_default();
+        let Measurement { median_ms, min_ms, .. } = self;
+        writeln!(out, "median {median_ms:.3} ms, minimum {min_ms:.3} ms of {runs} runs{rate}{pictures}")?;
         writeln!(out, "loaded in {:.3} ms, first run {:.3} ms", self.load_ms, self.first_ms)?;
         let Some(peak) = &self.peak else { return Ok(()) };
         writeln!(out, "{peak}\n")?;

@@ -54,7 +54,11 @@ pub fn vgg(device: &Device, global: &Global, arguments: &Arguments) -> Result<Ve
     let mut part = match arguments.train {
         None => Part { prefix: "", plan: model.compile(batch, &Options::default())?, trained: Vec::new() },
         Some(train) => {
-            let first = if train == Train::Block5 { "block5_conv1" } else { network.layers()[0].name.as_str() };
+            let first = match train {
+                Train::Block5 => "block5_conv1",
+                Train::Block4 => "block4_conv1",
+                Train::Head | Train::All => network.layers()[0].name.as_str(),
+            };
             let training = Training {
                 optimizer: Optimizer::Sgd(Sgd { momentum: 0.9, ..Sgd::default() }),
                 trainable: Trainable::From(first.to_owned()),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use vultus::Error;
 use vultus::metrics::Predictions;
 
+use super::page::page;
 use super::results::Results;
 use crate::cli::file;
 
@@ -47,6 +48,7 @@ impl Files {
         let Some(folder) = &self.folder else { return Ok(()) };
         file::write(&folder.join("predictions.csv"), |out| predictions.write_csv(names, out))?;
         file::write(&folder.join("confusion.csv"), |out| results.evaluation.write_confusion_csv(out))?;
-        file::write(&folder.join("results.json"), |out| Ok(serde_json::to_writer_pretty(out, results)?))
+        file::write(&folder.join("results.json"), |out| Ok(serde_json::to_writer_pretty(out, results)?))?;
+        page(results).save(&folder.join("report.html"))
     }
 }

@@ -3,6 +3,7 @@
 mod classes;
 mod files;
 mod judge;
+mod page;
 mod results;
 mod table;
 
@@ -81,7 +82,7 @@ pub struct Arguments {
     /// Write the prediction for each image into this file, as comma-separated values
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
-    /// Write results.json, predictions.csv and confusion.csv into this folder
+    /// Write report.html, results.json, predictions.csv and confusion.csv into this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }

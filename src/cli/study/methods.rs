@@ -9,7 +9,7 @@ use vultus::train::Epoch;
 use vultus::weights::WeightFile;
 
 use super::networks::Networks;
-use super::{Failure, Global, Split};
+use super::{Failure, Global, Trial};
 
 /// A method.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -83,7 +83,7 @@ pub fn run(
     choice: Choice,
     networks: &Networks,
     faces: &Faces,
-    splits: &[Split],
+    trials: &[Trial],
     global: &Global,
 ) -> Result<Outcome, Failure> {
     let begin = Instant::now();
@@ -99,13 +99,13 @@ pub fn run(
         settings: Vec::new(),
         model: None,
     };
-    for (number, split) in splits.iter().enumerate() {
-        if splits.len() > 1 {
-            global.note(&format!("{}: fold {} of {}", outcome.name, number + 1, splits.len()));
+    for (number, trial) in trials.iter().enumerate() {
+        if trials.len() > 1 {
+            global.note(&format!("{}: fold {} of {}", outcome.name, number + 1, trials.len()));
         }
         match choice.older() {
-            Some(method) => older(&mut outcome, method, networks, faces, split)?,
-            None => networks.try_on(&mut outcome, split, number as u64)?,
+            Some(method) => older(&mut outcome, method, networks, faces, trial)?,
+            None => networks.try_on(&mut outcome, trial, number as u64)?,
         }
     }
     outcome.seconds = begin.elapsed().as_secs_f64();
@@ -117,20 +117,20 @@ fn older(
     method: Method,
     networks: &Networks,
     faces: &Faces,
-    split: &Split,
+    trial: &Trial,
 ) -> Result<(), Failure> {
     let settings = Settings { side: networks.side() as u32, seed: networks.seed(), ..Settings::default() };
-    let [training, test] = [&split.training, &split.test].map(|indices| Selection { faces, indices });
-    let trial = baseline::evaluate(method, training, test, &settings)?;
+    let [training, test] = [&trial.training, &trial.test].map(|indices| Selection { faces, indices });
+    let answered = baseline::evaluate(method, training, test, &settings)?;
     if outcome.settings.is_empty() {
-        let summary = &trial.summary;
+        let summary = &answered.summary;
         outcome.settings = vec![
             ("features of a face".to_owned(), summary.features.to_string()),
             ("C".to_owned(), summary.c.to_string()),
             ("γ".to_owned(), summary.gamma.map_or("-".to_owned(), |gamma| gamma.to_string())),
         ];
     }
-    outcome.add(trial.predictions, trial.tested)
+    outcome.add(answered.predictions, answered.tested)
 }
 
 impl Outcome {

@@ -17,7 +17,7 @@ use vultus::prepare::Augmentation;
 use super::failure::Failure;
 use super::file;
 use super::global::Global;
-use super::protocol::{Protocol, Split};
+use super::protocol::{Protocol, Trial, trials};
 use super::table::{Align, Table};
 use super::train::augmentation;
 use methods::{Choice, Outcome};
@@ -95,15 +95,14 @@ pub struct Arguments {
 
 /// Runs the study.
 pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
-    if !(arguments.ratio > 0.0 && arguments.ratio < 1.0) {
-        return Err(Failure::Usage(format!("--ratio {} is not between 0 and 1", arguments.ratio)));
-    }
     let data = open(arguments)?;
     let protocol = arguments.protocol.unwrap_or_else(|| Protocol::of(&data));
-    let splits = protocol.splits(&data, arguments.ratio, arguments.folds, arguments.seed, global)?;
+    let split = protocol.split(&data, arguments.ratio, arguments.folds, arguments.seed, global)?;
+    let trials = trials(&split);
     let folder = &arguments.out;
     std::fs::create_dir_all(folder).map_err(|source| vultus::Error::Io { path: folder.clone(), source })?;
-    let networks = Networks::new(arguments, &data, global)?;
+    let networks = Networks::new(arguments, &data, protocol, global)?;
+    split.write(&data, &folder.join("split.json"))?;
     let faces = Faces::load(&networks.pictures(&Augmentation::none()));
     faces.unreadable.values().for_each(|error| global.note(&format!("vultus: {error}")));
 
@@ -114,14 +113,14 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         if arguments.methods[..number].contains(&choice) {
             continue;
         }
-        let outcome = methods::run(choice, &networks, &faces, &splits, global)?;
+        let outcome = methods::run(choice, &networks, &faces, &trials, global)?;
         let evaluation = Evaluation::new(&outcome.predictions, arguments.seed, arguments.resamples)?;
         table.row(out, row(&outcome, &evaluation))?;
         out.flush()?;
         outcomes.push((outcome, evaluation));
     }
-    let results = Results::new(arguments, &data, protocol, &splits, networks.device.to_string(), &faces, &outcomes);
-    results.write(folder, &data, &splits, &outcomes)?;
+    let results = Results::new(arguments, &data, protocol, &trials, networks.device.to_string(), &faces, &outcomes);
+    results.write(folder, &data, &outcomes)?;
     let report = page::page(&results, &networks, &data, &outcomes)?;
     report.save(&folder.join("report.html"))?;
     writeln!(out, "wrote {}", folder.join("report.html").display())?;

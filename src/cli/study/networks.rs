@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use vultus::data::{Dataset, stratified_split};
+use vultus::data::{Dataset, Split};
 use vultus::face::{Architecture, ModelCard, TestTimeAugmentation, assemble};
 use vultus::metrics::Predictions;
 use vultus::nn::Trainable;
@@ -15,7 +15,7 @@ use vultus::weights::{DefaultFile, WeightFile, safetensors};
 use vultus::{Device, Options, Parameters, Tensor};
 
 use super::methods::{Choice, Outcome};
-use super::{Arguments, Failure, Global, Split};
+use super::{Arguments, Failure, Global, Protocol, Trial};
 use crate::cli::train::progress;
 
 /// The share of the training part that chooses the best epoch.
@@ -26,6 +26,7 @@ pub struct Networks<'a> {
     pub device: Device,
     pub data: &'a Dataset,
     arguments: &'a Arguments,
+    protocol: Protocol,
     global: &'a Global,
     base: WeightFile,
     /// The model that expressions are adapted from, where it is needed: its card and all parameters.
@@ -43,7 +44,12 @@ struct Way {
 }
 
 impl<'a> Networks<'a> {
-    pub fn new(arguments: &'a Arguments, data: &'a Dataset, global: &'a Global) -> Result<Self, Failure> {
+    pub fn new(
+        arguments: &'a Arguments,
+        data: &'a Dataset,
+        protocol: Protocol,
+        global: &'a Global,
+    ) -> Result<Self, Failure> {
         let base = global.vgg16_base()?;
         let needs_expert = arguments.methods.contains(&Choice::Adapted);
         let expert = needs_expert.then(|| -> Result<_, Failure> {
@@ -58,6 +64,7 @@ impl<'a> Networks<'a> {
             device: global.device()?,
             data,
             arguments,
+            protocol,
             global,
             base,
             cache: arguments.cache.clone().or_else(crate::cli::global::cache_folder),
@@ -70,11 +77,6 @@ impl<'a> Networks<'a> {
 
     pub fn seed(&self) -> u64 {
         self.arguments.seed
-    }
-
-    /// The weights of VGG16's base.
-    pub fn base(&self) -> &WeightFile {
-        &self.base
     }
 
     /// The pictures as most networks take them.
@@ -94,13 +96,11 @@ impl<'a> Networks<'a> {
     }
 
     /// Trains a network on one part of a split and asks it about the other.
-    pub fn try_on(&self, outcome: &mut Outcome, split: &Split, fold: u64) -> Result<(), Failure> {
+    pub fn try_on(&self, outcome: &mut Outcome, trial: &Trial, fold: u64) -> Result<(), Failure> {
         let way = self.way(outcome.choice)?;
-        let labels: Vec<usize> = split.training.iter().map(|&index| self.data.samples[index].label).collect();
         let seed = self.seed().wrapping_add(fold);
-        let (validation, training) = stratified_split(&labels, VALIDATION, seed);
-        let numbers = |part: Vec<usize>| part.into_iter().map(|i| split.training[i]).collect::<Vec<_>>();
-        let (validation, training) = (numbers(validation), numbers(training));
+        let (training, validation) =
+            Split::hold_out(self.data, &trial.training, self.protocol.aside(), VALIDATION, seed)?;
         let pictures = self.pictures_for(&way.augmentation, way.card.preprocessing);
         let mut parameters = start(&self.device, &way.card, &way.known, &pictures, &training, seed)?;
         let recipe = Recipe { seed, ..way.recipe.clone() };
@@ -127,7 +127,7 @@ impl<'a> Networks<'a> {
         let trained = course.run(&mut |_| {}, hear)?;
         bar.finish_and_clear();
         parameters.extend(trained.parameters);
-        self.ask(outcome, &way.card, &parameters, &pictures, split)?;
+        self.ask(outcome, &way.card, &parameters, &pictures, trial)?;
         if fold == 0 {
             outcome.milliseconds = Some(self.time(&way.card, &parameters)?);
             outcome.parameters = Some(parameters.values().map(|tensor| tensor.len() as u64).sum());
@@ -149,14 +149,14 @@ impl<'a> Networks<'a> {
         card: &ModelCard,
         parameters: &Parameters,
         pictures: &Pictures,
-        split: &Split,
+        trial: &Trial,
     ) -> Result<(), Failure> {
         let plain = Pictures { augmentation: Augmentation::none(), ..pictures.clone() };
         let network = card.network()?;
         let flip = card.tta == TestTimeAugmentation::Flip;
         let predictor =
             Predictor { device: &self.device, network: &network, parameters, batch: self.arguments.batch, flip };
-        let answers = predictor.predict(&plain, &split.test)?;
+        let answers = predictor.predict(&plain, &trial.test)?;
         let (tested, probabilities): (Vec<usize>, Vec<Vec<f32>>) = answers.into_iter().unzip();
         let samples = || tested.iter().map(|&index| &self.data.samples[index]);
         let predictions = Predictions {

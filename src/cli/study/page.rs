@@ -1,6 +1,5 @@
 //! The report of a study.
 
-use vultus::Tensor;
 use vultus::data::Dataset;
 use vultus::face::{GradCam, ModelCard};
 use vultus::metrics::Evaluation;
@@ -10,7 +9,7 @@ use vultus::report::{
     Card, Cell, Chart, Gallery, GalleryItem, LineChart, Method, Page, Section, Series, Table, Unit, evaluation_cards,
     evaluation_sections, filters_picture, heat_overlay, methods_section,
 };
-use vultus::train::{Examples as _, Pictures};
+use vultus::train::Pictures;
 
 use super::Failure;
 use super::methods::Outcome;
@@ -155,8 +154,8 @@ fn inside(networks: &Networks, data: &Dataset, outcome: &Outcome) -> Result<Sect
         let item = GalleryItem::new(filters, "The filters of the first convolution");
         section = section.gallery(Gallery::new("Filters of the first convolution").side(360).item(item));
     }
-    let convolutions = network.layers().iter().filter(|layer| matches!(layer.kind, Kind::Conv2d(..)));
-    let Some(layer) = convolutions.last() else { return Ok(section) };
+    let mut layers = network.layers().iter().rev();
+    let Some(layer) = layers.find(|layer| matches!(layer.kind, Kind::Conv2d(..))) else { return Ok(section) };
     let pictures = Pictures { normalization: card.preprocessing, ..networks.pictures(&Augmentation::none()) };
     let mut cam = GradCam::new(&networks.device, &network, &model.parameters, &layer.name)?;
     let predicted = outcome.predictions.predicted();
@@ -173,10 +172,9 @@ fn inside(networks: &Networks, data: &Dataset, outcome: &Outcome) -> Result<Sect
         let best = (0..predicted.len()).filter(right).max_by(|a, b| sure(a).total_cmp(&sure(b)));
         let Some(answer) = best else { continue };
         let index = outcome.tested[answer];
-        let mut values = vec![0.0; pictures.shape().iter().product()];
-        pictures.write(index, None, &mut values)?;
-        let (map, size) = cam.map(&Tensor::new([&[1], &pictures.shape()[..]].concat(), values)?, class)?;
-        let overlay = heat_overlay(&pictures.picture(index, None)?, &map, size)?;
+        let face = pictures.picture(index, None)?;
+        let (map, size) = cam.map_picture(&face, &card.preprocessing, class)?;
+        let overlay = heat_overlay(&face, &map, size)?;
         gallery = gallery.item(GalleryItem::new(overlay, format!("Where the network sees {name}")).heading(name));
     }
     Ok(section.gallery(gallery))

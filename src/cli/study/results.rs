@@ -10,7 +10,7 @@ use vultus::metrics::Evaluation;
 use vultus::train::Epoch;
 
 use super::methods::Outcome;
-use super::{Arguments, Failure, Protocol, Split, file};
+use super::{Arguments, Failure, Protocol, Trial, file};
 use crate::cli::train::progress;
 
 /// `results.json`.
@@ -49,7 +49,7 @@ impl<'a> Results<'a> {
         arguments: &Arguments,
         data: &'a Dataset,
         protocol: Protocol,
-        splits: &[Split],
+        trials: &[Trial],
         device: String,
         faces: &Faces,
         outcomes: &'a [(Outcome, Evaluation)],
@@ -71,7 +71,7 @@ impl<'a> Results<'a> {
             subjects: data.subjects(),
             unreadable: faces.unreadable.values().map(ToString::to_string).collect(),
             protocol: protocol.name(),
-            splits: splits.iter().map(|split| [split.training.len(), split.test.len()]).collect(),
+            splits: trials.iter().map(|trial| [trial.training.len(), trial.test.len()]).collect(),
             seed: arguments.seed,
             device,
             version: env!("CARGO_PKG_VERSION"),
@@ -80,29 +80,12 @@ impl<'a> Results<'a> {
     }
 
     /// Writes everything but the page.
-    pub fn write(
-        &self,
-        folder: &Path,
-        data: &Dataset,
-        splits: &[Split],
-        outcomes: &[(Outcome, Evaluation)],
-    ) -> Result<(), Failure> {
+    pub fn write(&self, folder: &Path, data: &Dataset, outcomes: &[(Outcome, Evaluation)]) -> Result<(), Failure> {
         file::write(&folder.join("results.json"), |out| {
             serde_json::to_writer_pretty(&mut *out, self)?;
             writeln!(out)
         })?;
         let names = data.names();
-        file::write(&folder.join("split.csv"), |out| {
-            writeln!(out, "split,part,picture")?;
-            for (number, split) in splits.iter().enumerate() {
-                for (part, indices) in [("train", &split.training), ("test", &split.test)] {
-                    for &index in indices {
-                        writeln!(out, "{},{part},{}", number + 1, quoted(&names[index]))?;
-                    }
-                }
-            }
-            Ok(())
-        })?;
         for (outcome, _) in outcomes {
             let tested: Vec<&str> = outcome.tested.iter().map(|&index| names[index].as_str()).collect();
             file::write(&folder.join(format!("{}.csv", outcome.name)), |out| {
@@ -114,14 +97,5 @@ impl<'a> Results<'a> {
             }
         }
         Ok(())
-    }
-}
-
-/// A field of a CSV file (RFC 4180).
-fn quoted(field: &str) -> String {
-    if field.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", field.replace('"', "\"\""))
-    } else {
-        field.to_owned()
     }
 }

@@ -8,7 +8,7 @@ use vultus::face::{Architecture, ModelCard, TestTimeAugmentation};
 use vultus::nn::Trainable;
 use vultus::nn::vgg16::Pooling;
 use vultus::ops::Normalization;
-use vultus::prepare::{Augmentation, Denoise, Illumination, Preparation};
+use vultus::prepare::{Augmentation, Denoise, Illumination, Mix, Preparation};
 use vultus::train::{Balance, Decay, Recipe, Rule, Schedule};
 use vultus::weights::safetensors::Precision;
 
@@ -84,6 +84,9 @@ pub struct Arguments {
     /// Pictures per batch
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = RangedU64ValueParser::<usize>::new().range(1..=4096), help_heading = "Recipe")]
     pub batch: usize,
+    /// Batches whose gradients make one step
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4096), help_heading = "Recipe")]
+    pub accumulate: u32,
     /// Rule of the optimiser
     #[arg(long, value_enum, default_value_t = RuleName::Adamw, help_heading = "Recipe")]
     pub optimizer: RuleName,
@@ -111,10 +114,19 @@ pub struct Arguments {
     /// How pictures are varied: none, light, standard, and changes to it, as in standard,flip=0.5,rotation=20
     #[arg(long, value_name = "NAME[,X=V…]", default_value = "none", value_parser = augmentation, help_heading = "Recipe")]
     pub augment: Augmentation,
+    /// Mix the pictures of a batch: mixup[:ALPHA] or cutmix[:ALPHA]
+    #[arg(long, value_name = "NAME[:ALPHA]", value_parser = mix, help_heading = "Recipe")]
+    pub mix: Option<(Mix, f32)>,
     /// Average the parameters: the share of the old average that is kept in each step, such as 0.999
     #[arg(long, value_name = "X", help_heading = "Recipe")]
     pub ema: Option<f32>,
-    /// Part of the pictures of each class that is kept for validation
+    /// Take the parts train and validation of this file, which `vultus data --split` or `vultus study` wrote
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["validation", "by_subject"], help_heading = "Recipe")]
+    pub split: Option<PathBuf>,
+    /// Keep whole people for validation, where it is known whom a picture shows
+    #[arg(long, help_heading = "Recipe")]
+    pub by_subject: bool,
+    /// Part of the pictures of each class that is kept for validation, where the data set has no part for it
     #[arg(long, value_name = "PART", default_value_t = 0.1, help_heading = "Recipe")]
     pub validation: f64,
     /// End the training when this many epochs were no better than the best before
@@ -205,6 +217,21 @@ fn decay(text: &str) -> Result<Decay, String> {
             Ok(Decay::Step { epochs, factor: factor.parse().map_err(|_| wrong())? })
         }
     }
+}
+
+fn mix(text: &str) -> Result<(Mix, f32), String> {
+    let (name, alpha) = text.split_once(':').map_or((text, None), |(name, alpha)| (name, Some(alpha)));
+    // The usual values of the papers.
+    let (kind, usual) = match name {
+        "mixup" => (Mix::Mixup, 0.2),
+        "cutmix" => (Mix::CutMix, 1.0),
+        _ => return Err("it is mixup or cutmix".to_owned()),
+    };
+    let alpha = alpha.map_or(Ok(usual), |alpha| alpha.parse().map_err(|_| format!("{alpha:?} is not a number")))?;
+    if !(0.05..=100.0).contains(&alpha) {
+        return Err(format!("{alpha} is not within 0.05 and 100"));
+    }
+    Ok((kind, alpha))
 }
 
 /// Reads how pictures are varied: a name, and changes to it.
@@ -302,7 +329,7 @@ impl Arguments {
         Recipe {
             epochs: self.epochs,
             batch: self.batch,
-            accumulate: 1,
+            accumulate: self.accumulate,
             rule: match self.optimizer {
                 RuleName::Sgd => Rule::Sgd,
                 RuleName::Adam => Rule::Adam,
@@ -313,6 +340,7 @@ impl Arguments {
             schedule: Schedule { warm_up: self.warm_up, decay: self.schedule },
             weight_decay: self.weight_decay,
             label_smoothing: self.label_smoothing,
+            mix: self.mix,
             balance: match self.balance {
                 BalanceName::None => Balance::None,
                 BalanceName::Under => Balance::Under,
@@ -331,7 +359,7 @@ impl Arguments {
         match self.precision {
             PrecisionName::F32 => Precision::F32,
             PrecisionName::F16 => Precision::F16,
-            PrecisionName::I8 => Precision::F16,
+            PrecisionName::I8 => Precision::I8,
         }
     }
 }

@@ -7,7 +7,7 @@ mod test;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use vultus::data::{Dataset, stratified_split};
+use vultus::data::{Dataset, Part, Protocol, Split, inspect};
 use vultus::face::{ModelCard, assemble, without_base};
 use vultus::prepare::augmentation_sheet;
 use vultus::train::{Course, Pictures, Trained, adapt, start};
@@ -39,8 +39,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     check_layer(arguments, &card)?;
     let tests: Vec<Dataset> =
         arguments.test.iter().map(|path| test::open(path, &data.classes, global)).collect::<Result<_, _>>()?;
-    let used = used(arguments, &data, global)?;
-    let (validation, training) = split(arguments, &data, &used);
+    let (training, validation) = parts(arguments, &data, global)?;
     let pictures = pictures(arguments, &data, &card);
     if let Some(file) = &arguments.sheet {
         write_sheet(file, &pictures, &training, arguments.seed)?;
@@ -114,26 +113,47 @@ fn check_layer(arguments: &Arguments, card: &ModelCard) -> Result<(), Failure> {
         .map_err(|error| Failure::Usage(format!("--train-from: {error}, or head, or all")))
 }
 
-/// The numbers of the pictures that are not in a data set that they must not be in.
-fn used(arguments: &Arguments, data: &Dataset, global: &Global) -> Result<Vec<usize>, Failure> {
-    let mut used: Vec<usize> = (0..data.samples.len()).collect();
-    for path in &arguments.dedup {
-        let other = Dataset::open(path)?;
-        let leaking: Vec<usize> = todo_leakage(data, &other)?;
-        let before = used.len();
-        used.retain(|index| !leaking.contains(index));
-        let count = before - used.len();
-        global.note(&format!("{count} pictures are left out: they are in {} too", path.display()));
+/// The numbers of the pictures to train on, and of those to validate with.
+fn parts(arguments: &Arguments, data: &Dataset, global: &Global) -> Result<(Vec<usize>, Vec<usize>), Failure> {
+    let (training, validation) = match &arguments.split {
+        Some(file) => {
+            let split = Split::read(file, data)?;
+            let part = |name| split.part(name).unwrap_or_default().to_vec();
+            (part(Part::Train.name()), part(Part::Validation.name()))
+        }
+        // What its authors keep for tests is left alone.
+        None if !data.part(Part::Train).is_empty() => (data.part(Part::Train), data.part(Part::Validation)),
+        None => ((0..data.samples.len()).collect(), Vec::new()),
+    };
+    let repeated = repeated(arguments, data, global)?;
+    let keep = |part: Vec<usize>| part.into_iter().filter(|index| repeated.binary_search(index).is_err()).collect();
+    let (training, validation): (Vec<usize>, Vec<usize>) = (keep(training), keep(validation));
+    if !validation.is_empty() || arguments.split.is_some() {
+        return Ok((training, validation));
     }
-    Ok(used)
+    let protocol = if arguments.by_subject { Protocol::Subject } else { Protocol::Random };
+    if let Some(people) = data.subjects().filter(|_| !arguments.by_subject) {
+        let reason = "the same people are in training and validation (--by-subject keeps them apart)";
+        global.note(&format!("{} people are known: {reason}", people));
+    }
+    Ok(Split::hold_out(data, &training, protocol, arguments.validation, arguments.seed)?)
 }
 
-/// The pictures to validate with and those to train on.
-fn split(arguments: &Arguments, data: &Dataset, used: &[usize]) -> (Vec<usize>, Vec<usize>) {
-    let labels: Vec<usize> = used.iter().map(|&index| data.samples[index].label).collect();
-    let (validation, training) = stratified_split(&labels, arguments.validation, arguments.seed);
-    let number = |indices: Vec<usize>| indices.into_iter().map(|index| used[index]).collect();
-    (number(validation), number(training))
+/// The numbers of the pictures that are in a data set that they must not be in, sorted.
+fn repeated(arguments: &Arguments, data: &Dataset, global: &Global) -> Result<Vec<usize>, Failure> {
+    if arguments.dedup.is_empty() {
+        return Ok(Vec::new());
+    }
+    let here = inspect(data, |_| {});
+    let mut repeated = Vec::new();
+    for path in &arguments.dedup {
+        let there = here.repeated_in(&inspect(&Dataset::open(path)?, |_| {}));
+        global.note(&format!("{} pictures are left out: they are in {} too", there.len(), path.display()));
+        repeated.extend(there);
+    }
+    repeated.sort_unstable();
+    repeated.dedup();
+    Ok(repeated)
 }
 
 fn pictures<'a>(arguments: &Arguments, data: &'a Dataset, card: &ModelCard) -> Pictures<'a> {
@@ -184,14 +204,4 @@ fn write_sheet(path: &Path, pictures: &Pictures, training: &[usize], seed: u64) 
     let faces = training.iter().take(6).filter_map(|&index| pictures.picture(index, None).ok()).collect::<Vec<_>>();
     let sheet = augmentation_sheet(&faces, &pictures.augmentation, 8, &mut Random::new(seed));
     Ok(file::write_png(path, &sheet)?)
-}
-
-fn todo_leakage(a: &Dataset, b: &Dataset) -> Result<Vec<usize>, Failure> {
-    use rayon::prelude::*;
-    let key = |s: &vultus::data::Sample| s.decode().ok().map(|p| (p.dimensions(), p.into_raw()));
-    let there: std::collections::HashSet<_> = b.samples.par_iter().filter_map(key).collect();
-    Ok((0..a.samples.len())
-        .into_par_iter()
-        .filter(|&i| key(&a.samples[i]).is_some_and(|k| there.contains(&k)))
-        .collect())
 }

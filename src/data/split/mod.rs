@@ -79,6 +79,29 @@ impl Split {
         Ok(Split::new(protocol, seed, names.into_iter().map(str::to_owned).zip(parts)))
     }
 
+    /// Keeps a share of some samples aside: what is left of them, and what is kept, each sorted. A share of 0 keeps
+    /// nothing.
+    ///
+    /// # Errors
+    /// As [`Split::shares`].
+    ///
+    /// # Panics
+    /// If there is no sample at an index.
+    pub fn hold_out(
+        dataset: &Dataset,
+        samples: &[usize],
+        protocol: Protocol,
+        share: f64,
+        seed: u64,
+    ) -> Result<(Vec<usize>, Vec<usize>)> {
+        if share == 0.0 {
+            return Ok((samples.to_vec(), Vec::new()));
+        }
+        let split = Split::shares(&dataset.subset(samples), protocol, &[1.0 - share, share], seed)?;
+        let numbers = |part: &SplitPart| part.samples.iter().map(|&place| samples[place]).collect();
+        Ok((numbers(&split.parts[0]), numbers(&split.parts[1])))
+    }
+
     /// Cuts a data set into this many parts of equal size, `fold1`, `fold2` …, each of which is to be the test part of a
     /// run of its own.
     ///
@@ -152,6 +175,17 @@ fn enough_subjects(dataset: &Dataset, parts: usize) -> Result<Vec<Arc<str>>> {
         return Err(Error::data(&dataset.path, format!("has {number} subjects, too few for {parts} parts")));
     }
     Ok(subjects)
+}
+
+#[cfg(feature = "baseline")]
+/// The places of labels in two parts, each sorted: the first holds this share (0 to 1) of every class.
+pub(crate) fn stratified_split(labels: &[usize], share: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
+    if share <= 0.0 {
+        return (Vec::new(), (0..labels.len()).collect());
+    }
+    let mut parts = stratified::shares(labels, &[share, 1.0 - share], seed);
+    let rest = parts.pop().unwrap_or_default();
+    (parts.pop().unwrap_or_default(), rest)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Bars in groups: measures of classes, or methods beside each other.
 
 use super::super::number;
-use super::super::style::SERIES;
+use super::super::style::series_class;
 use super::super::table::{Cell, Table};
 use super::line::vertical_ticks;
 use super::scale::Scale;
@@ -40,8 +40,28 @@ const BAR: f64 = 12.0;
 /// From a bar to the next, within which its value is written.
 const PITCH: f64 = 16.0;
 const BETWEEN_GROUPS: f64 = 12.0;
-/// The most room for the names of groups.
+/// The most room for names left of the bars; longer ones stand above them.
 const NAMES: f64 = 140.0;
+/// The height of a name above bars.
+const NAME_LINE: f64 = 18.0;
+
+/// Where things are.
+struct Layout {
+    left: f64,
+    top: f64,
+    /// From a group to the next.
+    pitch: f64,
+    names: Vec<String>,
+    names_above: bool,
+    legend: Vec<LegendEntry>,
+}
+
+/// An entry of the legend: where its text line begins, and what it says.
+struct LegendEntry {
+    x: f64,
+    y: f64,
+    name: String,
+}
 
 impl BarChart {
     /// A chart of these groups without bars. `label` and `unit` are those of the axis.
@@ -70,20 +90,30 @@ impl BarChart {
         series.flat_map(move |series| (0..self.groups.len()).map(move |group| self.bar(series, group)))
     }
 
-    pub(super) fn draw(&self) -> Drawing {
-        let names: Vec<String> = self.groups.iter().map(|name| fitted(name, TEXT, NAMES)).collect();
-        let left = widest(names.iter().map(String::as_str), TEXT) + 10.0;
-        let right = WIDTH - 56.0;
+    fn layout(&self) -> Layout {
+        let widest = widest(self.groups.iter().map(String::as_str), TEXT);
+        let names_above = widest > NAMES;
         let legend = self.legend();
-        let top = 10.0 + 18.0 * legend.last().map_or(0.0, |(_, row, _)| row + 1.0);
-        let group_height = PITCH * self.series.len().max(1) as f64 + BETWEEN_GROUPS;
-        let bottom = top + group_height * self.groups.len().max(1) as f64;
+        Layout {
+            left: if names_above { 14.0 } else { widest + 10.0 },
+            top: 10.0 + legend.last().map_or(0.0, |entry| entry.y + NAME_LINE),
+            pitch: PITCH * self.series.len().max(1) as f64 + BETWEEN_GROUPS + if names_above { NAME_LINE } else { 0.0 },
+            names: self.groups.iter().map(|name| fitted(name, TEXT, WIDTH)).collect(),
+            names_above,
+            legend,
+        }
+    }
 
+    pub(super) fn draw(&self) -> Drawing {
+        let layout = self.layout();
+        let Layout { left, top, pitch, .. } = layout;
+        let right = WIDTH - 56.0;
+        let bottom = top + pitch * self.groups.len().max(1) as f64;
         let mut svg = Svg::new(WIDTH, bottom + 44.0);
-        for (series, (place, row, name)) in legend.iter().enumerate() {
-            svg.open(&format!("s{}", series % SERIES));
-            svg.rect([*place, 18.0 * row + 2.0], [12.0, 12.0], "bar");
-            svg.text([place + 17.0, 18.0 * row + 12.5], Anchor::Start, "", name);
+        for (series, LegendEntry { x, y, name }) in layout.legend.iter().enumerate() {
+            svg.open(&series_class(series));
+            svg.rect([*x, y + 2.0], [12.0, 12.0], "bar");
+            svg.text([x + 17.0, y + 12.5], Anchor::Start, "", name);
             svg.close();
         }
         let scale = self.scale(left, right);
@@ -93,19 +123,27 @@ impl BarChart {
         vertical_ticks(&mut svg, &scale, self.unit, bottom);
         let middle = (left + right) / 2.0;
         svg.text([middle, bottom + 36.0], Anchor::Middle, "axis", &fitted(&self.label, TEXT, WIDTH - left));
-        for (group, name) in names.iter().enumerate() {
-            let above = top + group_height * group as f64;
-            svg.open("");
-            svg.tip(&self.groups[group]);
-            svg.text([left - 8.0, above + group_height / 2.0 + 4.0], Anchor::End, "", name);
-            svg.close();
-            for series in 0..self.series.len() {
-                let y = above + BETWEEN_GROUPS / 2.0 + PITCH * series as f64 + (PITCH - BAR) / 2.0;
-                self.draw_bar(&mut svg, &scale, series, group, y);
-            }
+        for group in 0..self.groups.len() {
+            self.draw_group(&mut svg, &scale, &layout, group);
         }
         svg.line([scale.at(0.0), top], [scale.at(0.0), bottom], "rule");
         Drawing { svg, description: self.description(), data: self.data() }
+    }
+
+    fn draw_group(&self, svg: &mut Svg, scale: &Scale, layout: &Layout, group: usize) {
+        let above = layout.top + layout.pitch * group as f64;
+        let (anchor, place, class) = match layout.names_above {
+            true => (Anchor::Start, [layout.left + 4.0, above + NAME_LINE], "group"),
+            false => (Anchor::End, [layout.left - 8.0, above + layout.pitch / 2.0 + 4.0], ""),
+        };
+        svg.open("");
+        svg.tip(&self.groups[group]);
+        svg.text(place, anchor, class, &layout.names[group]);
+        svg.close();
+        let first = above + BETWEEN_GROUPS / 2.0 + if layout.names_above { NAME_LINE } else { 0.0 };
+        for series in 0..self.series.len() {
+            self.draw_bar(svg, scale, series, group, first + PITCH * series as f64 + (PITCH - BAR) / 2.0);
+        }
     }
 
     /// Shares go to 100 % unless all are small.
@@ -123,7 +161,7 @@ impl BarChart {
         let (bar, zero) = (self.bar(series, group), scale.at(0.0));
         let middle = y + BAR / 2.0;
         let value = self.text(bar.value);
-        svg.open(&format!("s{}", series % SERIES));
+        svg.open(&series_class(series));
         svg.tip(&format!("{}, {}: {value}{}", self.groups[group], self.series[series].name, self.interval(bar)));
         let Some(length) = bar.value else {
             svg.text([zero + 5.0, middle + 4.0], Anchor::Start, "undefined", number::UNDEFINED);
@@ -145,20 +183,20 @@ impl BarChart {
         svg.close();
     }
 
-    /// Place and row of each series' entry, and its name. A single series without a name has none.
-    fn legend(&self) -> Vec<(f64, f64, String)> {
+    /// One entry for each series, in lines. A single series without a name needs none.
+    fn legend(&self) -> Vec<LegendEntry> {
         if self.series.len() == 1 && self.series[0].name.is_empty() {
             return Vec::new();
         }
-        let (mut place, mut row) = (0.0, 0.0);
+        let (mut x, mut y) = (0.0, 0.0);
         let entry = |series: &BarSeries| {
             let name = fitted(&series.name, TEXT, WIDTH - 20.0);
-            let width = 17.0 + text_width(&name, TEXT) + 16.0;
-            if place > 0.0 && place + width - 16.0 > WIDTH {
-                (place, row) = (0.0, row + 1.0);
+            let width = 17.0 + text_width(&name, TEXT);
+            if x > 0.0 && x + width > WIDTH {
+                (x, y) = (0.0, y + NAME_LINE);
             }
-            let entry = (place, row, name);
-            place += width;
+            let entry = LegendEntry { x, y, name };
+            x += width + 16.0;
             entry
         };
         self.series.iter().map(entry).collect()

@@ -1,7 +1,7 @@
 //! Values along an axis, such as the loss over the epochs.
 
 use super::super::number;
-use super::super::style::SERIES;
+use super::super::style::series_class;
 use super::super::table::{Cell, Table};
 use super::labels::spread;
 use super::scale::Scale;
@@ -38,7 +38,7 @@ const PLOT: f64 = 220.0;
 const TOP: f64 = 28.0;
 const BOTTOM: f64 = 44.0;
 /// The most room for names.
-const NAMES: f64 = 130.0;
+const NAMES: f64 = 150.0;
 /// From a name to the one below.
 const LEADING: f64 = 16.0;
 
@@ -106,7 +106,7 @@ impl LineChart {
         let wanted: Vec<f64> = ends.iter().map(|end| end.map_or(bottom, |[_, value]| y.at(value))).collect();
         let places = spread(&wanted, LEADING, TOP + 4.0, bottom - 4.0);
         for (number, (series, end)) in self.series.iter().zip(&ends).enumerate() {
-            svg.open(&format!("s{} d{}", number % SERIES, number % SERIES));
+            svg.open(&series_class(number));
             svg.tip(&series.name);
             for part in series.points.split(|point| !is_finite(point)) {
                 let part: Vec<[f64; 2]> = part.iter().map(|&[a, b]| [x.at(a), y.at(b)]).collect();

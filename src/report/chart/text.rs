@@ -19,20 +19,28 @@ fn width(character: char) -> f64 {
     }
 }
 
-/// The text, or as much of it as fits with an ellipsis.
+/// The text, or its beginning and its end around an ellipsis where it does not fit: names often differ in their last
+/// characters.
 pub(super) fn fitted(text: &str, size: f64, room: f64) -> String {
     if text_width(text, size) <= room {
         return text.to_owned();
     }
     let room = room - text_width("…", size);
+    let head = beginning(text.chars(), size, 0.6 * room);
+    let left = room - head.iter().map(|&character| size * width(character)).sum::<f64>();
+    let tail = beginning(text.chars().rev(), size, left);
+    format!("{}…{}", String::from_iter(head).trim_end(), String::from_iter(tail.iter().rev()).trim_start())
+}
+
+/// As many characters as fit.
+fn beginning(characters: impl Iterator<Item = char>, size: f64, room: f64) -> Vec<char> {
     let mut used = 0.0;
-    let kept: String = (text.chars())
+    characters
         .take_while(|&character| {
             used += size * width(character);
             used <= room
         })
-        .collect();
-    format!("{}…", kept.trim_end())
+        .collect()
 }
 
 /// The width of the widest of these.
@@ -54,5 +62,6 @@ mod tests {
             assert_eq!(cut == text, text_width(text, 12.0) <= 90.0);
         }
         assert_eq!(fitted("happy", 12.0, 0.0), "…");
+        assert!(fitted("a class with a long name, number 7", 12.0, 90.0).ends_with("7"));
     }
 }
