@@ -139,9 +139,10 @@ const MUTATIONS: &[Mutation] = &[
     ("ema", "ema", "", "f32(step - 1u)", "f32(step)", WRONG_VALUE),
     ("accumulate", "accumulate", "", "1.0 - state.share", "1.0", WRONG_VALUE),
     ("accumulate", "accumulate", "", "+ state.share * gradient", "+ gradient", WRONG_VALUE),
-    ("accumulate", "accumulate", "", "(i >= params.length)", "(i > params.length)", OUTSIDE),
+    // A mean of two guards would be a guard, and so would an average.
+    ("accumulate", "accumulate", "", "mean[params.mean_offset + i] =", "mean[params.mean_offset + i + 1u] =", OUTSIDE),
     ("dropout", "dropout", "", "state.micro_batch *", "0u *", WRONG_VALUE),
-    ("ema", "ema", "", "(i >= params.length)", "(i > params.length)", OUTSIDE),
+    ("ema", "ema", "", "average[params.average_offset + i] =", "average[params.average_offset + i + 1u] =", OUTSIDE),
 ];
 
 /// The same for `resize`, which is no operation of a network.

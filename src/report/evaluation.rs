@@ -155,8 +155,9 @@ fn calibration(evaluation: &Evaluation) -> Section {
          average they are {error} percentage points away from it (expected calibration error, {} bins, Guo et al. 2017).",
         evaluation.reliability.len()
     );
+    let note = "Above the dashed line predictions are too cautious, below it they are too sure.";
     let curve = Chart::Reliability(ReliabilityCurve::new(evaluation.reliability.clone()));
-    Section::new("Calibration").text(text).chart("How often predictions are right, by their probability", curve, "")
+    Section::new("Calibration").text(text).chart("How often predictions are right, by their probability", curve, note)
 }
 
 fn titles<'a>(first: &'a str, more: &[&'a str]) -> Vec<&'a str> {

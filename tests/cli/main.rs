@@ -8,6 +8,7 @@ mod devices;
 mod eval;
 mod predict;
 mod prepare;
+mod study;
 mod train;
 mod tune;
 

@@ -398,3 +398,84 @@ fn a_reader_that_goes_away_does_not_cost_the_head() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     ModelCard::from_file(&safetensors::read(&place.head()).unwrap()).unwrap();
 }
+
+/// Starts a training and kills it as soon as the state after an epoch is there.
+fn train_and_kill(place: &Place, arguments: &[&str]) {
+    let mut child = place.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let checkpoint = place.path("head.safetensors.checkpoint");
+    while !checkpoint.exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it wrote its state");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    assert!(!child.wait().unwrap().success(), "it ended before it could be killed");
+    assert!(!place.head().exists());
+}
+
+#[test]
+fn a_killed_training_goes_on_and_ends_with_the_same_model() {
+    let place = Place::new(&["across", "down"], 10);
+    let log = place.path("log.csv");
+    for device in ["cpu".to_owned(), adapter()] {
+        let arguments = [
+            &["--network", "light", "--epochs", "6", "--augment", "standard", "--ema", "0.9", "--device", &device],
+            &["--balance", "weights", "--accumulate", "2", "--batch", "4", "--log", utf8(&log)][..],
+        ]
+        .concat();
+        results(&place.train(&arguments), 0);
+        let whole = fs::read(place.head()).unwrap();
+        fs::remove_file(place.head()).unwrap();
+        train_and_kill(&place, &arguments);
+        // Not by accident, and not with other settings.
+        let said = messages(&place.train(&arguments), 2);
+        assert!(said.contains("--resume"), "{said}");
+        let said = messages(&place.train(&[&arguments[..], &["--resume", "--seed", "5"]].concat()), 1);
+        assert!(said.contains("other settings"), "{said}");
+        let output = results(&place.train(&[&arguments[..], &["--resume"]].concat()), 0);
+        assert_eq!(output.lines().filter(|line| line.contains(" % ")).count(), 6, "{output}");
+        assert!(fs::read(place.head()).unwrap() == whole, "{device}: the models differ");
+        assert!(!place.path("head.safetensors.checkpoint").exists());
+        let rows = fs::read_to_string(&log).unwrap();
+        assert_eq!(rows.lines().count(), 7, "{rows}");
+        assert!(rows.starts_with("epoch,learning_rate,loss,"), "{rows}");
+        fs::remove_file(place.head()).unwrap();
+    }
+}
+
+#[test]
+fn convolutions_are_trained_and_only_they_are_saved() {
+    let place = Place::new(&["across", "down"], 6);
+    let arguments = ["--train-from", "block5_conv2", "--epochs", "1", "--precision", "i8", "--augment", "light"];
+    results(&place.train(&arguments), 0);
+    let model = safetensors::read(&place.head()).unwrap();
+    let names: Vec<&str> = model.parameters.keys().map(String::as_str).collect();
+    let wanted = ["classifier.0", "classifier.3", "features.26", "features.28"];
+    let wanted: Vec<String> =
+        wanted.iter().flat_map(|name| ["bias", "weight"].map(|of| format!("{name}.{of}"))).collect();
+    assert_eq!(names, wanted);
+    assert_eq!(model.metadata["tta"], "flip");
+    // It is what the next training starts from.
+    let started = place.path("started.safetensors");
+    fs::rename(place.head(), &started).unwrap();
+    results(&place.train(&["--start", utf8(&started), "--epochs", "1"]), 0);
+    let base = base();
+    let next = safetensors::read(&place.head()).unwrap();
+    let (card, parameters) = assemble(Some(base), next).unwrap();
+    assert_eq!(card.classes, ["across", "down"]);
+    assert_eq!(parameters["features.26.weight"], model.parameters["features.26.weight"]);
+}
+
+#[test]
+fn pictures_of_a_test_set_are_left_out_and_a_sheet_shows_how_faces_are_varied() {
+    let place = Place::new(&["a", "b"], 5);
+    let test = Place::new(&["a"], 0);
+    fs::create_dir_all(test.faces().join("b")).unwrap();
+    fs::copy(place.faces().join("a/00.png"), test.faces().join("a/x.png")).unwrap();
+    fs::copy(place.faces().join("b/03.png"), test.faces().join("b/y.png")).unwrap();
+    let sheet = place.path("sheet.png");
+    let output = place.train(&["--dedup", utf8(&test.faces()), "--augment", "light", "--sheet", utf8(&sheet)]);
+    let said = text(&output.stderr);
+    assert!(said.contains("2 pictures are left out"), "{said}");
+    assert_eq!(safetensors::read(&place.head()).unwrap().metadata["trained_on"], "8 pictures");
+    assert!(vultus::image::decode_file(&sheet).unwrap().width() > 8 * 32);
+}

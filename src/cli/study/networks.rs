@@ -81,17 +81,25 @@ impl<'a> Networks<'a> {
 
     /// The pictures as most networks take them.
     pub fn pictures(&self, augmentation: &Augmentation) -> Pictures<'a> {
-        self.pictures_for(augmentation, Normalization { gray: true, ..Normalization::CAFFE })
-    }
-
-    fn pictures_for(&self, augmentation: &Augmentation, normalization: Normalization) -> Pictures<'a> {
+        let normalization = Normalization { gray: true, ..Normalization::CAFFE };
+        let preparation = Preparation::NONE;
         Pictures {
             data: self.data,
             input: self.arguments.input,
             normalization,
-            preparation: Preparation::NONE,
+            preparation,
             augmentation: *augmentation,
             margin: 1.0,
+        }
+    }
+
+    /// The pictures as this network takes them.
+    pub fn pictures_for(&self, card: &ModelCard, augmentation: &Augmentation) -> Pictures<'a> {
+        Pictures {
+            input: card.input,
+            normalization: card.preprocessing,
+            preparation: card.preparation,
+            ..self.pictures(augmentation)
         }
     }
 
@@ -101,7 +109,7 @@ impl<'a> Networks<'a> {
         let seed = self.seed().wrapping_add(fold);
         let (training, validation) =
             Split::hold_out(self.data, &trial.training, self.protocol.aside(), VALIDATION, seed)?;
-        let pictures = self.pictures_for(&way.augmentation, way.card.preprocessing);
+        let pictures = self.pictures_for(&way.card, &way.augmentation);
         let mut parameters = start(&self.device, &way.card, &way.known, &pictures, &training, seed)?;
         let recipe = Recipe { seed, ..way.recipe.clone() };
         let course = Course {
@@ -218,8 +226,9 @@ impl<'a> Networks<'a> {
                 recipe: deep,
             },
             (Choice::Adapted, Some((expert, parameters))) => {
-                let mut card = card(expert.architecture.clone(), expert.preprocessing);
-                card.preprocessing = expert.preprocessing;
+                // It sees faces as it has learnt to.
+                let mut card = ModelCard { classes: classes.clone(), ..expert.clone() };
+                card.notes.clear();
                 Way {
                     card: with_flip(card),
                     known: adapt(expert, parameters.clone(), &self.data.classes)?,

@@ -1,5 +1,7 @@
 //! The report of a study.
 
+use std::path::Path;
+
 use vultus::data::Dataset;
 use vultus::face::{GradCam, ModelCard};
 use vultus::metrics::Evaluation;
@@ -9,7 +11,6 @@ use vultus::report::{
     Card, Cell, Chart, Gallery, GalleryItem, LineChart, Method, Page, Section, Series, Table, Unit, evaluation_cards,
     evaluation_sections, filters_picture, heat_overlay, methods_section,
 };
-use vultus::train::Pictures;
 
 use super::Failure;
 use super::methods::Outcome;
@@ -33,7 +34,8 @@ pub fn page(
         Method { name: name.clone(), evaluation, milliseconds: *milliseconds, parameters: *parameters }
     };
     let methods: Vec<Method> = outcomes.iter().map(|(outcome, evaluation)| method((outcome, evaluation))).collect();
-    let mut page = Page::new(format!("Expressions in {}", results.data))
+    let name = Path::new(&results.data).file_name().map_or(results.data.as_str().into(), |name| name.to_string_lossy());
+    let mut page = Page::new(format!("Expressions in {name}"))
         .lead(lead(results))
         .section(data_section(results))
         .section(methods_section(&methods));
@@ -156,7 +158,7 @@ fn inside(networks: &Networks, data: &Dataset, outcome: &Outcome) -> Result<Sect
     }
     let mut layers = network.layers().iter().rev();
     let Some(layer) = layers.find(|layer| matches!(layer.kind, Kind::Conv2d(..))) else { return Ok(section) };
-    let pictures = Pictures { normalization: card.preprocessing, ..networks.pictures(&Augmentation::none()) };
+    let pictures = networks.pictures_for(&card, &Augmentation::none());
     let mut cam = GradCam::new(&networks.device, &network, &model.parameters, &layer.name)?;
     let predicted = outcome.predictions.predicted();
     let mut gallery = Gallery::new("Where it looks")

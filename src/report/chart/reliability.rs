@@ -42,8 +42,6 @@ impl ReliabilityCurve {
         svg.text([0.0, 12.0], Anchor::Start, "axis", "share that is right");
         horizontal_grid(&mut svg, &y, &labels, LEFT, RIGHT);
         svg.line([x.at(0.0), y.at(0.0)], [x.at(1.0), y.at(1.0)], "mark");
-        svg.text([x.at(0.02), y.at(0.92)], Anchor::Start, "axis", "above the line: too cautious");
-        svg.text([x.at(0.98), y.at(0.05)], Anchor::End, "axis", "below the line: too sure");
         let points: Vec<[f64; 2]> = self.points().iter().map(|&[a, b]| [x.at(a), y.at(b)]).collect();
         svg.open("s0");
         for (point, &[confidence, _]) in points.iter().zip(&self.points()) {

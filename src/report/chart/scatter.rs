@@ -95,15 +95,20 @@ fn draw_points(svg: &mut Svg, points: &[&ScatterPoint], x: &Scale, y: &Scale, bo
     let names: Vec<String> = points.iter().map(|point| fitted(&point.name, TEXT, NAMES)).collect();
     let widths: Vec<f64> = names.iter().map(|name| text_width(name, TEXT)).collect();
     let areas = place(&places, &widths, TEXT + 2.0, &taken, bounds);
+    // Lines to labels that are further away go below all labels.
+    for (number, (&[x, y], area)) in places.iter().zip(&areas).enumerate() {
+        let end = [x.clamp(area.left, area.right), y.clamp(area.top, area.bottom)];
+        if (end[0] - x).hypot(end[1] - y) > 12.0 {
+            svg.open(&series_class(number));
+            svg.line([x, y], end, "leader");
+            svg.close();
+        }
+    }
     for (number, (&[x, y], area)) in places.iter().zip(&areas).enumerate() {
         svg.open(&series_class(number));
         svg.tip(&format!("{}: {}", points[number].name, number::percent(points[number].y)));
         if let Some([low, high]) = whiskers[number] {
             svg.line([x, low], [x, high], "gap");
-        }
-        let end = [x.clamp(area.left, area.right), y.clamp(area.top, area.bottom)];
-        if (end[0] - x).hypot(end[1] - y) > 12.0 {
-            svg.line([x, y], end, "leader");
         }
         svg.circle([x, y], 5.0, "dot");
         svg.text([area.left, area.bottom - 3.0], Anchor::Start, "name", &names[number]);

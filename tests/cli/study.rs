@@ -1,0 +1,93 @@
+//! `vultus study`.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use tempfile::TempDir;
+use vultus::Random;
+use vultus::data::{Dataset, Split};
+use vultus::image::RgbImage;
+
+use crate::{json, messages, results, vultus};
+
+/// Stripes of two directions and discs, twelve of each, named as CK+ names its pictures: two of each person.
+fn faces() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let mut random = Random::new(1);
+    for (class, name) in ["across", "disc", "down"].into_iter().enumerate() {
+        fs::create_dir(folder.path().join(name)).unwrap();
+        for number in 0..12 {
+            let picture = RgbImage::from_fn(40, 40, |x, y| {
+                let bright = match class {
+                    0 => y / 5 % 2 == 0,
+                    1 => (x as f32 - 20.0).hypot(y as f32 - 20.0) < 13.0,
+                    _ => x / 5 % 2 == 0,
+                };
+                image::Rgb([if bright { 190 } else { 40 } + random.below(50) as u8; 3])
+            });
+            let file = format!("S{:03}_00{}_{:08}.png", number / 2, class + 1, number);
+            picture.save(folder.path().join(name).join(file)).unwrap();
+        }
+    }
+    folder
+}
+
+fn study(faces: &Path, out: &Path, arguments: &[&str]) -> Output {
+    let mut command = vultus();
+    command.arg("study").arg(faces).args(["--device", "cpu", "--input", "32", "--epochs", "2", "--quiet", "--out"]);
+    command.arg(out).arg("--cache").arg(out.join("cache")).args(arguments).output().unwrap()
+}
+
+#[test]
+fn methods_are_compared_on_the_same_split() {
+    let (faces, out) = (faces(), tempfile::tempdir().unwrap());
+    let methods = "hog-linear,drlbp-rbf,head,adapted,light";
+    let table = results(&study(faces.path(), out.path(), &["--methods", methods, "--resamples", "50"]), 0);
+    let names: Vec<&str> = table.lines().skip(1).take(5).filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(names.join(","), methods, "{table}");
+    let found = json(&fs::read_to_string(out.path().join("results.json")).unwrap());
+    assert_eq!((&found["pictures"], &found["subjects"]), (&36.into(), &6.into()));
+    let data = Dataset::open(faces.path()).unwrap();
+    let split = Split::read(&out.path().join("split.json"), &data).unwrap();
+    let test = split.part("test").unwrap();
+    for method in found["methods"].as_array().unwrap() {
+        assert_eq!(method["evaluation"]["n"], test.len(), "{method}");
+        let rows = fs::read_to_string(out.path().join(format!("{}.csv", method["name"].as_str().unwrap()))).unwrap();
+        assert_eq!(rows.lines().count(), test.len() + 1);
+        assert!(test.iter().all(|&index| rows.contains(&data.samples[index].name(faces.path()))));
+    }
+    // Stripes and discs are told apart by edges, whatever the seed.
+    assert!(found["methods"][0]["evaluation"]["accuracy"].as_f64().unwrap() > 0.9, "{found}");
+    assert!(out.path().join("head-epochs.csv").exists() && !out.path().join("hog-linear-epochs.csv").exists());
+    let page = fs::read_to_string(out.path().join("report.html")).unwrap();
+    for part in ["Methods", "Confusion matrix", "The surest answers", "Where it looks", "Settings", "data:image/png"] {
+        assert!(page.contains(part), "{part} is missing");
+    }
+    assert!(!page.contains("NaN"));
+}
+
+#[test]
+fn folds_keep_people_apart_and_test_every_picture() {
+    let (faces, out) = (faces(), tempfile::tempdir().unwrap());
+    let arguments = ["--protocol", "subject", "--folds", "3", "--methods", "lbp-linear,head", "--resamples", "20"];
+    results(&study(faces.path(), out.path(), &arguments), 0);
+    let found = json(&fs::read_to_string(out.path().join("results.json")).unwrap());
+    assert_eq!(found["splits"].as_array().unwrap().len(), 3);
+    for method in found["methods"].as_array().unwrap() {
+        assert_eq!(method["evaluation"]["n"], 36);
+        assert_eq!(method["evaluation"]["intervals"]["method"]["unit"], "subject", "{method}");
+    }
+}
+
+#[test]
+fn what_cannot_be_studied_is_refused() {
+    let (faces, out) = (faces(), tempfile::tempdir().unwrap());
+    let refused = |arguments: &[&str], status| messages(&study(faces.path(), out.path(), arguments), status);
+    assert!(refused(&["--protocol", "parts"], 2).contains("part"));
+    assert!(refused(&["--protocol", "subject", "--folds", "9"], 2).contains("6 subjects"));
+    assert!(refused(&["--ratio", "1"], 2).contains("--ratio 1 is not between 0 and 1"));
+    assert!(refused(&["--methods", "magic"], 2).contains("magic"));
+    assert!(refused(&["--classes", "angry"], 2).contains("angry"));
+    assert!(messages(&study(Path::new("nowhere"), out.path(), &[]), 1).contains("nowhere"));
+}
