@@ -102,8 +102,10 @@ fn what_cannot_be_trained_on_is_refused_with_the_reason() {
     assert!(refused(Examples { labels: &labels[1..], ..good }, normal()).contains("5 labels for 6 faces"));
     assert!(refused(Examples { subjects: Some(&[1]), ..good }, normal()).contains("1 subjects"));
     assert!(refused(Examples { classes: 2, ..good }, normal()).contains("label 2"));
-    // Of two faces in each class none can be kept aside.
-    assert!(refused(good, normal()).contains("too few"));
+    // Of one face in each of two classes none can be kept aside.
+    assert_ne!(labels[0], labels[1]);
+    let two = Examples { faces: &faces[..2], labels: &labels[..2], ..good };
+    assert!(refused(two, normal()).contains("too few"));
     for validation in [0.0, 1.0, f64::NAN] {
         assert!(refused(good, Settings { validation, ..normal() }).contains("kept aside"));
     }

@@ -17,10 +17,10 @@ const NEAREST_EYES: f64 = 1.0;
 /// use vultus::prepare::Alignment;
 ///
 /// let landmarks = [[20.0, 30.0], [60.0, 30.0], [40.0, 50.0], [25.0, 70.0], [55.0, 70.0]];
-/// let alignment = Alignment { eye_x: 0.3, eye_y: 0.4 };
-/// assert_eq!(alignment.native_side(&landmarks), 100);
+/// let alignment = Alignment { eye_x: 0.25, eye_y: 0.5 };
+/// assert_eq!(alignment.native_side(&landmarks), 80);
 /// let aligned = alignment.place(&landmarks, 200)?;
-/// assert_eq!((aligned[0], aligned[1]), ([60.0, 80.0], [140.0, 80.0]));
+/// assert_eq!((aligned[0], aligned[1]), ([50.0, 100.0], [150.0, 100.0]));
 /// # Ok::<(), vultus::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -102,7 +102,7 @@ impl Frozen<'_> {
             })?;
             if !readable.contains(&1) {
                 let reason = first.map_or("there are none".to_owned(), |(_, error)| error.to_string());
-                return Err(Error::shape("examples", format!("none can be read: {reason}")));
+                return Err(Error::shape("examples", format!("none can be read; the first: {reason}")));
             }
             out.write_all(&readable).map_err(failed)
         })

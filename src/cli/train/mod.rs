@@ -63,17 +63,20 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         cache: cache.as_deref(),
         checkpoint: Some(checkpoint.clone()),
     };
-    let trained = train(course, arguments, global, data.samples.len(), out)?;
+    let (trained, written) = train(course, arguments, global, data.samples.len(), out)?;
     let mut unreadable = trained.unreadable.len();
     trained.unreadable.values().for_each(|error| global.note(&format!("vultus: {error}")));
 
     let mut all = parameters;
     all.extend(trained.parameters.clone());
+    let read = training.iter().filter(|index| !trained.unreadable.contains_key(index)).count();
     let own = without_base(&card, &base.parameters, all)?;
-    metadata.insert("trained_on".to_owned(), format!("{} pictures", training.len()));
+    metadata.insert("trained_on".to_owned(), format!("{read} pictures"));
     metadata.insert("recipe".to_owned(), serde_json::to_string(&recipe)?);
     metadata.insert("augmentation".to_owned(), serde_json::to_string(&arguments.augment)?);
     safetensors::write(&arguments.out, &own, &metadata, arguments.precision())?;
+    // Only now: that nobody reads the rows any more must not cost the model.
+    written?;
     writeln!(out, "saved epoch {} in {}", trained.best, arguments.out.display())?;
     if let Err(error) = std::fs::remove_file(&checkpoint) {
         global.note(&format!("vultus: {}: {error}", checkpoint.display()));
@@ -179,13 +182,14 @@ fn known(arguments: &Arguments, base: &WeightFile, classes: &[String]) -> Result
     }
 }
 
+/// Trains; also whether all rows could be written.
 fn train(
     course: Course,
     arguments: &Arguments,
     global: &Global,
     pictures: usize,
     out: &mut dyn Write,
-) -> Result<Trained, Failure> {
+) -> Result<(Trained, std::io::Result<()>), Failure> {
     let bar = progress::bar(global.quiet, "features", pictures);
     let mut progress = Progress::new(global.quiet, arguments.batch, out)?;
     let trained = course.run(&mut |done| bar.set_position(done as u64), |event| progress.hear(event))?;
@@ -194,9 +198,7 @@ fn train(
     if let Some(path) = &arguments.log {
         file::write(path, |out| out.write_all(progress::log(&trained.epochs).as_bytes()))?;
     }
-    // Only now: that nobody reads the rows any more must not cost the model.
-    written?;
-    Ok(trained)
+    Ok((trained, written))
 }
 
 /// Writes how the first pictures of the training are varied.
