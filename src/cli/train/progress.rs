@@ -23,15 +23,16 @@ pub fn bar(quiet: bool, what: &'static str, length: usize) -> ProgressBar {
 pub struct Progress<'a> {
     bar: ProgressBar,
     table: Table<7>,
+    has_head: bool,
     out: &'a mut dyn Write,
-    losses: Vec<f32>,
+    curve: Curve,
     batch: usize,
     /// Whether all rows could be written.
     pub written: io::Result<()>,
 }
 
 impl<'a> Progress<'a> {
-    pub fn new(quiet: bool, batch: usize, out: &'a mut dyn Write) -> io::Result<Self> {
+    pub fn new(quiet: bool, batch: usize, out: &'a mut dyn Write) -> Self {
         let table = Table::new([
             ("epoch", Align::Right, 5),
             ("loss", Align::Right, 8),
@@ -41,17 +42,17 @@ impl<'a> Progress<'a> {
             ("pictures/s", Align::Right, 10),
             ("waited", Align::Right, 6),
         ]);
-        table.head(out)?;
-        Ok(Progress { bar: bar(quiet, "training", 0), table, out, losses: Vec::new(), batch, written: Ok(()) })
+        let bar = bar(quiet, "training", 0);
+        Progress { bar, table, has_head: false, out, curve: Curve::default(), batch, written: Ok(()) }
     }
 
     pub fn hear(&mut self, event: Event) {
         match event {
             Event::Step { done, all, loss } => {
-                self.losses.push(loss);
+                self.curve.push(loss);
                 self.bar.set_length((all * self.batch) as u64);
                 self.bar.set_position((done * self.batch) as u64);
-                self.bar.set_message(format!("{} {loss:.3}", curve(&self.losses)));
+                self.bar.set_message(format!("{} {loss:.3}", self.curve.draw()));
             }
             Event::Epoch(epoch) => self.row(epoch),
             Event::Resumed(epochs) => epochs.iter().for_each(|epoch| self.row(epoch)),
@@ -64,12 +65,16 @@ impl<'a> Progress<'a> {
     }
 
     fn row(&mut self, epoch: &Epoch) {
-        let (table, out) = (&self.table, &mut *self.out);
+        let (table, out, is_first) = (&self.table, &mut *self.out, !self.has_head);
         let row = || {
+            if is_first {
+                table.head(out)?;
+            }
             table.row(out, cells(epoch))?;
             out.flush()
         };
         let written = self.bar.suspend(row);
+        self.has_head = true;
         if self.written.is_ok() {
             self.written = written;
         }
@@ -95,14 +100,42 @@ pub fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
 }
 
-/// The course of a loss as a row of blocks, each for the mean of its part of the steps.
-fn curve(losses: &[f32]) -> String {
-    let columns = WIDTH.min(losses.len());
-    let part = |i: usize| &losses[i * losses.len() / columns..(i + 1) * losses.len() / columns];
-    let means: Vec<f32> = (0..columns).map(|i| part(i).iter().sum::<f32>() / part(i).len() as f32).collect();
-    let (low, high) = means.iter().fold((f32::MAX, f32::MIN), |(low, high), &mean| (low.min(mean), high.max(mean)));
-    let level = |mean: f32| ((mean - low) / (high - low).max(1e-6) * 7.0).round().clamp(0.0, 7.0) as usize;
-    means.into_iter().map(|mean| LEVELS[level(mean)]).collect()
+/// The course of a loss, in as many means over equally many steps as fit into a line, however long it gets.
+#[derive(Default)]
+struct Curve {
+    /// Each over `span` steps, but for the last.
+    means: Vec<f32>,
+    /// Steps in the last mean.
+    last: usize,
+    span: usize,
+}
+
+impl Curve {
+    fn push(&mut self, loss: f32) {
+        if self.means.is_empty() || self.last == self.span {
+            if self.means.len() == 2 * WIDTH {
+                self.means = self.means.as_chunks().0.iter().map(|[a, b]| f32::midpoint(*a, *b)).collect();
+                self.span *= 2;
+            }
+            self.span = self.span.max(1);
+            self.means.push(0.0);
+            self.last = 0;
+        }
+        self.last += 1;
+        if let Some(mean) = self.means.last_mut() {
+            *mean += (loss - *mean) / self.last as f32;
+        }
+    }
+
+    /// A row of blocks between the lowest and the highest.
+    fn draw(&self) -> String {
+        let columns = WIDTH.min(self.means.len());
+        let part = |i: usize| &self.means[i * self.means.len() / columns..(i + 1) * self.means.len() / columns];
+        let heights: Vec<f32> = (0..columns).map(|i| part(i).iter().sum::<f32>() / part(i).len() as f32).collect();
+        let (low, high) = heights.iter().fold((f32::MAX, f32::MIN), |(low, high), &h| (low.min(h), high.max(h)));
+        let level = |height: f32| ((height - low) / (high - low).max(1e-6) * 7.0).round().clamp(0.0, 7.0) as usize;
+        heights.into_iter().map(|height| LEVELS[level(height)]).collect()
+    }
 }
 
 /// The epochs as a CSV file.
@@ -128,11 +161,18 @@ mod tests {
 
     #[test]
     fn a_falling_loss_is_a_falling_curve() {
-        let losses: Vec<f32> = (0..300).map(|step| 2.0 - step as f32 / 300.0).collect();
-        let curve = curve(&losses);
-        assert_eq!(curve.chars().count(), WIDTH);
-        assert!(curve.starts_with('█') && curve.ends_with('▁'), "{curve}");
-        assert_eq!(super::curve(&[1.0]), "▁");
-        assert_eq!(super::curve(&[]), "");
+        for steps in [30, 100, 10_000] {
+            let mut curve = Curve::default();
+            (0..steps).for_each(|step| curve.push(2.0 - step as f32 / steps as f32));
+            let drawn = curve.draw();
+            assert_eq!(drawn.chars().count(), WIDTH);
+            assert!(drawn.starts_with('█') && drawn.ends_with('▁'), "{drawn}");
+            assert!(drawn.chars().is_sorted_by(|a, b| a >= b), "{drawn}");
+            assert!(curve.means.len() <= 2 * WIDTH);
+        }
+        assert_eq!(Curve::default().draw(), "");
+        let mut one = Curve::default();
+        one.push(1.0);
+        assert_eq!(one.draw(), "▁");
     }
 }
