@@ -75,8 +75,8 @@ impl Global {
     /// A bar on standard error for something that takes this many steps, unless it is to be quiet.
     pub fn progress(&self, what: &'static str, steps: usize) -> ProgressBar {
         let target = if self.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-        let bar = ProgressBar::with_draw_target(Some(steps as u64), target).with_message(what);
-        let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec} {eta} left");
+        let bar = ProgressBar::with_draw_target(Some(steps as u64), target).with_prefix(what);
+        let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {per_sec} {eta} left {msg}");
         bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
     }
 

@@ -16,7 +16,6 @@ use vultus::{Device, Options, Parameters, Tensor};
 
 use super::methods::{Choice, Outcome};
 use super::{Arguments, Failure, Global, Protocol, Trial};
-use crate::cli::train::progress;
 
 /// The share of the training part that chooses the best epoch.
 const VALIDATION: f64 = 0.1;
@@ -125,7 +124,7 @@ impl<'a> Networks<'a> {
             cache: self.cache.as_deref(),
             checkpoint: None,
         };
-        let bar = progress::bar(self.global.quiet, "training", recipe.epochs * training.len());
+        let bar = self.global.progress("training", recipe.epochs * training.len());
         let hear = |event: Event| {
             if let Event::Step { done, all, .. } = event {
                 bar.set_length(all as u64);

@@ -190,8 +190,8 @@ fn train(
     pictures: usize,
     out: &mut dyn Write,
 ) -> Result<(Trained, std::io::Result<()>), Failure> {
-    let bar = progress::bar(global.quiet, "features", pictures);
-    let mut progress = Progress::new(global.quiet, arguments.batch, out);
+    let bar = global.progress("features", pictures);
+    let mut progress = Progress::new(global, arguments.batch, out);
     let trained = course.run(&mut |done| bar.set_position(done as u64), |event| progress.hear(event))?;
     bar.finish_and_clear();
     let written = progress.finish();

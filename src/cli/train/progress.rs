@@ -2,22 +2,15 @@
 
 use std::io::{self, Write};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use vultus::train::{Epoch, Event};
 
+use crate::cli::global::Global;
 use crate::cli::table::{Align, Table};
 
 /// Columns of the curve.
 const WIDTH: usize = 30;
 const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-
-/// A bar of pictures or steps on standard error; hidden where nothing is to be said.
-pub fn bar(quiet: bool, what: &'static str, length: usize) -> ProgressBar {
-    let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-    let bar = ProgressBar::with_draw_target(Some(length as u64), target).with_prefix(what);
-    let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {per_sec} {eta} left {msg}");
-    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-}
 
 /// The rows of a training, and its bar.
 pub struct Progress<'a> {
@@ -32,7 +25,7 @@ pub struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    pub fn new(quiet: bool, batch: usize, out: &'a mut dyn Write) -> Self {
+    pub fn new(global: &Global, batch: usize, out: &'a mut dyn Write) -> Self {
         let table = Table::new([
             ("epoch", Align::Right, 5),
             ("loss", Align::Right, 8),
@@ -42,7 +35,7 @@ impl<'a> Progress<'a> {
             ("pictures/s", Align::Right, 10),
             ("waited", Align::Right, 6),
         ]);
-        let bar = bar(quiet, "training", 0);
+        let bar = global.progress("training", 0);
         Progress { bar, table, has_head: false, out, curve: Curve::default(), batch, written: Ok(()) }
     }
 
