@@ -488,3 +488,29 @@ fn pictures_of_a_test_set_are_left_out_and_a_sheet_shows_how_faces_are_varied() 
     assert_eq!(safetensors::read(&place.head()).unwrap().metadata["trained_on"], "8 pictures");
     assert!(vultus::image::decode_file(&sheet).unwrap().width() > 8 * 32);
 }
+
+#[test]
+fn faces_are_found_in_photos() {
+    let place = Place::new(&["a", "b"], 0);
+    for class in ["a", "b"] {
+        fs::create_dir_all(place.faces().join(class)).unwrap();
+        for name in ["0.png", "1.png"] {
+            fs::copy(photo("astronaut.png"), place.faces().join(class).join(name)).unwrap();
+        }
+    }
+    let nobody = place.faces().join("b/nobody.png");
+    RgbImage::from_pixel(200, 200, image::Rgb([120; 3])).save(nobody).unwrap();
+    let sheet = place.path("sheet.png");
+    let output = place.train(&["--detect", "--validation", "0", "--epochs", "1", "--sheet", utf8(&sheet)]);
+    results(&output, 0);
+    let said = text(&output.stderr);
+    assert!(said.contains("b/nobody.png: no face found") && said.contains("1 pictures without a face"), "{said}");
+    assert_eq!(safetensors::read(&place.head()).unwrap().metadata["trained_on"], "4 pictures");
+    fs::remove_file(place.head()).unwrap();
+    // Without a face in any picture of a class there is nothing to learn.
+    for name in ["0.png", "1.png"] {
+        fs::copy(place.faces().join("b/nobody.png"), place.faces().join("b").join(name)).unwrap();
+    }
+    let said = messages(&place.train(&["--detect"]), 1);
+    assert!(said.contains("no picture of the class \"b\" to train on"), "{said}");
+}

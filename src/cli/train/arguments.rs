@@ -40,6 +40,9 @@ pub struct Arguments {
     /// Leave out pictures that are pixel for pixel in this data set; may be given more than once
     #[arg(long, value_name = "PATH")]
     pub dedup: Vec<PathBuf>,
+    /// The pictures are photos: find the largest face of each that the data set gives no box for
+    #[arg(long)]
+    pub detect: bool,
 
     /// Which network
     #[arg(long, value_enum, default_value_t = NetworkName::Vgg16, help_heading = "Network")]

@@ -1,6 +1,7 @@
 //! `vultus train`: a model from labelled faces.
 
 mod arguments;
+mod locate;
 pub mod progress;
 mod test;
 
@@ -19,6 +20,7 @@ use super::file;
 use super::global::Global;
 use arguments::NetworkName;
 pub use arguments::{Arguments, augmentation};
+use locate::locate;
 use progress::Progress;
 
 /// Trains, saves and tests a model.
@@ -32,19 +34,25 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
             "{file} is the state of an earlier training: go on with it by --resume, or remove it to start anew"
         )));
     }
-    let data = Dataset::open(&arguments.data)?;
+    let mut data = Dataset::open(&arguments.data)?;
     let base = global.vgg16_base()?;
     let card = arguments.card(data.classes.clone(), base.sha256.clone());
     let mut metadata = card.to_metadata().map_err(|error| Failure::Usage(error.to_string()))?;
     check_layer(arguments, &card)?;
     let tests: Vec<Dataset> =
         arguments.test.iter().map(|path| test::open(path, &data.classes, global)).collect::<Result<_, _>>()?;
-    let (training, validation) = parts(arguments, &data, global)?;
+    let (mut training, mut validation) = parts(arguments, &data, global)?;
+    let device = global.device()?;
+    if arguments.detect {
+        let without = locate(&mut data, &device, global)?;
+        training.retain(|index| without.binary_search(index).is_err());
+        validation.retain(|index| without.binary_search(index).is_err());
+    }
+    check_classes(&data, &training)?;
     let pictures = pictures(arguments, &data, &card);
     if let Some(file) = &arguments.sheet {
         write_sheet(file, &pictures, &training, arguments.seed)?;
     }
-    let device = global.device()?;
     let known = known(arguments, &base, &data.classes)?;
     let parameters = start(&device, &card, &known, &pictures, &training, arguments.seed)?;
 
@@ -114,6 +122,17 @@ fn check_layer(arguments: &Arguments, card: &ModelCard) -> Result<(), Failure> {
         .parameters_from(&arguments.trainable())
         .map(drop)
         .map_err(|error| Failure::Usage(format!("--train-from: {error}, or head, or all")))
+}
+
+/// Whether there is something to learn of every class.
+fn check_classes(data: &Dataset, training: &[usize]) -> Result<(), Failure> {
+    match (0..data.classes.len()).find(|&class| training.iter().all(|&index| data.samples[index].label != class)) {
+        None => Ok(()),
+        Some(class) => {
+            let (path, name) = (data.path.display(), &data.classes[class]);
+            Err(Failure::Failed(format!("{path}: there is no picture of the class {name:?} to train on")))
+        }
+    }
 }
 
 /// The numbers of the pictures to train on, and of those to validate with.
