@@ -18,6 +18,12 @@ pub trait Examples: Sync {
     /// The shape of each: channels, height, width.
     fn shape(&self) -> [usize; 3];
 
+    /// How examples are made, as a text that is another one for other settings: a training that goes on must not go on with
+    /// others.
+    fn settings(&self) -> String {
+        String::new()
+    }
+
     /// Writes one example into `out`, which has room for its shape; varied at random where a source is given.
     ///
     /// # Errors
@@ -63,9 +69,8 @@ impl Pictures<'_> {
 
     /// A text that is another one for other pictures, or if they are treated otherwise.
     pub(super) fn fingerprint(&self) -> String {
-        let settings = format!("{} {:?} {:?} {}", self.input, self.normalization, self.preparation, self.margin);
         let mut hash = Sha256::new();
-        hash.update(settings);
+        hash.update(self.settings());
         for sample in &self.data.samples {
             let stamp = sample.file().metadata().ok().map(|file| (file.len(), file.modified().ok()));
             hash.update(format!("{:?} {:?} {stamp:?}\n", sample.source, sample.face));
@@ -88,6 +93,11 @@ impl Pictures<'_> {
 impl Examples for Pictures<'_> {
     fn shape(&self) -> [usize; 3] {
         [3, self.input, self.input]
+    }
+
+    fn settings(&self) -> String {
+        let Pictures { input, normalization, preparation, augmentation, margin, .. } = self;
+        format!("{input} {normalization:?} {preparation:?} {augmentation:?} {margin}\n")
     }
 
     fn write(&self, index: usize, random: Option<&mut Random>, out: &mut [f32]) -> Result<()> {

@@ -168,6 +168,11 @@ impl Examples for Features {
         self.shape
     }
 
+    /// The file's name, which says what the features depend on.
+    fn settings(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
     fn write(&self, index: usize, _: Option<&mut Random>, out: &mut [f32]) -> Result<()> {
         let failed = |error| Error::io(&self.path, error);
         if !self.is_readable(index) {

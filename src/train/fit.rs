@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::batch::{Batches, mixed, targets};
 use super::checkpoint::{Checkpoint, Progress};
 use super::judge::{Judge, Judgement};
 use super::order::epoch_order;
-use super::stream::{Batch, Pass, Stream};
+use super::stream::{Pass, Stream};
 use super::{Examples, Recipe};
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -18,7 +19,6 @@ use crate::model::Model;
 use crate::nn::{Kind, Network, Trainable, Training};
 use crate::ops::{CrossEntropy, RunState};
 use crate::plan::{Options, Plan};
-use crate::prepare::{Mix, mix};
 use crate::random::Random;
 use crate::tensor::{Parameters, Tensor};
 
@@ -155,6 +155,7 @@ impl Job<'_> {
     fn identity(&self) -> String {
         let mut hash = Sha256::new();
         hash.update(format!("{:?} {:?} {:?} {}\n", self.recipe, self.trainable, self.network, self.device));
+        hash.update(self.examples.settings());
         for part in [self.training, self.validation] {
             part.iter().for_each(|&index| hash.update(format!("{index}:{} ", self.labels[index])));
             hash.update("\n");
@@ -326,7 +327,8 @@ impl<'a> Fitting<'a> {
         }
         self.judge.set_parameters(parameters)?;
         let answers = self.judge.answers(&mut self.stream, self.job.examples, self.job.validation)?;
-        Ok(Some(Judgement::of(&answers, self.job.labels)))
+        // Where none can be read, there is nothing to judge by.
+        Ok((!answers.is_empty()).then(|| Judgement::of(&answers, self.job.labels)))
     }
 
     fn trained_parameters(&self) -> Result<Parameters> {
@@ -361,50 +363,6 @@ impl<'a> Fitting<'a> {
 fn best_epoch(epochs: &[Epoch]) -> Option<usize> {
     let accuracy = |epoch: &Epoch| epoch.validation.as_ref().map_or(0.0, |judgement| judgement.accuracy);
     epochs.iter().max_by(|a, b| accuracy(a).total_cmp(&accuracy(b))).map(|epoch| epoch.number)
-}
-
-/// The batches of an epoch, and how many of them make a step.
-#[derive(Clone, Copy)]
-struct Batches {
-    count: u32,
-    of_a_step: u32,
-}
-
-impl Batches {
-    fn steps(self) -> usize {
-        self.count.div_ceil(self.of_a_step) as usize
-    }
-
-    /// Which batch of its step this one is, and how many the step has: the last may have fewer.
-    fn place(self, batch: u32) -> (u32, u32) {
-        let within = batch % self.of_a_step;
-        (within, self.of_a_step.min(self.count - (batch - within)))
-    }
-}
-
-/// A batch whose pictures are mixed, with a probability of each class for each of them.
-fn mixed(batch: &Batch, job: &Job, (kind, alpha): (Mix, f32), random: &mut Random) -> Result<(Tensor, Tensor)> {
-    let classes = job.classes.len();
-    // Pictures at the end of the batch that are none, or could not be read, must not be mixed in.
-    let count = batch.examples.iter().take_while(|example| example.is_some()).count();
-    let mut input = batch.input.clone();
-    // A row of −1 counts for nothing.
-    let mut rows = vec![-1.0; batch.examples.len() * classes];
-    for (row, label) in rows.chunks_exact_mut(classes).zip(targets(batch, job.labels)) {
-        if let Some(label) = label {
-            row.fill(0.0);
-            row[label] = 1.0;
-        }
-    }
-    let [channels, height, width] = job.examples.shape();
-    let length = channels * height * width;
-    let (images, targets) = (&mut input.data_mut()[..count * length], &mut rows[..count * classes]);
-    mix(kind, alpha, images, [count, channels, height, width], targets, random)?;
-    Ok((input, Tensor::new([batch.examples.len(), classes], rows)?))
-}
-
-fn targets(batch: &Batch, labels: &[usize]) -> Vec<Option<usize>> {
-    batch.examples.iter().map(|example| example.map(|index| labels[index])).collect()
 }
 
 /// A ReLU can hide a NaN of its layer from the loss.

@@ -1,5 +1,6 @@
 //! Training: pictures or features come in batches, a network learns from them, its state is kept after each epoch.
 
+mod batch;
 mod checkpoint;
 mod course;
 mod examples;

@@ -431,6 +431,8 @@ fn a_killed_training_goes_on_and_ends_with_the_same_model() {
         assert!(said.contains("--resume"), "{said}");
         let said = messages(&place.train(&[&arguments[..], &["--resume", "--seed", "5"]].concat()), 1);
         assert!(said.contains("other settings"), "{said}");
+        let said = messages(&place.train(&[&arguments[..], &["--resume", "--denoise", "median"]].concat()), 1);
+        assert!(said.contains("other settings"), "{said}");
         let output = results(&place.train(&[&arguments[..], &["--resume"]].concat()), 0);
         assert_eq!(output.lines().filter(|line| line.contains(" % ")).count(), 6, "{output}");
         assert!(fs::read(place.head()).unwrap() == whole, "{device}: the models differ");
