@@ -94,8 +94,18 @@ fn duplicates(found: &Inspection, listed: usize, out: &mut dyn Write) -> io::Res
     );
     heading(out, "duplicates", if pictures == 0 { "0" } else { &text })?;
     let conflicting = found.duplicates.iter().filter(|group| group.conflicting);
-    let lines = conflicting.map(|group| group.pictures.iter().map(label).collect::<Vec<_>>().join(" = "));
+    let lines = conflicting.map(|group| equal(&group.pictures));
     some(out, lines, found.conflicts, listed)
+}
+
+/// A group in one line, which names a few of a large one.
+fn equal(group: &[Found]) -> String {
+    const NAMED: usize = 4;
+    let mut names: Vec<String> = group.iter().take(NAMED).map(label).collect();
+    if group.len() > NAMED {
+        names.push(format!("{} more", group.len() - NAMED));
+    }
+    names.join(" = ")
 }
 
 fn leaks(leakage: &Leakage, of: &str, within: &str, listed: usize, out: &mut dyn Write) -> io::Result<()> {
