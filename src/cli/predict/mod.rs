@@ -8,16 +8,16 @@ mod source;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use indicatif::ProgressBar;
-use vultus::face::{Detector, DetectorOptions, Recognizer, TestTimeAugmentation, needs_base};
+use vultus::face::{Detector, DetectorOptions, Recognizer, TestTimeAugmentation};
 use vultus::image::RgbImage;
-use vultus::weights::{DefaultFile, safetensors};
+use vultus::weights::DefaultFile;
 use vultus::wgpu::DeviceType;
-use vultus::{Device, Error, Options, Precision};
+use vultus::{Device, Error};
 
 use super::failure::{Failure, say};
 use super::global::Global;
+use super::recognizer::RecognizerArguments;
 use annotations::Annotations;
 use found::{Found, FoundFace};
 use report::Report;
@@ -55,28 +55,11 @@ pub struct Arguments {
     /// Draw boxes and expressions into copies of the pictures: a .png for one picture, a folder for several
     #[arg(long, value_name = "OUT")]
     annotate: Option<PathBuf>,
-    /// The trained model to use instead of the default one
-    #[arg(long, value_name = "FILE", alias = "head")]
-    model: Option<PathBuf>,
-    /// How often to look at each face: flip looks at its mirror image too and averages the probabilities, which takes
-    /// twice as long [default: what the model recommends]
-    #[arg(long, value_name = "none|flip", value_parser = PossibleValuesParser::new(["none", "flip"]).map(tta))]
-    tta: Option<TestTimeAugmentation>,
+    #[command(flatten)]
+    recognizer: RecognizerArguments,
     /// The side of the smallest face to find, in pixels (12 or more)
     #[arg(long, value_name = "PIXELS", default_value_t = DetectorOptions::default().min_face, value_parser = min_face)]
     min_face: f32,
-    /// How a GPU stores the network's weights that it computes from: f16-weights halves what it reads, and changes the
-    /// probabilities a little
-    #[arg(long, default_value = "f32", value_parser = PossibleValuesParser::new(["f32", "f16-weights"]).map(precision))]
-    precision: Precision,
-}
-
-fn precision(name: String) -> Precision {
-    if name == "f16-weights" { Precision::F16Weights } else { Precision::F32 }
-}
-
-fn tta(name: String) -> TestTimeAugmentation {
-    if name == "flip" { TestTimeAugmentation::Flip } else { TestTimeAugmentation::None }
 }
 
 /// Faces that are recognised at a time. A batch that is not full takes as long as a full one: a GPU hardly notices, a
@@ -170,16 +153,8 @@ impl Predictor {
     fn new(arguments: &Arguments, global: &Global) -> Result<Self, Failure> {
         let device = global.device()?;
         let options = DetectorOptions { min_face: arguments.min_face, ..DetectorOptions::default() };
-        let store = global.store()?;
-        let detector = Detector::new(&device, store.load(DefaultFile::Mtcnn)?, options)?;
-        let model = match &arguments.model {
-            Some(path) => safetensors::read(path)?,
-            None => store.load(DefaultFile::ExpressionModel)?,
-        };
-        let options = Options { precision: arguments.precision, ..Options::default() };
-        let base = if needs_base(&model)? { Some(global.vgg16_base()?) } else { None };
-        let recognizer = Recognizer::with_options(&device, base, model, batch(&device), &options)?;
-        let tta = arguments.tta.unwrap_or(recognizer.card().tta);
+        let detector = Detector::new(&device, global.store()?.load(DefaultFile::Mtcnn)?, options)?;
+        let (recognizer, tta) = arguments.recognizer.load(&device, batch(&device), global)?;
         Ok(Predictor { device, detector, recognizer, tta })
     }
 

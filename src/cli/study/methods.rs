@@ -3,10 +3,11 @@
 use std::time::Instant;
 
 use clap::ValueEnum;
+use vultus::Parameters;
 use vultus::baseline::{self, Faces, FeatureKind, Method, Selection, Settings, SvmKind};
+use vultus::face::ModelCard;
 use vultus::metrics::Predictions;
 use vultus::train::Epoch;
-use vultus::weights::WeightFile;
 
 use super::networks::Networks;
 use super::{Failure, Global, Trial};
@@ -75,7 +76,7 @@ pub struct Outcome {
     /// How it was made, as names and values.
     pub settings: Vec<(String, String)>,
     /// The first split's network, to be looked into.
-    pub model: Option<WeightFile>,
+    pub model: Option<(ModelCard, Parameters)>,
 }
 
 /// Tries a method on every split.

@@ -140,12 +140,7 @@ impl<'a> Networks<'a> {
             outcome.parameters = Some(parameters.values().map(|tensor| tensor.len() as u64).sum());
             outcome.settings = settings(&way);
             outcome.epochs = trained.epochs;
-            outcome.model = Some(WeightFile {
-                path: PathBuf::new(),
-                parameters,
-                metadata: way.card.to_metadata()?,
-                sha256: String::new(),
-            });
+            outcome.model = Some((way.card, parameters));
         }
         Ok(())
     }

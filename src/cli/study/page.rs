@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use vultus::data::Dataset;
-use vultus::face::{GradCam, ModelCard};
+use vultus::face::GradCam;
 use vultus::metrics::Evaluation;
 use vultus::nn::Kind;
 use vultus::prepare::Augmentation;
@@ -147,19 +147,18 @@ fn courses<'a>(outcomes: impl Iterator<Item = &'a Outcome> + Clone) -> Section {
 
 /// The first layer's filters, and where a network looks for each class.
 fn inside(networks: &Networks, data: &Dataset, outcome: &Outcome) -> Result<Section, Failure> {
-    let Some(model) = &outcome.model else { return Ok(Section::new("Inside")) };
-    let card = ModelCard::from_file(model)?;
+    let Some((card, parameters)) = &outcome.model else { return Ok(Section::new("Inside")) };
     let network = card.network()?;
     let mut section = Section::new(format!("Inside the network: {}", outcome.name));
-    if let Some(weight) = model.parameters.get("features.0.weight") {
+    if let Some(weight) = parameters.get("features.0.weight") {
         let filters = filters_picture(weight, card.preprocessing.order)?;
         let item = GalleryItem::new(filters, "The filters of the first convolution");
         section = section.gallery(Gallery::new("Filters of the first convolution").side(360).item(item));
     }
     let mut layers = network.layers().iter().rev();
     let Some(layer) = layers.find(|layer| matches!(layer.kind, Kind::Conv2d(..))) else { return Ok(section) };
-    let pictures = networks.pictures_for(&card, &Augmentation::none());
-    let mut cam = GradCam::new(&networks.device, &network, &model.parameters, &layer.name)?;
+    let pictures = networks.pictures_for(card, &Augmentation::none());
+    let mut cam = GradCam::new(&networks.device, &network, parameters, &layer.name)?;
     let predicted = outcome.predictions.predicted();
     let mut gallery = Gallery::new("Where it looks")
         .note(format!(
