@@ -11,7 +11,7 @@ use vultus::gpu::Adapter;
 use vultus::image::RgbImage;
 use vultus::nn::vgg16::{self, Pooling};
 use vultus::ops::{Crop, Normalization};
-use vultus::prepare::Preparation;
+use vultus::prepare::{Alignment, Preparation};
 use vultus::weights::safetensors::read;
 use vultus::weights::{DefaultFile, WeightFile};
 use vultus::{Device, Error, Parameters, Picture, Result};
@@ -189,6 +189,7 @@ fn a_card_comes_back_from_its_metadata() {
     }
     card.tta = TestTimeAugmentation::Flip;
     card.preparation = Preparation { illumination: "clahe".parse().unwrap(), ..Preparation::default() };
+    card.alignment = Some(Alignment { eye_x: 0.3, ..Alignment::default() });
     card.notes = BTreeMap::from([("license".to_owned(), "MIT".to_owned())]);
     file.metadata = card.to_metadata().unwrap();
     assert_eq!(ModelCard::from_file(&file).unwrap(), card);
@@ -221,12 +222,13 @@ fn check_recognizer(device: &Device) -> Vec<Vec<f32>> {
     assert!(recognizer.recognize(&picture, &[]).unwrap().is_empty());
     check_flip(&mut recognizer, &picture, &crops, &scores);
     let image = vultus::image::decode_file(Path::new("tests/photos/astronaut.png")).unwrap();
+    let faces = cut_out(&image, &crops);
     let both = recognizer.recognize_with_flip(&picture, &crops).unwrap();
     for (tta, wanted) in [(TestTimeAugmentation::None, &scores), (TestTimeAugmentation::Flip, &both)] {
-        assert_eq!(recognizer.recognize_image(&image, &crops, tta).unwrap(), *wanted);
-        assert!(recognizer.recognize_image(&image, &[], tta).unwrap().is_empty());
-        let outside = recognizer.recognize_image(&image, &[crop(500, 0, 20)], tta);
-        assert!(matches!(outside, Err(Error::Shape { .. })));
+        assert_eq!(recognizer.recognize_faces(&faces, tta).unwrap(), *wanted);
+        assert!(recognizer.recognize_faces(&[], tta).unwrap().is_empty());
+        let empty = recognizer.recognize_faces(&[RgbImage::new(0, 20)], tta);
+        assert!(matches!(empty, Err(Error::Shape { .. })), "{empty:?}");
     }
     assert!(matches!(recognizer.recognize(&picture, &[crop(500, 0, 20)]), Err(Error::Shape { .. })));
     scores
@@ -255,6 +257,35 @@ fn cpu_and_gpu_recognize_the_same() {
     }
 }
 
+fn cut_out(image: &RgbImage, crops: &[Crop]) -> Vec<RgbImage> {
+    let cut = |c: &Crop| image::imageops::crop_imm(image, c.x, c.y, c.width, c.height).to_image();
+    crops.iter().map(cut).collect()
+}
+
+#[test]
+fn faces_are_cut_out_as_the_card_asks() {
+    let (device, base) = (Device::Cpu, weights(DefaultFile::Vgg16Base));
+    let (boxed, mut card) = head(&base);
+    card.alignment = Some(Alignment::default());
+    let aligning = WeightFile { metadata: card.to_metadata().unwrap(), ..boxed.clone() };
+    let image = vultus::image::decode_file(Path::new("tests/photos/astronaut.png")).unwrap();
+    let picture = astronaut(&device);
+    let face = detector(&device).detect(&picture).unwrap().remove(0);
+
+    let boxed = Recognizer::new(&device, base.clone(), boxed, 1).unwrap();
+    let crop = boxed.crop(&face, &picture);
+    assert_eq!(boxed.cut(&image, &face).unwrap(), cut_out(&image, &[crop])[0]);
+
+    let mut aligning = Recognizer::new(&device, base, aligning, 1).unwrap();
+    let wanted = card.alignment.unwrap().cut(&image, &face.landmarks).unwrap();
+    assert_eq!(aligning.cut(&image, &face).unwrap(), wanted);
+    let blind = Face { landmarks: [[5.0; 2]; 5], ..face };
+    assert!(aligning.cut(&image, &blind).unwrap_err().to_string().contains("pixels apart"));
+    // The square around the box would be another picture than the one that the model has learnt from.
+    let refused = aligning.recognize(&picture, &[crop]).unwrap_err().to_string();
+    assert!(refused.contains("wants its faces aligned"), "{refused}");
+}
+
 #[test]
 fn faces_are_prepared_as_the_card_asks() {
     let (device, base) = (Device::Cpu, weights(DefaultFile::Vgg16Base));
@@ -266,15 +297,15 @@ fn faces_are_prepared_as_the_card_asks() {
     let image = vultus::image::decode_file(Path::new("tests/photos/astronaut.png")).unwrap();
     let crops = [[180, 60, 100], [190, 50, 60], [0, 0, 40]];
     let crops = crops.map(|[x, y, side]| Crop { x, y, width: side, height: side, mirror: false });
-    let found = recognizer.recognize_image(&image, &crops, TestTimeAugmentation::None).unwrap();
-    for (crop, found) in crops.iter().zip(&found) {
-        let face = image::imageops::crop_imm(&image, crop.x, crop.y, crop.width, crop.height).to_image();
-        let face = card.preparation.apply(&face);
+    let faces = cut_out(&image, &crops);
+    let found = recognizer.recognize_faces(&faces, TestTimeAugmentation::None).unwrap();
+    for (face, found) in faces.iter().zip(&found) {
+        let face = card.preparation.apply(face);
         let picture = device.upload(&face, face.width(), face.height()).unwrap();
         let wanted = plain.recognize(&picture, &[Crop::whole(face.width(), face.height())]).unwrap().remove(0);
         assert_eq!(*found, wanted);
     }
-    assert_ne!(plain.recognize_image(&image, &crops, TestTimeAugmentation::None).unwrap(), found);
+    assert_ne!(plain.recognize_faces(&faces, TestTimeAugmentation::None).unwrap(), found);
     // Without the preparation, the answers would be those of another model.
     for refused in
         [recognizer.recognize(&astronaut(&device), &crops), recognizer.recognize_with_flip(&astronaut(&device), &crops)]
@@ -334,6 +365,7 @@ fn heads_that_do_not_fit_are_refused() {
         ("tta", "twice", "is \"twice\", not none or flip"),
         ("preparation", r#"{"sharpen": true}"#, "unknown field `sharpen`"),
         ("preparation", r#"{"denoise": {"median": {"radius": 0}}}"#, "radius is 0"),
+        ("alignment", r#"{"eye_x": 0.6}"#, "eye_x is 0.6"),
         ("hidden", "[0]", "has the width 0"),
         ("margin", "9", "is 9, not within"),
         ("preprocessing", r#"{"order":"rgb","mean":[0,0,0],"std":[1,0,1],"gray":false}"#, "std must be above 0"),

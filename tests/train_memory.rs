@@ -62,6 +62,7 @@ fn peaks(folder: &Path, epochs: usize) -> Vec<usize> {
         normalization,
         preparation: Preparation::NONE,
         augmentation: Augmentation::standard(),
+        alignment: None,
         margin: 1.0,
     };
     let (validation, training): (Vec<usize>, Vec<usize>) = (0..data.samples.len()).partition(|index| index % 10 == 0);

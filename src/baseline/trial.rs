@@ -153,6 +153,7 @@ mod tests {
             normalization: Normalization::CAFFE,
             preparation: Preparation::default(),
             augmentation: Augmentation::none(),
+            alignment: None,
             margin: 1.0,
         }
     }

@@ -10,6 +10,7 @@ mod data;
 mod devices;
 mod draw;
 mod eval;
+mod faces;
 mod failure;
 mod file;
 mod global;

@@ -92,6 +92,7 @@ mod tests {
             subject: Some(format!("S{person}").into()),
             part: None,
             face: None,
+            detected: None,
         };
         let samples = (0..20).flat_map(|person| (0..=person % 5).map(move |picture| sample(person, picture % 2)));
         Dataset { path: "faces".into(), classes: vec!["a".into(), "b".into()], samples: samples.collect() }

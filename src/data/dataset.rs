@@ -105,7 +105,7 @@ pub(super) mod tests {
     pub fn dataset(classes: &[&str], labels: &[usize]) -> Dataset {
         let sample = |(number, &label): (usize, &usize)| {
             let file = PathBuf::from(format!("set/{number}.png"));
-            Sample { source: Source::File(file.into()), label, subject: None, part: None, face: None }
+            Sample { source: Source::File(file.into()), label, subject: None, part: None, face: None, detected: None }
         };
         Dataset {
             path: Path::new("set").to_path_buf(),

@@ -7,6 +7,7 @@ use ::image::RgbImage;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::face::Face;
 use crate::image::decode_file;
 
 /// One labelled picture. It is not held in memory; [`Sample::decode`] reads it. Copies are cheap: paths and names of
@@ -24,6 +25,8 @@ pub struct Sample {
     /// The face's box where it is given: x1, y1, x2, y2 in pixels of the upright picture. Without one the picture is
     /// whole.
     pub face: Option<[f32; 4]>,
+    /// The face as a detector found it, where one was asked. It is not a part of the sample's name.
+    pub detected: Option<Face>,
 }
 
 /// Where a picture is.
@@ -142,7 +145,7 @@ mod tests {
     use super::*;
 
     fn sample(source: Source) -> Sample {
-        Sample { source, label: 0, subject: None, part: None, face: None }
+        Sample { source, label: 0, subject: None, part: None, face: None, detected: None }
     }
 
     #[test]

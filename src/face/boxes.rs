@@ -28,7 +28,7 @@ pub(super) enum Overlap {
 }
 
 impl Overlap {
-    fn of(self, a: &Bounds, b: &Bounds) -> f32 {
+    pub fn of(self, a: &Bounds, b: &Bounds) -> f32 {
         let extra = if self == Overlap::Smaller { 1.0 } else { 0.0 };
         let area = |b: &Bounds| (b[2] - b[0] + extra) * (b[3] - b[1] + extra);
         let width = (a[2].min(b[2]) - a[0].max(b[0]) + extra).max(0.0);

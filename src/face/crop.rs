@@ -1,5 +1,8 @@
 //! What is cut out around a face for the network that judges it.
 
+use ::image::RgbImage;
+use ::image::imageops;
+
 use crate::ops::Crop;
 
 /// The square around a box (x1, y1, x2, y2) in a picture of this size, with the same centre and a side of `margin`
@@ -20,6 +23,11 @@ pub fn square_crop(bounds: [f32; 4], margin: f32, width: u32, height: u32) -> Cr
         start.min(size.saturating_sub(side))
     };
     Crop { x: start(x1, x2, width), y: start(y1, y2, height), width: side, height: side, mirror: false }
+}
+
+/// A part of a picture in its own size.
+pub(crate) fn cut(image: &RgbImage, part: Crop) -> RgbImage {
+    imageops::crop_imm(image, part.x, part.y, part.width, part.height).to_image()
 }
 
 #[cfg(test)]

@@ -18,6 +18,10 @@ const RNET_BATCH: usize = 64;
 /// Proposals that O-Net judges at a time.
 const ONET_BATCH: usize = 16;
 
+/// The least overlap of a face with the box that is given for it. Boxes are drawn tightly or generously, and two faces
+/// rarely overlap.
+const LEAST_OVERLAP: f32 = 0.3;
+
 /// What counts as a face.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DetectorOptions {
@@ -64,6 +68,25 @@ pub struct Face {
 }
 
 impl Face {
+    /// The one of these faces that is meant: without a box the first, which is the largest of those that
+    /// [`Detector::detect`] finds; with one the face that overlaps it most, if what both have in common is at least 3/10
+    /// of what they cover together.
+    ///
+    /// ```
+    /// use vultus::face::Face;
+    ///
+    /// let at = |bounds| Face { bounds, probability: 1.0, landmarks: [[0.0; 2]; 5] };
+    /// let faces = || vec![at([0.0, 0.0, 50.0, 50.0]), at([60.0, 0.0, 90.0, 30.0])];
+    /// assert_eq!(Face::meant(faces(), None).unwrap().bounds, [0.0, 0.0, 50.0, 50.0]);
+    /// assert_eq!(Face::meant(faces(), Some([62.0, 5.0, 92.0, 35.0])).unwrap().bounds, [60.0, 0.0, 90.0, 30.0]);
+    /// assert_eq!(Face::meant(faces(), Some([0.0, 60.0, 50.0, 90.0])), None);
+    /// ```
+    pub fn meant(faces: Vec<Face>, bounds: Option<[f32; 4]>) -> Option<Face> {
+        let Some(bounds) = bounds else { return faces.into_iter().next() };
+        let overlap = |face: &Face| Overlap::Union.of(&face.bounds, &bounds);
+        faces.into_iter().filter(|face| overlap(face) >= LEAST_OVERLAP).max_by(|a, b| overlap(a).total_cmp(&overlap(b)))
+    }
+
     fn area(&self) -> f32 {
         (self.bounds[2] - self.bounds[0]) * (self.bounds[3] - self.bounds[1])
     }

@@ -9,11 +9,11 @@ use crate::error::{Error, Result};
 use crate::nn::vgg16::{self, Pooling};
 use crate::nn::{Network, light};
 use crate::ops::Normalization;
-use crate::prepare::Preparation;
+use crate::prepare::{Alignment, Preparation};
 use crate::weights::WeightFile;
 
 /// The keys that the card itself has; all others are notes.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "network",
     "classes",
     "input",
@@ -22,6 +22,7 @@ const KEYS: [&str; 10] = [
     "preprocessing",
     "preparation",
     "base_sha256",
+    "alignment",
     "margin",
     "tta",
 ];
@@ -40,6 +41,9 @@ pub struct ModelCard {
     pub preprocessing: Normalization,
     /// What is done to the picture of a face before it is scaled. Key `preparation`; nothing where it is missing.
     pub preparation: Preparation,
+    /// How a found face is turned, scaled and moved by its eyes. Key `alignment`; where it is missing, the square around
+    /// the face's box is cut out.
+    pub alignment: Option<Alignment>,
     /// The side of the crop that goes into the network, relative to the longer side of the face's box: 0.5 to 4. Key
     /// `margin`.
     pub margin: f32,
@@ -77,7 +81,7 @@ pub enum TestTimeAugmentation {
 }
 
 impl ModelCard {
-    /// A card with a margin of 0.9, no preparation, one look at each face and no notes.
+    /// A card with a margin of 0.9, no alignment, no preparation, one look at each face and no notes.
     pub fn new(architecture: Architecture, classes: Vec<String>, input: usize, preprocessing: Normalization) -> Self {
         ModelCard {
             architecture,
@@ -85,6 +89,7 @@ impl ModelCard {
             input,
             preprocessing,
             preparation: Preparation::NONE,
+            alignment: None,
             margin: 0.9,
             tta: TestTimeAugmentation::None,
             notes: BTreeMap::new(),
@@ -113,6 +118,7 @@ impl ModelCard {
             input: keys.json("input")?,
             preprocessing: keys.json("preprocessing")?,
             preparation,
+            alignment: keys.optional("alignment").map(|_| keys.json("alignment")).transpose()?,
             margin: keys.json("margin")?,
             tta,
             notes: notes.map(|(key, text)| (key.clone(), text.clone())).collect(),
@@ -138,6 +144,9 @@ impl ModelCard {
             ("margin", json(&self.margin)?),
             ("tta", if self.tta == TestTimeAugmentation::Flip { "flip" } else { "none" }.to_owned()),
         ];
+        if let Some(alignment) = &self.alignment {
+            pairs.push(("alignment", json(alignment)?));
+        }
         if self.preparation != Preparation::NONE {
             pairs.push(("preparation", json(&self.preparation)?));
         }
@@ -214,6 +223,9 @@ impl ModelCard {
         }
         if let Err(error) = self.preparation.check() {
             return wrong("preparation", format!("is out of its range: {error}"));
+        }
+        if let Some(Err(error)) = self.alignment.map(|alignment| alignment.check()) {
+            return wrong("alignment", format!("is out of its range: {error}"));
         }
         if !(0.5..=4.0).contains(&self.margin) {
             return wrong("margin", format!("is {}, not within 0.5 and 4", self.margin));

@@ -4,7 +4,7 @@ use ::image::RgbImage;
 use ::image::imageops;
 
 use super::assemble::assemble;
-use super::crop::square_crop;
+use super::crop::{cut, square_crop};
 use super::detect::Face;
 use super::model_card::{ModelCard, TestTimeAugmentation};
 use crate::device::Device;
@@ -62,7 +62,19 @@ impl Recognizer {
         &self.card
     }
 
-    /// The part of the picture to judge a face by: the square that the model was trained on.
+    /// The picture of a face to judge it by, cut out as the model was trained: turned, scaled and moved by the eyes if
+    /// its card has an alignment, else the square around the box ([`Recognizer::crop`]).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the face is to be aligned and its eyes are less than a pixel apart.
+    pub fn cut(&self, image: &RgbImage, face: &Face) -> Result<RgbImage> {
+        match &self.card.alignment {
+            Some(alignment) => alignment.cut(image, &face.landmarks),
+            None => Ok(cut(image, square_crop(face.bounds, self.card.margin, image.width(), image.height()))),
+        }
+    }
+
+    /// The part of the picture to judge a face by, for a model that does not align faces.
     pub fn crop(&self, face: &Face, picture: &Picture) -> Crop {
         square_crop(face.bounds, self.card.margin, picture.width(), picture.height())
     }
@@ -71,7 +83,8 @@ impl Recognizer {
     ///
     /// # Errors
     /// [`Error::Shape`] if a crop is empty or leaves the picture, the picture is on another device, or the model wants
-    /// its faces prepared, which [`Recognizer::recognize_image`] does; [`Error::DeviceLost`] if the device is gone.
+    /// its faces aligned or prepared, which [`Recognizer::cut`] and [`Recognizer::recognize_faces`] do;
+    /// [`Error::DeviceLost`] if the device is gone.
     pub fn recognize(&mut self, picture: &Picture, crops: &[Crop]) -> Result<Vec<Vec<f32>>> {
         self.check_unprepared()?;
         self.scores(picture, crops, TestTimeAugmentation::None)
@@ -88,35 +101,35 @@ impl Recognizer {
         self.scores(picture, crops, TestTimeAugmentation::Flip)
     }
 
-    /// The probabilities of the classes for each crop of a picture that is not on a device yet. What the model's card
-    /// asks for as a preparation is done to each crop; without any, the numbers are those of
+    /// The probabilities of the classes for pictures each of which is a face as a whole, as [`Recognizer::cut`] makes
+    /// them. What the model's card asks for as a preparation is done to each; without any, the numbers are those of
     /// [`Recognizer::recognize`].
     ///
     /// # Errors
-    /// [`Error::Shape`] if a crop is empty or leaves the picture; [`Error::Limit`] or [`Error::Device`] if the faces do
-    /// not fit on the device; [`Error::DeviceLost`] if it is gone.
-    pub fn recognize_image(
-        &mut self,
-        image: &RgbImage,
-        crops: &[Crop],
-        tta: TestTimeAugmentation,
-    ) -> Result<Vec<Vec<f32>>> {
-        crops.iter().try_for_each(|crop| crop.check(image.width(), image.height()))?;
+    /// [`Error::Shape`] if a picture is empty; [`Error::Limit`] or [`Error::Device`] if the faces of a batch do not fit
+    /// on the device; [`Error::DeviceLost`] if it is gone.
+    pub fn recognize_faces(&mut self, faces: &[RgbImage], tta: TestTimeAugmentation) -> Result<Vec<Vec<f32>>> {
+        faces.iter().map(RgbImage::dimensions).try_for_each(|(w, h)| Crop::whole(w, h).check(w, h))?;
         let mut rows = Vec::new();
-        for crops in crops.chunks(self.plan.input_shapes()[0][0]) {
-            let (sheet, places) = prepared_sheet(&self.card.preparation, image, crops);
+        for faces in faces.chunks(self.plan.input_shapes()[0][0]) {
+            let (sheet, places) = prepared_sheet(&self.card.preparation, faces);
             let picture = self.device.upload(&sheet, sheet.width(), sheet.height())?;
             rows.extend(self.scores(&picture, &places, tta)?);
         }
         Ok(rows)
     }
 
-    /// A preparation that is left out silently would make the answers worse.
+    /// What is left out silently would make the answers worse.
     fn check_unprepared(&self) -> Result<()> {
-        if self.card.preparation == Preparation::NONE {
-            return Ok(());
+        let refuse = |what: &str| {
+            let reason = format!("this model wants its faces {what}: give them to recognize_faces as cut makes them");
+            Err(Error::shape("recognizer", reason))
+        };
+        match (self.card.alignment, self.card.preparation) {
+            (Some(_), _) => refuse("aligned"),
+            (None, Preparation::NONE) => Ok(()),
+            _ => refuse("prepared"),
         }
-        Err(Error::shape("recognizer", "this model wants its faces prepared: give the image (recognize_image)"))
     }
 
     fn scores(&mut self, picture: &Picture, crops: &[Crop], tta: TestTimeAugmentation) -> Result<Vec<Vec<f32>>> {
@@ -131,17 +144,17 @@ impl Recognizer {
     }
 }
 
-/// The prepared crops of a picture below each other in one, and where they are in it.
-fn prepared_sheet(preparation: &Preparation, image: &RgbImage, crops: &[Crop]) -> (RgbImage, Vec<Crop>) {
-    let width = crops.iter().map(|crop| crop.width).max().unwrap_or(1);
-    let mut sheet = RgbImage::new(width, crops.iter().map(|crop| crop.height).sum());
+/// Prepared faces below each other in one picture, and where they are in it: a plan takes any number of crops of one
+/// picture, and what a crop gives does not depend on what is beside it.
+fn prepared_sheet(preparation: &Preparation, faces: &[RgbImage]) -> (RgbImage, Vec<Crop>) {
+    let width = faces.iter().map(RgbImage::width).max().unwrap_or(1);
+    let mut sheet = RgbImage::new(width, faces.iter().map(RgbImage::height).sum());
     let mut top = 0;
-    let place = |crop: &Crop| {
-        let face = imageops::crop_imm(image, crop.x, crop.y, crop.width, crop.height).to_image();
-        imageops::replace(&mut sheet, &preparation.apply(&face), 0, i64::from(top));
-        top += crop.height;
-        Crop { x: 0, y: top - crop.height, ..*crop }
+    let place = |face: &RgbImage| {
+        imageops::replace(&mut sheet, &preparation.apply(face), 0, i64::from(top));
+        top += face.height();
+        Crop { y: top - face.height(), ..Crop::whole(face.width(), face.height()) }
     };
-    let places = crops.iter().map(place).collect();
+    let places = faces.iter().map(place).collect();
     (sheet, places)
 }

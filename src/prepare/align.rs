@@ -7,6 +7,9 @@ use super::crop::points;
 use super::warp::{Affine, warp};
 use crate::error::{Error, Result};
 
+/// The largest side of an aligned face that is not asked for by name; what is larger is reduced.
+const LARGEST_SIDE: f32 = 1024.0;
+
 /// Eyes that are nearer to each other than this, in pixels, say nothing about a face.
 const NEAREST_EYES: f64 = 1.0;
 
@@ -82,10 +85,18 @@ impl Alignment {
         Ok(landmarks.map(place))
     }
 
-    /// The side of the square, at least 1, at which the face keeps its size.
+    /// [`Alignment::align`] to a square of [`Alignment::native_side`].
+    ///
+    /// # Errors
+    /// As [`Alignment::align`].
+    pub fn cut(&self, image: &RgbImage, landmarks: &[[f32; 2]; 5]) -> Result<RgbImage> {
+        self.align(image, landmarks, self.native_side(landmarks))
+    }
+
+    /// The side of the square at which the face keeps its size, within 1 and 1024.
     pub fn native_side(&self, landmarks: &[[f32; 2]; 5]) -> u32 {
         let [[x1, y1], [x2, y2], ..] = *landmarks;
-        ((x2 - x1).hypot(y2 - y1) / (1.0 - 2.0 * self.eye_x)).round().max(1.0) as u32
+        ((x2 - x1).hypot(y2 - y1) / (1.0 - 2.0 * self.eye_x)).round().clamp(1.0, LARGEST_SIDE) as u32
     }
 
     /// From a place in the square to the one in the picture: a similarity, x' = a x − b y + …, y' = b x + a y + ….

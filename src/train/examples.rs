@@ -2,15 +2,14 @@
 //! computed once.
 
 use image::RgbImage;
-use image::imageops;
 use sha2::{Digest, Sha256};
 
 use crate::cpu::resize::{self, Pixels};
 use crate::data::Dataset;
 use crate::error::Result;
-use crate::face::square_crop;
+use crate::face::{cut, square_crop};
 use crate::ops::{Crop, Filter, Normalization, Order};
-use crate::prepare::{Augmentation, Preparation};
+use crate::prepare::{Alignment, Augmentation, Preparation};
 use crate::random::Random;
 
 /// Numbered inputs of a network, all of one shape.
@@ -44,8 +43,10 @@ pub struct Pictures<'a> {
     pub preparation: Preparation,
     /// How pictures are varied for training.
     pub augmentation: Augmentation,
-    /// The side of the crop around a face whose box the data set gives, relative to the box. Pictures without a box are
-    /// faces as a whole.
+    /// How faces that a detector found are turned, scaled and moved by their eyes. All others are cut out by their box.
+    pub alignment: Option<Alignment>,
+    /// The side of the crop around a face's box, relative to the box, which is the data set's or else the detector's.
+    /// Pictures without a box are faces as a whole.
     pub margin: f32,
 }
 
@@ -73,7 +74,7 @@ impl Pictures<'_> {
         hash.update(self.settings());
         for sample in &self.data.samples {
             let stamp = sample.file().metadata().ok().map(|file| (file.len(), file.modified().ok()));
-            hash.update(format!("{:?} {:?} {stamp:?}\n", sample.source, sample.face));
+            hash.update(format!("{:?} {:?} {:?} {stamp:?}\n", sample.source, sample.face, sample.detected));
         }
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -81,12 +82,14 @@ impl Pictures<'_> {
     /// The prepared face of a sample in its own size.
     fn face(&self, index: usize) -> Result<RgbImage> {
         let sample = &self.data.samples[index];
-        let mut image = sample.decode()?;
-        if let Some(face) = sample.face {
-            let crop = square_crop(face, self.margin, image.width(), image.height());
-            image = imageops::crop_imm(&image, crop.x, crop.y, crop.width, crop.height).to_image();
-        }
-        Ok(self.preparation.apply(&image))
+        let image = sample.decode()?;
+        let bounds = sample.face.or(sample.detected.as_ref().map(|face| face.bounds));
+        let face = match (&self.alignment, &sample.detected, bounds) {
+            (Some(alignment), Some(face), _) => alignment.cut(&image, &face.landmarks)?,
+            (_, _, Some(bounds)) => cut(&image, square_crop(bounds, self.margin, image.width(), image.height())),
+            _ => image,
+        };
+        Ok(self.preparation.apply(&face))
     }
 }
 
@@ -96,8 +99,8 @@ impl Examples for Pictures<'_> {
     }
 
     fn settings(&self) -> String {
-        let Pictures { input, normalization, preparation, augmentation, margin, .. } = self;
-        format!("{input} {normalization:?} {preparation:?} {augmentation:?} {margin}\n")
+        let Pictures { input, normalization, preparation, augmentation, alignment, margin, .. } = self;
+        format!("{input} {normalization:?} {preparation:?} {augmentation:?} {alignment:?} {margin}\n")
     }
 
     fn write(&self, index: usize, random: Option<&mut Random>, out: &mut [f32]) -> Result<()> {

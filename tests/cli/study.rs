@@ -9,7 +9,7 @@ use vultus::Random;
 use vultus::data::{Dataset, Split};
 use vultus::image::RgbImage;
 
-use crate::{json, messages, results, vultus};
+use crate::{json, messages, photo, results, vultus};
 
 /// Stripes of two directions and discs, twelve of each, named as CK+ names its pictures: two of each person.
 fn faces() -> TempDir {
@@ -80,6 +80,31 @@ fn folds_keep_people_apart_and_test_every_picture() {
         assert_eq!(method["evaluation"]["n"], 36);
         assert_eq!(method["evaluation"]["intervals"]["method"]["unit"], "subject", "{method}");
     }
+}
+
+#[test]
+fn faces_are_found_and_aligned_in_photos() {
+    let (faces, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let photo = vultus::image::decode_file(&photo("astronaut.png")).unwrap();
+    for (class, mirrored) in [("left", false), ("right", true)] {
+        fs::create_dir(faces.path().join(class)).unwrap();
+        for number in 0..4 {
+            let part = image::imageops::crop_imm(&photo, 10 * number, 0, 400, 300).to_image();
+            let part = if mirrored { image::imageops::flip_horizontal(&part) } else { part };
+            part.save(faces.path().join(class).join(format!("{number}.png"))).unwrap();
+        }
+    }
+    RgbImage::new(90, 90).save(faces.path().join("right/nobody.png")).unwrap();
+    let settings = ["--methods", "hog-linear", "--ratio", "0.5", "--resamples", "0"];
+    let refused = messages(&study(faces.path(), out.path(), &[&settings[..], &["--align"]].concat()), 2);
+    assert!(refused.contains("--detect"), "{refused}");
+    results(&study(faces.path(), out.path(), &[&settings[..], &["--detect", "--align"]].concat()), 0);
+    let found = json(&fs::read_to_string(out.path().join("results.json")).unwrap());
+    assert_eq!(found["pictures"], 8, "the picture without a face is left out");
+    // All faces of a class are nearly the same once they are cut out.
+    assert_eq!(found["methods"][0]["evaluation"]["accuracy"], 1.0, "{found}");
+    let rows = fs::read_to_string(out.path().join("hog-linear.csv")).unwrap();
+    assert!(rows.contains("left/") && !rows.contains('#'), "boxes that were found do not change names: {rows}");
 }
 
 #[test]

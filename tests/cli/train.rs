@@ -10,7 +10,7 @@ use vultus::face::{Architecture, ModelCard, Recognizer, assemble};
 use vultus::image::RgbImage;
 use vultus::nn::vgg16::{self, Pooling};
 use vultus::ops::{Crop, Normalization};
-use vultus::prepare::{Augmentation, Preparation};
+use vultus::prepare::{Alignment, Augmentation, Preparation};
 use vultus::train::{Pictures, Predictor};
 use vultus::weights::{DefaultFile, Store, WeightFile, safetensors};
 use vultus::{Device, Random};
@@ -288,6 +288,7 @@ fn pictures_are_scaled_as_the_recognizer_does_it() {
         normalization: Normalization::CAFFE,
         preparation: Preparation::NONE,
         augmentation: Augmentation::none(),
+        alignment: None,
         margin: 1.0,
     };
     let head = untrained();
@@ -508,6 +509,23 @@ fn faces_are_found_in_photos() {
     let said = text(&output.stderr);
     assert!(said.contains("b/nobody.png: no face found") && said.contains("1 pictures without a face"), "{said}");
     assert_eq!(safetensors::read(&place.head()).unwrap().metadata["trained_on"], "4 pictures");
+    let card = |place: &Place| ModelCard::from_file(&safetensors::read(&place.head()).unwrap()).unwrap();
+    assert_eq!(card(&place).alignment, None);
+    fs::remove_file(place.head()).unwrap();
+
+    let said = messages(&place.train(&["--align"]), 2);
+    assert!(said.contains("--detect"), "{said}");
+    let aligned = place.path("aligned.png");
+    let faces = place.faces();
+    let settings = ["--detect", "--align", "--validation", "0", "--epochs", "1", "--sheet", utf8(&aligned)];
+    let output = results(&place.train(&[&settings[..], &["--test", utf8(&faces)]].concat()), 0);
+    assert_eq!(tested(&output, &faces).1, 4, "a picture without a face is not tested: {output}");
+    assert_eq!(card(&place).alignment, Some(Alignment::default()));
+    // The face is another one to look at, and the model sees it so when it is used.
+    assert_ne!(fs::read(&aligned).unwrap(), fs::read(&sheet).unwrap());
+    let mut predict = vultus();
+    predict.arg("predict").arg(photo("astronaut.png")).args(["--device", "cpu", "--model"]).arg(place.head());
+    results(&predict.output().unwrap(), 0);
     fs::remove_file(place.head()).unwrap();
     // Without a face in any picture of a class there is nothing to learn.
     for name in ["0.png", "1.png"] {

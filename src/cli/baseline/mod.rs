@@ -11,9 +11,10 @@ use vultus::baseline::{Faces, FeatureKind, Method, Selection, Settings, Summary,
 use vultus::data::Dataset;
 use vultus::metrics::{Evaluation, Predictions};
 use vultus::ops::Normalization;
-use vultus::prepare::{Augmentation, Preparation};
+use vultus::prepare::Augmentation;
 use vultus::train::Pictures;
 
+use super::faces::FaceArguments;
 use super::failure::Failure;
 use super::file;
 use super::global::Global;
@@ -24,7 +25,8 @@ use super::table::{Align, Table};
 ///
 /// Each method is trained on one part of the faces and asked about the other. The cost C and the width γ of the machine
 /// are those that do best on a fifth of the training part that is kept aside, of whole people where they are known.
-/// The images are faces already; where the data set gives a face's box, its surroundings are cut away.
+/// The images are faces already, unless --detect finds them; where the data set gives a face's box, its surroundings are
+/// cut away.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   vultus baseline ck48                          70 % of the images to train on, 30 % to test
@@ -53,6 +55,8 @@ pub struct Arguments {
     /// Number of folds, for --protocol subject
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = RangedU64ValueParser::<usize>::new().range(2..=1000))]
     folds: usize,
+    #[command(flatten)]
+    faces: FaceArguments,
     /// What is measured of each face
     #[arg(long, value_enum, value_delimiter = ',', default_value = "drlbp,lbp,hog")]
     features: Vec<FeatureName>,
@@ -138,8 +142,8 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     }
     let material = arguments.material(global)?;
     let settings = Settings { cells: arguments.cells, seed: arguments.seed, ..Settings::default() };
-    let training = Faces::load(&pictures(&material.data, settings.side));
-    let test = material.test.as_ref().map(|data| Faces::load(&pictures(data, settings.side)));
+    let training = Faces::load(&arguments.pictures(&material.data, settings.side));
+    let test = material.test.as_ref().map(|data| Faces::load(&arguments.pictures(data, settings.side)));
     let unreadable =
         report_unreadable(&training, global) + test.as_ref().map_or(0, |test| report_unreadable(test, global));
 
@@ -205,12 +209,16 @@ impl Arguments {
 
     /// Opens the data and splits it.
     fn material(&self, global: &Global) -> Result<Material, Failure> {
-        let data = Dataset::open(&self.data)?;
+        let locate = |data| match self.faces.detect {
+            true => self.faces.located(data, &global.device()?, global),
+            false => Ok(data),
+        };
+        let data = locate(Dataset::open(&self.data)?)?;
         if let Some(path) = &self.test {
             let test = Dataset::open(path)?;
             let unknown = test.classes.iter().filter(|name| !data.classes.contains(name)).map(String::as_str);
             let unknown = unknown.collect::<Vec<_>>().join(", ");
-            let test = test.with_classes(&data.classes)?;
+            let test = locate(test.with_classes(&data.classes)?)?;
             if !unknown.is_empty() {
                 global.note(&format!("{}: left out, since they were not trained: {unknown}", path.display()));
             }
@@ -220,6 +228,19 @@ impl Arguments {
         let protocol = self.protocol.unwrap_or_else(|| Protocol::of(&data));
         let split = protocol.split(&data, self.ratio, self.folds, self.seed, global)?;
         Ok(Material { data, test: None, trials: trials(&split), protocol: protocol.name() })
+    }
+
+    /// The faces as older methods take them.
+    fn pictures<'a>(&self, data: &'a Dataset, side: u32) -> Pictures<'a> {
+        Pictures {
+            data,
+            input: side as usize,
+            normalization: Normalization::CAFFE,
+            preparation: self.faces.preparation(true),
+            augmentation: Augmentation::none(),
+            alignment: self.faces.alignment(),
+            margin: 1.0,
+        }
     }
 
     /// Trains and tests a method on every split.
@@ -264,18 +285,6 @@ impl Report<'_> {
 
 fn all(data: &Dataset) -> Vec<usize> {
     (0..data.samples.len()).collect()
-}
-
-/// The faces as older methods take them.
-fn pictures(data: &Dataset, side: u32) -> Pictures<'_> {
-    Pictures {
-        data,
-        input: side as usize,
-        normalization: Normalization::CAFFE,
-        preparation: Preparation::default(),
-        augmentation: Augmentation::none(),
-        margin: 1.0,
-    }
 }
 
 fn report_unreadable(faces: &Faces, global: &Global) -> usize {

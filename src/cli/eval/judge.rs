@@ -8,7 +8,7 @@ use image::imageops;
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 use vultus::data::{Dataset, Sample};
-use vultus::face::{Detector, Recognizer, TestTimeAugmentation, square_crop};
+use vultus::face::{Detector, Face, Recognizer, TestTimeAugmentation, square_crop};
 use vultus::image::RgbImage;
 use vultus::metrics::Predictions;
 use vultus::ops::Crop;
@@ -103,28 +103,22 @@ impl Judge {
         Ok(judged)
     }
 
-    /// The part of an image that is to be recognised, if a face is found.
+    /// The picture of the face in an image, if one is found.
     fn face(&mut self, sample: &Sample, image: RgbImage) -> Result<Option<RgbImage>, Error> {
         let Some(detector) = &mut self.detector else { return Ok(Some(image)) };
-        let (width, height) = image.dimensions();
-        if let Some(bounds) = sample.face {
-            let margin = self.recognizer.card().margin;
-            return Ok(Some(cut(&image, square_crop(bounds, margin, width, height))));
+        let (card, (width, height)) = (self.recognizer.card(), image.dimensions());
+        if let (Some(bounds), None) = (sample.face, card.alignment) {
+            let Crop { x, y, width, height, .. } = square_crop(bounds, card.margin, width, height);
+            return Ok(Some(imageops::crop_imm(&image, x, y, width, height).to_image()));
         }
-        let picture = self.device.upload(image.as_raw(), width, height)?;
-        // The largest comes first.
-        let faces = detector.detect(&picture)?;
-        Ok(faces.first().map(|face| cut(&image, self.recognizer.crop(face, &picture))))
+        let faces = detector.detect(&self.device.upload(image.as_raw(), width, height)?)?;
+        Face::meant(faces, sample.face).map(|face| self.recognizer.cut(&image, &face)).transpose()
     }
 
     /// Appends the probabilities for the faces of a batch, which is empty afterwards.
     fn recognize(&mut self, batch: &mut Batch, predictions: &mut Predictions) -> Result<(), Error> {
-        if batch.faces.is_empty() {
-            return Ok(());
-        }
-        let (picture, crops) = batch.picture();
+        predictions.probabilities.extend(self.recognizer.recognize_faces(&batch.faces, self.tta)?);
         batch.faces.clear();
-        predictions.probabilities.extend(self.recognizer.recognize_image(&picture, &crops, self.tta)?);
         Ok(())
     }
 }
@@ -146,12 +140,7 @@ fn decoded_at_a_time() -> usize {
     rayon::current_num_threads().clamp(4, 16)
 }
 
-fn cut(image: &RgbImage, part: Crop) -> RgbImage {
-    imageops::crop_imm(image, part.x, part.y, part.width, part.height).to_image()
-}
-
-/// Faces that are recognised together. A recogniser takes any number of crops of one picture, so they become one: each
-/// below the last. What a crop gives does not depend on what is beside it.
+/// Faces that are recognised together, on the device as one picture with each below the last.
 #[derive(Default)]
 struct Batch {
     faces: Vec<RgbImage>,
@@ -164,20 +153,5 @@ impl Batch {
         let width = faces().map(|face| u64::from(face.width())).max().unwrap_or(0);
         let height: u64 = faces().map(|face| u64::from(face.height())).sum();
         width * height <= MAX_BATCH_PIXELS
-    }
-
-    /// The picture of all faces, and where each of them is.
-    fn picture(&self) -> (RgbImage, Vec<Crop>) {
-        let width = self.faces.iter().map(RgbImage::width).max().unwrap_or(0);
-        let height = self.faces.iter().map(RgbImage::height).sum();
-        let mut picture = RgbImage::new(width, height);
-        let mut y = 0;
-        let mut crops = Vec::with_capacity(self.faces.len());
-        for face in &self.faces {
-            imageops::replace(&mut picture, face, 0, y.into());
-            crops.push(Crop { y, ..Crop::whole(face.width(), face.height()) });
-            y += face.height();
-        }
-        (picture, crops)
     }
 }

@@ -162,8 +162,8 @@ impl Predictor {
         let (width, height) = image.dimensions();
         let picture = self.device.upload(image.as_raw(), width, height)?;
         let faces = self.detector.detect(&picture)?;
-        let crops: Vec<_> = faces.iter().map(|face| self.recognizer.crop(face, &picture)).collect();
-        let scores = self.recognizer.recognize_image(image, &crops, self.tta)?;
+        let cut = faces.iter().map(|face| self.recognizer.cut(image, face)).collect::<Result<Vec<_>, _>>()?;
+        let scores = self.recognizer.recognize_faces(&cut, self.tta)?;
         let classes = self.recognizer.classes();
         let faces = faces.into_iter().zip(scores).map(|(face, scores)| FoundFace::new(face, classes, scores));
         Ok(Found { file: name.to_owned(), width, height, faces: faces.collect() })

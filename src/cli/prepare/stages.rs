@@ -9,7 +9,7 @@ use vultus::prepare::{Alignment, Preparation, centre_crop, regions, resize};
 use crate::cli::annotate::{self, Mark};
 use crate::cli::draw::{BLACK, WHITE, disc};
 
-/// The largest side of an aligned face; what is larger is reduced.
+/// The largest side of a cropped face; what is larger is reduced.
 const LARGEST_FACE: u32 = 1024;
 
 /// The smallest side of a face with its regions drawn into it.
@@ -109,7 +109,7 @@ fn frame(image: &RgbImage, face: Option<&Face>, framing: &Framing) -> Result<Fra
     match (framing, face) {
         (Framing::Eyes, Some(face)) => {
             let alignment = Alignment::default();
-            let side = alignment.native_side(&face.landmarks).min(LARGEST_FACE);
+            let side = alignment.native_side(&face.landmarks);
             Ok(Framed {
                 image: alignment.align(image, &face.landmarks, side)?,
                 landmarks: Some(alignment.place(&face.landmarks, side)?),

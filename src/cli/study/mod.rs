@@ -14,6 +14,7 @@ use vultus::data::{ClassMap, Dataset};
 use vultus::metrics::Evaluation;
 use vultus::prepare::Augmentation;
 
+use super::faces::FaceArguments;
 use super::failure::Failure;
 use super::file;
 use super::global::Global;
@@ -29,8 +30,8 @@ use results::Results;
 /// Every method is trained on the same part of the faces and asked about the same other part: once (--protocol random),
 /// or fold by fold, with nobody in two folds (--protocol subject). A table is printed; the folder gets report.html with
 /// all measures and pictures, results.json, the split, the answers of each method and the course of each training. One
-/// seed decides everything that is drawn. The images are faces already; where the data set gives a face's box, its
-/// surroundings are cut away.
+/// seed decides everything that is drawn. The images are faces already, unless --detect finds them; where the data set
+/// gives a face's box, its surroundings are cut away.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   vultus study faces --out study
@@ -56,6 +57,8 @@ pub struct Arguments {
     /// What the data set calls the classes of the model to start from: pairs of model=dataset
     #[arg(long, value_name = "angry=anger,…")]
     classes: Option<String>,
+    #[command(flatten)]
+    faces: FaceArguments,
     /// What is compared
     #[arg(
         long,
@@ -95,13 +98,14 @@ pub struct Arguments {
 
 /// Runs the study.
 pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
-    let data = open(arguments)?;
+    let device = global.device()?;
+    let data = arguments.faces.located(open(arguments)?, &device, global)?;
     let protocol = arguments.protocol.unwrap_or_else(|| Protocol::of(&data));
     let split = protocol.split(&data, arguments.ratio, arguments.folds, arguments.seed, global)?;
     let trials = trials(&split);
     let folder = &arguments.out;
     std::fs::create_dir_all(folder).map_err(|source| vultus::Error::Io { path: folder.clone(), source })?;
-    let networks = Networks::new(arguments, &data, protocol, global)?;
+    let networks = Networks::new(arguments, device, &data, protocol, global)?;
     split.write(&data, &folder.join("split.json"))?;
     let faces = Faces::load(&networks.pictures(&Augmentation::none()));
     faces.unreadable.values().for_each(|error| global.note(&format!("vultus: {error}")));

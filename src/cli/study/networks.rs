@@ -9,7 +9,7 @@ use vultus::metrics::Predictions;
 use vultus::nn::Trainable;
 use vultus::nn::vgg16::Pooling;
 use vultus::ops::Normalization;
-use vultus::prepare::{Augmentation, Preparation};
+use vultus::prepare::Augmentation;
 use vultus::train::{Course, Event, Pictures, Predictor, Recipe, Schedule, adapt, start};
 use vultus::weights::{DefaultFile, WeightFile, safetensors};
 use vultus::{Device, Options, Parameters, Tensor};
@@ -45,6 +45,7 @@ struct Way {
 impl<'a> Networks<'a> {
     pub fn new(
         arguments: &'a Arguments,
+        device: Device,
         data: &'a Dataset,
         protocol: Protocol,
         global: &'a Global,
@@ -60,7 +61,7 @@ impl<'a> Networks<'a> {
         });
         Ok(Networks {
             expert: expert.transpose()?,
-            device: global.device()?,
+            device,
             data,
             arguments,
             protocol,
@@ -81,13 +82,13 @@ impl<'a> Networks<'a> {
     /// The pictures as most networks take them.
     pub fn pictures(&self, augmentation: &Augmentation) -> Pictures<'a> {
         let normalization = Normalization { gray: true, ..Normalization::CAFFE };
-        let preparation = Preparation::NONE;
         Pictures {
             data: self.data,
             input: self.arguments.input,
             normalization,
-            preparation,
+            preparation: self.arguments.faces.preparation(false),
             augmentation: *augmentation,
+            alignment: self.arguments.faces.alignment(),
             margin: 1.0,
         }
     }
@@ -98,6 +99,7 @@ impl<'a> Networks<'a> {
             input: card.input,
             normalization: card.preprocessing,
             preparation: card.preparation,
+            alignment: card.alignment,
             ..self.pictures(augmentation)
         }
     }
@@ -196,8 +198,11 @@ impl<'a> Networks<'a> {
         let gray = |normalization| Normalization { gray: true, ..normalization };
         let vgg =
             |hidden| Architecture::Vgg16 { pooling: Pooling::Flatten, hidden, base_sha256: self.base.sha256.clone() };
-        let card =
-            |architecture, normalization| ModelCard::new(architecture, classes.clone(), *input, gray(normalization));
+        let card = |architecture, normalization| ModelCard {
+            preparation: self.arguments.faces.preparation(false),
+            alignment: self.arguments.faces.alignment(),
+            ..ModelCard::new(architecture, classes.clone(), *input, gray(normalization))
+        };
         let with_flip = |mut card: ModelCard| {
             card.tta = TestTimeAugmentation::Flip;
             card

@@ -8,10 +8,11 @@ use vultus::face::{Architecture, ModelCard, TestTimeAugmentation};
 use vultus::nn::Trainable;
 use vultus::nn::vgg16::Pooling;
 use vultus::ops::Normalization;
-use vultus::prepare::{Augmentation, Denoise, Illumination, Mix, Preparation};
+use vultus::prepare::{Augmentation, Mix};
 use vultus::train::{Balance, Decay, Recipe, Rule, Schedule};
 use vultus::weights::safetensors::Precision;
 
+use crate::cli::faces::FaceArguments;
 use crate::cli::failure::Failure;
 
 /// Train a model on labelled faces
@@ -40,9 +41,8 @@ pub struct Arguments {
     /// Leave out pictures that are pixel for pixel in this data set; may be given more than once
     #[arg(long, value_name = "PATH")]
     pub dedup: Vec<PathBuf>,
-    /// The pictures are photos: find the largest face of each that the data set gives no box for
-    #[arg(long)]
-    pub detect: bool,
+    #[command(flatten)]
+    pub faces: FaceArguments,
 
     /// Which network
     #[arg(long, value_enum, default_value_t = NetworkName::Vgg16, help_heading = "Network")]
@@ -59,12 +59,6 @@ pub struct Arguments {
     /// Keep the colours instead of turning every face gray
     #[arg(long, help_heading = "Network")]
     pub color: bool,
-    /// What is done against noise: none, median[:RADIUS], bilateral or nlm
-    #[arg(long, value_name = "NAME", default_value = "none", help_heading = "Network")]
-    pub denoise: Denoise,
-    /// What is done about uneven light: none, equalize, clahe or gamma[:EXPONENT]
-    #[arg(long, value_name = "NAME", default_value = "none", help_heading = "Network")]
-    pub illumination: Illumination,
     /// What stands between base and head of VGG16
     #[arg(long, value_enum, default_value_t = PoolingName::Flatten, help_heading = "Network")]
     pub pooling: PoolingName,
@@ -320,7 +314,9 @@ impl Arguments {
         let preprocessing = Normalization { gray: !self.color, ..normalization };
         let mut card = ModelCard::new(architecture, classes, self.input, preprocessing);
         card.margin = self.margin;
-        card.preparation = Preparation { gray: false, denoise: self.denoise, illumination: self.illumination };
+        card.alignment = self.faces.alignment();
+        // Gray is what the network's normalisation does.
+        card.preparation = self.faces.preparation(false);
         if self.augment.flip > 0.0 {
             card.tta = TestTimeAugmentation::Flip;
         }

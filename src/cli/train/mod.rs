@@ -1,7 +1,6 @@
 //! `vultus train`: a model from labelled faces.
 
 mod arguments;
-mod locate;
 pub mod progress;
 mod test;
 
@@ -20,7 +19,6 @@ use super::file;
 use super::global::Global;
 use arguments::NetworkName;
 pub use arguments::{Arguments, augmentation};
-use locate::locate;
 use progress::Progress;
 
 /// Trains, saves and tests a model.
@@ -39,15 +37,15 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     let card = arguments.card(data.classes.clone(), base.sha256.clone());
     let mut metadata = card.to_metadata().map_err(|error| Failure::Usage(error.to_string()))?;
     check_layer(arguments, &card)?;
-    let tests: Vec<Dataset> =
-        arguments.test.iter().map(|path| test::open(path, &data.classes, global)).collect::<Result<_, _>>()?;
+    let tests = arguments.test.iter().map(|path| test::open(path, &data.classes, global));
+    let mut tests: Vec<Dataset> = tests.collect::<Result<_, _>>()?;
     let (mut training, mut validation) = parts(arguments, &data, global)?;
     let device = global.device()?;
-    if arguments.detect {
-        let without = locate(&mut data, &device, global)?;
-        training.retain(|index| without.binary_search(index).is_err());
-        validation.retain(|index| without.binary_search(index).is_err());
-    }
+    let without = arguments.faces.locate(&mut data, &device, global)?;
+    training.retain(|index| without.binary_search(index).is_err());
+    validation.retain(|index| without.binary_search(index).is_err());
+    let locate = |data| arguments.faces.located(data, &device, global);
+    tests = tests.into_iter().map(locate).collect::<Result<_, _>>()?;
     check_classes(&data, &training)?;
     let pictures = pictures(arguments, &data, &card);
     if let Some(file) = &arguments.sheet {
@@ -185,6 +183,7 @@ fn pictures<'a>(arguments: &Arguments, data: &'a Dataset, card: &ModelCard) -> P
         normalization: card.preprocessing,
         preparation: card.preparation,
         augmentation: arguments.augment,
+        alignment: card.alignment,
         margin: card.margin,
     }
 }

@@ -45,6 +45,7 @@ pub fn run(
         normalization: card.preprocessing,
         preparation: card.preparation,
         augmentation: Augmentation::none(),
+        alignment: card.alignment,
         margin: card.margin,
     };
     let order: Vec<usize> = (0..data.samples.len()).collect();

@@ -77,7 +77,14 @@ impl Manifest {
         let next = self.classes.len();
         let label = *self.classes.entry(label.to_owned()).or_insert(next);
         let subject = subject.map(|name| self.subjects.get(&name));
-        self.samples.push(Sample { source: Source::File(file), label, subject, part, face: entry.face });
+        self.samples.push(Sample {
+            source: Source::File(file),
+            label,
+            subject,
+            part,
+            face: entry.face,
+            detected: None,
+        });
         Ok(())
     }
 
