@@ -20,7 +20,7 @@ pub enum DefaultFile {
     Vgg16Base,
     /// `mtcnn.safetensors`: the three networks of the face detector.
     Mtcnn,
-    /// `expression_head.safetensors`: the model that recognises expressions, as far as it differs from VGG16's base.
+    /// `expression_model.safetensors`: the model that recognises expressions, as far as it differs from VGG16's base.
     ExpressionModel,
 }
 
@@ -33,7 +33,7 @@ impl DefaultFile {
         match self {
             DefaultFile::Vgg16Base => "vgg16_base.safetensors",
             DefaultFile::Mtcnn => "mtcnn.safetensors",
-            DefaultFile::ExpressionModel => "expression_head.safetensors",
+            DefaultFile::ExpressionModel => "expression_model.safetensors",
         }
     }
 }
@@ -188,7 +188,7 @@ mod embedded {
         Some(match which {
             DefaultFile::Vgg16Base => include_bytes!("../../weights/vgg16_base.safetensors"),
             DefaultFile::Mtcnn => include_bytes!("../../weights/mtcnn.safetensors"),
-            DefaultFile::ExpressionModel => include_bytes!("../../weights/expression_head.safetensors"),
+            DefaultFile::ExpressionModel => include_bytes!("../../weights/expression_model.safetensors"),
         })
     }
 
