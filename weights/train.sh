@@ -1,7 +1,6 @@
 #!/bin/sh
 # Trains the default model anew: weights/train.sh FER2013, a folder with `train` and `test` that hold a folder per class.
-# On the CPU and hardware named in README.md the numbers are the same again; it takes 1.5 hours on two cores. One that was
-# ended goes on when it is started again.
+# It takes 1.5 hours on two cores. One that was ended goes on when it is started again.
 set -eu
 faces=${1:?name the folder of FER2013 that holds train and test}
 cargo run --release -- train "$faces/train" --dedup "$faces/test" --test "$faces/test" --device cpu \
