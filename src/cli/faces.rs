@@ -73,11 +73,9 @@ impl FaceArguments {
     /// As [`FaceArguments::locate`]; the data set without the samples in which no face is found.
     pub fn located(&self, mut data: Dataset, device: &Device, global: &Global) -> Result<Dataset, Failure> {
         let without = self.locate(&mut data, device, global)?;
-        let mut index = 0;
-        data.samples.retain(|_| {
-            index += 1;
-            without.binary_search(&(index - 1)).is_err()
-        });
+        let numbered = data.samples.into_iter().enumerate();
+        let with = numbered.filter(|(index, _)| without.binary_search(index).is_err());
+        data.samples = with.map(|(_, sample)| sample).collect();
         Ok(data)
     }
 }

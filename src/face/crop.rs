@@ -25,9 +25,10 @@ pub fn square_crop(bounds: [f32; 4], margin: f32, width: u32, height: u32) -> Cr
     Crop { x: start(x1, x2, width), y: start(y1, y2, height), width: side, height: side, mirror: false }
 }
 
-/// A part of a picture in its own size.
-pub(crate) fn cut(image: &RgbImage, part: Crop) -> RgbImage {
-    imageops::crop_imm(image, part.x, part.y, part.width, part.height).to_image()
+/// The picture within [`square_crop`], in its own size.
+pub fn cut_square(image: &RgbImage, bounds: [f32; 4], margin: f32) -> RgbImage {
+    let Crop { x, y, width, height, .. } = square_crop(bounds, margin, image.width(), image.height());
+    imageops::crop_imm(image, x, y, width, height).to_image()
 }
 
 #[cfg(test)]

@@ -107,18 +107,14 @@ impl ModelCard {
             "flip" => TestTimeAugmentation::Flip,
             other => return Err(keys.wrong("tta", format!("is {other:?}, not none or flip"))),
         };
-        let preparation = match keys.optional("preparation") {
-            Some(_) => keys.json("preparation")?,
-            None => Preparation::NONE,
-        };
         let notes = file.metadata.iter().filter(|(key, _)| !KEYS.contains(&key.as_str()));
         let card = ModelCard {
             architecture: architecture(&keys)?,
             classes: keys.json("classes")?,
             input: keys.json("input")?,
             preprocessing: keys.json("preprocessing")?,
-            preparation,
-            alignment: keys.optional("alignment").map(|_| keys.json("alignment")).transpose()?,
+            preparation: keys.optional_json("preparation")?.unwrap_or(Preparation::NONE),
+            alignment: keys.optional_json("alignment")?,
             margin: keys.json("margin")?,
             tta,
             notes: notes.map(|(key, text)| (key.clone(), text.clone())).collect(),
@@ -276,6 +272,10 @@ impl<'a> Keys<'a> {
             let reason = format!("its metadata lack the key {key:?}: this is not a model that `vultus train` wrote");
             Error::weights(&self.file.path, None, reason)
         })
+    }
+
+    fn optional_json<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+        self.optional(key).map(|_| self.json(key)).transpose()
     }
 
     fn json<T: DeserializeOwned>(&self, key: &str) -> Result<T> {

@@ -4,7 +4,7 @@ use ::image::RgbImage;
 use ::image::imageops;
 
 use super::assemble::assemble;
-use super::crop::{cut, square_crop};
+use super::crop::{cut_square, square_crop};
 use super::detect::Face;
 use super::model_card::{ModelCard, TestTimeAugmentation};
 use crate::device::Device;
@@ -70,7 +70,7 @@ impl Recognizer {
     pub fn cut(&self, image: &RgbImage, face: &Face) -> Result<RgbImage> {
         match &self.card.alignment {
             Some(alignment) => alignment.cut(image, &face.landmarks),
-            None => Ok(cut(image, square_crop(face.bounds, self.card.margin, image.width(), image.height()))),
+            None => Ok(cut_square(image, face.bounds, self.card.margin)),
         }
     }
 

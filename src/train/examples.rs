@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::cpu::resize::{self, Pixels};
 use crate::data::Dataset;
 use crate::error::Result;
-use crate::face::{cut, square_crop};
+use crate::face::{ModelCard, cut_square};
 use crate::ops::{Crop, Filter, Normalization, Order};
 use crate::prepare::{Alignment, Augmentation, Preparation};
 use crate::random::Random;
@@ -50,7 +50,20 @@ pub struct Pictures<'a> {
     pub margin: f32,
 }
 
-impl Pictures<'_> {
+impl<'a> Pictures<'a> {
+    /// The pictures as the model with this card takes them.
+    pub fn new(data: &'a Dataset, card: &ModelCard, augmentation: Augmentation) -> Self {
+        Pictures {
+            data,
+            input: card.input,
+            normalization: card.preprocessing,
+            preparation: card.preparation,
+            augmentation,
+            alignment: card.alignment,
+            margin: card.margin,
+        }
+    }
+
     /// One picture as it goes into the network, before it is normalised.
     ///
     /// # Errors
@@ -86,7 +99,7 @@ impl Pictures<'_> {
         let bounds = sample.face.or(sample.detected.as_ref().map(|face| face.bounds));
         let face = match (&self.alignment, &sample.detected, bounds) {
             (Some(alignment), Some(face), _) => alignment.cut(&image, &face.landmarks)?,
-            (_, _, Some(bounds)) => cut(&image, square_crop(bounds, self.margin, image.width(), image.height())),
+            (_, _, Some(bounds)) => cut_square(&image, bounds, self.margin),
             _ => image,
         };
         Ok(self.preparation.apply(&face))

@@ -4,14 +4,12 @@
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
-use image::imageops;
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 use vultus::data::{Dataset, Sample};
-use vultus::face::{Detector, Face, Recognizer, TestTimeAugmentation, square_crop};
+use vultus::face::{Detector, Face, Recognizer, TestTimeAugmentation, cut_square};
 use vultus::image::RgbImage;
 use vultus::metrics::Predictions;
-use vultus::ops::Crop;
 use vultus::{Device, Error};
 
 use crate::cli::failure::{Failure, say};
@@ -106,12 +104,12 @@ impl Judge {
     /// The picture of the face in an image, if one is found.
     fn face(&mut self, sample: &Sample, image: RgbImage) -> Result<Option<RgbImage>, Error> {
         let Some(detector) = &mut self.detector else { return Ok(Some(image)) };
-        let (card, (width, height)) = (self.recognizer.card(), image.dimensions());
+        let card = self.recognizer.card();
         if let (Some(bounds), None) = (sample.face, card.alignment) {
-            let Crop { x, y, width, height, .. } = square_crop(bounds, card.margin, width, height);
-            return Ok(Some(imageops::crop_imm(&image, x, y, width, height).to_image()));
+            return Ok(Some(cut_square(&image, bounds, card.margin)));
         }
-        let faces = detector.detect(&self.device.upload(image.as_raw(), width, height)?)?;
+        let picture = self.device.upload(image.as_raw(), image.width(), image.height())?;
+        let faces = detector.detect(&picture)?;
         Face::meant(faces, sample.face).map(|face| self.recognizer.cut(&image, &face)).transpose()
     }
 

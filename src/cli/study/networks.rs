@@ -20,6 +20,9 @@ use super::{Arguments, Failure, Global, Protocol, Trial};
 /// The share of the training part that chooses the best epoch.
 const VALIDATION: f64 = 0.1;
 
+/// The side of what is cut out around a face, relative to its box: the same for all methods.
+const MARGIN: f32 = 1.0;
+
 /// What all networks of a study have in common.
 pub struct Networks<'a> {
     pub device: Device,
@@ -89,19 +92,13 @@ impl<'a> Networks<'a> {
             preparation: self.arguments.faces.preparation(false),
             augmentation: *augmentation,
             alignment: self.arguments.faces.alignment(),
-            margin: 1.0,
+            margin: MARGIN,
         }
     }
 
     /// The pictures as this network takes them.
     pub fn pictures_for(&self, card: &ModelCard, augmentation: &Augmentation) -> Pictures<'a> {
-        Pictures {
-            input: card.input,
-            normalization: card.preprocessing,
-            preparation: card.preparation,
-            alignment: card.alignment,
-            ..self.pictures(augmentation)
-        }
+        Pictures { margin: MARGIN, ..Pictures::new(self.data, card, *augmentation) }
     }
 
     /// Trains a network on one part of a split and asks it about the other.

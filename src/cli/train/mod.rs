@@ -47,7 +47,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     let locate = |data| arguments.faces.located(data, &device, global);
     tests = tests.into_iter().map(locate).collect::<Result<_, _>>()?;
     check_classes(&data, &training)?;
-    let pictures = pictures(arguments, &data, &card);
+    let pictures = Pictures::new(&data, &card, arguments.augment);
     if let Some(file) = &arguments.sheet {
         write_sheet(file, &pictures, &training, arguments.seed)?;
     }
@@ -174,18 +174,6 @@ fn repeated(arguments: &Arguments, data: &Dataset, global: &Global) -> Result<Ve
     repeated.sort_unstable();
     repeated.dedup();
     Ok(repeated)
-}
-
-fn pictures<'a>(arguments: &Arguments, data: &'a Dataset, card: &ModelCard) -> Pictures<'a> {
-    Pictures {
-        data,
-        input: card.input,
-        normalization: card.preprocessing,
-        preparation: card.preparation,
-        augmentation: arguments.augment,
-        alignment: card.alignment,
-        margin: card.margin,
-    }
 }
 
 /// What the training can start from.

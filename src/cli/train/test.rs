@@ -39,15 +39,7 @@ pub fn run(
 ) -> Result<usize, Failure> {
     let (card, parameters) = assemble(Some(base.clone()), safetensors::read(file)?)?;
     let network = card.network()?;
-    let pictures = Pictures {
-        data,
-        input: card.input,
-        normalization: card.preprocessing,
-        preparation: card.preparation,
-        augmentation: Augmentation::none(),
-        alignment: card.alignment,
-        margin: card.margin,
-    };
+    let pictures = Pictures::new(data, &card, Augmentation::none());
     let order: Vec<usize> = (0..data.samples.len()).collect();
     let flip = card.tta == TestTimeAugmentation::Flip;
     let predictor = Predictor { device, network: &network, parameters: &parameters, batch, flip };
