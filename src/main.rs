@@ -3,6 +3,8 @@
 #![warn(missing_docs)]
 
 mod cli;
+#[cfg(feature = "serve")]
+mod serve;
 
 fn main() -> std::process::ExitCode {
     cli::main()

@@ -24,7 +24,7 @@ pub fn cache_folder() -> Option<PathBuf> {
 }
 
 /// The options that every command has.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Where to compute: cpu, gpu (the best hardware adapter) or a part of an adapter's name [default: the best]

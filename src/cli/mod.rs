@@ -11,13 +11,15 @@ mod devices;
 mod draw;
 mod eval;
 mod faces;
-mod failure;
+pub mod failure;
 mod file;
-mod global;
-mod predict;
-mod prepare;
+pub mod global;
+pub mod predict;
+pub mod prepare;
 mod protocol;
-mod recognizer;
+pub mod recognizer;
+#[cfg(feature = "serve")]
+mod serve;
 mod study;
 mod table;
 mod train;
@@ -44,6 +46,7 @@ struct Program {
 const EXAMPLES: &str = "\
 Examples:
   vultus predict photo.jpg                      where are faces, and what do they express?
+  vultus serve --open                           see it work, in a page
   vultus data faces                             what is in this data set, and what is wrong with it?
   vultus train faces --out my_head.safetensors  a head of your own, from labelled faces
   vultus baseline faces                         what do older methods reach on these?
@@ -60,6 +63,8 @@ Exit status: 0 done, 1 something failed, 2 bad use (an unknown option, no such d
 enum Command {
     Predict(predict::Arguments),
     Data(data::Arguments),
+    #[cfg(feature = "serve")]
+    Serve(serve::Arguments),
     Study(study::Arguments),
     Prepare(prepare::Arguments),
     Train(train::Arguments),
@@ -76,6 +81,8 @@ impl Command {
         match self {
             Command::Predict(arguments) => predict::run(arguments, global, out),
             Command::Data(arguments) => data::run(arguments, global, out),
+            #[cfg(feature = "serve")]
+            Command::Serve(arguments) => serve::run(arguments, global, out),
             Command::Study(arguments) => study::run(arguments, global, out),
             Command::Prepare(arguments) => prepare::run(arguments, global, out),
             Command::Train(arguments) => train::run(arguments, global, out),

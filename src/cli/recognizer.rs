@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use vultus::face::{Recognizer, TestTimeAugmentation, needs_base};
-use vultus::weights::{DefaultFile, safetensors};
+use vultus::weights::{DefaultFile, WeightFile, safetensors};
 use vultus::{Device, Error, Options, Precision};
 
 use super::global::Global;
 
 /// Which model recognises faces, and how.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct RecognizerArguments {
     /// The trained model to use instead of the default one
     #[arg(long, value_name = "FILE", alias = "head")]
@@ -33,15 +33,25 @@ impl RecognizerArguments {
         batch: usize,
         global: &Global,
     ) -> Result<(Recognizer, TestTimeAugmentation), Error> {
+        let (base, model) = self.files(global)?;
+        let recognizer = Recognizer::with_options(device, base, model, batch, &self.options())?;
+        let tta = self.tta.unwrap_or(recognizer.card().tta);
+        Ok((recognizer, tta))
+    }
+
+    /// VGG16's base, where the model needs it, and the model.
+    pub fn files(&self, global: &Global) -> Result<(Option<WeightFile>, WeightFile), Error> {
         let model = match &self.model {
             Some(path) => safetensors::read(path)?,
             None => global.store()?.load(DefaultFile::ExpressionModel)?,
         };
-        let options = Options { precision: self.precision, ..Options::default() };
         let base = if needs_base(&model)? { Some(global.vgg16_base()?) } else { None };
-        let recognizer = Recognizer::with_options(device, base, model, batch, &options)?;
-        let tta = self.tta.unwrap_or(recognizer.card().tta);
-        Ok((recognizer, tta))
+        Ok((base, model))
+    }
+
+    /// How the network's plans are compiled.
+    pub fn options(&self) -> Options {
+        Options { precision: self.precision, ..Options::default() }
     }
 }
 

@@ -139,6 +139,19 @@ impl Detector {
         })
     }
 
+    /// Looks for faces from this side in pixels on, at least 12, from now on.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if it is out of its range; nothing is changed then.
+    pub fn set_min_face(&mut self, min_face: f32) -> Result<()> {
+        let options = DetectorOptions { min_face, ..self.options };
+        options.check()?;
+        if options != self.options {
+            (self.options, self.pyramid) = (options, None);
+        }
+        Ok(())
+    }
+
     /// The faces in a picture, the largest first. A picture smaller than the smallest face has none.
     ///
     /// # Errors

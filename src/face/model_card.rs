@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use ::image::RgbImage;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::crop::cut_square;
+use super::detect::Face;
 use crate::error::{Error, Result};
 use crate::nn::vgg16::{self, Pooling};
 use crate::nn::{Network, light};
@@ -160,6 +163,18 @@ impl ModelCard {
         }
         let own = pairs.into_iter().map(|(key, value)| (key.to_owned(), value));
         Ok(own.chain(self.notes.clone()).collect())
+    }
+
+    /// The picture of a face to judge it by, cut out as the model was trained: turned, scaled and moved by the eyes if the
+    /// card has an alignment, else the square around the box with the card's margin.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the face is to be aligned and its eyes are less than a pixel apart.
+    pub fn cut(&self, image: &RgbImage, face: &Face) -> Result<RgbImage> {
+        match &self.alignment {
+            Some(alignment) => alignment.cut(image, &face.landmarks),
+            None => Ok(cut_square(image, face.bounds, self.margin)),
+        }
     }
 
     /// The whole network that the card describes, giving a probability for each class.

@@ -1,14 +1,18 @@
 //! Recognising what a face shows, by a trained model.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use ::image::RgbImage;
 use ::image::imageops;
 
 use super::assemble::assemble;
-use super::crop::{cut_square, square_crop};
+use super::crop::square_crop;
 use super::detect::Face;
 use super::model_card::{ModelCard, TestTimeAugmentation};
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::model::Model;
 use crate::ops::Crop;
 use crate::picture::Picture;
 use crate::plan::{Options, Plan};
@@ -16,14 +20,22 @@ use crate::prepare::Preparation;
 use crate::weights::WeightFile;
 
 /// Gives every face a probability for each class.
+///
+/// Faces are computed in batches. A plan takes as long for a batch that is not full as for a full one, so there is a plan
+/// for every power of two below the largest batch too, compiled when it is first of use.
 pub struct Recognizer {
     device: Device,
     card: ModelCard,
-    plan: Plan,
+    model: Model,
+    options: Options,
+    /// The largest batch.
+    batch: usize,
+    /// By their batch.
+    plans: BTreeMap<usize, Plan>,
 }
 
 impl Recognizer {
-    /// Puts a trained model on a device, to run on batches of this many faces. The base is VGG16's, for a model whose
+    /// Puts a trained model on a device, to run on batches of at most this many faces. The base is VGG16's, for a model whose
     /// file does not hold all layers ([`super::needs_base`]); `None` will do for others.
     ///
     /// # Errors
@@ -48,8 +60,9 @@ impl Recognizer {
             return Err(Error::shape("recognizer", "a batch needs at least one face"));
         }
         let (card, parameters) = assemble(base.into(), model)?;
-        let plan = device.load(&card.network()?, &parameters)?.compile(batch, options)?;
-        Ok(Recognizer { device: device.clone(), card, plan })
+        let model = device.load(&card.network()?, &parameters)?;
+        let plans = BTreeMap::from([(batch, model.compile(batch, options)?)]);
+        Ok(Recognizer { device: device.clone(), card, model, options: options.clone(), batch, plans })
     }
 
     /// The names of the classes, in the order of the scores.
@@ -68,10 +81,7 @@ impl Recognizer {
     /// # Errors
     /// [`Error::Shape`] if the face is to be aligned and its eyes are less than a pixel apart.
     pub fn cut(&self, image: &RgbImage, face: &Face) -> Result<RgbImage> {
-        match &self.card.alignment {
-            Some(alignment) => alignment.cut(image, &face.landmarks),
-            None => Ok(cut_square(image, face.bounds, self.card.margin)),
-        }
+        self.card.cut(image, face)
     }
 
     /// The part of the picture to judge a face by, for a model that does not align faces.
@@ -111,7 +121,7 @@ impl Recognizer {
     pub fn recognize_faces(&mut self, faces: &[RgbImage], tta: TestTimeAugmentation) -> Result<Vec<Vec<f32>>> {
         faces.iter().map(RgbImage::dimensions).try_for_each(|(w, h)| Crop::whole(w, h).check(w, h))?;
         let mut rows = Vec::new();
-        for faces in faces.chunks(self.plan.input_shapes()[0][0]) {
+        for faces in faces.chunks(self.batch) {
             let (sheet, places) = prepared_sheet(&self.card.preparation, faces);
             let picture = self.device.upload(&sheet, sheet.width(), sheet.height())?;
             rows.extend(self.scores(&picture, &places, tta)?);
@@ -134,13 +144,32 @@ impl Recognizer {
 
     fn scores(&mut self, picture: &Picture, crops: &[Crop], tta: TestTimeAugmentation) -> Result<Vec<Vec<f32>>> {
         if tta == TestTimeAugmentation::None {
-            return self.plan.run_crops(picture, crops, &self.card.preprocessing);
+            return self.looks(picture, crops);
         }
         // Side by side, so that both looks at a face share a batch.
         let twice: Vec<Crop> = crops.iter().flat_map(|crop| [*crop, crop.mirrored()]).collect();
-        let looks = self.plan.run_crops(picture, &twice, &self.card.preprocessing)?;
+        let looks = self.looks(picture, &twice)?;
         let mean = |(a, b): (&f32, &f32)| (a + b) / 2.0;
         Ok(looks.chunks_exact(2).map(|looks| looks[0].iter().zip(&looks[1]).map(mean).collect()).collect())
+    }
+
+    /// The probabilities for each crop, by plans that fit their number.
+    fn looks(&mut self, picture: &Picture, crops: &[Crop]) -> Result<Vec<Vec<f32>>> {
+        let mut rows = Vec::with_capacity(crops.len());
+        for crops in crops.chunks(self.batch) {
+            let preprocessing = self.card.preprocessing;
+            rows.extend(self.plan(crops.len())?.run_crops(picture, crops, &preprocessing)?);
+        }
+        Ok(rows)
+    }
+
+    /// The smallest plan for this many looks.
+    fn plan(&mut self, looks: usize) -> Result<&mut Plan> {
+        let batch = looks.next_power_of_two().min(self.batch);
+        match self.plans.entry(batch) {
+            Entry::Occupied(plan) => Ok(plan.into_mut()),
+            Entry::Vacant(place) => Ok(place.insert(self.model.compile(batch, &self.options)?)),
+        }
     }
 }
 

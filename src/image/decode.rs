@@ -16,8 +16,9 @@ pub const MAX_PIXELS: u64 = 100_000_000;
 /// The largest file that is read: 1 GiB, more than the largest picture needs at 16 bits for each of four channels.
 pub const MAX_FILE_BYTES: u64 = 1 << 30;
 
-/// The most memory that a decoder may take for the picture and for itself, each.
-const MAX_DECODER_BYTES: u64 = 1 << 30;
+/// The most memory that a decoder may take for the picture and for itself, each, for each pixel that the picture may
+/// have: a little more than 16 bits for each of four channels.
+const DECODER_BYTES_PER_PIXEL: u64 = 10;
 
 /// Reads a picture: JPEG (also CMYK), PNG, BMP, GIF, TIFF, WebP or PNM, told apart by their contents, not by the file's
 /// name. It is turned upright as its EXIF orientation says. 16 bits are rounded to 8, gray is put into all three
@@ -43,8 +44,29 @@ pub fn decode_file(path: &Path) -> Result<RgbImage> {
 /// [`Error::Image`] if this is not a picture, is damaged or cut short, has no pixels, or is larger than [`MAX_PIXELS`]
 /// or [`MAX_FILE_BYTES`] allow.
 pub fn decode_bytes(path: &Path, bytes: &[u8]) -> Result<RgbImage> {
+    decode_bytes_within(path, bytes, MAX_PIXELS)
+}
+
+/// As [`decode_bytes`], for pictures of at most this many pixels ([`MAX_PIXELS`] holds too): for bytes of strangers. The
+/// decoder gets no more memory than such a picture needs.
+///
+/// # Errors
+/// As [`decode_bytes`].
+pub fn decode_bytes_within(path: &Path, bytes: &[u8], max_pixels: u64) -> Result<RgbImage> {
     check_file_size(path, bytes.len() as u64)?;
-    decode(bytes).map_err(|reason| refused(path, reason))
+    decode(bytes, max_pixels.min(MAX_PIXELS)).map_err(|reason| refused(path, reason))
+}
+
+/// Width and height that a picture's file says, before it is turned upright. Nothing is decoded.
+///
+/// # Errors
+/// [`Error::Image`] if this is not a picture, or its head is damaged.
+pub fn stored_size(path: &Path, bytes: &[u8]) -> Result<[u32; 2]> {
+    let open = || {
+        let decoder = decoder(bytes, DECODER_BYTES_PER_PIXEL * MAX_PIXELS)?;
+        Ok(<[u32; 2]>::from(decoder.dimensions()))
+    };
+    open().map_err(|reason: String| refused(path, reason))
 }
 
 fn refused(path: &Path, reason: impl Into<String>) -> Error {
@@ -58,21 +80,15 @@ fn check_file_size(path: &Path, bytes: u64) -> Result<()> {
     Ok(())
 }
 
-fn decode(bytes: &[u8]) -> std::result::Result<RgbImage, String> {
-    if bytes.is_empty() {
-        return Err("the file is empty".to_owned());
-    }
-    let format = ::image::guess_format(bytes).ok().filter(ImageFormat::reading_enabled);
-    let format = format.ok_or("this is not a JPEG, PNG, BMP, GIF, TIFF, WebP or PNM picture")?;
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(MAX_DECODER_BYTES);
-    reader.limits(limits);
-
-    let mut decoder = reader.into_decoder().map_err(|e| e.to_string())?;
+fn decode(bytes: &[u8], max_pixels: u64) -> std::result::Result<RgbImage, String> {
+    let max_bytes = DECODER_BYTES_PER_PIXEL * max_pixels;
+    let mut decoder = decoder(bytes, max_bytes)?;
     let (width, height) = decoder.dimensions();
-    check_size(width, height, decoder.total_bytes())?;
-    if format == ImageFormat::Jpeg && !jpeg::is_complete(bytes) {
+    check_size(width, height, max_pixels)?;
+    if decoder.total_bytes() > max_bytes {
+        return Err(format!("decoded it has {} bytes, at most {max_bytes} are read", decoder.total_bytes()));
+    }
+    if ::image::guess_format(bytes).is_ok_and(|format| format == ImageFormat::Jpeg) && !jpeg::is_complete(bytes) {
         return Err("the picture is cut short: its end is missing".to_owned());
     }
     // EXIF data that cannot be understood say nothing: the picture stays as it is.
@@ -83,18 +99,29 @@ fn decode(bytes: &[u8]) -> std::result::Result<RgbImage, String> {
     Ok(picture.into_rgb8())
 }
 
+/// What reads these bytes, with as much memory as it may take.
+fn decoder(bytes: &[u8], max_bytes: u64) -> std::result::Result<impl ImageDecoder, String> {
+    if bytes.is_empty() {
+        return Err("the file is empty".to_owned());
+    }
+    let format = ::image::guess_format(bytes).ok().filter(ImageFormat::reading_enabled);
+    let format = format.ok_or("this is not a JPEG, PNG, BMP, GIF, TIFF, WebP or PNM picture")?;
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(max_bytes);
+    reader.limits(limits);
+    reader.into_decoder().map_err(|e| e.to_string())
+}
+
 /// Whether the picture is worth decoding and may be.
-fn check_size(width: u32, height: u32, decoded_bytes: u64) -> std::result::Result<(), String> {
+fn check_size(width: u32, height: u32, max_pixels: u64) -> std::result::Result<(), String> {
     let pixels = u64::from(width) * u64::from(height);
     if pixels == 0 {
         return Err(format!("the picture has no pixels: its size is {width}×{height}"));
     }
-    if pixels > MAX_PIXELS {
-        let (megapixels, limit) = (pixels as f64 / 1e6, MAX_PIXELS / 1_000_000);
+    if pixels > max_pixels {
+        let (megapixels, limit) = (pixels as f64 / 1e6, max_pixels as f64 / 1e6);
         return Err(format!("{width}×{height} pixels are {megapixels:.1} megapixels, at most {limit} are read"));
-    }
-    if decoded_bytes > MAX_DECODER_BYTES {
-        return Err(format!("decoded it has {decoded_bytes} bytes, at most {MAX_DECODER_BYTES} are read"));
     }
     Ok(())
 }

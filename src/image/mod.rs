@@ -14,5 +14,5 @@ mod folder;
 mod jpeg;
 
 pub use ::image::RgbImage;
-pub use decode::{MAX_FILE_BYTES, MAX_PIXELS, decode_bytes, decode_file};
+pub use decode::{MAX_FILE_BYTES, MAX_PIXELS, decode_bytes, decode_bytes_within, decode_file, stored_size};
 pub use folder::pictures_in;

@@ -19,7 +19,7 @@ pub enum Filter {
 
 impl Filter {
     /// For a crop scaled to a square of this side: the mean where it becomes smaller, else between pixels.
-    pub(crate) fn for_crop(crop: &Crop, side: usize) -> Self {
+    pub fn for_crop(crop: &Crop, side: usize) -> Self {
         if crop.width.min(crop.height) as usize >= side { Filter::Area } else { Filter::Bilinear }
     }
 }

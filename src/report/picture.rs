@@ -11,8 +11,9 @@ use crate::image::RgbImage;
 /// The longest side that a picture keeps in pixels, twice of what the page shows it at.
 const LONGEST_SIDE: u32 = 384;
 
-/// The picture as a PNG within a URI, scaled down where it is larger than the page could show; none if it has no pixels.
-pub(super) fn data_uri(picture: &RgbImage) -> Option<String> {
+/// The picture as a PNG within a `data:` URI, scaled down to 384 pixels along its longer side where it is larger; none if
+/// it has no pixels.
+pub fn data_uri(picture: &RgbImage) -> Option<String> {
     let longest = picture.width().max(picture.height());
     let mut png = Cursor::new(Vec::new());
     if longest > LONGEST_SIDE {

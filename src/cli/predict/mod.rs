@@ -1,7 +1,7 @@
 //! `vultus predict`: where are faces, and what do they express?
 
 mod annotations;
-mod found;
+pub mod found;
 mod report;
 mod source;
 

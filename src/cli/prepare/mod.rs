@@ -1,7 +1,7 @@
 //! `vultus prepare`: each step from a photo to what the network sees.
 
 mod sheet;
-mod stages;
+pub mod stages;
 
 use std::fs;
 use std::io::{self, Write};

@@ -1,0 +1,179 @@
+//! The one thread that uses the device, and the bounded queue in front of it.
+//!
+//! Pictures that wait together are answered together: their faces share the batches of the network.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::thread;
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+use vultus::Error;
+
+use super::inside::{Question, View};
+use super::machine::{Machine, Request, Seen, since};
+use super::metrics::Metrics;
+
+/// Pictures that may wait for the device. More are refused: they would wait for seconds.
+const QUEUE: usize = 96;
+/// Pictures that are answered together at most: the first of them waits for the last.
+const TOGETHER: usize = 8;
+
+/// Why there is no answer.
+#[derive(Clone, Debug)]
+pub enum Trouble {
+    /// Too many pictures wait already.
+    Busy,
+    /// The device takes no work.
+    Gone(String),
+    /// This picture cannot be worked on.
+    Failed(String),
+}
+
+type Answer<T> = oneshot::Sender<Result<T, Trouble>>;
+
+enum Job {
+    Look { request: Request, queued: Instant, answer: Answer<Seen> },
+    Inside { request: Request, question: Question, answer: Answer<View> },
+}
+
+/// Hands pictures to the thread that uses the device. Clones share it.
+#[derive(Clone)]
+pub struct Engine {
+    queue: SyncSender<Job>,
+    metrics: Arc<Metrics>,
+    alive: Arc<AtomicBool>,
+}
+
+impl Engine {
+    /// Starts the thread with this machine. After the loss of the device `make` is asked for another one.
+    pub fn start(
+        machine: Machine,
+        make: impl Fn() -> Result<Machine, Error> + Send + 'static,
+        metrics: Arc<Metrics>,
+    ) -> std::io::Result<Self> {
+        let (queue, jobs) = sync_channel(QUEUE);
+        let alive = Arc::new(AtomicBool::new(true));
+        let worker = Worker { machine: Some(machine), make, metrics: metrics.clone(), alive: alive.clone() };
+        thread::Builder::new().name("device".to_owned()).spawn(move || worker.run(&jobs))?;
+        Ok(Engine { queue, metrics, alive })
+    }
+
+    /// Whether the device answered the last time.
+    pub fn is_alive(&self) -> bool {
+        self.alive.load(Ordering::Relaxed)
+    }
+
+    /// What a picture shows.
+    pub async fn look(&self, request: Request) -> Result<Seen, Trouble> {
+        self.ask(|answer| Job::Look { request, queued: Instant::now(), answer }).await
+    }
+
+    /// How the answer for a face comes about.
+    pub async fn look_inside(&self, request: Request, question: Question) -> Result<View, Trouble> {
+        self.ask(|answer| Job::Inside { request, question, answer }).await
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, Trouble> {
+        let (answer, result) = oneshot::channel();
+        self.metrics.queue.add(1);
+        if let Err(refused) = self.queue.try_send(job(answer)) {
+            self.metrics.queue.add(-1);
+            return Err(match refused {
+                TrySendError::Full(_) => Trouble::Busy,
+                TrySendError::Disconnected(_) => Trouble::Gone("the thread of the device has ended".to_owned()),
+            });
+        }
+        let gone = |_| Err(Trouble::Gone("the device gave no answer".to_owned()));
+        result.await.unwrap_or_else(gone)
+    }
+}
+
+struct Worker<F> {
+    machine: Option<Machine>,
+    make: F,
+    metrics: Arc<Metrics>,
+    alive: Arc<AtomicBool>,
+}
+
+impl<F: Fn() -> Result<Machine, Error>> Worker<F> {
+    /// Works until nobody can ask any more.
+    fn run(mut self, jobs: &Receiver<Job>) {
+        while let Ok(first) = jobs.recv() {
+            let mut inside = Vec::new();
+            let mut looks = Vec::new();
+            for job in together(first, jobs) {
+                self.metrics.queue.add(-1);
+                match job {
+                    // Who has gone away needs no answer.
+                    Job::Look { request, queued, answer } if !answer.is_closed() => {
+                        looks.push((request, queued, answer))
+                    }
+                    Job::Inside { request, question, answer } if !answer.is_closed() => {
+                        inside.push((request, question, answer));
+                    }
+                    _ => {}
+                }
+            }
+            self.look(looks);
+            for (request, question, answer) in inside {
+                let view = self.with_machine(|machine| machine.look_inside(&request, &question));
+                let _ = answer.send(view.and_then(|view| view.map_err(|error| self.trouble(error))));
+            }
+        }
+    }
+
+    fn look(&mut self, looks: Vec<(Request, Instant, Answer<Seen>)>) {
+        if looks.is_empty() {
+            return;
+        }
+        let waits: Vec<f64> = looks.iter().map(|(_, queued, _)| since(*queued)).collect();
+        let requests: Vec<&Request> = looks.iter().map(|(request, ..)| request).collect();
+        let seen = self.with_machine(|machine| machine.look(&requests));
+        self.metrics.batch(requests.len());
+        match seen {
+            Err(trouble) => looks.into_iter().for_each(|(.., answer)| drop(answer.send(Err(trouble.clone())))),
+            Ok(seen) => {
+                for ((seen, wait), (.., answer)) in seen.into_iter().zip(waits).zip(looks) {
+                    let seen = seen.map_err(|error| self.trouble(error)).map(|mut seen| {
+                        seen.times.wait = wait;
+                        seen
+                    });
+                    let _ = answer.send(seen);
+                }
+            }
+        }
+    }
+
+    /// Does something with the machine, which is made anew where it was lost.
+    fn with_machine<T>(&mut self, work: impl FnOnce(&mut Machine) -> T) -> Result<T, Trouble> {
+        if self.machine.is_none() {
+            let machine = (self.make)().map_err(|error| Trouble::Gone(error.to_string()))?;
+            self.alive.store(true, Ordering::Relaxed);
+            self.machine = Some(machine);
+        }
+        self.machine.as_mut().map(work).ok_or_else(|| Trouble::Gone("there is no device".to_owned()))
+    }
+
+    fn trouble(&mut self, error: Error) -> Trouble {
+        if let Error::DeviceLost { .. } = error {
+            self.machine = None;
+            self.alive.store(false, Ordering::Relaxed);
+            return Trouble::Gone(error.to_string());
+        }
+        Trouble::Failed(error.to_string())
+    }
+}
+
+/// A job with those that wait behind it.
+fn together(first: Job, jobs: &Receiver<Job>) -> Vec<Job> {
+    let mut all = vec![first];
+    while all.len() < TOGETHER {
+        match jobs.try_recv() {
+            Ok(job) => all.push(job),
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+        }
+    }
+    all
+}

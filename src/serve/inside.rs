@@ -1,0 +1,242 @@
+//! How the answer for one face comes about: stages of preparation, filters, feature maps, Grad-CAM and layer times.
+
+use serde::Serialize;
+use vultus::face::{Face, GradCam, ModelCard, assemble};
+use vultus::image::RgbImage;
+use vultus::nn::Kind;
+use vultus::ops::{Crop, Filter, RunState};
+use vultus::prepare::{Illumination, Preparation, resize};
+use vultus::report::{data_uri, filters_picture, heat_overlay, maps_picture};
+use vultus::weights::WeightFile;
+use vultus::{Device, Error, Options, Plan};
+
+use crate::cli::predict::found::{FoundFace, as_map};
+use crate::cli::prepare::stages::{self, Framing, Stage};
+
+/// Feature maps that are shown of a layer: more could not be told apart.
+const SHOWN_MAPS: usize = 64;
+/// The fewest places along a side of the maps that Grad-CAM is computed from: fewer say too little of where.
+const LEAST_PLACES: usize = 6;
+/// The side of the picture with Grad-CAM's heat.
+const HEAT_SIDE: u32 = 224;
+
+/// What is asked.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    /// Which of the faces, from 0; the largest is the first.
+    pub face: Option<usize>,
+    /// The layer whose feature maps are wanted; the first convolution unless it is said.
+    pub layer: Option<String>,
+    /// The class that Grad-CAM explains; the most probable unless it is said.
+    pub class: Option<String>,
+    /// Of no use here: it belongs to the server.
+    #[serde(default, rename = "token")]
+    pub _token: Option<String>,
+}
+
+/// The answer. Pictures are PNGs in data URIs.
+#[derive(Serialize)]
+pub struct View {
+    width: u32,
+    height: u32,
+    faces: Vec<FoundFace>,
+    face: Option<usize>,
+    stages: Vec<StageView>,
+    filters: Option<Filters>,
+    maps: Maps,
+    layers: Vec<String>,
+    gradcam: Cam,
+    #[serde(serialize_with = "as_map")]
+    scores: Vec<(String, f32)>,
+    times: Vec<Time>,
+}
+
+#[derive(Serialize)]
+struct StageView {
+    title: &'static str,
+    detail: String,
+    image: Option<String>,
+}
+
+#[derive(Clone, Serialize)]
+struct Filters {
+    layer: String,
+    count: usize,
+    image: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Maps {
+    layer: String,
+    count: usize,
+    shown: usize,
+    size: [usize; 2],
+    image: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Cam {
+    class: String,
+    layer: String,
+    image: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Time {
+    layer: String,
+    operation: &'static str,
+    milliseconds: f64,
+}
+
+/// The network with all activations kept, and with gradients.
+pub struct Inside {
+    device: Device,
+    card: ModelCard,
+    plan: Plan,
+    cam: GradCam,
+    cam_layer: String,
+    /// The layers that give feature maps.
+    layers: Vec<String>,
+    filters: Option<Filters>,
+}
+
+impl Inside {
+    /// Puts the model on the device, to be looked into.
+    pub fn new(device: &Device, base: Option<WeightFile>, model: WeightFile) -> Result<Self, Error> {
+        let (card, parameters) = assemble(base, model)?;
+        let network = card.network()?;
+        let options = Options { keep_activations: true, ..Options::default() };
+        let mut plan = device.load(&network, &parameters)?.compile(1, &options)?;
+        plan.execute(&RunState::default())?;
+        let names: Vec<String> = plan.layers().into_iter().map(str::to_owned).collect();
+        let (mut layers, mut cam_layer) = (Vec::new(), None);
+        for name in names {
+            let shape = plan.activation(&name)?.shape().to_vec();
+            if let [_, _, height, width] = shape[..] {
+                let convolves = |kind: &Kind| matches!(kind, Kind::Conv2d(..));
+                let is_convolution = network.layers().iter().any(|layer| layer.name == name && convolves(&layer.kind));
+                if is_convolution && (cam_layer.is_none() || height.min(width) >= LEAST_PLACES) {
+                    cam_layer = Some(name.clone());
+                }
+                layers.push(name);
+            }
+        }
+        let cam_layer = cam_layer.ok_or_else(|| refused("the network has no convolution to look into".to_owned()))?;
+        let cam = GradCam::new(device, &network, &parameters, &cam_layer)?;
+        let first = network.layers().iter().find(|layer| matches!(layer.kind, Kind::Conv2d(..)));
+        let weight = first.and_then(|layer| Some((layer, parameters.get(&format!("{}.weight", layer.parameters))?)));
+        let filters = weight.map(|(layer, weight)| {
+            let image = filters_picture(weight, card.preprocessing.order)?;
+            Ok(Filters { layer: layer.name.clone(), count: weight.shape()[0], image: data_uri(&image) })
+        });
+        let filters = filters.transpose()?;
+        Ok(Inside { device: device.clone(), card, plan, cam, cam_layer, layers, filters })
+    }
+
+    /// Looks at one of the faces of a picture, or at the whole picture where it has none.
+    pub fn view(&mut self, image: &RgbImage, seen: Vec<(Face, Vec<f32>)>, asked: &Question) -> Result<View, Error> {
+        let face = match (asked.face, seen.len()) {
+            (_, 0) => None,
+            (None, _) => Some(0),
+            (Some(face), faces) if face < faces => Some(face),
+            (Some(face), faces) => return Err(refused(format!("there is no face {face} among {faces} (from 0)"))),
+        };
+        let faces: Vec<Face> = seen.iter().map(|(face, _)| face.clone()).collect();
+        let cut = self.cut(image, face.map(|face| &faces[face]))?;
+        let prepared = self.card.preparation.apply(&cut);
+        let (maps, scores) = self.run(&prepared, asked.layer.as_deref())?;
+        let best = (0..scores.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b])).unwrap_or(0);
+        let gradcam = self.explain(&prepared, asked.class.as_deref(), best)?;
+        let times = self.plan.profile()?.into_iter().map(|time| Time {
+            layer: time.name,
+            operation: time.operation,
+            milliseconds: time.milliseconds,
+        });
+        let times = times.collect();
+        let classes = &self.card.classes;
+        Ok(View {
+            width: image.width(),
+            height: image.height(),
+            stages: self.stages(image, &faces, face, &prepared)?,
+            faces: seen.into_iter().map(|(face, scores)| FoundFace::new(face, classes, scores)).collect(),
+            face,
+            filters: self.filters.clone(),
+            maps,
+            layers: self.layers.clone(),
+            gradcam,
+            scores: classes.iter().cloned().zip(scores).collect(),
+            times,
+        })
+    }
+
+    fn cut(&self, image: &RgbImage, face: Option<&Face>) -> Result<RgbImage, Error> {
+        face.map_or_else(|| Ok(image.clone()), |face| self.card.cut(image, face))
+    }
+
+    /// Runs the network on a prepared face: the feature maps of a layer, and the probabilities.
+    fn run(&mut self, face: &RgbImage, layer: Option<&str>) -> Result<(Maps, Vec<f32>), Error> {
+        let known = |name: &&String| layer.is_none_or(|layer| *name == layer);
+        let Some(layer) = self.layers.iter().find(known).cloned() else {
+            let reason = format!("there are no feature maps of a layer {:?}", layer.unwrap_or_default());
+            return Err(refused(format!("{reason}, only of {}", self.layers.join(", "))));
+        };
+        let picture = self.device.upload(face.as_raw(), face.width(), face.height())?;
+        let crop = Crop::whole(face.width(), face.height());
+        let filter = Filter::for_crop(&crop, self.card.input);
+        self.plan.set_picture(&picture, &[crop], filter, &self.card.preprocessing)?;
+        self.plan.execute(&RunState::default())?;
+        let maps = self.plan.activation(&layer)?;
+        let scores = self.plan.outputs()?.swap_remove(0).data().to_vec();
+        let &[_, count, height, width] = maps.shape() else {
+            return Err(refused(format!("the layer {layer} gives {:?}, no feature maps", maps.shape())));
+        };
+        let image = data_uri(&maps_picture(&maps, SHOWN_MAPS)?);
+        Ok((Maps { layer, count, shown: count.min(SHOWN_MAPS), size: [height, width], image }, scores))
+    }
+
+    fn explain(&mut self, face: &RgbImage, class: Option<&str>, best: usize) -> Result<Cam, Error> {
+        let classes = &self.card.classes;
+        let number = match class {
+            None => best,
+            Some(class) => classes
+                .iter()
+                .position(|known| known == class)
+                .ok_or_else(|| refused(format!("there is no class {class:?}, only {}", classes.join(", "))))?,
+        };
+        let (map, size) = self.cam.map_picture(face, &self.card.preprocessing, number)?;
+        let large = resize(face, &Crop::whole(face.width(), face.height()), HEAT_SIDE, HEAT_SIDE);
+        let image = data_uri(&heat_overlay(&large, &map, size)?);
+        Ok(Cam { class: classes[number].clone(), layer: self.cam_layer.clone(), image })
+    }
+
+    /// The steps of `vultus prepare`, and what this model is given.
+    fn stages(
+        &self,
+        image: &RgbImage,
+        faces: &[Face],
+        face: Option<usize>,
+        prepared: &RgbImage,
+    ) -> Result<Vec<StageView>, Error> {
+        let preparation = Preparation { illumination: Illumination::Equalize, ..Preparation::default() };
+        let side = u32::try_from(self.card.input).unwrap_or(u32::MAX);
+        let all = |framing| stages::all(image.clone(), faces, face, framing, &preparation, side);
+        // Eyes that lie in one place cannot be turned upright; the box will do.
+        let steps = all(Framing::Eyes).or_else(|_| all(Framing::Box))?;
+        let view = |stage: Stage| StageView { title: stage.title, image: data_uri(&stage.image), detail: stage.detail };
+        let mut views: Vec<StageView> = steps.into_iter().map(view).collect();
+        let given = resize(prepared, &Crop::whole(prepared.width(), prepared.height()), side, side);
+        let given = if self.card.preprocessing.gray { gray(&given) } else { given };
+        let detail = format!("what this model is given, {side} × {side}");
+        views.push(StageView { title: "Network input", detail, image: data_uri(&given) });
+        Ok(views)
+    }
+}
+
+fn gray(image: &RgbImage) -> RgbImage {
+    Preparation::default().apply(image)
+}
+
+fn refused(reason: String) -> Error {
+    Error::Shape { what: "inside".to_owned(), reason }
+}
