@@ -47,7 +47,8 @@ pub fn about(machine: &Machine, limits: &Limits) -> Value {
             "classes": card.classes,
             "network": network,
             "input": card.input,
-            "margin": card.margin,
+            // As it is written: the nearest f32 has more digits.
+            "margin": card.margin.to_string().parse::<f64>().ok(),
             "tta": if card.tta == TestTimeAugmentation::Flip { "flip" } else { "none" },
             "alignment": card.alignment.map(|_| "by the eyes"),
             "preparation": preparation(card),

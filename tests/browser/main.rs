@@ -111,7 +111,8 @@ fn the_inside_and_the_model_are_shown() {
     let browser = Browser::start(None);
     browser.open(&page(&server));
     browser.click("a[data-view=inside]");
-    let is_loaded = |selector: &str| format!("[...document.querySelectorAll('{selector}')].some(i => i.naturalWidth > 0)");
+    let is_loaded =
+        |selector: &str| format!("[...document.querySelectorAll('{selector}')].some(i => i.naturalWidth > 0)");
     if browser.value(&is_loaded("#gradcam")) != true {
         browser.value("document.querySelector('#inside [data-source=example]')?.click()");
     }

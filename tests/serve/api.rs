@@ -49,7 +49,12 @@ fn a_form_of_several_pictures_is_answered_for_each() {
         [head.as_bytes(), bytes, b"\r\n"].concat()
     };
     let photo = jpeg(&astronaut());
-    let body = [part("one.jpg", &photo), part("broken.jpg", &photo[..999]), part("two.png", &png(&astronaut())), b"--XX--\r\n".to_vec()];
+    let body = [
+        part("one.jpg", &photo),
+        part("broken.jpg", &photo[..999]),
+        part("two.png", &png(&astronaut())),
+        b"--XX--\r\n".to_vec(),
+    ];
     let form = [("Content-Type", "multipart/form-data; boundary=XX")];
     let answer = server.post_with("/api/predict", &body.concat(), &form);
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -90,7 +95,8 @@ fn the_inside_of_a_face_has_all_its_parts() {
     assert_is_face(&view["faces"][0]);
     assert_eq!(view["face"], 0);
     let is_picture = |value: &Value| value.as_str().is_some_and(|uri| uri.starts_with("data:image/png;base64,"));
-    let titles: Vec<&str> = view["stages"].as_array().unwrap().iter().map(|stage| stage["title"].as_str().unwrap()).collect();
+    let titles: Vec<&str> =
+        view["stages"].as_array().unwrap().iter().map(|stage| stage["title"].as_str().unwrap()).collect();
     for title in ["Input", "Detected", "Aligned", "Gray", "Illumination", "Network input"] {
         assert!(titles.contains(&title), "{title} is not among {titles:?}");
     }

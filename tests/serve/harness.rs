@@ -40,7 +40,8 @@ impl Server {
         let output = process.stdout.take().expect("its output");
         BufReader::new(output).read_line(&mut line).expect("the address");
         let address = line.trim().strip_prefix("http://").and_then(|rest| rest.strip_suffix('/'));
-        let address = address.and_then(|address| address.parse().ok()).unwrap_or_else(|| panic!("no address: {line:?}"));
+        let address =
+            address.and_then(|address| address.parse().ok()).unwrap_or_else(|| panic!("no address: {line:?}"));
         Server { process, address }
     }
 
@@ -224,5 +225,7 @@ fn same_face(a: &Value, b: &Value) -> bool {
     };
     let boxes = (0..4).all(|edge| near(&a["box"][edge], &b["box"][edge], 1e-2));
     let Some(scores) = a["scores"].as_object() else { return false };
-    boxes && a["expression"] == b["expression"] && scores.iter().all(|(class, score)| near(score, &b["scores"][class], 1e-4))
+    boxes
+        && a["expression"] == b["expression"]
+        && scores.iter().all(|(class, score)| near(score, &b["scores"][class], 1e-4))
 }

@@ -50,8 +50,13 @@ fn foreign_pages_and_names_are_refused() {
     assert_eq!(server.post_with("/api/predict", &photo, &rebound).status, 403);
     let own = format!("http://{}", server.address);
     assert_eq!(server.post_with("/api/predict", &photo, &[("Origin", &own)]).status, 200);
-    let socket = [("Origin", "http://evil.example"), ("Upgrade", "websocket"), ("Connection", "Upgrade"),
-        ("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")];
+    let socket = [
+        ("Origin", "http://evil.example"),
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ];
     assert_eq!(server.exchange(server.head("GET", "/api/live", &socket).as_bytes()).status, 403);
 }
 
