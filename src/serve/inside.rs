@@ -16,7 +16,7 @@ use crate::cli::prepare::stages::{self, Framing, Stage};
 /// Feature maps that are shown of a layer: more could not be told apart.
 const SHOWN_MAPS: usize = 64;
 /// The fewest places along a side of the maps that Grad-CAM is computed from: fewer say too little of where.
-const LEAST_PLACES: usize = 6;
+const LEAST_PLACES: usize = 3;
 /// The side of the picture with Grad-CAM's heat.
 const HEAT_SIDE: u32 = 224;
 

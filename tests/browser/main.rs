@@ -157,3 +157,56 @@ fn without_a_camera_the_page_says_so() {
     browser.wait_for("/camera/i.test(document.querySelector('#camera-status').innerText)");
     assert_eq!(browser.value("Boolean(window.vultus.lastResult)"), false);
 }
+
+#[test]
+fn every_view_fits_every_screen_in_both_themes() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
+    std::fs::create_dir_all(&folder).unwrap();
+    let server = Server::start(&[]);
+    let browser = Browser::start(Some(&film()));
+    browser.open(&page(&server));
+    browser.click("#start-camera");
+    browser.wait_for("window.vultus.lastResult && window.vultus.lastResult.faces.length === 1");
+    for view in ["camera", "photos", "inside", "about"] {
+        browser.click(&format!("nav a[data-view={view}]"));
+        match view {
+            "photos" => {
+                browser.type_into("#files", &photo());
+                browser.wait_for("document.querySelector('.card[data-expression=happy]')");
+            }
+            "inside" => browser.wait_for("document.querySelector('#gradcam').naturalWidth > 0"),
+            _ => std::thread::sleep(Duration::from_secs(2)),
+        }
+        for (width, dark) in [(1280, false), (1280, true), (390, false), (390, true)] {
+            browser.emulate(width, if width == 390 { 844 } else { 900 }, dark);
+            std::thread::sleep(Duration::from_millis(700));
+            let theme = if dark { "dark" } else { "light" };
+            let picture = decoded(&browser.screenshot());
+            std::fs::write(folder.join(format!("{view}-{theme}-{width}.png")), &picture).unwrap();
+            let wide = browser.value("document.documentElement.scrollWidth - window.innerWidth");
+            assert!(wide.as_f64().unwrap() <= 0.0, "{view} at {width} is {wide} too wide");
+            // The theme is that of the reader.
+            let picture = image::load_from_memory(&picture).unwrap().into_rgb8();
+            let corner = picture.get_pixel(3, picture.height() - 3).0;
+            assert_eq!(corner.iter().all(|&channel| channel < 80), dark, "{view}, {theme}: {corner:?}");
+        }
+    }
+}
+
+/// The bytes that base64 (RFC 4648, section 4) stands for.
+fn decoded(text: &str) -> Vec<u8> {
+    let digit = |letter: u8| match letter {
+        b'A'..=b'Z' => letter - b'A',
+        b'a'..=b'z' => letter - b'a' + 26,
+        b'0'..=b'9' => letter - b'0' + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let letters: Vec<u8> = text.bytes().filter(|&letter| letter != b'=').collect();
+    let group = |group: &[u8]| {
+        let bits =
+            group.iter().fold(0u32, |bits, &letter| bits << 6 | u32::from(digit(letter))) << (6 * (4 - group.len()));
+        bits.to_be_bytes()[1..group.len()].to_vec()
+    };
+    letters.chunks(4).flat_map(group).collect()
+}
