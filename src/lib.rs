@@ -43,6 +43,7 @@ mod random;
 #[cfg(feature = "report")]
 pub mod report;
 mod tensor;
+pub mod track;
 pub mod train;
 mod tune;
 pub mod weights;

@@ -20,7 +20,7 @@ pub(super) struct Candidate {
 
 /// How much of two boxes is common to both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Overlap {
+pub(crate) enum Overlap {
     /// Of their union; widths are x2 − x1.
     Union,
     /// Of the smaller one; widths are x2 − x1 + 1.

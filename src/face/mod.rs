@@ -29,6 +29,7 @@ mod proposals;
 mod recognize;
 
 pub use assemble::{assemble, needs_base, without_base};
+pub(crate) use boxes::Overlap;
 pub use crop::{cut_square, square_crop};
 pub use detect::{Detector, DetectorOptions, Face};
 pub use gradcam::{GradCam, HeatMap};

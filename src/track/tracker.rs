@@ -1,0 +1,166 @@
+//! The tracker: numbers that stay and averages over time.
+
+use super::association::{Expected, associate};
+use super::motion::Motion;
+use super::options::TrackerOptions;
+use crate::error::{Error, Result};
+use crate::face::Face;
+
+/// A face of one frame, with what is known from the frames before.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrackedFace {
+    /// Which face it is: counted from 1, never used twice by one tracker.
+    pub id: u64,
+    /// The face as it was found in this frame.
+    pub face: Face,
+    /// The probabilities of the classes in this frame.
+    pub scores: Vec<f32>,
+    /// Their average over the last moments. It sums to 1 where the probabilities of every frame do.
+    pub smoothed: Vec<f32>,
+    /// How many seconds ago the face was first seen.
+    pub since: f64,
+}
+
+/// Follows faces through the frames of a video or of a camera.
+///
+/// A found face is the one whose expected box it overlaps most; boxes are expected to go on as they moved. Where frames
+/// are so far apart in time that they do not overlap, the nearest one is taken, if it is near enough for the time that
+/// passed.
+#[derive(Clone, Debug)]
+pub struct Tracker {
+    options: TrackerOptions,
+    tracks: Vec<Track>,
+    /// The number of the next new face.
+    next: u64,
+    /// The time of the last frame.
+    last: Option<f64>,
+    /// How many classes the frames so far had.
+    classes: Option<usize>,
+}
+
+/// A face that is followed.
+#[derive(Clone, Debug)]
+struct Track {
+    id: u64,
+    first: f64,
+    motion: Motion,
+    smoothed: Vec<f32>,
+    /// The time of the first frame without it, since it was seen last.
+    missing: Option<f64>,
+}
+
+impl Tracker {
+    /// A tracker that has seen nothing.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if an option is out of its range.
+    pub fn new(options: TrackerOptions) -> Result<Self> {
+        options.check()?;
+        Ok(Tracker { options, tracks: Vec::new(), next: 1, last: None, classes: None })
+    }
+
+    /// Takes the faces of the next frame, each with the probabilities of its classes, and says which they are, in the
+    /// same order. The time is in seconds from any beginning and must not fall. A frame without faces is to be given
+    /// too: it says that they are missing.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the time is no number or lies before the last frame's, there are not as many rows of
+    /// probabilities as faces or not as many classes as before, or a box or a probability is not finite. The tracker is
+    /// then as it was.
+    pub fn update(&mut self, time: f64, faces: Vec<Face>, scores: Vec<Vec<f32>>) -> Result<Vec<TrackedFace>> {
+        self.check(time, &faces, &scores)?;
+        self.last = Some(time);
+        self.classes = self.classes.or_else(|| scores.first().map(Vec::len));
+        self.forget(time);
+        let which = self.which(time, &faces);
+        let known = self.tracks.len();
+        let mut seen = vec![false; known];
+        let mut tracked = Vec::with_capacity(faces.len());
+        for ((face, scores), which) in faces.into_iter().zip(scores).zip(which) {
+            let track = match which {
+                Some(which) => {
+                    seen[which] = true;
+                    let track = &mut self.tracks[which];
+                    track.see(time, face.bounds, &scores, self.options.smoothing);
+                    track
+                }
+                None => self.begin(time, face.bounds, &scores),
+            };
+            let (id, smoothed, since) = (track.id, track.smoothed.clone(), time - track.first);
+            tracked.push(TrackedFace { id, face, scores, smoothed, since });
+        }
+        for (track, _) in self.tracks[..known].iter_mut().zip(seen).filter(|(_, seen)| !seen) {
+            track.missing.get_or_insert(time);
+        }
+        Ok(tracked)
+    }
+
+    /// Forgets all faces and the time, as after a cut or when another video begins. Numbers are still not used twice.
+    pub fn reset(&mut self) {
+        self.tracks.clear();
+        self.last = None;
+        self.classes = None;
+    }
+
+    fn check(&self, time: f64, faces: &[Face], scores: &[Vec<f32>]) -> Result<()> {
+        let refuse = |reason: String| Err(Error::shape("tracker", reason));
+        if !time.is_finite() {
+            return refuse(format!("the time {time} is not a number of seconds"));
+        }
+        if let Some(last) = self.last.filter(|&last| time < last) {
+            return refuse(format!("the time {time} lies before that of the last frame, {last}"));
+        }
+        if faces.len() != scores.len() {
+            return refuse(format!("{} faces have {} rows of probabilities", faces.len(), scores.len()));
+        }
+        if let Some(face) = faces.iter().find(|face| !face.bounds.iter().all(|edge| edge.is_finite())) {
+            return refuse(format!("the box {:?} is not finite", face.bounds));
+        }
+        let classes = self.classes.or_else(|| scores.first().map(Vec::len)).unwrap_or(0);
+        if let Some(row) = scores.iter().find(|row| row.len() != classes) {
+            return refuse(format!("a face has {} probabilities, others have {classes}", row.len()));
+        }
+        if scores.iter().flatten().any(|score| !score.is_finite()) {
+            return refuse("a probability is not finite".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Drops the faces that have been missing for too long.
+    fn forget(&mut self, time: f64) {
+        let patience = self.options.patience;
+        self.tracks.retain(|track| track.missing.is_none_or(|since| time - since <= patience));
+    }
+
+    /// For each face the place of its track, if it has one.
+    fn which(&self, time: f64, faces: &[Face]) -> Vec<Option<usize>> {
+        let expected =
+            |Track { motion, .. }: &Track| Expected { bounds: motion.expected(time), unseen: time - motion.seen() };
+        let expected: Vec<Expected> = self.tracks.iter().map(expected).collect();
+        let found: Vec<[f32; 4]> = faces.iter().map(|face| face.bounds).collect();
+        associate(&expected, &found, self.options.least_overlap)
+    }
+
+    fn begin(&mut self, time: f64, bounds: [f32; 4], scores: &[f32]) -> &mut Track {
+        let (id, place) = (self.next, self.tracks.len());
+        self.next += 1;
+        let motion = Motion::new(time, bounds);
+        self.tracks.push(Track { id, first: time, motion, smoothed: scores.to_vec(), missing: None });
+        &mut self.tracks[place]
+    }
+}
+
+impl Track {
+    /// Takes note of where it is seen and what it shows.
+    fn see(&mut self, time: f64, bounds: [f32; 4], scores: &[f32], smoothing: f64) {
+        let passed = time - self.motion.seen();
+        // What is seen now stands for all the time since the last frame. With 0 / 0 nothing has passed, and nothing is
+        // averaged either.
+        let weight = if smoothing > 0.0 { -(-passed / smoothing).exp_m1() } else { 1.0 };
+        for (smoothed, &score) in self.smoothed.iter_mut().zip(scores) {
+            *smoothed = (f64::from(*smoothed) + weight * (f64::from(score) - f64::from(*smoothed))) as f32;
+        }
+        self.motion.see(time, bounds);
+        self.missing = None;
+    }
+}
