@@ -15,6 +15,7 @@ mod failure;
 mod file;
 mod global;
 mod predict;
+mod predictor;
 mod prepare;
 mod protocol;
 mod recognizer;
@@ -22,6 +23,7 @@ mod study;
 mod table;
 mod train;
 mod tune;
+mod video;
 
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
@@ -44,6 +46,7 @@ struct Program {
 const EXAMPLES: &str = "\
 Examples:
   vultus predict photo.jpg                      where are faces, and what do they express?
+  vultus video clip.mp4                         who shows what in a video, and when?
   vultus data faces                             what is in this data set, and what is wrong with it?
   vultus train faces --out my_head.safetensors  a head of your own, from labelled faces
   vultus baseline faces                         what do older methods reach on these?
@@ -59,6 +62,7 @@ Exit status: 0 done, 1 something failed, 2 bad use (an unknown option, no such d
 #[derive(Subcommand)]
 enum Command {
     Predict(predict::Arguments),
+    Video(video::Arguments),
     Data(data::Arguments),
     Study(study::Arguments),
     Prepare(prepare::Arguments),
@@ -75,6 +79,7 @@ impl Command {
     fn run(&self, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
         match self {
             Command::Predict(arguments) => predict::run(arguments, global, out),
+            Command::Video(arguments) => video::run(arguments, global, out),
             Command::Data(arguments) => data::run(arguments, global, out),
             Command::Study(arguments) => study::run(arguments, global, out),
             Command::Prepare(arguments) => prepare::run(arguments, global, out),

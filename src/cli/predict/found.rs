@@ -33,7 +33,11 @@ pub struct FoundFace {
     pub scores: Vec<(String, f32)>,
 }
 
-fn as_map<S: Serializer>(scores: &[(String, f32)], serializer: S) -> Result<S::Ok, S::Error> {
+/// Names with numbers as an object, in their order.
+///
+/// # Errors
+/// The serializer's.
+pub fn as_map<S: Serializer>(scores: &[(String, f32)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(scores.iter().map(|(class, score)| (class, score)))
 }
 
