@@ -81,6 +81,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A video that cannot be read.
+    #[error("{}: {reason}", file.display())]
+    Video {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A data set that cannot be used.
     #[error("{}: {reason}", folder.display())]
     Data {

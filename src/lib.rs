@@ -46,6 +46,8 @@ mod tensor;
 pub mod track;
 pub mod train;
 mod tune;
+#[cfg(feature = "video")]
+pub mod video;
 pub mod weights;
 
 pub use device::Device;

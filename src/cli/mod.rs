@@ -15,6 +15,7 @@ pub mod failure;
 mod file;
 pub mod global;
 pub mod predict;
+mod predictor;
 pub mod prepare;
 mod protocol;
 pub mod recognizer;
@@ -24,6 +25,7 @@ mod study;
 mod table;
 mod train;
 mod tune;
+mod video;
 
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
@@ -46,6 +48,7 @@ struct Program {
 const EXAMPLES: &str = "\
 Examples:
   vultus predict photo.jpg                      where are faces, and what do they express?
+  vultus video clip.mp4                         who shows what in a video, and when?
   vultus serve --open                           see it work, in a page
   vultus data faces                             what is in this data set, and what is wrong with it?
   vultus train faces --out my_head.safetensors  a head of your own, from labelled faces
@@ -62,6 +65,7 @@ Exit status: 0 done, 1 something failed, 2 bad use (an unknown option, no such d
 #[derive(Subcommand)]
 enum Command {
     Predict(predict::Arguments),
+    Video(video::Arguments),
     Data(data::Arguments),
     #[cfg(feature = "serve")]
     Serve(serve::Arguments),
@@ -80,6 +84,7 @@ impl Command {
     fn run(&self, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
         match self {
             Command::Predict(arguments) => predict::run(arguments, global, out),
+            Command::Video(arguments) => video::run(arguments, global, out),
             Command::Data(arguments) => data::run(arguments, global, out),
             #[cfg(feature = "serve")]
             Command::Serve(arguments) => serve::run(arguments, global, out),

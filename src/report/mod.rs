@@ -33,7 +33,7 @@ mod table;
 
 pub use chart::{
     Bar, BarChart, BarSeries, Chart, ConfusionMatrix, LineChart, ReliabilityCurve, ScatterChart, ScatterPoint, Series,
-    Unit,
+    TimelineChart, Unit,
 };
 pub use evaluation::{evaluation_cards, evaluation_sections};
 pub use filters::filters_picture;

@@ -11,6 +11,7 @@ mod prepare;
 mod study;
 mod train;
 mod tune;
+mod video;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -95,9 +96,10 @@ const VGG_LAYERS: [&str; 18] = [
 #[test]
 fn help_and_version_are_results() {
     let help = results(&run(&["--help"]), 0);
-    for command in
-        ["predict", "train", "eval", "study", "baseline", "data", "prepare", "devices", "compare", "bench", "tune"]
-    {
+    for command in [
+        "predict", "video", "train", "eval", "study", "baseline", "data", "prepare", "devices", "compare", "bench",
+        "tune",
+    ] {
         assert!(help.contains(command), "{help}");
         let help = results(&run(&[command, "--help"]), 0);
         assert!(help.contains("Examples:\n  vultus "), "{help}");

@@ -2,21 +2,20 @@
 
 mod annotations;
 pub mod found;
-mod report;
+pub mod report;
 mod source;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
 use indicatif::ProgressBar;
-use vultus::face::{Detector, DetectorOptions, Recognizer, TestTimeAugmentation};
+use vultus::Error;
+use vultus::face::DetectorOptions;
 use vultus::image::RgbImage;
-use vultus::weights::DefaultFile;
-use vultus::wgpu::DeviceType;
-use vultus::{Device, Error};
 
 use super::failure::{Failure, say};
 use super::global::Global;
+use super::predictor::Predictor;
 use super::recognizer::RecognizerArguments;
 use annotations::Annotations;
 use found::{Found, FoundFace};
@@ -62,24 +61,10 @@ pub struct Arguments {
     min_face: f32,
 }
 
-/// Faces that are recognised at a time. A batch that is not full takes as long as a full one: a GPU hardly notices, a
-/// processor does.
-fn batch(device: &Device) -> usize {
-    let hardware = device.gpu().is_some_and(|gpu| gpu.info().device_type != DeviceType::Cpu);
-    if hardware { 8 } else { 1 }
-}
-
+/// The side of the smallest face to find, as it is given on the command line.
 pub fn min_face(text: &str) -> Result<f32, String> {
     let side: f32 = text.parse().map_err(|_| "this is not a number".to_owned())?;
     if side.is_finite() && side >= 12.0 { Ok(side) } else { Err("the smallest face has at least 12 pixels".to_owned()) }
-}
-
-/// Finds faces and recognises their expressions.
-struct Predictor {
-    device: Device,
-    detector: Detector,
-    recognizer: Recognizer,
-    tta: TestTimeAugmentation,
 }
 
 /// Predicts for all pictures.
@@ -88,10 +73,10 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     let single = matches!(arguments.pictures.as_slice(), [picture] if !picture.is_dir());
     let plan = |out: &PathBuf| Annotations::plan(out, &sources, single);
     let annotations = arguments.annotate.as_ref().map(plan).transpose()?;
-    let mut predictor = Predictor::new(arguments, global)?;
+    let mut predictor = Predictor::new(&arguments.recognizer, arguments.min_face, global)?;
 
     let names: Vec<String> = sources.iter().map(Source::to_string).collect();
-    let classes = predictor.recognizer.classes().to_vec();
+    let classes = predictor.classes().to_vec();
     let report = match (arguments.json, arguments.csv) {
         (true, _) => Report::Json,
         (_, true) => Report::Csv,
@@ -131,7 +116,7 @@ fn predict(
     annotate: impl FnOnce(RgbImage, &Found) -> Result<(), Error>,
 ) -> Result<Result<(), Error>, Failure> {
     let predicted = source.read().and_then(|image| {
-        let found = predictor.predict(name, &image)?;
+        let found = find(predictor, name, &image)?;
         Ok((image, found))
     });
     match predicted {
@@ -149,25 +134,13 @@ fn predict(
     }
 }
 
-impl Predictor {
-    fn new(arguments: &Arguments, global: &Global) -> Result<Self, Failure> {
-        let device = global.device()?;
-        let options = DetectorOptions { min_face: arguments.min_face, ..DetectorOptions::default() };
-        let detector = Detector::new(&device, global.store()?.load(DefaultFile::Mtcnn)?, options)?;
-        let (recognizer, tta) = arguments.recognizer.load(&device, batch(&device), global)?;
-        Ok(Predictor { device, detector, recognizer, tta })
-    }
-
-    fn predict(&mut self, name: &str, image: &RgbImage) -> Result<Found, Error> {
-        let (width, height) = image.dimensions();
-        let picture = self.device.upload(image.as_raw(), width, height)?;
-        let faces = self.detector.detect(&picture)?;
-        let cut = faces.iter().map(|face| self.recognizer.cut(image, face)).collect::<Result<Vec<_>, _>>()?;
-        let scores = self.recognizer.recognize_faces(&cut, self.tta)?;
-        let classes = self.recognizer.classes();
-        let faces = faces.into_iter().zip(scores).map(|(face, scores)| FoundFace::new(face, classes, scores));
-        Ok(Found { file: name.to_owned(), width, height, faces: faces.collect() })
-    }
+/// What is found in one picture.
+fn find(predictor: &mut Predictor, name: &str, image: &RgbImage) -> Result<Found, Error> {
+    let (faces, scores) = predictor.predict(image)?;
+    let classes = predictor.classes();
+    let faces = faces.into_iter().zip(scores).map(|(face, scores)| FoundFace::new(face, classes, scores));
+    let (width, height) = image.dimensions();
+    Ok(Found { file: name.to_owned(), width, height, faces: faces.collect() })
 }
 
 /// A bar on standard error, where there is something to wait for and it does not mix with the results.

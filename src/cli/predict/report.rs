@@ -18,8 +18,11 @@ pub enum Report {
     Csv,
 }
 
-/// The columns of CSV before those of the classes.
-const CSV_COLUMNS: &str = "file,width,height,face,x1,y1,x2,y2,probability,\
+/// The columns of CSV that say which face it is.
+const WHICH_COLUMNS: &str = "file,width,height,face";
+
+/// The columns of CSV for a face, before those of the classes.
+pub const FACE_COLUMNS: &str = "x1,y1,x2,y2,probability,\
     left_eye_x,left_eye_y,right_eye_x,right_eye_y,nose_x,nose_y,\
     left_mouth_x,left_mouth_y,right_mouth_x,right_mouth_y,expression";
 
@@ -49,7 +52,7 @@ impl Report {
             Report::Json => {}
             Report::Csv => {
                 let classes = classes.iter().map(|class| format!(",{}", quoted(class))).collect::<String>();
-                writeln!(out, "{CSV_COLUMNS}{classes}")?;
+                writeln!(out, "{WHICH_COLUMNS},{FACE_COLUMNS}{classes}")?;
             }
         }
         Ok(())
@@ -103,15 +106,22 @@ fn cells(found: &Found, number: usize, face: &FoundFace) -> [String; 5] {
 
 fn csv_line(found: &Found, number: usize, face: &FoundFace) -> String {
     let mut fields = vec![quoted(&found.file), found.width.to_string(), found.height.to_string(), number.to_string()];
+    fields.extend(face_fields(face));
+    fields.join(",")
+}
+
+/// What stands in [`FACE_COLUMNS`] and the columns of the classes.
+pub fn face_fields(face: &FoundFace) -> Vec<String> {
+    let mut fields = Vec::new();
     let numbers = face.bounds.iter().chain([&face.probability]).chain(face.landmarks.as_flattened());
     fields.extend(numbers.map(f32::to_string));
     fields.push(quoted(&face.expression));
     fields.extend(face.scores.iter().map(|(_, score)| score.to_string()));
-    fields.join(",")
+    fields
 }
 
 /// A field of CSV (RFC 4180, section 2): in quotes, and quotes in it doubled, where it holds what separates fields.
-fn quoted(field: &str) -> String {
+pub fn quoted(field: &str) -> String {
     if field.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", field.replace('"', "\"\""))
     } else {
@@ -154,7 +164,8 @@ mod tests {
         let line = printed(&Report::Csv, &found("a,b.png"));
         assert_eq!(line, "\"a,b.png\",20,30,1,1.5,2,3,4,0.5,10,11,12,13,14,15,16,17,18,19,happy,0.25,0.75\n");
         // The file's comma, and one column for each of the two classes.
-        assert_eq!(line.split(',').count() - 1, CSV_COLUMNS.split(',').count() + 2);
+        let columns = WHICH_COLUMNS.split(',').count() + FACE_COLUMNS.split(',').count();
+        assert_eq!(line.split(',').count() - 1, columns + 2);
     }
 
     #[test]

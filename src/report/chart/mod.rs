@@ -9,6 +9,7 @@ mod scale;
 mod scatter;
 mod svg;
 mod text;
+mod timeline;
 
 use std::fmt::Write as _;
 
@@ -20,6 +21,7 @@ pub use line::{LineChart, Series};
 pub use reliability::ReliabilityCurve;
 pub use scatter::{ScatterChart, ScatterPoint};
 use svg::Svg;
+pub use timeline::TimelineChart;
 
 /// A chart.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +37,8 @@ pub enum Chart {
     Reliability(ReliabilityCurve),
     /// Things by two values.
     Scatter(ScatterChart),
+    /// Shares over time.
+    Timeline(TimelineChart),
 }
 
 /// In what an axis is labelled.
@@ -69,6 +73,7 @@ impl Chart {
             Chart::Bars(chart) => chart.draw(),
             Chart::Reliability(chart) => chart.draw(),
             Chart::Scatter(chart) => chart.draw(),
+            Chart::Timeline(chart) => chart.draw(),
         }
     }
 

@@ -64,6 +64,11 @@ impl Svg {
         let _ = write!(self.body, "<polyline points=\"{}\"{}/>", points.join(" "), Class(class));
     }
 
+    pub fn polygon(&mut self, points: &[[f64; 2]], class: &str) {
+        let points: Vec<String> = points.iter().map(|&[x, y]| format!("{},{}", Number(x), Number(y))).collect();
+        let _ = write!(self.body, "<polygon points=\"{}\"{}/>", points.join(" "), Class(class));
+    }
+
     pub fn circle(&mut self, [x, y]: [f64; 2], radius: f64, class: &str) {
         let [x, y, radius] = [x, y, radius].map(Number);
         let _ = write!(self.body, "<circle cx=\"{x}\" cy=\"{y}\" r=\"{radius}\"{}/>", Class(class));

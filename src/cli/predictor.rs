@@ -1,0 +1,51 @@
+//! Finds the faces of a picture and recognises what they express.
+
+use vultus::face::{Detector, DetectorOptions, Face, Recognizer, TestTimeAugmentation};
+use vultus::image::RgbImage;
+use vultus::weights::DefaultFile;
+use vultus::wgpu::DeviceType;
+use vultus::{Device, Error};
+
+use super::failure::Failure;
+use super::global::Global;
+use super::recognizer::RecognizerArguments;
+
+/// Detector and recogniser on one device, for one picture after the other.
+pub struct Predictor {
+    device: Device,
+    detector: Detector,
+    recognizer: Recognizer,
+    tta: TestTimeAugmentation,
+}
+
+impl Predictor {
+    /// What the command line asks for; finds faces from this many pixels on.
+    pub fn new(recognizer: &RecognizerArguments, min_face: f32, global: &Global) -> Result<Self, Failure> {
+        let device = global.device()?;
+        let options = DetectorOptions { min_face, ..DetectorOptions::default() };
+        let detector = Detector::new(&device, global.store()?.load(DefaultFile::Mtcnn)?, options)?;
+        let (recognizer, tta) = recognizer.load(&device, batch(&device), global)?;
+        Ok(Predictor { device, detector, recognizer, tta })
+    }
+
+    /// The names of the classes, in the order of the scores.
+    pub fn classes(&self) -> &[String] {
+        self.recognizer.classes()
+    }
+
+    /// The faces of a picture, the largest first, and the probabilities of the classes for each.
+    pub fn predict(&mut self, image: &RgbImage) -> Result<(Vec<Face>, Vec<Vec<f32>>), Error> {
+        let picture = self.device.upload(image.as_raw(), image.width(), image.height())?;
+        let faces = self.detector.detect(&picture)?;
+        let cut = faces.iter().map(|face| self.recognizer.cut(image, face)).collect::<Result<Vec<_>, _>>()?;
+        let scores = self.recognizer.recognize_faces(&cut, self.tta)?;
+        Ok((faces, scores))
+    }
+}
+
+/// Faces that are recognised at a time. A batch that is not full takes as long as a full one: a GPU hardly notices, a
+/// processor does.
+fn batch(device: &Device) -> usize {
+    let hardware = device.gpu().is_some_and(|gpu| gpu.info().device_type != DeviceType::Cpu);
+    if hardware { 8 } else { 1 }
+}

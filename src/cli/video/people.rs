@@ -1,0 +1,208 @@
+//! What is kept of each face over the whole video. It takes the same memory for an hour as for a minute.
+
+use vultus::face::cut_square;
+use vultus::image::RgbImage;
+use vultus::track::TrackedFace;
+
+use super::timeline::{Scale, Sums};
+
+/// The most faces that are kept. Of more, those that were seen the least go: mostly what was taken for a face once.
+const MOST: usize = 100;
+/// How long a face must be gone until it can go, in seconds: it could still return.
+const GONE: f64 = 2.0;
+/// The most moments of a face that are kept.
+const MOMENTS: usize = 4;
+/// The side of a moment's picture in pixels.
+const SIDE: u32 = 128;
+/// How much of the picture a moment shows, in boxes.
+const MARGIN: f32 = 1.3;
+
+/// All faces of a video.
+pub struct People {
+    classes: usize,
+    scale: Scale,
+    /// Whether pictures are kept.
+    pictures: bool,
+    people: Vec<Person>,
+    /// How many were dropped.
+    dropped: u64,
+    /// How many frames were looked at.
+    looks: u64,
+}
+
+/// One face.
+pub struct Person {
+    pub id: u64,
+    /// When it was seen first and last, in seconds.
+    pub seen: [f64; 2],
+    /// In how many frames it was seen.
+    pub looks: u64,
+    /// In how many of them each class was the most probable one, smoothed.
+    pub counts: Vec<u64>,
+    /// The surest moments: at most one for each class, the surest first.
+    pub moments: Vec<Moment>,
+    /// Sums of the smoothed probabilities for parts of the time.
+    pub sums: Sums,
+}
+
+/// A moment of a face.
+pub struct Moment {
+    pub time: f64,
+    pub class: usize,
+    pub probability: f32,
+    pub picture: RgbImage,
+}
+
+impl People {
+    /// Nobody yet. Frames are looked at from a time on, so many seconds apart.
+    pub fn new(classes: usize, start: f64, apart: f64, pictures: bool) -> Self {
+        let scale = Scale::new(start, apart);
+        People { classes, scale, pictures, people: Vec::new(), dropped: 0, looks: 0 }
+    }
+
+    /// Takes note of the faces of a frame.
+    pub fn see(&mut self, time: f64, image: &RgbImage, faces: &[TrackedFace]) {
+        self.looks += 1;
+        for _ in 0..self.scale.reach(time) {
+            self.people.iter_mut().for_each(|person| person.sums.halve());
+        }
+        for face in faces {
+            let place = match self.people.iter().position(|person| person.id == face.id) {
+                Some(place) => place,
+                None if self.has_room(time) => {
+                    self.people.push(Person::new(face.id, time, self.classes));
+                    self.people.len() - 1
+                }
+                None => continue,
+            };
+            let part = self.scale.part(time);
+            self.people[place].see(time, part, face, self.pictures.then_some(image));
+        }
+    }
+
+    /// Whether there is room for one more, made if need be.
+    fn has_room(&mut self, time: f64) -> bool {
+        if self.people.len() < MOST {
+            return true;
+        }
+        let gone = self.people.iter().enumerate().filter(|(_, person)| time - person.seen[1] > GONE);
+        let Some((least, _)) = gone.min_by_key(|(_, person)| person.looks) else { return false };
+        self.people.remove(least);
+        self.dropped += 1;
+        true
+    }
+
+    /// The faces in the order in which they appeared.
+    pub fn all(&self) -> &[Person] {
+        &self.people
+    }
+
+    /// How many are not among them, since they were seen less than any.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// How many frames were looked at.
+    pub fn looks(&self) -> u64 {
+        self.looks
+    }
+
+    /// How the time is divided.
+    pub fn scale(&self) -> &Scale {
+        &self.scale
+    }
+}
+
+impl Person {
+    fn new(id: u64, time: f64, classes: usize) -> Self {
+        let sums = Sums::new(classes);
+        Person { id, seen: [time; 2], looks: 0, counts: vec![0; classes], moments: Vec::new(), sums }
+    }
+
+    fn see(&mut self, time: f64, part: usize, face: &TrackedFace, image: Option<&RgbImage>) {
+        self.seen[1] = time;
+        self.looks += 1;
+        self.sums.add(part, &face.smoothed);
+        let Some((class, probability)) = surest(&face.smoothed) else { return };
+        self.counts[class] += 1;
+        if let Some(image) = image.filter(|_| self.is_surer(class, probability)) {
+            self.moments.retain(|moment| moment.class != class);
+            let picture = picture(image, face.face.bounds);
+            self.moments.push(Moment { time, class, probability, picture });
+            self.moments.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+            self.moments.truncate(MOMENTS);
+        }
+    }
+
+    /// Whether it is worth keeping: surer than the one of its class, or than the least sure of all.
+    fn is_surer(&self, class: usize, probability: f32) -> bool {
+        match self.moments.iter().find(|moment| moment.class == class) {
+            Some(moment) => probability > moment.probability,
+            None if self.moments.len() < MOMENTS => true,
+            None => self.moments.last().is_some_and(|moment| probability > moment.probability),
+        }
+    }
+
+    /// The classes with their parts of the time, the largest first; none that never was the most probable.
+    pub fn shares(&self) -> Vec<(usize, f64)> {
+        let share = |(class, &count): (usize, &u64)| (class, count as f64 / self.looks.max(1) as f64);
+        let mut shares: Vec<_> = self.counts.iter().enumerate().filter(|(_, count)| **count > 0).map(share).collect();
+        shares.sort_by(|a, b| b.1.total_cmp(&a.1));
+        shares
+    }
+}
+
+/// The most probable class.
+pub fn surest(scores: &[f32]) -> Option<(usize, f32)> {
+    scores.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1))
+}
+
+/// A small picture of a face.
+fn picture(image: &RgbImage, bounds: [f32; 4]) -> RgbImage {
+    let face = cut_square(image, bounds, MARGIN);
+    if face.width() <= SIDE {
+        return face;
+    }
+    image::imageops::resize(&face, SIDE, SIDE, image::imageops::FilterType::Triangle)
+}
+
+#[cfg(test)]
+mod tests {
+    use vultus::face::Face;
+
+    use super::*;
+
+    fn face(id: u64, smoothed: [f32; 2]) -> TrackedFace {
+        let face = Face { bounds: [2.0, 2.0, 12.0, 12.0], probability: 1.0, landmarks: [[0.0; 2]; 5] };
+        TrackedFace { id, face, scores: smoothed.to_vec(), smoothed: smoothed.to_vec(), since: 0.0 }
+    }
+
+    #[test]
+    fn shares_and_surest_moments_are_kept() {
+        let (mut people, image) = (People::new(2, 10.0, 0.5, true), RgbImage::new(20, 20));
+        for (i, score) in [0.6, 0.9, 0.7, 0.2].into_iter().enumerate() {
+            people.see(10.0 + i as f64 / 2.0, &image, &[face(3, [score, 1.0 - score])]);
+        }
+        let [person] = people.all() else { panic!("not one") };
+        assert_eq!((person.id, person.seen, person.looks), (3, [10.0, 11.5], 4));
+        assert_eq!(person.shares(), [(0, 0.75), (1, 0.25)]);
+        let moments: Vec<_> = person.moments.iter().map(|moment| (moment.time, moment.class)).collect();
+        assert_eq!(moments, [(10.5, 0), (11.5, 1)]);
+        assert_eq!(person.moments[0].picture.dimensions(), (13, 13));
+    }
+
+    #[test]
+    fn those_that_were_seen_the_least_make_room() {
+        let (mut people, image) = (People::new(2, 0.0, 0.1, false), RgbImage::new(20, 20));
+        // One that stays, and a new one in every second.
+        for second in 0..300u32 {
+            people.see(f64::from(second), &image, &[face(1, [1.0, 0.0]), face(2 + u64::from(second), [0.0, 1.0])]);
+        }
+        assert_eq!((people.all().len(), people.dropped(), people.looks()), (MOST, 201, 300));
+        assert_eq!((people.all()[0].id, people.all()[0].looks), (1, 300));
+        // A crowd at one time is cut off.
+        let mut people = People::new(2, 0.0, 0.1, false);
+        people.see(0.0, &image, &(0..150).map(|id| face(id, [1.0, 0.0])).collect::<Vec<_>>());
+        assert_eq!((people.all().len(), people.dropped()), (MOST, 0));
+    }
+}

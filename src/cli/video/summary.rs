@@ -1,0 +1,37 @@
+//! The table for people: who was seen when, and what they showed.
+
+use std::io::{self, Write};
+
+use super::people::{People, Person};
+use super::span::moment;
+use crate::cli::table::{Align, Table, widest};
+
+/// Expressions that are named for each face.
+const NAMED: usize = 3;
+
+/// Writes a row for each face.
+pub fn write(out: &mut dyn Write, people: &People, classes: &[String]) -> io::Result<()> {
+    let rows: Vec<[String; 5]> = people.all().iter().map(|person| cells(person, classes)).collect();
+    let width = |column: usize| widest(rows.iter().map(|row| row[column].as_str()));
+    let table = Table::new([
+        ("FACE", Align::Right, width(0)),
+        ("FROM", Align::Right, width(1)),
+        ("TO", Align::Right, width(2)),
+        ("FRAMES", Align::Right, width(3)),
+        ("EXPRESSIONS", Align::Left, width(4)),
+    ]);
+    table.head(out)?;
+    rows.into_iter().try_for_each(|row| table.row(out, row))
+}
+
+fn cells(person: &Person, classes: &[String]) -> [String; 5] {
+    let [from, to] = person.seen.map(moment);
+    [person.id.to_string(), from, to, person.looks.to_string(), expressions(person, classes)]
+}
+
+/// The expressions that a face showed the longest, with their parts of the time.
+pub fn expressions(person: &Person, classes: &[String]) -> String {
+    let shares = person.shares();
+    let named = shares.iter().take(NAMED).filter_map(|&(class, share)| Some((classes.get(class)?, share)));
+    named.map(|(class, share)| format!("{class} {:.0}%", 100.0 * share)).collect::<Vec<_>>().join(", ")
+}
