@@ -113,7 +113,9 @@ fn what_cannot_be_studied_is_refused() {
     let refused = |arguments: &[&str], status| messages(&study(faces.path(), out.path(), arguments), status);
     assert!(refused(&["--protocol", "parts"], 2).contains("part"));
     assert!(refused(&["--protocol", "subject", "--folds", "9"], 2).contains("6 subjects"));
-    assert!(refused(&["--ratio", "1"], 2).contains("--ratio 1 is not between 0 and 1"));
+    // Before faces are looked for.
+    let said = refused(&["--ratio", "1", "--detect"], 2);
+    assert!(said.contains("'1' for '--ratio <SHARE>': it is not between 0 and 1"), "{said}");
     assert!(refused(&["--methods", "magic"], 2).contains("magic"));
     assert!(refused(&["--classes", "angry"], 2).contains("angry"));
     assert!(messages(&study(Path::new("nowhere"), out.path(), &[]), 1).contains("nowhere"));

@@ -18,7 +18,7 @@ use super::faces::FaceArguments;
 use super::failure::Failure;
 use super::file;
 use super::global::Global;
-use super::protocol::{Protocol, Trial, trials};
+use super::protocol::{Protocol, Trial, ratio, trials};
 use super::table::{Align, Table};
 use super::train::augmentation;
 use methods::{Choice, Outcome};
@@ -49,7 +49,7 @@ pub struct Arguments {
     #[arg(long, value_enum)]
     protocol: Option<Protocol>,
     /// Share of the images of each class to train on, for --protocol random
-    #[arg(long, value_name = "SHARE", default_value_t = 0.7)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.7, value_parser = ratio)]
     ratio: f64,
     /// Number of folds, for --protocol subject
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = RangedU64ValueParser::<usize>::new().range(2..=1000))]
