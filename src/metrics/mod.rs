@@ -16,7 +16,6 @@
 
 mod bootstrap;
 mod calibration;
-mod csv;
 mod evaluation;
 mod measures;
 mod predictions;
