@@ -206,9 +206,10 @@ impl Arguments {
 
     /// Opens the data and splits it.
     fn material(&self, global: &Global) -> Result<Material, Failure> {
-        let locate = |data| match self.faces.detect {
-            true => self.faces.located(data, &global.device()?, global),
-            false => Ok(data),
+        let mut finder = self.faces.finder(|| global.device(), global)?;
+        let mut locate = |data| match &mut finder {
+            Some(finder) => finder.located(data, global),
+            None => Ok(data),
         };
         let data = locate(Dataset::open(&self.data)?)?;
         if let Some(path) = &self.test {

@@ -98,9 +98,11 @@ pub struct Arguments {
 
 /// Runs the study.
 pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
-    let data = open(arguments)?;
+    let mut data = open(arguments)?;
     let device = global.device()?;
-    let data = arguments.faces.located(data, &device, global)?;
+    if let Some(mut finder) = arguments.faces.finder(|| Ok(device.clone()), global)? {
+        data = finder.located(data, global)?;
+    }
     let protocol = arguments.protocol.unwrap_or_else(|| Protocol::of(&data));
     let split = protocol.split(&data, arguments.ratio, arguments.folds, arguments.seed, global)?;
     let trials = trials(&split);

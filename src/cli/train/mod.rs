@@ -41,11 +41,12 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     let mut tests: Vec<Dataset> = tests.collect::<Result<_, _>>()?;
     let (mut training, mut validation) = parts(arguments, &data, global)?;
     let device = global.device()?;
-    let without = arguments.faces.locate(&mut data, &device, global)?;
-    training.retain(|index| without.binary_search(index).is_err());
-    validation.retain(|index| without.binary_search(index).is_err());
-    let locate = |data| arguments.faces.located(data, &device, global);
-    tests = tests.into_iter().map(locate).collect::<Result<_, _>>()?;
+    if let Some(mut finder) = arguments.faces.finder(|| Ok(device.clone()), global)? {
+        let without = finder.locate(&mut data, global)?;
+        training.retain(|index| without.binary_search(index).is_err());
+        validation.retain(|index| without.binary_search(index).is_err());
+        tests = tests.into_iter().map(|data| finder.located(data, global)).collect::<Result<_, _>>()?;
+    }
     check_classes(&data, &training)?;
     let pictures = Pictures::new(&data, &card, arguments.augment);
     if let Some(file) = &arguments.sheet {
