@@ -57,6 +57,10 @@ fn methods_are_compared_on_the_same_split() {
         assert_eq!(rows.lines().count(), test.len() + 1);
         assert!(test.iter().all(|&index| rows.contains(&data.samples[index].name(faces.path()))));
     }
+    // Each sees as much of a face as its model has learnt to.
+    let margin = |method: usize| &found["methods"][method]["settings"][2];
+    assert_eq!(margin(2), &serde_json::json!(["margin around a face's box", "1"]));
+    assert_eq!(margin(3), &serde_json::json!(["margin around a face's box", "0.9"]));
     // Stripes and discs are told apart by edges, whatever the seed.
     assert!(found["methods"][0]["evaluation"]["accuracy"].as_f64().unwrap() > 0.9, "{found}");
     assert!(out.path().join("head-epochs.csv").exists() && !out.path().join("hog-linear-epochs.csv").exists());
