@@ -22,6 +22,7 @@
 #[cfg(feature = "baseline")]
 pub mod baseline;
 mod cpu;
+pub mod csv;
 pub mod data;
 mod device;
 mod error;

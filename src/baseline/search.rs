@@ -11,10 +11,10 @@ use crate::random::Random;
 
 /// Costs that are tried, from the smoothest decision on.
 const LINEAR_COSTS: [f64; 4] = [0.1, 1.0, 10.0, 100.0];
-const RBF_COSTS: [f64; 3] = [1.0, 10.0, 100.0];
+const RBF_COSTS: [f64; 5] = [0.1, 1.0, 10.0, 100.0, 1000.0];
 
 /// Widths that are tried. Rows have an expected squared length of 1.
-const GAMMAS: [f32; 3] = [0.1, 0.4, 1.6];
+const GAMMAS: [f32; 6] = [0.006_25, 0.025, 0.1, 0.4, 1.6, 6.4];
 
 /// Slopes that are tried for the logistic function that makes probabilities of decision values.
 const SLOPES: [f64; 7] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0];

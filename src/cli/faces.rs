@@ -1,10 +1,10 @@
 //! The faces of a data set: where they are, and how they are prepared.
 
-use vultus::Device;
 use vultus::data::Dataset;
 use vultus::face::{Detector, DetectorOptions, Face};
 use vultus::prepare::{Alignment, Denoise, Illumination, Preparation};
 use vultus::weights::DefaultFile;
+use vultus::{Device, Error};
 
 use super::failure::Failure;
 use super::global::Global;
@@ -27,6 +27,13 @@ pub struct FaceArguments {
     pub illumination: Illumination,
 }
 
+/// Finds the faces of photos, for one data set after the other.
+pub struct FaceFinder {
+    device: Device,
+    detector: Detector,
+    align: bool,
+}
+
 impl FaceArguments {
     /// What is done to each face.
     pub fn preparation(&self, gray: bool) -> Preparation {
@@ -38,16 +45,27 @@ impl FaceArguments {
         self.align.then(Alignment::default)
     }
 
-    /// Finds the faces of photos, if that is asked for: the largest of each, or the one in the box that the data set
-    /// gives, which is only looked for where its eyes are needed. The numbers of those in which no face is found, which
-    /// are named, sorted. Pictures that cannot be read are passed over: they are named when they are needed.
-    pub fn locate(&self, data: &mut Dataset, device: &Device, global: &Global) -> Result<Vec<usize>, Failure> {
-        let mut without = Vec::new();
+    /// What finds the faces of photos, if that is asked for; only then a device is needed.
+    pub fn finder(
+        &self,
+        device: impl FnOnce() -> Result<Device, Error>,
+        global: &Global,
+    ) -> Result<Option<FaceFinder>, Failure> {
         if !self.detect {
-            return Ok(without);
+            return Ok(None);
         }
-        let mtcnn = global.store()?.load(DefaultFile::Mtcnn)?;
-        let mut detector = Detector::new(device, mtcnn, DetectorOptions::default())?;
+        let (device, mtcnn) = (device()?, global.store()?.load(DefaultFile::Mtcnn)?);
+        let detector = Detector::new(&device, mtcnn, DetectorOptions::default())?;
+        Ok(Some(FaceFinder { device, detector, align: self.align }))
+    }
+}
+
+impl FaceFinder {
+    /// Finds the largest face of each photo, or the one in the box that the data set gives, which is only looked for
+    /// where its eyes are needed. The numbers of those in which no face is found, which are named, sorted. Pictures
+    /// that cannot be read are passed over: they are named when they are needed.
+    pub fn locate(&mut self, data: &mut Dataset, global: &Global) -> Result<Vec<usize>, Failure> {
+        let mut without = Vec::new();
         let bar = global.progress("faces", data.samples.len());
         for (index, sample) in data.samples.iter_mut().enumerate() {
             bar.inc(1);
@@ -55,8 +73,8 @@ impl FaceArguments {
                 continue;
             }
             let Ok(image) = sample.decode() else { continue };
-            let picture = device.upload(image.as_raw(), image.width(), image.height())?;
-            sample.detected = Face::meant(detector.detect(&picture)?, sample.face);
+            let picture = self.device.upload(image.as_raw(), image.width(), image.height())?;
+            sample.detected = Face::meant(self.detector.detect(&picture)?, sample.face);
             if sample.detected.is_none() {
                 bar.suspend(|| global.note(&format!("{}: no face found", sample.name(&data.path))));
                 without.push(index);
@@ -70,9 +88,9 @@ impl FaceArguments {
         Ok(without)
     }
 
-    /// As [`FaceArguments::locate`]; the data set without the samples in which no face is found.
-    pub fn located(&self, mut data: Dataset, device: &Device, global: &Global) -> Result<Dataset, Failure> {
-        let without = self.locate(&mut data, device, global)?;
+    /// As [`FaceFinder::locate`]; the data set without the samples in which no face is found.
+    pub fn located(&mut self, mut data: Dataset, global: &Global) -> Result<Dataset, Failure> {
+        let without = self.locate(&mut data, global)?;
         let numbered = data.samples.into_iter().enumerate();
         let with = numbered.filter(|(index, _)| without.binary_search(index).is_err());
         data.samples = with.map(|(_, sample)| sample).collect();

@@ -5,6 +5,7 @@
 mod annotate;
 mod baseline;
 mod bench;
+mod class_names;
 mod compare;
 mod data;
 mod devices;

@@ -17,6 +17,12 @@ pub enum Protocol {
     Subject,
 }
 
+/// Reads the share of a data set to train on.
+pub fn ratio(text: &str) -> Result<f64, String> {
+    let ratio: f64 = text.parse().map_err(|_| "it is not a number".to_owned())?;
+    if ratio > 0.0 && ratio < 1.0 { Ok(ratio) } else { Err("it is not between 0 and 1".to_owned()) }
+}
+
 /// Indices to train on and to test.
 pub struct Trial {
     pub training: Vec<usize>,
@@ -45,9 +51,6 @@ impl Protocol {
 
     /// The split: two parts, or folds. Says where people are on both sides.
     pub fn split(self, data: &Dataset, ratio: f64, folds: usize, seed: u64, global: &Global) -> Result<Split, Failure> {
-        if !(ratio > 0.0 && ratio < 1.0) {
-            return Err(Failure::Usage(format!("--ratio {ratio} is not between 0 and 1")));
-        }
         if let Some(people) = data.subjects().filter(|_| self == Protocol::Random) {
             global.note(&format!(
                 "{}: shows {people} people, each of whom may be in both parts, which flatters every method: --protocol \
@@ -96,6 +99,14 @@ mod tests {
         };
         let samples = (0..20).flat_map(|person| (0..=person % 5).map(move |picture| sample(person, picture % 2)));
         Dataset { path: "faces".into(), classes: vec!["a".into(), "b".into()], samples: samples.collect() }
+    }
+
+    #[test]
+    fn a_ratio_leaves_something_on_both_sides() {
+        assert_eq!(ratio("0.7"), Ok(0.7));
+        for wrong in ["0", "1", "-0.5", "1.5", "nan", "inf", "70%", ""] {
+            assert!(ratio(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

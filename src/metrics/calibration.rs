@@ -62,7 +62,7 @@ pub(super) fn log_loss(row: &[f32], label: usize) -> f64 {
 }
 
 /// The class of the highest probability, the first of equals.
-pub(super) fn most_probable(row: &[f32]) -> usize {
+pub(crate) fn most_probable(row: &[f32]) -> usize {
     (1..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best })
 }
 

@@ -1,5 +1,6 @@
 //! All figures of a set of predictions.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -7,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::bootstrap::{self, Intervals};
 use super::calibration::{ReliabilityBin, expected_calibration_error, in_top_two, log_loss, reliability};
-use super::csv::field;
 use super::measures::Measures;
 use super::predictions::Predictions;
 use super::tally::Tally;
+use crate::csv::quoted;
 use crate::error::Result;
 
 /// What predictions are worth. Its JSON has the names of the fields as keys, `macro` for [`Evaluation::macro_average`].
@@ -114,7 +115,7 @@ impl Evaluation {
     /// # Errors
     /// What the writer says.
     pub fn write_confusion_csv(&self, out: &mut impl Write) -> io::Result<()> {
-        let classes: Vec<String> = self.classes.iter().map(|class| field(class)).collect();
+        let classes: Vec<Cow<str>> = self.classes.iter().map(|class| quoted(class)).collect();
         writeln!(out, "true,{}", classes.join(","))?;
         for (class, row) in classes.iter().zip(&self.confusion) {
             let counts: Vec<String> = row.iter().map(u64::to_string).collect();

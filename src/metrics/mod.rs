@@ -16,14 +16,15 @@
 
 mod bootstrap;
 mod calibration;
-mod csv;
 mod evaluation;
 mod measures;
 mod predictions;
 mod tally;
 
 pub use bootstrap::{Bootstrap, Interval, Intervals, Unit};
+pub(crate) use calibration::most_probable;
 pub use calibration::{BINS, ReliabilityBin};
 pub use evaluation::{ClassMeasures, Evaluation};
 pub use measures::Measures;
 pub use predictions::Predictions;
+pub(crate) use tally::Tally;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use super::calibration::most_probable;
-use super::csv::field;
+use crate::csv::quoted;
 use crate::error::{Error, Result};
 
 /// How far the sum of a sample's probabilities may be from 1: a softmax computed in f16 stays within.
@@ -133,11 +133,11 @@ impl Predictions {
                 "names, labels and probabilities differ in number",
             ));
         }
-        let classes: String = self.classes.iter().map(|class| format!(",{}", field(class))).collect();
+        let classes: String = self.classes.iter().map(|class| format!(",{}", quoted(class))).collect();
         writeln!(out, "name,true,predicted{classes}")?;
         for ((name, row), &label) in names.iter().zip(&self.probabilities).zip(&self.labels) {
-            let class = |number: usize| field(self.classes.get(number).map_or("", String::as_str));
-            write!(out, "{},{},{}", field(name.as_ref()), class(label), class(most_probable(row)))?;
+            let class = |number: usize| quoted(self.classes.get(number).map_or("", String::as_str));
+            write!(out, "{},{},{}", quoted(name.as_ref()), class(label), class(most_probable(row)))?;
             row.iter().try_for_each(|probability| write!(out, ",{probability}"))?;
             writeln!(out)?;
         }

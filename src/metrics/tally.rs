@@ -5,7 +5,7 @@ use super::measures::{Counts, Measures, ratio};
 
 /// What was counted.
 #[derive(Clone, Debug)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     classes: Vec<ClassTally>,
     n: u64,
 }

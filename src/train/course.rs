@@ -52,10 +52,8 @@ impl Course<'_> {
         let network = self.card.training_network(self.dropout)?;
         let labels: Vec<usize> = self.pictures.data.samples.iter().map(|sample| sample.label).collect();
         let (frozen, rest) = network.split(&self.trainable)?;
-        if let Some(cache) = self.cache.filter(|_| self.pictures.is_fixed() && !frozen.layers().is_empty()) {
-            let features = self.features(&frozen, cache, prepared)?;
-            return self.fit_on_features(features, &rest, &labels, hear);
-        }
+        let cache = self.cache.filter(|_| self.pictures.is_fixed() && !frozen.layers().is_empty());
+        let features = cache.map(|cache| self.features(&frozen, cache, prepared)).transpose()?;
         let job = Job {
             device: self.device,
             network: &network,
@@ -69,7 +67,10 @@ impl Course<'_> {
             recipe: self.recipe,
             checkpoint: self.checkpoint,
         };
-        fit(job, hear)
+        match features {
+            Some(features) => fit_on_features(job, features, &rest, self.pictures, hear),
+            None => fit(job, hear),
+        }
     }
 
     fn features(&self, frozen: &Network, cache: &Path, progress: Prepared) -> Result<Features> {
@@ -78,46 +79,35 @@ impl Course<'_> {
         let pictures = self.pictures;
         frozen.features(pictures, pictures.data.samples.len(), &pictures.fingerprint(), cache, progress)
     }
+}
 
-    fn fit_on_features(
-        self,
-        mut features: Features,
-        rest: &Network,
-        labels: &[usize],
-        hear: impl FnMut(Event),
-    ) -> Result<Trained> {
-        let mut start = part(&self.start, rest)?;
-        let dense = first_dense(rest).filter(|_| starts_with_dense(rest));
-        let scale = if dense.is_some() { features.normalize(self.training)? } else { 1.0 };
-        let scaled = |parameters: &mut Parameters, factor: f32| {
-            if let Some(weight) = dense.as_ref().and_then(|name| parameters.get_mut(name)) {
-                weight.data_mut().iter_mut().for_each(|value| *value *= factor);
-            }
-        };
-        scaled(&mut start, scale.recip());
-        let job = Job {
-            device: self.device,
-            network: rest,
-            start,
-            trainable: Trainable::All,
-            examples: &features,
-            classes: &self.card.classes,
-            labels,
-            training: self.training,
-            validation: self.validation,
-            recipe: self.recipe,
-            checkpoint: self.checkpoint,
-        };
-        let mut trained = fit(job, hear)?;
-        scaled(&mut trained.parameters, scale);
-        // The file of features does not know why.
-        for (&index, reason) in &mut trained.unreadable {
-            if let Err(error) = self.pictures.picture(index, None) {
-                *reason = error.to_string();
-            }
+/// Does what is left of a job behind the frozen layers, whose features are there.
+fn fit_on_features(
+    job: Job,
+    mut features: Features,
+    rest: &Network,
+    pictures: &Pictures,
+    hear: impl FnMut(Event),
+) -> Result<Trained> {
+    let mut start = part(&job.start, rest)?;
+    let dense = first_dense(rest).filter(|_| starts_with_dense(rest));
+    let scale = if dense.is_some() { features.normalize(job.training)? } else { 1.0 };
+    let scaled = |parameters: &mut Parameters, factor: f32| {
+        if let Some(weight) = dense.as_ref().and_then(|name| parameters.get_mut(name)) {
+            weight.data_mut().iter_mut().for_each(|value| *value *= factor);
         }
-        Ok(trained)
+    };
+    scaled(&mut start, scale.recip());
+    let job = Job { network: rest, start, trainable: Trainable::All, examples: &features, ..job };
+    let mut trained = fit(job, hear)?;
+    scaled(&mut trained.parameters, scale);
+    // The file of features does not know why.
+    for (&index, reason) in &mut trained.unreadable {
+        if let Err(error) = pictures.picture(index, None) {
+            *reason = error.to_string();
+        }
     }
+    Ok(trained)
 }
 
 /// Parameters to start from: the known ones, and random ones for layers that are not known or have another shape. A

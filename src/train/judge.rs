@@ -6,6 +6,7 @@ use super::Examples;
 use super::stream::{Pass, Stream};
 use crate::device::Device;
 use crate::error::Result;
+use crate::metrics::{Tally, most_probable};
 use crate::model::Model;
 use crate::nn::Network;
 use crate::plan::{Options, Plan};
@@ -28,21 +29,17 @@ pub struct Judgement {
 impl Judgement {
     pub(super) fn of(answers: &Answers, labels: &[usize]) -> Self {
         let classes = answers.first().map_or(0, |(_, scores)| scores.len());
-        let (mut found, mut there, mut loss) = (vec![0usize; classes], vec![0usize; classes], 0.0);
+        let (mut tally, mut loss) = (Tally::new(classes), 0.0);
         for (index, scores) in answers {
             let label = labels[*index];
-            let best = (0..classes).max_by(|&a, &b| scores[a].total_cmp(&scores[b]));
-            there[label] += 1;
-            found[label] += usize::from(best == Some(label));
+            tally.add(label, most_probable(scores));
             loss -= f64::from(scores[label].max(f32::MIN_POSITIVE)).ln();
         }
-        let share = |part: usize, whole: usize| part as f64 / whole as f64;
-        let recalls: Vec<f64> =
-            (0..classes).filter(|&class| there[class] > 0).map(|class| share(found[class], there[class])).collect();
+        let recall = tally.macro_average(&tally.per_class()).recall;
         Judgement {
             loss: loss / answers.len() as f64,
-            accuracy: share(found.iter().sum(), answers.len()),
-            macro_recall: recalls.iter().sum::<f64>() / recalls.len() as f64,
+            accuracy: tally.accuracy().unwrap_or_default(),
+            macro_recall: recall.unwrap_or_default(),
         }
     }
 }

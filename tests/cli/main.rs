@@ -109,7 +109,7 @@ fn help_and_version_are_results() {
 
 #[test]
 fn bad_use_is_told_from_failure() {
-    let cases: [&[&str]; 28] = [
+    let cases: [&[&str]; 30] = [
         &[],
         &["nonsense"],
         &["predict"],
@@ -129,6 +129,8 @@ fn bad_use_is_told_from_failure() {
         &["train", "faces", "--dropout", "2"],
         &["train", "faces", "--validation", "1"],
         &["train", "faces", "--learning-rate", "nan"],
+        &["study", "faces", "--ratio", "1"],
+        &["baseline", "faces", "--ratio", "0"],
         &["bench", "--runs", "0"],
         &["bench", "--network", "mtcnn", "--batch", "2"],
         &["bench", "--network", "mtcnn", "--dump", "a.safetensors"],

@@ -57,6 +57,10 @@ fn methods_are_compared_on_the_same_split() {
         assert_eq!(rows.lines().count(), test.len() + 1);
         assert!(test.iter().all(|&index| rows.contains(&data.samples[index].name(faces.path()))));
     }
+    // Each sees as much of a face as its model has learnt to.
+    let margin = |method: usize| &found["methods"][method]["settings"][2];
+    assert_eq!(margin(2), &serde_json::json!(["margin around a face's box", "1"]));
+    assert_eq!(margin(3), &serde_json::json!(["margin around a face's box", "0.9"]));
     // Stripes and discs are told apart by edges, whatever the seed.
     assert!(found["methods"][0]["evaluation"]["accuracy"].as_f64().unwrap() > 0.9, "{found}");
     assert!(out.path().join("head-epochs.csv").exists() && !out.path().join("hog-linear-epochs.csv").exists());
@@ -113,7 +117,9 @@ fn what_cannot_be_studied_is_refused() {
     let refused = |arguments: &[&str], status| messages(&study(faces.path(), out.path(), arguments), status);
     assert!(refused(&["--protocol", "parts"], 2).contains("part"));
     assert!(refused(&["--protocol", "subject", "--folds", "9"], 2).contains("6 subjects"));
-    assert!(refused(&["--ratio", "1"], 2).contains("--ratio 1 is not between 0 and 1"));
+    // Before faces are looked for.
+    let said = refused(&["--ratio", "1", "--detect"], 2);
+    assert!(said.contains("'1' for '--ratio <SHARE>': it is not between 0 and 1"), "{said}");
     assert!(refused(&["--methods", "magic"], 2).contains("magic"));
     assert!(refused(&["--classes", "angry"], 2).contains("angry"));
     assert!(messages(&study(Path::new("nowhere"), out.path(), &[]), 1).contains("nowhere"));

@@ -337,6 +337,7 @@ fn places_and_test_sets_are_checked_before_anything_is_computed() {
     let nowhere = place.path("no such folder/head.safetensors");
     place.refuses(&["--out", utf8(&nowhere)], 1, "no such folder: ");
     place.refuses(&["--out", utf8(&place.faces())], 1, "faces: this is a folder");
+    place.refuses(&["--log", utf8(&place.path("no such folder/log.csv"))], 1, "no such folder: ");
     let other = Place::new(&["c", "d"], 1);
     let said = "its classes (c, d) are none of a, b";
     place.refuses(&["--test", utf8(&other.faces())], 1, said);
@@ -400,12 +401,11 @@ fn a_reader_that_goes_away_does_not_cost_the_head() {
     ModelCard::from_file(&safetensors::read(&place.head()).unwrap()).unwrap();
 }
 
-/// Starts a training and kills it as soon as the state after an epoch is there.
-fn train_and_kill(place: &Place, arguments: &[&str]) {
+/// Starts a training and kills it as soon as this file is there, which it writes after each epoch.
+fn train_and_kill(place: &Place, arguments: &[&str], awaited: &Path) {
     let mut child = place.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let checkpoint = place.path("head.safetensors.checkpoint");
-    while !checkpoint.exists() {
-        assert!(child.try_wait().unwrap().is_none(), "it ended before it wrote its state");
+    while !awaited.exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it wrote {}", awaited.display());
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
     child.kill().unwrap();
@@ -426,7 +426,7 @@ fn a_killed_training_goes_on_and_ends_with_the_same_model() {
         results(&place.train(&arguments), 0);
         let whole = fs::read(place.head()).unwrap();
         fs::remove_file(place.head()).unwrap();
-        train_and_kill(&place, &arguments);
+        train_and_kill(&place, &arguments, &place.path("head.safetensors.checkpoint"));
         // Not by accident, and not with other settings.
         let said = messages(&place.train(&arguments), 2);
         assert!(said.contains("--resume"), "{said}");
@@ -443,6 +443,22 @@ fn a_killed_training_goes_on_and_ends_with_the_same_model() {
         assert!(rows.starts_with("epoch,learning_rate,loss,"), "{rows}");
         fs::remove_file(place.head()).unwrap();
     }
+}
+
+#[test]
+fn the_log_of_a_killed_training_has_the_epochs_so_far() {
+    let place = Place::new(&["across", "down"], 10);
+    let log = place.path("log.csv");
+    let arguments = ["--network", "light", "--epochs", "6", "--augment", "standard", "--log", utf8(&log)];
+    train_and_kill(&place, &arguments, &log);
+    let early = fs::read_to_string(&log).unwrap();
+    let count = early.lines().count();
+    assert!((2..7).contains(&count) && early.ends_with('\n'), "{early}");
+    results(&place.train(&[&arguments[..], &["--resume"]].concat()), 0);
+    let whole = fs::read_to_string(&log).unwrap();
+    assert!(whole.starts_with(&early), "{early}\n{whole}");
+    let numbers: Vec<&str> = whole.lines().filter_map(|line| line.split(',').next()).collect();
+    assert_eq!(numbers, ["epoch", "1", "2", "3", "4", "5", "6"]);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use super::faces::FaceArguments;
 use super::failure::Failure;
 use super::file;
 use super::global::Global;
-use super::protocol::{Protocol, Trial, trials};
+use super::protocol::{Protocol, Trial, ratio, trials};
 use super::table::{Align, Table};
 
 /// Measure what older methods reach: handmade features and a support vector machine
@@ -50,7 +50,7 @@ pub struct Arguments {
     #[arg(long, value_enum)]
     protocol: Option<Protocol>,
     /// Share of the images of each class to train on, for --protocol random
-    #[arg(long, value_name = "SHARE", default_value_t = 0.7)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.7, value_parser = ratio)]
     ratio: f64,
     /// Number of folds, for --protocol subject
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = RangedU64ValueParser::<usize>::new().range(2..=1000))]
@@ -136,7 +136,7 @@ struct Material {
 
 /// Trains and tests the methods.
 pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
-    let methods = arguments.methods()?;
+    let methods = arguments.methods();
     if let Some(folder) = &arguments.out {
         std::fs::create_dir_all(folder).map_err(|source| vultus::Error::Io { path: folder.clone(), source })?;
     }
@@ -184,10 +184,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
 
 impl Arguments {
     /// Every combination that is asked for, once.
-    fn methods(&self) -> Result<Vec<Method>, Failure> {
-        if !(self.ratio > 0.0 && self.ratio < 1.0) {
-            return Err(Failure::Usage(format!("--ratio {} is not between 0 and 1", self.ratio)));
-        }
+    fn methods(&self) -> Vec<Method> {
         let mut methods = Vec::new();
         for (features, svm) in self.features.iter().flat_map(|f| self.svm.iter().map(move |s| (f, s))) {
             let features = match features {
@@ -204,14 +201,15 @@ impl Arguments {
                 methods.push(method);
             }
         }
-        Ok(methods)
+        methods
     }
 
     /// Opens the data and splits it.
     fn material(&self, global: &Global) -> Result<Material, Failure> {
-        let locate = |data| match self.faces.detect {
-            true => self.faces.located(data, &global.device()?, global),
-            false => Ok(data),
+        let mut finder = self.faces.finder(|| global.device(), global)?;
+        let mut locate = |data| match &mut finder {
+            Some(finder) => finder.located(data, global),
+            None => Ok(data),
         };
         let data = locate(Dataset::open(&self.data)?)?;
         if let Some(path) = &self.test {

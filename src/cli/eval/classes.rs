@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use vultus::data::{ClassMap, Dataset};
+use vultus::data::Dataset;
 
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
@@ -18,15 +18,8 @@ pub struct Classes {
 }
 
 impl Classes {
-    /// Translates a data set's classes into the model's, by a map of `model=dataset` pairs where names differ.
-    pub fn of(data: Dataset, model: &[String], map: Option<&str>, restrict: bool) -> Result<Self, Failure> {
-        let data = match map.map(ClassMap::parse).transpose()? {
-            None => data,
-            Some(map) => {
-                map.check_model(model)?;
-                data.map_classes(&map)?
-            }
-        };
+    /// Translates a data set's classes into the model's of the same names.
+    pub fn of(data: Dataset, model: &[String], restrict: bool) -> Result<Self, Failure> {
         let common: Vec<String> = model.iter().filter(|class| data.classes.contains(class)).cloned().collect();
         if common.is_empty() {
             let (path, theirs, ours) = (data.path.display(), data.classes.join(", "), model.join(", "));

@@ -13,12 +13,13 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use clap::builder::RangedU64ValueParser;
 use vultus::Device;
-use vultus::data::{Dataset, Part};
+use vultus::data::{ClassMap, Dataset, Part};
 use vultus::face::{Detector, DetectorOptions};
 use vultus::metrics::Evaluation;
 use vultus::weights::DefaultFile;
 use vultus::wgpu::DeviceType;
 
+use super::class_names::open_renamed;
 use super::failure::Failure;
 use super::global::Global;
 use super::recognizer::RecognizerArguments;
@@ -62,8 +63,8 @@ pub struct Arguments {
     #[command(flatten)]
     recognizer: RecognizerArguments,
     /// What the data set calls the model's classes, where the names differ: pairs of model=dataset
-    #[arg(long, value_name = "angry=anger,…")]
-    classes: Option<String>,
+    #[arg(long, value_name = "angry=anger,…", value_parser = ClassMap::parse)]
+    classes: Option<ClassMap>,
     /// Choose among those classes only that the model and the data set both have
     #[arg(long)]
     restrict: bool,
@@ -99,12 +100,15 @@ enum PartName {
 /// Evaluates the recogniser on a data set.
 pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
     let files = Files::plan(arguments.csv.as_deref(), arguments.out.as_deref())?;
-    let (data, part) = part_of(Dataset::open(&arguments.data)?, arguments.part, global)?;
+    let data = open_renamed(&arguments.data, arguments.classes.as_ref())?;
+    let (data, part) = part_of(data, arguments.part, global)?;
     let device = global.device()?;
     let batch = arguments.batch.unwrap_or_else(|| batch(&device));
     let (recognizer, tta) = arguments.recognizer.load(&device, batch, global)?;
-    let model_classes = recognizer.classes().to_vec();
-    let classes = Classes::of(data, &model_classes, arguments.classes.as_deref(), arguments.restrict)?;
+    if let Some(map) = &arguments.classes {
+        map.check_model(recognizer.classes())?;
+    }
+    let classes = Classes::of(data, recognizer.classes(), arguments.restrict)?;
     classes.note_left_out(global);
     let detector = match arguments.faces {
         true => None,

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use serde::Serialize;
+use vultus::csv::quoted;
 
 use super::found::{Found, FoundFace};
 use crate::cli::failure::Failure;
@@ -105,7 +106,8 @@ fn cells(found: &Found, number: usize, face: &FoundFace) -> [String; 5] {
 }
 
 fn csv_line(found: &Found, number: usize, face: &FoundFace) -> String {
-    let mut fields = vec![quoted(&found.file), found.width.to_string(), found.height.to_string(), number.to_string()];
+    let mut fields =
+        vec![quoted(&found.file).into_owned(), found.width.to_string(), found.height.to_string(), number.to_string()];
     fields.extend(face_fields(face));
     fields.join(",")
 }
@@ -115,18 +117,9 @@ pub fn face_fields(face: &FoundFace) -> Vec<String> {
     let mut fields = Vec::new();
     let numbers = face.bounds.iter().chain([&face.probability]).chain(face.landmarks.as_flattened());
     fields.extend(numbers.map(f32::to_string));
-    fields.push(quoted(&face.expression));
+    fields.push(quoted(&face.expression).into_owned());
     fields.extend(face.scores.iter().map(|(_, score)| score.to_string()));
     fields
-}
-
-/// A field of CSV (RFC 4180, section 2): in quotes, and quotes in it doubled, where it holds what separates fields.
-pub fn quoted(field: &str) -> String {
-    if field.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", field.replace('"', "\"\""))
-    } else {
-        field.to_owned()
-    }
 }
 
 #[cfg(test)]
@@ -149,14 +142,6 @@ mod tests {
         let written = report.found(&mut out, found);
         assert!(written.is_ok());
         String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn only_fields_that_need_it_are_quoted() {
-        assert_eq!(quoted("a b.png"), "a b.png");
-        assert_eq!(quoted("a,b.png"), "\"a,b.png\"");
-        assert_eq!(quoted("say \"cheese\".png"), "\"say \"\"cheese\"\".png\"");
-        assert_eq!(quoted("two\nlines"), "\"two\nlines\"");
     }
 
     #[test]

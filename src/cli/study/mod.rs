@@ -10,15 +10,16 @@ use std::path::PathBuf;
 
 use clap::builder::RangedU64ValueParser;
 use vultus::baseline::Faces;
-use vultus::data::{ClassMap, Dataset};
+use vultus::data::ClassMap;
 use vultus::metrics::Evaluation;
 use vultus::prepare::Augmentation;
 
+use super::class_names::open_renamed;
 use super::faces::FaceArguments;
 use super::failure::Failure;
 use super::file;
 use super::global::Global;
-use super::protocol::{Protocol, Trial, trials};
+use super::protocol::{Protocol, Trial, ratio, trials};
 use super::table::{Align, Table};
 use super::train::augmentation;
 use methods::{Choice, Outcome};
@@ -49,14 +50,14 @@ pub struct Arguments {
     #[arg(long, value_enum)]
     protocol: Option<Protocol>,
     /// Share of the images of each class to train on, for --protocol random
-    #[arg(long, value_name = "SHARE", default_value_t = 0.7)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.7, value_parser = ratio)]
     ratio: f64,
     /// Number of folds, for --protocol subject
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = RangedU64ValueParser::<usize>::new().range(2..=1000))]
     folds: usize,
     /// What the data set calls the classes of the model to start from: pairs of model=dataset
-    #[arg(long, value_name = "angry=anger,…")]
-    classes: Option<String>,
+    #[arg(long, value_name = "angry=anger,…", value_parser = ClassMap::parse)]
+    classes: Option<ClassMap>,
     #[command(flatten)]
     faces: FaceArguments,
     /// What is compared
@@ -98,9 +99,11 @@ pub struct Arguments {
 
 /// Runs the study.
 pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
-    let data = open(arguments)?;
+    let mut data = open_renamed(&arguments.data, arguments.classes.as_ref())?;
     let device = global.device()?;
-    let data = arguments.faces.located(data, &device, global)?;
+    if let Some(mut finder) = arguments.faces.finder(|| Ok(device.clone()), global)? {
+        data = finder.located(data, global)?;
+    }
     let protocol = arguments.protocol.unwrap_or_else(|| Protocol::of(&data));
     let split = protocol.split(&data, arguments.ratio, arguments.folds, arguments.seed, global)?;
     let trials = trials(&split);
@@ -132,18 +135,6 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     match faces.unreadable.len() {
         0 => Ok(()),
         n => Err(Failure::Failed(format!("{n} pictures could not be read; the others were used"))),
-    }
-}
-
-/// The data set under the names of the model's classes.
-fn open(arguments: &Arguments) -> Result<Dataset, Failure> {
-    let data = Dataset::open(&arguments.data)?;
-    match &arguments.classes {
-        None => Ok(data),
-        Some(text) => {
-            let map = ClassMap::parse(text).map_err(|error| Failure::Usage(error.to_string()))?;
-            data.map_classes(&map).map_err(|error| Failure::Usage(error.to_string()))
-        }
     }
 }
 

@@ -20,7 +20,7 @@ use super::{Arguments, Failure, Global, Protocol, Trial};
 /// The share of the training part that chooses the best epoch.
 const VALIDATION: f64 = 0.1;
 
-/// The side of what is cut out around a face, relative to its box: the same for all methods.
+/// The side of what is cut out around a face, relative to its box: the same for all methods that have not learnt another.
 const MARGIN: f32 = 1.0;
 
 /// What all networks of a study have in common.
@@ -96,18 +96,13 @@ impl<'a> Networks<'a> {
         }
     }
 
-    /// The pictures as this network takes them.
-    pub fn pictures_for(&self, card: &ModelCard, augmentation: &Augmentation) -> Pictures<'a> {
-        Pictures { margin: MARGIN, ..Pictures::new(self.data, card, *augmentation) }
-    }
-
     /// Trains a network on one part of a split and asks it about the other.
     pub fn try_on(&self, outcome: &mut Outcome, trial: &Trial, fold: u64) -> Result<(), Failure> {
         let way = self.way(outcome.choice)?;
         let seed = self.seed().wrapping_add(fold);
         let (training, validation) =
             Split::hold_out(self.data, &trial.training, self.protocol.aside(), VALIDATION, seed)?;
-        let pictures = self.pictures_for(&way.card, &way.augmentation);
+        let pictures = Pictures::new(self.data, &way.card, way.augmentation);
         let mut parameters = start(&self.device, &way.card, &way.known, &pictures, &training, seed)?;
         let recipe = Recipe { seed, ..way.recipe.clone() };
         let course = Course {
@@ -196,6 +191,7 @@ impl<'a> Networks<'a> {
         let vgg =
             |hidden| Architecture::Vgg16 { pooling: Pooling::Flatten, hidden, base_sha256: self.base.sha256.clone() };
         let card = |architecture, normalization| ModelCard {
+            margin: MARGIN,
             preparation: self.arguments.faces.preparation(false),
             alignment: self.arguments.faces.alignment(),
             ..ModelCard::new(architecture, classes.clone(), *input, gray(normalization))
@@ -253,6 +249,7 @@ fn settings(way: &Way) -> Vec<(String, String)> {
     [
         ("trained", trainable),
         ("input", format!("{0}×{0}", way.card.input)),
+        ("margin around a face's box", way.card.margin.to_string()),
         ("epochs", recipe.epochs.to_string()),
         ("batch", recipe.batch.to_string()),
         ("rule", format!("{:?}", recipe.rule)),

@@ -11,6 +11,7 @@ use vultus::report::{
     Card, Cell, Chart, Gallery, GalleryItem, LineChart, Method, Page, Section, Series, Table, Unit, evaluation_cards,
     evaluation_sections, filters_picture, heat_overlay, methods_section,
 };
+use vultus::train::Pictures;
 
 use super::Failure;
 use super::methods::Outcome;
@@ -157,7 +158,7 @@ fn inside(networks: &Networks, data: &Dataset, outcome: &Outcome) -> Result<Sect
     }
     let mut layers = network.layers().iter().rev();
     let Some(layer) = layers.find(|layer| matches!(layer.kind, Kind::Conv2d(..))) else { return Ok(section) };
-    let pictures = networks.pictures_for(card, &Augmentation::none());
+    let pictures = Pictures::new(data, card, Augmentation::none());
     let mut cam = GradCam::new(&networks.device, &network, parameters, &layer.name)?;
     let predicted = outcome.predictions.predicted();
     let mut gallery = Gallery::new("Where it looks")

@@ -139,7 +139,7 @@ pub struct Arguments {
     /// Folder for what the frozen layers make of each picture [default: vultus in the user's cache folder]
     #[arg(long, value_name = "DIR", help_heading = "Files")]
     pub cache: Option<PathBuf>,
-    /// Write every epoch as a row of this CSV file
+    /// Write a row for each epoch into this CSV file, which has all rows so far after every epoch
     #[arg(long, value_name = "FILE", help_heading = "Files")]
     pub log: Option<PathBuf>,
     /// Write a picture of how faces are varied

@@ -24,7 +24,7 @@ use progress::Progress;
 /// Trains, saves and tests a model.
 pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
     arguments.check()?;
-    check_place(&arguments.out)?;
+    [Some(&arguments.out), arguments.log.as_ref()].into_iter().flatten().try_for_each(|file| check_place(file))?;
     let checkpoint = checkpoint(&arguments.out);
     if checkpoint.exists() && !arguments.resume {
         let file = checkpoint.display();
@@ -41,11 +41,12 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     let mut tests: Vec<Dataset> = tests.collect::<Result<_, _>>()?;
     let (mut training, mut validation) = parts(arguments, &data, global)?;
     let device = global.device()?;
-    let without = arguments.faces.locate(&mut data, &device, global)?;
-    training.retain(|index| without.binary_search(index).is_err());
-    validation.retain(|index| without.binary_search(index).is_err());
-    let locate = |data| arguments.faces.located(data, &device, global);
-    tests = tests.into_iter().map(locate).collect::<Result<_, _>>()?;
+    if let Some(mut finder) = arguments.faces.finder(|| Ok(device.clone()), global)? {
+        let without = finder.locate(&mut data, global)?;
+        training.retain(|index| without.binary_search(index).is_err());
+        validation.retain(|index| without.binary_search(index).is_err());
+        tests = tests.into_iter().map(|data| finder.located(data, global)).collect::<Result<_, _>>()?;
+    }
     check_classes(&data, &training)?;
     let pictures = Pictures::new(&data, &card, arguments.augment);
     if let Some(file) = &arguments.sheet {
@@ -81,7 +82,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     metadata.insert("recipe".to_owned(), serde_json::to_string(&recipe)?);
     metadata.insert("augmentation".to_owned(), serde_json::to_string(&arguments.augment)?);
     safetensors::write(&arguments.out, &own, &metadata, arguments.precision())?;
-    // Only now: that nobody reads the rows any more must not cost the model.
+    // Only now: that nobody reads the rows any more, or a disk is full, must not cost the model.
     written?;
     writeln!(out, "saved epoch {} in {}", trained.best, arguments.out.display())?;
     if let Err(error) = std::fs::remove_file(&checkpoint) {
@@ -106,7 +107,7 @@ fn checkpoint(model: &Path) -> PathBuf {
 /// Whether a file can be written there: that should not turn out after the training.
 fn check_place(file: &Path) -> Result<(), Failure> {
     if file.is_dir() {
-        return Err(Failure::Failed(format!("{}: this is a folder, the model needs a file", file.display())));
+        return Err(Failure::Failed(format!("{}: this is a folder, a file is to be written there", file.display())));
     }
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed = |source| vultus::Error::Io { path: folder.to_path_buf(), source };
@@ -188,23 +189,19 @@ fn known(arguments: &Arguments, base: &WeightFile, classes: &[String]) -> Result
     }
 }
 
-/// Trains; also whether all rows could be written.
+/// Trains; also whether all rows could be printed and logged.
 fn train(
     course: Course,
     arguments: &Arguments,
     global: &Global,
     pictures: usize,
     out: &mut dyn Write,
-) -> Result<(Trained, std::io::Result<()>), Failure> {
+) -> Result<(Trained, Result<(), Failure>), Failure> {
     let bar = global.progress("features", pictures);
-    let mut progress = Progress::new(global, arguments.batch, out);
+    let mut progress = Progress::new(global, arguments.batch, arguments.log.as_deref(), out);
     let trained = course.run(&mut |done| bar.set_position(done as u64), |event| progress.hear(event))?;
     bar.finish_and_clear();
-    let written = progress.finish();
-    if let Some(path) = &arguments.log {
-        file::write(path, |out| out.write_all(progress::log(&trained.epochs).as_bytes()))?;
-    }
-    Ok((trained, written))
+    Ok((trained, progress.finish()))
 }
 
 /// Writes how the first pictures of the training are varied.

@@ -1,10 +1,14 @@
-//! What is seen of a training while it runs: a bar with the course of the loss, and a row for each epoch.
+//! What is seen of a training while it runs: a bar with the course of the loss, and a row for each epoch, on standard
+//! output and in a file.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use indicatif::ProgressBar;
 use vultus::train::{Epoch, Event};
 
+use crate::cli::failure::Failure;
+use crate::cli::file;
 use crate::cli::global::Global;
 use crate::cli::table::{Align, Table};
 
@@ -20,12 +24,17 @@ pub struct Progress<'a> {
     out: &'a mut dyn Write,
     curve: Curve,
     batch: usize,
+    epochs: Vec<Epoch>,
+    /// Where all epochs so far stand as CSV, if that is asked for.
+    log: Option<&'a Path>,
+    /// Whether that file has them.
+    logged: Result<(), vultus::Error>,
     /// Whether all rows could be written.
-    pub written: io::Result<()>,
+    written: io::Result<()>,
 }
 
 impl<'a> Progress<'a> {
-    pub fn new(global: &Global, batch: usize, out: &'a mut dyn Write) -> Self {
+    pub fn new(global: &Global, batch: usize, log: Option<&'a Path>, out: &'a mut dyn Write) -> Self {
         let table = Table::new([
             ("epoch", Align::Right, 5),
             ("loss", Align::Right, 8),
@@ -35,8 +44,18 @@ impl<'a> Progress<'a> {
             ("pictures/s", Align::Right, 10),
             ("waited", Align::Right, 6),
         ]);
-        let bar = global.progress("training", 0);
-        Progress { bar, table, has_head: false, out, curve: Curve::default(), batch, written: Ok(()) }
+        Progress {
+            bar: global.progress("training", 0),
+            table,
+            has_head: false,
+            out,
+            curve: Curve::default(),
+            batch,
+            epochs: Vec::new(),
+            log,
+            logged: Ok(()),
+            written: Ok(()),
+        }
     }
 
     pub fn hear(&mut self, event: Event) {
@@ -47,14 +66,26 @@ impl<'a> Progress<'a> {
                 self.bar.set_position((done * self.batch) as u64);
                 self.bar.set_message(format!("{} {loss:.3}", self.curve.draw()));
             }
-            Event::Epoch(epoch) => self.row(epoch),
-            Event::Resumed(epochs) => epochs.iter().for_each(|epoch| self.row(epoch)),
+            Event::Epoch(epoch) => self.add(std::slice::from_ref(epoch)),
+            Event::Resumed(epochs) => self.add(epochs),
         }
     }
 
-    pub fn finish(self) -> io::Result<()> {
+    /// # Errors
+    /// If a row could not be printed, or the file does not have them all.
+    pub fn finish(self) -> Result<(), Failure> {
         self.bar.finish_and_clear();
-        self.written
+        self.written?;
+        Ok(self.logged?)
+    }
+
+    fn add(&mut self, epochs: &[Epoch]) {
+        epochs.iter().for_each(|epoch| self.row(epoch));
+        self.epochs.extend_from_slice(epochs);
+        if let Some(path) = self.log {
+            // A later epoch writes again what cannot be written now.
+            self.logged = file::write(path, |out| out.write_all(log(&self.epochs).as_bytes()));
+        }
     }
 
     fn row(&mut self, epoch: &Epoch) {

@@ -3,11 +3,12 @@
 use std::io::Write;
 
 use serde::Serialize;
+use vultus::csv::quoted;
 use vultus::track::TrackedFace;
 
 use crate::cli::failure::Failure;
 use crate::cli::predict::found::{FoundFace, as_map};
-use crate::cli::predict::report::{FACE_COLUMNS, face_fields, quoted};
+use crate::cli::predict::report::{FACE_COLUMNS, face_fields};
 
 /// How each face of each frame is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

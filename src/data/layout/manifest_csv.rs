@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::csv;
 use super::lines::Lines;
 use super::manifest::{Entry, Manifest, parse_box};
+use crate::csv;
 use crate::data::dataset::Dataset;
 use crate::error::{Error, Result};
 

@@ -1,7 +1,6 @@
 //! Which of the known layouts a data set has, and writing lists of one's own.
 
 mod class_folders;
-mod csv;
 pub(super) mod fer2013;
 mod jaffe;
 mod lines;

@@ -1,13 +1,13 @@
-//! Comma-separated values (RFC 4180), one record per line: a field with a line break in it is far more likely a quote that
-//! was never closed than a name.
+//! Comma-separated values (RFC 4180), as lists and results are read and written.
 
 use std::borrow::Cow;
 
-/// The fields of a line. Quotes are removed; spaces before and after a quoted field do not count.
+/// The fields of a line. Quotes are removed; spaces before and after a quoted field do not count. A record is one line: a
+/// field with a line break in it is far more likely a quote that was never closed than a name.
 ///
 /// # Errors
 /// What is wrong with its quotes.
-pub(super) fn fields(line: &str) -> Result<Vec<Cow<'_, str>>, String> {
+pub(crate) fn fields(line: &str) -> Result<Vec<Cow<'_, str>>, String> {
     let (mut fields, mut rest) = (Vec::new(), line);
     loop {
         let (field, behind) = match rest.trim_start().strip_prefix('"') {
@@ -44,8 +44,17 @@ fn quoted_field(text: &str) -> Result<(Cow<'_, str>, &str), String> {
     }
 }
 
-/// A field as it must stand in a line.
-pub(super) fn quoted(field: &str) -> Cow<'_, str> {
+/// A field as it must stand in a line: in quotes, and quotes in it doubled, where it holds what separates fields, or
+/// begins or ends with spaces, which some readers drop.
+///
+/// ```
+/// use vultus::csv::quoted;
+///
+/// assert_eq!(quoted("a b.png"), "a b.png");
+/// assert_eq!(quoted("a, b.png"), "\"a, b.png\"");
+/// assert_eq!(quoted("say \"cheese\".png"), "\"say \"\"cheese\"\".png\"");
+/// ```
+pub fn quoted(field: &str) -> Cow<'_, str> {
     let needed = field.contains([',', '"', '\n', '\r']) || field.trim() != field;
     if needed { Cow::Owned(format!("\"{}\"", field.replace('"', "\"\""))) } else { Cow::Borrowed(field) }
 }
@@ -64,6 +73,7 @@ mod tests {
         let names = ["plain", "a, b", "say \"x\"", "\"", " space ", "", "ß"];
         let line = names.map(|name| quoted(name).into_owned()).join(",");
         assert_eq!(fields(&line).unwrap(), names);
+        assert_eq!(quoted("two\nlines"), "\"two\nlines\"");
     }
 
     #[test]
