@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::http::StatusCode;
 use axum::response::Response;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
@@ -22,7 +23,7 @@ use super::machine::{Request, Times, since};
 use super::picture::{Decoded, UNNAMED, decode};
 use super::reply::{RETRY_AFTER, Refusal};
 use super::state::Server;
-use crate::cli::predict::found::as_map;
+use crate::cli::predict::found::{FoundFace, as_map};
 
 /// The side of the smallest face that is looked for unless the page says another.
 const MIN_FACE: f32 = 40.0;
@@ -64,17 +65,24 @@ struct Mailbox {
     arrived: Notify,
 }
 
-/// A face in a frame.
+/// What is found in a frame.
 #[derive(Serialize)]
-struct LiveFace<'a> {
+struct Answer {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    frame: u32,
+    width: u32,
+    height: u32,
+    faces: Vec<LiveFace>,
+    milliseconds: Times,
+}
+
+/// A face in a frame. Its expression is that of the smoothed probabilities, where the page wants it so.
+#[derive(Serialize)]
+struct LiveFace {
     id: u64,
-    #[serde(rename = "box")]
-    bounds: [f32; 4],
-    probability: f32,
-    landmarks: [[f32; 2]; 5],
-    expression: &'a str,
-    #[serde(serialize_with = "as_map")]
-    scores: Vec<(String, f32)>,
+    #[serde(flatten)]
+    found: FoundFace,
     #[serde(serialize_with = "as_map")]
     smoothed: Vec<(String, f32)>,
     since: f64,
@@ -183,7 +191,7 @@ async fn work(server: &Server, mailbox: &Mailbox, answers: mpsc::Sender<Message>
         let number = frame.number;
         let answer = match look(server, &mut tracker, frame, settings, start).await {
             Ok(answer) => answer,
-            Err(refusal) if refusal.status == axum::http::StatusCode::SERVICE_UNAVAILABLE => {
+            Err(refusal) if refusal.status == StatusCode::SERVICE_UNAVAILABLE => {
                 server.metrics.skipped.add(1);
                 skipped(number)
             }
@@ -209,37 +217,24 @@ async fn look(
     let late = |_| Refusal::busy("the device did not answer in time");
     let seen = timeout(server.limits.answer, server.engine.look(request)).await.map_err(late)??;
     let (faces, scores) = seen.faces.into_iter().unzip();
-    let failed = |error: vultus::Error| Refusal::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
+    let failed = |error: vultus::Error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
     let tracked = tracker.update((frame.arrived - start).as_secs_f64(), faces, scores).map_err(failed)?;
     let times = Times { decode: milliseconds, total: since(frame.arrived), ..seen.times };
     server.metrics.seen(tracked.len(), &times);
     server.metrics.frames.add(1);
-    let face = |face| live_face(&server.classes, face, settings.smoothing);
-    Ok(json!({
-        "type": "result",
-        "frame": frame.number,
-        "width": width,
-        "height": height,
-        "faces": tracked.into_iter().map(face).collect::<Vec<_>>(),
-        "milliseconds": times,
-    })
-    .to_string())
+    let faces = tracked.into_iter().map(|face| live_face(&server.classes, face, settings.smoothing)).collect();
+    let answer = Answer { kind: "result", frame: frame.number, width, height, faces, milliseconds: times };
+    serde_json::to_string(&answer).map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
 }
 
-fn live_face(classes: &[String], face: TrackedFace, smoothing: bool) -> LiveFace<'_> {
-    let chosen = if smoothing { &face.smoothed } else { &face.scores };
-    let best = (0..chosen.len()).max_by(|&a, &b| chosen[a].total_cmp(&chosen[b]));
-    let named = |scores: &[f32]| classes.iter().cloned().zip(scores.iter().copied()).collect();
-    LiveFace {
-        id: face.id,
-        bounds: face.face.bounds,
-        probability: face.face.probability,
-        landmarks: face.face.landmarks,
-        expression: best.map_or("", |best| &classes[best]),
-        scores: named(&face.scores),
-        smoothed: named(&face.smoothed),
-        since: face.since,
+fn live_face(classes: &[String], tracked: TrackedFace, smoothing: bool) -> LiveFace {
+    let TrackedFace { id, face, scores, smoothed, since } = tracked;
+    let mut found = FoundFace::new(face.clone(), classes, scores);
+    let averaged = FoundFace::new(face, classes, smoothed);
+    if smoothing {
+        found.expression = averaged.expression;
     }
+    LiveFace { id, found, smoothed: averaged.scores, since }
 }
 
 /// Sends what there is, and asks a silent client whether it is there, until it takes nothing more or the server ends.
