@@ -2,6 +2,7 @@
 //!
 //! Pictures that wait together are answered together: their faces share the batches of the network.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
@@ -32,6 +33,9 @@ pub enum Trouble {
 }
 
 type Answer<T> = oneshot::Sender<Result<T, Trouble>>;
+
+/// A picture, since when it waits, and who waits for it.
+type Looking = (Request, Instant, Answer<Seen>);
 
 enum Job {
     Look { request: Request, queued: Instant, answer: Answer<Seen> },
@@ -116,15 +120,23 @@ impl<F: Fn() -> Result<Machine, Error>> Worker<F> {
                     _ => {}
                 }
             }
-            self.look(looks);
-            for (request, question, answer) in inside {
-                let view = self.with_machine(|machine| machine.look_inside(&request, &question));
-                let _ = answer.send(view.and_then(|view| view.map_err(|error| self.trouble(error))));
+            let work = AssertUnwindSafe(|| self.answer(looks, inside));
+            if catch_unwind(work).is_err() {
+                // What a panic leaves may be half done. Those who waited are told that there is no answer.
+                self.machine = None;
             }
         }
     }
 
-    fn look(&mut self, looks: Vec<(Request, Instant, Answer<Seen>)>) {
+    fn answer(&mut self, looks: Vec<Looking>, inside: Vec<(Request, Question, Answer<View>)>) {
+        self.look(looks);
+        for (request, question, answer) in inside {
+            let view = self.with_machine(|machine| machine.look_inside(&request, &question));
+            let _ = answer.send(view.and_then(|view| view.map_err(|error| self.trouble(error))));
+        }
+    }
+
+    fn look(&mut self, looks: Vec<Looking>) {
         if looks.is_empty() {
             return;
         }
