@@ -4,10 +4,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use vultus::Error;
@@ -16,8 +16,10 @@ use super::inside::{Question, View};
 use super::machine::{Machine, Request, Seen, since};
 use super::metrics::Metrics;
 
-/// Pictures that may wait for the device. More are refused: they would wait for seconds.
+/// Pictures that may wait for the device.
 const QUEUE: usize = 96;
+/// How long a picture may have to wait, as far as can be told: who would wait longer is refused at once.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
 /// Pictures that are answered together at most: the first of them waits for the last.
 const TOGETHER: usize = 8;
 
@@ -46,6 +48,7 @@ enum Job {
 #[derive(Clone)]
 pub struct Engine {
     queue: SyncSender<Job>,
+    pace: Arc<Pace>,
     metrics: Arc<Metrics>,
     alive: Arc<AtomicBool>,
 }
@@ -59,9 +62,11 @@ impl Engine {
     ) -> std::io::Result<Self> {
         let (queue, jobs) = sync_channel(QUEUE);
         let alive = Arc::new(AtomicBool::new(true));
-        let worker = Worker { machine: Some(machine), make, metrics: metrics.clone(), alive: alive.clone() };
+        let pace = Arc::new(Pace::default());
+        let worker =
+            Worker { pace: pace.clone(), machine: Some(machine), make, metrics: metrics.clone(), alive: alive.clone() };
         thread::Builder::new().name("device".to_owned()).spawn(move || worker.run(&jobs))?;
-        Ok(Engine { queue, metrics, alive })
+        Ok(Engine { queue, pace, metrics, alive })
     }
 
     /// Whether the device answered the last time.
@@ -81,6 +86,10 @@ impl Engine {
 
     async fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, Trouble> {
         let (answer, result) = oneshot::channel();
+        let waiting = u32::try_from(self.metrics.queue.get()).unwrap_or(0);
+        if self.pace.picture() * waiting > LONGEST_WAIT {
+            return Err(Trouble::Busy);
+        }
         self.metrics.queue.add(1);
         if let Err(refused) = self.queue.try_send(job(answer)) {
             self.metrics.queue.add(-1);
@@ -94,7 +103,27 @@ impl Engine {
     }
 }
 
+/// How long a picture takes, as an average over the last ones.
+#[derive(Default)]
+struct Pace(AtomicU64);
+
+impl Pace {
+    /// The part of the average that the newest pictures have.
+    const NEWEST: f64 = 0.2;
+
+    fn add(&self, pictures: usize, took: Duration) {
+        let (old, new) = (self.picture(), took / u32::try_from(pictures.max(1)).unwrap_or(u32::MAX));
+        let average = if old.is_zero() { new } else { old.mul_f64(1.0 - Self::NEWEST) + new.mul_f64(Self::NEWEST) };
+        self.0.store(u64::try_from(average.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn picture(&self) -> Duration {
+        Duration::from_micros(self.0.load(Ordering::Relaxed))
+    }
+}
+
 struct Worker<F> {
+    pace: Arc<Pace>,
     machine: Option<Machine>,
     make: F,
     metrics: Arc<Metrics>,
@@ -142,7 +171,9 @@ impl<F: Fn() -> Result<Machine, Error>> Worker<F> {
         }
         let waits: Vec<f64> = looks.iter().map(|(_, queued, _)| since(*queued)).collect();
         let requests: Vec<&Request> = looks.iter().map(|(request, ..)| request).collect();
+        let start = Instant::now();
         let seen = self.with_machine(|machine| machine.look(&requests));
+        self.pace.add(requests.len(), start.elapsed());
         self.metrics.batch(requests.len());
         match seen {
             Err(trouble) => looks.into_iter().for_each(|(.., answer)| drop(answer.send(Err(trouble.clone())))),
@@ -188,4 +219,18 @@ fn together(first: Job, jobs: &Receiver<Job>) -> Vec<Job> {
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pace_follows_what_pictures_take() {
+        let pace = Pace::default();
+        pace.add(4, Duration::from_millis(400));
+        assert_eq!(pace.picture(), Duration::from_millis(100));
+        pace.add(1, Duration::from_millis(200));
+        assert_eq!(pace.picture(), Duration::from_millis(120));
+    }
 }

@@ -172,8 +172,8 @@ async fn read(server: &Server, mut stream: SplitStream<WebSocket>, mailbox: &Mai
             Message::Close(_) => return,
         };
         if let Some(answer) = answer {
-            // A client that sends and never reads is cut off.
-            if answers.try_send(Message::Text(answer.into())).is_err() {
+            // While a client takes no answers nothing more is read from it.
+            if answers.send(Message::Text(answer.into())).await.is_err() {
                 return;
             }
         }

@@ -17,7 +17,8 @@ impl Gauge {
         self.0.fetch_add(by, Ordering::Relaxed);
     }
 
-    fn get(&self) -> i64 {
+    /// What it is now.
+    pub fn get(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
     }
 }

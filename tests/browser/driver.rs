@@ -20,8 +20,9 @@ pub struct Browser {
 impl Browser {
     /// Chromium without a window, whose camera shows this film and needs no permission; none if it is not given.
     pub fn start(film: Option<&Path>) -> Self {
-        let mut driver = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut driver = driver.spawn().expect("chromedriver: see tests/browser.sh");
+        let mut command = Command::new("chromedriver");
+        command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut driver = command.spawn().expect("chromedriver: see tests/browser.sh");
         let mut lines = BufReader::new(driver.stdout.take().expect("its output")).lines().map_while(Result::ok);
         let port = lines.find_map(|line| line.split("port ").nth(1)?.trim_end_matches('.').parse().ok());
         let port = port.expect("chromedriver says its port");

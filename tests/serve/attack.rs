@@ -27,7 +27,8 @@ fn bodies_beyond_the_limit_are_not_read() {
     }
     assert_eq!(Answer::read(stream).status, 413);
     let lie = server.head("POST", "/api/predict", &[("Content-Length", "18446744073709551615")]);
-    assert_eq!(server.exchange(lie.as_bytes()).status, 413);
+    let refused = server.exchange(lie.as_bytes());
+    assert!((400..500).contains(&refused.status), "{refused:?}");
     server.assert_alive();
 }
 

@@ -200,8 +200,7 @@ pub fn pictures() -> Vec<Vec<u8>> {
         .enumerate()
         .map(|(number, side)| {
             let small = imageops::resize(&photo, side, side, imageops::FilterType::Triangle);
-            let mut image = if number % 2 == 0 { small } else { imageops::flip_horizontal(&small) };
-            imageops::brighten_in_place(&mut image, 8 * number as i32);
+            let image = if number % 2 == 0 { small } else { imageops::flip_horizontal(&small) };
             let mut ground = RgbImage::from_pixel(side + 20 * number as u32, side + 12, image::Rgb([90; 3]));
             imageops::replace(&mut ground, &image, 10 * number as i64, 6);
             png(&ground)

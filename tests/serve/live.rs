@@ -112,7 +112,7 @@ fn bad_messages_are_answered_and_the_next_frame_is_looked_at() {
     let answer = camera.next().expect("an answer");
     assert_eq!((&answer["type"], &answer["frame"]), (&"error".into(), &5.into()));
     std::thread::sleep(Duration::from_millis(50));
-    camera.0.send(Message::Text("{\"min_face\": 200, \"smoothing\": false}".into())).unwrap();
+    camera.0.send(Message::Text("{\"min_face\": 400, \"smoothing\": false}".into())).unwrap();
     camera.send(6, &photo);
     let answer = camera.next().expect("an answer");
     assert_eq!((&answer["frame"], answer["faces"].as_array().map(Vec::len)), (&6.into(), Some(0)), "{answer}");
