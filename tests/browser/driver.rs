@@ -24,7 +24,9 @@ impl Browser {
         command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null());
         let mut driver = command.spawn().expect("chromedriver: see tests/browser.sh");
         let mut lines = BufReader::new(driver.stdout.take().expect("its output")).lines().map_while(Result::ok);
-        let port = lines.find_map(|line| line.split("port ").nth(1)?.trim_end_matches('.').parse().ok());
+        // At first it says 0, as it was told.
+        let port = |line: String| line.split("port ").nth(1)?.trim_end_matches('.').parse().ok().filter(|&port| port > 0);
+        let port = lines.find_map(port);
         let port = port.expect("chromedriver says its port");
         // Its output must go somewhere.
         std::thread::spawn(move || lines.for_each(drop));
