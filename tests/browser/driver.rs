@@ -25,7 +25,8 @@ impl Browser {
         let mut driver = command.spawn().expect("chromedriver: see tests/browser.sh");
         let mut lines = BufReader::new(driver.stdout.take().expect("its output")).lines().map_while(Result::ok);
         // At first it says 0, as it was told.
-        let port = |line: String| line.split("port ").nth(1)?.trim_end_matches('.').parse().ok().filter(|&port| port > 0);
+        let port =
+            |line: String| line.split("port ").nth(1)?.trim_end_matches('.').parse().ok().filter(|&port| port > 0);
         let port = lines.find_map(port);
         let port = port.expect("chromedriver says its port");
         // Its output must go somewhere.

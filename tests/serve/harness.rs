@@ -136,20 +136,33 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Everything until the end of the connection.
+    /// An answer, which ends where it says, or with the connection.
     pub fn read(mut stream: impl Read) -> Self {
-        let mut bytes = Vec::new();
-        let mut buffer = [0; 65536];
-        // What came before a reset counts.
-        while let Ok(count @ 1..) = stream.read(&mut buffer) {
-            bytes.extend_from_slice(&buffer[..count]);
+        let (mut bytes, mut buffer) = (Vec::new(), [0; 65536]);
+        loop {
+            let answer = Self::parse(&bytes);
+            let length = answer.header("content-length").and_then(|length| length.parse::<usize>().ok());
+            if length.is_some_and(|length| answer.body.len() >= length) {
+                return answer;
+            }
+            // What came before a reset counts.
+            match stream.read(&mut buffer) {
+                Ok(count @ 1..) => bytes.extend_from_slice(&buffer[..count]),
+                _ => return answer,
+            }
         }
+    }
+
+    fn parse(bytes: &[u8]) -> Self {
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(bytes.len());
         let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
         let mut lines = head.split("\r\n");
         let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).unwrap_or(0);
-        let header = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_lowercase(), value.to_owned()));
-        let headers = lines.filter_map(header).collect();
+        // The last line may not be there as a whole yet.
+        let whole = if end < bytes.len() { usize::MAX } else { 0 };
+        let header =
+            |line: &str| line.split_once(':').map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
+        let headers = lines.filter_map(header).take(whole).collect();
         Answer { status, headers, body: bytes.get(end + 4..).unwrap_or_default().to_vec() }
     }
 
