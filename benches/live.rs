@@ -45,9 +45,11 @@ fn main() {
     let drawn = browser.value("window.drawn").as_f64().unwrap_or(f64::NAN);
     let mut latencies: Vec<f64> = serde_json::from_value(browser.value("window.vultus.latencies")).unwrap_or_default();
     latencies.sort_by(f64::total_cmp);
-    let at = |part: f64| latencies.get((latencies.len().saturating_sub(1) as f64 * part) as usize).copied();
+    let at = |part: f64| {
+        latencies.get((latencies.len().saturating_sub(1) as f64 * part) as usize).copied().unwrap_or(f64::NAN)
+    };
     println!("{}: {:.1} frames/s", model.as_deref().unwrap_or("the default model"), frames / span);
-    println!("from the frame to its drawn answer: median {:.0?} ms, 95 % {:.0?} ms", at(0.5), at(0.95));
+    println!("from the frame to its drawn answer: median {:.0} ms, 95 % {:.0} ms", at(0.5), at(0.95));
     println!("the last frame: {}", browser.value("window.vultus.lastResult.milliseconds"));
     println!("the page draws {:.1} times in a second", drawn / span);
 }
