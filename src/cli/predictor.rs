@@ -43,8 +43,8 @@ impl Predictor {
     }
 }
 
-/// Faces that are recognised at a time. A batch that is not full takes as long as a full one: a GPU hardly notices, a
-/// processor does.
+/// Faces that are recognised at a time at most. The plan for so many is made at the start, which pays on a GPU; a
+/// processor is about as quick one by one.
 fn batch(device: &Device) -> usize {
     let hardware = device.gpu().is_some_and(|gpu| gpu.info().device_type != DeviceType::Cpu);
     if hardware { 8 } else { 1 }

@@ -34,7 +34,19 @@ impl RecognizerArguments {
         global: &Global,
     ) -> Result<(Recognizer, TestTimeAugmentation), Error> {
         let (base, model) = self.files(global)?;
-        let recognizer = Recognizer::with_options(device, base, model, batch, &self.options())?;
+        self.recognizer(device, batch, base, model)
+    }
+
+    /// As [`RecognizerArguments::load`], from files that are read already.
+    pub fn recognizer(
+        &self,
+        device: &Device,
+        batch: usize,
+        base: Option<WeightFile>,
+        model: WeightFile,
+    ) -> Result<(Recognizer, TestTimeAugmentation), Error> {
+        let options = Options { precision: self.precision, ..Options::default() };
+        let recognizer = Recognizer::with_options(device, base, model, batch, &options)?;
         let tta = self.tta.unwrap_or(recognizer.card().tta);
         Ok((recognizer, tta))
     }
@@ -47,11 +59,6 @@ impl RecognizerArguments {
         };
         let base = if needs_base(&model)? { Some(global.vgg16_base()?) } else { None };
         Ok((base, model))
-    }
-
-    /// How the network's plans are compiled.
-    pub fn options(&self) -> Options {
-        Options { precision: self.precision, ..Options::default() }
     }
 }
 

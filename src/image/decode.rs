@@ -63,7 +63,7 @@ pub fn decode_bytes_within(path: &Path, bytes: &[u8], max_pixels: u64) -> Result
 /// [`Error::Image`] if this is not a picture, or its head is damaged.
 pub fn stored_size(path: &Path, bytes: &[u8]) -> Result<[u32; 2]> {
     let open = || {
-        let decoder = decoder(bytes, DECODER_BYTES_PER_PIXEL * MAX_PIXELS)?;
+        let (_, decoder) = decoder(bytes, DECODER_BYTES_PER_PIXEL * MAX_PIXELS)?;
         Ok(<[u32; 2]>::from(decoder.dimensions()))
     };
     open().map_err(|reason: String| refused(path, reason))
@@ -82,13 +82,13 @@ fn check_file_size(path: &Path, bytes: u64) -> Result<()> {
 
 fn decode(bytes: &[u8], max_pixels: u64) -> std::result::Result<RgbImage, String> {
     let max_bytes = DECODER_BYTES_PER_PIXEL * max_pixels;
-    let mut decoder = decoder(bytes, max_bytes)?;
+    let (format, mut decoder) = decoder(bytes, max_bytes)?;
     let (width, height) = decoder.dimensions();
     check_size(width, height, max_pixels)?;
     if decoder.total_bytes() > max_bytes {
         return Err(format!("decoded it has {} bytes, at most {max_bytes} are read", decoder.total_bytes()));
     }
-    if ::image::guess_format(bytes).is_ok_and(|format| format == ImageFormat::Jpeg) && !jpeg::is_complete(bytes) {
+    if format == ImageFormat::Jpeg && !jpeg::is_complete(bytes) {
         return Err("the picture is cut short: its end is missing".to_owned());
     }
     // EXIF data that cannot be understood say nothing: the picture stays as it is.
@@ -99,8 +99,8 @@ fn decode(bytes: &[u8], max_pixels: u64) -> std::result::Result<RgbImage, String
     Ok(picture.into_rgb8())
 }
 
-/// What reads these bytes, with as much memory as it may take.
-fn decoder(bytes: &[u8], max_bytes: u64) -> std::result::Result<impl ImageDecoder, String> {
+/// The format of these bytes and what reads them, with as much memory as it may take.
+fn decoder(bytes: &[u8], max_bytes: u64) -> std::result::Result<(ImageFormat, impl ImageDecoder), String> {
     if bytes.is_empty() {
         return Err("the file is empty".to_owned());
     }
@@ -110,7 +110,7 @@ fn decoder(bytes: &[u8], max_bytes: u64) -> std::result::Result<impl ImageDecode
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(max_bytes);
     reader.limits(limits);
-    reader.into_decoder().map_err(|e| e.to_string())
+    Ok((format, reader.into_decoder().map_err(|e| e.to_string())?))
 }
 
 /// Whether the picture is worth decoding and may be.

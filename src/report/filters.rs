@@ -1,14 +1,10 @@
 //! What the first layer's filters look like.
 
-use image::Rgb;
-
+use super::grid::grid;
 use crate::error::{Error, Result};
 use crate::image::RgbImage;
 use crate::ops::Order;
 use crate::tensor::Tensor;
-
-/// What lies between filters.
-const GAP: Rgb<u8> = Rgb([24, 28, 33]);
 
 /// The filters of a convolution on pictures, as small pictures in a grid as square as can be, one dark pixel apart.
 ///
@@ -23,28 +19,17 @@ pub fn filters_picture(weights: &Tensor, order: Order) -> Result<RgbImage> {
             format!("weights of {:?} cannot be shown: [filters, 3, height, width] are wanted", weights.shape());
         return Err(Error::shape("filters", reason));
     };
-    if weights.is_empty() {
-        return Err(Error::shape("filters", "there are none to show"));
-    }
-    let columns = (1..=filters).find(|n| n * n >= filters).unwrap_or(1);
-    let rows = filters.div_ceil(columns);
-    let side = |cells: usize, pixels: usize| u32::try_from(cells * (pixels + 1) + 1);
-    let (Ok(across), Ok(down)) = (side(columns, width), side(rows, height)) else {
-        return Err(Error::shape("filters", format!("{filters} of {height}×{width} are too many to show")));
-    };
-    let mut picture = RgbImage::from_pixel(across, down, GAP);
-    for (number, filter) in weights.data().chunks(3 * height * width).enumerate() {
-        let (left, top) = (number % columns * (width + 1) + 1, number / columns * (height + 1) + 1);
+    let places = height * width;
+    grid("filters", filters, [height, width], |number| {
+        let filter = &weights.data()[3 * places * number..][..3 * places];
         let largest = filter.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
-        for place in 0..height * width {
-            let pixel = std::array::from_fn(|channel| {
+        move |place| {
+            std::array::from_fn(|channel| {
                 let channel = if order == Order::Bgr { 2 - channel } else { channel };
-                shade(filter[channel * height * width + place], largest)
-            });
-            picture.put_pixel((left + place % width) as u32, (top + place / width) as u32, Rgb(pixel));
+                shade(filter[channel * places + place], largest)
+            })
         }
-    }
-    Ok(picture)
+    })
 }
 
 fn shade(value: f32, largest: f32) -> u8 {
@@ -54,6 +39,7 @@ fn shade(value: f32, largest: f32) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::grid::GAP;
     use super::*;
 
     #[test]

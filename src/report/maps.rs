@@ -1,14 +1,10 @@
 //! What a layer's feature maps look like.
 
-use image::Rgb;
-
 use super::color_map::viridis;
+use super::grid::grid;
 use crate::error::{Error, Result};
 use crate::image::RgbImage;
 use crate::tensor::Tensor;
-
-/// What lies between maps.
-const GAP: Rgb<u8> = Rgb([24, 28, 33]);
 
 /// The first `most` feature maps of the first image, as small pictures in a grid as square as can be, one dark pixel
 /// apart, from dark blue for a map's own smallest value to yellow for its largest. A map that is the same everywhere is
@@ -19,34 +15,24 @@ const GAP: Rgb<u8> = Rgb([24, 28, 33]);
 /// # Errors
 /// [`Error::Shape`] if these are no feature maps, or none are to be shown.
 pub fn maps_picture(maps: &Tensor, most: usize) -> Result<RgbImage> {
-    let refuse = |reason: String| Err(Error::shape("feature maps", reason));
     let &[_, channels, height, width] = maps.shape() else {
-        return refuse(format!("{:?} cannot be shown: [batch, channels, height, width] is wanted", maps.shape()));
+        let reason = format!("{:?} cannot be shown: [batch, channels, height, width] is wanted", maps.shape());
+        return Err(Error::shape("feature maps", reason));
     };
-    let shown = channels.min(most);
-    if maps.is_empty() || shown == 0 {
-        return refuse("there are none to show".to_owned());
-    }
-    let columns = (1..=shown).find(|n| n * n >= shown).unwrap_or(1);
-    let side = |cells: usize, pixels: usize| u32::try_from(cells * (pixels + 1) + 1);
-    let (Ok(across), Ok(down)) = (side(columns, width), side(shown.div_ceil(columns), height)) else {
-        return refuse(format!("{shown} of {height}×{width} are too many"));
-    };
-    let mut picture = RgbImage::from_pixel(across, down, GAP);
-    for (number, map) in maps.data().chunks(height * width).take(shown).enumerate() {
-        let (left, top) = (number % columns * (width + 1) + 1, number / columns * (height + 1) + 1);
+    // Without an image there is nothing to show either.
+    let shown = if maps.is_empty() { 0 } else { channels.min(most) };
+    let places = height * width;
+    grid("feature maps", shown, [height, width], |number| {
+        let map = &maps.data()[places * number..][..places];
         let low = map.iter().copied().fold(f32::INFINITY, f32::min);
         let high = map.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        for (place, value) in map.iter().enumerate() {
-            let color = viridis((value - low) / (high - low).max(f32::MIN_POSITIVE));
-            picture.put_pixel((left + place % width) as u32, (top + place / width) as u32, Rgb(color));
-        }
-    }
-    Ok(picture)
+        move |place| viridis((map[place] - low) / (high - low).max(f32::MIN_POSITIVE))
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::grid::GAP;
     use super::*;
 
     #[test]

@@ -21,6 +21,7 @@ mod escape;
 mod evaluation;
 mod filters;
 mod gallery;
+mod grid;
 mod heat;
 mod maps;
 mod methods;

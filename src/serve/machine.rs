@@ -77,9 +77,7 @@ impl Machine {
         let options = DetectorOptions::default();
         let detector = Detector::new(&device, global.store()?.load(DefaultFile::Mtcnn)?, options)?;
         let (base, model) = arguments.files(global)?;
-        let options = arguments.options();
-        let recognizer = Recognizer::with_options(&device, base.clone(), model.clone(), BATCH, &options)?;
-        let tta = arguments.tta.unwrap_or(recognizer.card().tta);
+        let (recognizer, tta) = arguments.recognizer(&device, BATCH, base.clone(), model.clone())?;
         Ok(Machine { device, detector, recognizer, tta, base, model, inside: None })
     }
 

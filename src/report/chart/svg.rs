@@ -60,13 +60,16 @@ impl Svg {
     }
 
     pub fn polyline(&mut self, points: &[[f64; 2]], class: &str) {
-        let points: Vec<String> = points.iter().map(|&[x, y]| format!("{},{}", Number(x), Number(y))).collect();
-        let _ = write!(self.body, "<polyline points=\"{}\"{}/>", points.join(" "), Class(class));
+        self.points("polyline", points, class);
     }
 
     pub fn polygon(&mut self, points: &[[f64; 2]], class: &str) {
+        self.points("polygon", points, class);
+    }
+
+    fn points(&mut self, element: &str, points: &[[f64; 2]], class: &str) {
         let points: Vec<String> = points.iter().map(|&[x, y]| format!("{},{}", Number(x), Number(y))).collect();
-        let _ = write!(self.body, "<polygon points=\"{}\"{}/>", points.join(" "), Class(class));
+        let _ = write!(self.body, "<{element} points=\"{}\"{}/>", points.join(" "), Class(class));
     }
 
     pub fn circle(&mut self, [x, y]: [f64; 2], radius: f64, class: &str) {
