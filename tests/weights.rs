@@ -192,9 +192,10 @@ fn no_damage_to_a_header_is_a_panic() {
 
 #[test]
 fn other_types_are_refused_by_name() {
-    for (dtype, size) in [("I64", 8), ("F64", 8), ("I32", 4), ("U8", 1), ("BOOL", 1)] {
-        let wanted =
-            format!("w.safetensors, tensor t: its type is {dtype}, but only F32, F16, BF16 and I8 can be read");
+    for (dtype, size) in [("I64", 8), ("I32", 4), ("U8", 1), ("BOOL", 1)] {
+        let wanted = format!(
+            "w.safetensors, tensor t: its type is {dtype}, but only F32, F16, BF16, F64 and scaled I8 can be read"
+        );
         assert_refused(parse(&one_tensor(dtype, &[2], &vec![0; 2 * size])), &[&wanted]);
     }
     assert_refused(parse(&one_tensor("F128", &[1], &[0; 16])), &["its header is invalid", "F128"]);
@@ -207,6 +208,7 @@ fn values_that_are_not_finite_are_refused_in_every_type() {
         ("F32", values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>()),
         ("F16", values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect()),
         ("BF16", values.iter().flat_map(|v| bf16::from_f32(*v).to_le_bytes()).collect()),
+        ("F64", values.iter().flat_map(|v| f64::from(*v).to_le_bytes()).collect()),
     ];
     for (dtype, mut bytes) in encoded {
         let nan = "w.safetensors, tensor t: a NaN at index [1, 0]";
@@ -216,6 +218,14 @@ fn values_that_are_not_finite_are_refused_in_every_type() {
         let infinity = "w.safetensors, tensor t: an infinity at index [1, 2]";
         assert_refused(parse(&one_tensor(dtype, &[2, 3], &bytes)), &[infinity]);
     }
+}
+
+#[test]
+fn doubles_are_rounded_to_the_nearest_single_and_refused_beyond_its_range() {
+    let third = parse(&one_tensor("F64", &[1], &(1.0f64 / 3.0).to_le_bytes())).unwrap();
+    assert_eq!(third.parameters["t"].data(), [1.0f32 / 3.0]);
+    let large = parse(&one_tensor("F64", &[1], &1e39f64.to_le_bytes()));
+    assert_refused(large, &["w.safetensors, tensor t: an infinity at index [0]"]);
 }
 
 /// A file in eight bits with two channels of three weights `w`, a bias and these changes to its tensors.
@@ -264,8 +274,11 @@ fn eight_bits_without_scales_that_fit_are_refused() {
     );
     refused(&[("w.scale", "F32", &[2, 1], &floats(&[1.0; 2]))], "w.scale is F32 of the shape [2, 1], but");
     refused(&[("w.scale", "F16", &[2], &[0; 4])], "w.scale is F16 of the shape [2], but F32");
-    refused(&[("w.scale", "F32", &[2], &floats(&[1.0, f32::NAN]))], "w.scale has a NaN at index [1]");
-    refused(&[("w.scale", "F32", &[2], &floats(&[f32::INFINITY, 1.0]))], "w.scale has an infinity at index [0]");
+    let not_finite = [([1.0, f32::NAN], "a NaN at index [1]"), ([f32::INFINITY, 1.0], "an infinity at index [0]")];
+    for (scales, part) in not_finite {
+        let damaged = parse(&eight_bits(&[("w.scale", "F32", &[2], &floats(&scales))]));
+        assert_refused(damaged, &["w.safetensors, tensor w.scale: ", part]);
+    }
     refused(&[("w.scale", "F32", &[2], &floats(&[1.0, -0.5]))], "w.scale has -0.5 at index [1]: a scale is at least 0");
     refused(&[("w.scale", "F32", &[2], &floats(&[f32::MAX, 1.0]))], "an infinity at index [0, 1]");
     refused(&[("w", "I8", &[], &[1])], "no dimension to be scaled along");

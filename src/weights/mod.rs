@@ -9,11 +9,16 @@
 //! # Ok::<(), vultus::Error>(())
 //! ```
 
+mod catalog;
 mod checksums;
-mod file;
+mod entry;
+mod layout;
 pub mod safetensors;
+mod source;
 mod store;
 mod weight_file;
 
+pub use catalog::{Catalog, Format};
+pub use entry::{Dtype, Entry};
 pub use store::{DefaultFile, Store};
 pub use weight_file::WeightFile;

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::checksums::{self, Checksums, sha256};
-use super::file::read_whole;
+use super::source::Source;
 use super::{WeightFile, safetensors};
 use crate::error::{Error, Result};
 
@@ -91,12 +91,17 @@ impl Store {
             && folder.files.contains(&which)
         {
             let path = folder.path.join(name);
-            return parse_verified(name, &path, &read_whole(&path)?, &folder.sums);
+            let source = Source::open(&path)?;
+            let sum = source.sha256()?;
+            folder.sums.verify(name, &path, &sum)?;
+            return safetensors::catalog(source)?.read_with_sum(sum);
         }
         match (embedded::bytes(which), &self.folder) {
             (Some(bytes), _) => {
                 let sums = Checksums::parse(&Path::new(embedded::FOLDER).join(checksums::FILE_NAME), embedded::SUMS)?;
-                parse_verified(name, &Path::new(embedded::FOLDER).join(name), bytes, &sums)
+                let (path, sum) = (Path::new(embedded::FOLDER).join(name), sha256(bytes));
+                sums.verify(name, &path, &sum)?;
+                safetensors::from_bytes_with_sum(&path, bytes, sum)
             }
             (None, Some(folder)) => Err(absent(&folder.path.join(name), "put this file there or name another folder")),
             (None, None) => Err(absent(Path::new(name), "name the folder that holds this file")),
@@ -139,8 +144,12 @@ impl Folder {
             return refuse(format!("this folder{origin} holds none of {names}"));
         }
         let list = path.join(checksums::FILE_NAME);
-        let sums =
-            if is_there(&list)? { Checksums::parse(&list, &read_whole(&list)?)? } else { Checksums::none(&list) };
+        let sums = if is_there(&list)? {
+            let source = Source::open(&list)?;
+            Checksums::parse(&list, &source.read(0, source.length())?)?
+        } else {
+            Checksums::none(&list)
+        };
         for which in DefaultFile::ALL {
             if sums.lists(which.file_name()) && !files.contains(&which) {
                 let reason = format!("lists {}, which is not in the folder: restore the file", which.file_name());
@@ -159,13 +168,6 @@ fn is_there(path: &Path) -> Result<bool> {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
         Err(e) => Err(Error::io(path, e)),
     }
-}
-
-/// Compares the checksum, then parses.
-fn parse_verified(name: &str, path: &Path, bytes: &[u8], sums: &Checksums) -> Result<WeightFile> {
-    let sum = sha256(bytes);
-    sums.verify(name, path, &sum)?;
-    safetensors::from_bytes_with_sum(path, bytes, sum)
 }
 
 /// What a build without embedded weights says.

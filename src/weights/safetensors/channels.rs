@@ -14,7 +14,7 @@ const MAX: f32 = 127.0;
 const LARGEST_SCALE: f32 = (f32::MAX / MAX).next_down();
 
 /// What the tensor with the scales of this one is called.
-pub(super) fn scale_name(tensor: &str) -> String {
+pub(in crate::weights) fn scale_name(tensor: &str) -> String {
     format!("{tensor}.scale")
 }
 
@@ -44,7 +44,7 @@ pub(super) fn quantize(values: &[f32], scales: &[f32]) -> Vec<i8> {
 }
 
 /// The weights that the whole numbers stand for.
-pub(super) fn dequantize(bytes: &[u8], scales: &[f32]) -> Vec<f32> {
+pub(in crate::weights) fn dequantize(bytes: &[u8], scales: &[f32]) -> Vec<f32> {
     let length = bytes.len().checked_div(scales.len()).unwrap_or(0).max(1);
     let mut values = Vec::with_capacity(bytes.len());
     for (channel, scale) in bytes.chunks(length).zip(scales) {

@@ -4,11 +4,11 @@
 //! Weights in eight bits are plain safetensors too: a tensor `X` of the type I8 and a tensor `X.scale` of the type F32
 //! and the shape `[out]`. A weight is the whole number times the scale of its first index.
 
-mod channels;
+pub(super) mod channels;
 mod read;
 mod write;
 
-pub(super) use read::from_bytes_with_sum;
+pub(super) use read::{catalog, from_bytes_with_sum};
 pub use read::{from_bytes, read};
 pub use write::write;
 
@@ -23,24 +23,4 @@ pub enum Precision {
     /// with the same first index (the output channel), so that each errs by at most a 254th of that. Tensors of one
     /// dimension, such as biases, stay F32.
     I8,
-}
-
-/// What is said of a value that no network can use.
-fn not_finite(value: f32, at: usize, shape: &[usize]) -> String {
-    let kind = if value.is_nan() { "a NaN" } else { "an infinity" };
-    format!("{kind} at index {:?}: the file is damaged or the training diverged", index(at, shape))
-}
-
-/// The index along each dimension of the value at a place in row order.
-fn index(at: usize, shape: &[usize]) -> Vec<usize> {
-    let mut rest = at;
-    let mut index: Vec<usize> = (shape.iter().rev())
-        .map(|&size| {
-            let i = rest % size;
-            rest /= size;
-            i
-        })
-        .collect();
-    index.reverse();
-    index
 }

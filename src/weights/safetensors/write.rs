@@ -8,10 +8,11 @@ use ::safetensors::tensor::{Dtype, TensorInfo};
 use half::f16;
 use half::slice::HalfFloatSliceExt as _;
 
-use super::{Precision, channels, index, not_finite};
+use super::{Precision, channels};
 use crate::error::{Error, Result};
 use crate::file::write_atomically;
 use crate::tensor::{Parameters, Tensor};
+use crate::weights::entry::{self, index};
 
 /// Writes a file with these tensors and this metadata, by the size of their numbers and then in order of names: the same
 /// contents give the same bytes. The file appears complete or not at all; an older one of that name is replaced.
@@ -153,9 +154,5 @@ fn encode_f16(tensor: &Tensor) -> std::result::Result<Vec<u8>, String> {
 }
 
 fn check_finite(tensor: &Tensor) -> std::result::Result<(), String> {
-    let values = tensor.data();
-    match values.iter().position(|v| !v.is_finite()) {
-        Some(at) => Err(not_finite(values[at], at, tensor.shape())),
-        None => Ok(()),
-    }
+    entry::check_finite(tensor.data(), tensor.shape())
 }

@@ -1,0 +1,169 @@
+//! What is in a file of weights, of any format that can be read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::entry::{Dtype, Entry, check_finite};
+use super::safetensors::{self, channels};
+use super::source::Source;
+use super::weight_file::WeightFile;
+use crate::error::{Error, Result};
+use crate::tensor::Tensor;
+
+/// How much more memory the tensors of a file may need than the file is large. Numbers of half the size or packed need a
+/// few times as much; a file that asks for more was made to exhaust memory.
+const LARGEST_EXPANSION: u64 = 16;
+
+/// What every file may ask for, however small it is.
+const ALWAYS_ALLOWED: u64 = 1 << 20;
+
+/// A format of files of weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Format {
+    /// <https://github.com/huggingface/safetensors>.
+    Safetensors,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Format::Safetensors => "safetensors",
+        })
+    }
+}
+
+/// What is in a file of weights: the names, types and shapes of its tensors, whose numbers are read when they are asked
+/// for.
+pub struct Catalog<'a> {
+    source: Source<'a>,
+    format: Format,
+    entries: Vec<Entry>,
+    metadata: BTreeMap<String, String>,
+}
+
+impl<'a> Catalog<'a> {
+    /// Looks into a file, whose format is told by its contents.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] if this is none of the formats, or not all of a file; [`Error::Io`] if it cannot be read.
+    pub fn open(path: &'a Path) -> Result<Self> {
+        Catalog::of(Source::open(path)?)
+    }
+
+    /// Looks into the bytes of a file; `path` is only for messages.
+    ///
+    /// # Errors
+    /// As [`Catalog::open`].
+    pub fn from_bytes(path: &'a Path, bytes: &'a [u8]) -> Result<Self> {
+        Catalog::of(Source::from_bytes(path, bytes))
+    }
+
+    fn of(source: Source<'a>) -> Result<Self> {
+        safetensors::catalog(source)
+    }
+
+    /// What a format's reader has found.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] if two tensors have the same name, or if all of them together are far larger than the file.
+    pub(super) fn new(
+        source: Source<'a>,
+        format: Format,
+        entries: Vec<Entry>,
+        metadata: BTreeMap<String, String>,
+    ) -> Result<Self> {
+        let mut names = BTreeSet::new();
+        let mut bytes = 0u64;
+        for entry in &entries {
+            if !names.insert(entry.name.as_str()) {
+                return Err(source.refuse_tensor(&entry.name, "there are two tensors of this name"));
+            }
+            let size = entry.len().and_then(|length| length.checked_mul(4));
+            bytes = bytes.saturating_add(size.map_or(u64::MAX, |size| size as u64));
+            if bytes > source.length().saturating_mul(LARGEST_EXPANSION).saturating_add(ALWAYS_ALLOWED) {
+                let (shape, length) = (&entry.shape, source.length());
+                let reason =
+                    format!("with its shape {shape:?} the tensors are far too large for a file of {length} bytes");
+                return Err(source.refuse_tensor(&entry.name, reason));
+            }
+        }
+        Ok(Catalog { source, format, entries, metadata })
+    }
+
+    /// The format.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The tensors, in the order of the file where it has one.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// What the file says about itself.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.metadata
+    }
+
+    /// Reads everything.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] if a tensor has a type that cannot be read, not all of its numbers are there, one of them is a
+    /// NaN or an infinity, or if one in eight bits has no scales that fit to it. [`Error::Io`] if the file cannot be read.
+    pub fn read(&self) -> Result<WeightFile> {
+        self.read_with_sum(self.source.sha256()?)
+    }
+
+    /// [`Catalog::read`] for who has the file's SHA-256 already.
+    pub(super) fn read_with_sum(&self, sha256: String) -> Result<WeightFile> {
+        let by_name: BTreeMap<&str, &Entry> = self.entries.iter().map(|entry| (entry.name.as_str(), entry)).collect();
+        let scales: BTreeSet<String> = (self.entries.iter().filter(|entry| entry.dtype == Dtype::I8))
+            .map(|entry| channels::scale_name(&entry.name))
+            .collect();
+        // All results first, and then the first error in order of names: the same message at every run.
+        let tensors: Vec<Result<(String, Tensor)>> = (by_name.par_iter().filter(|(name, _)| !scales.contains(**name)))
+            .map(|(name, entry)| {
+                let tensor = match entry.dtype {
+                    Dtype::I8 => self.read_scaled(entry, by_name.get(channels::scale_name(name).as_str()).copied()),
+                    _ => entry.read(&self.source),
+                };
+                Ok(((*name).to_owned(), tensor?))
+            })
+            .collect();
+        Ok(WeightFile {
+            path: self.source.path().to_path_buf(),
+            parameters: tensors.into_iter().collect::<Result<_>>()?,
+            metadata: self.metadata.clone(),
+            sha256,
+        })
+    }
+
+    /// The numbers of a tensor in eight bits, multiplied by the scales of its output channels.
+    fn read_scaled(&self, entry: &Entry, scale: Option<&Entry>) -> Result<Tensor> {
+        let refuse = |reason: String| Err::<Tensor, Error>(self.source.refuse_tensor(&entry.name, reason));
+        let scale_name = channels::scale_name(&entry.name);
+        let Some(&channels) = entry.shape.first() else {
+            return refuse("its type is I8, but it has no dimension to be scaled along".to_owned());
+        };
+        let Some(scale) = scale else {
+            return refuse(format!("its type is I8, but its scales are missing: there is no tensor {scale_name}"));
+        };
+        if scale.dtype != Dtype::F32 || scale.shape != [channels] {
+            let (dtype, shape) = (scale.dtype, &scale.shape);
+            return refuse(format!(
+                "{scale_name} is {dtype} of the shape {shape:?}, but F32 of the shape [{channels}] is needed"
+            ));
+        }
+        let scales = scale.read(&self.source)?;
+        if let Some(at) = scales.data().iter().position(|&scale| scale < 0.0) {
+            return refuse(format!("{scale_name} has {} at index [{at}]: a scale is at least 0", scales.data()[at]));
+        }
+        let values = channels::dequantize(&entry.read_bytes(&self.source)?, scales.data());
+        check_finite(&values, &entry.shape).or_else(|reason| refuse(reason).map(|_| ()))?;
+        Tensor::new(entry.shape.clone(), values)
+    }
+}
