@@ -134,14 +134,16 @@ fn heads_that_are_no_http_are_refused() {
     server.assert_alive();
 }
 
+/// 300 bodies, or as many as the environment variable `VULTUS_BODIES` says.
 #[test]
 fn mutated_pictures_are_answered_or_refused() {
+    let bodies = std::env::var("VULTUS_BODIES").map_or(300, |count| count.parse().expect("a number of bodies"));
     let server = Server::start(&[]);
     let small = image::imageops::thumbnail(&astronaut(), 96, 96);
     let originals = [png(&small), jpeg(&small)];
     let mut random = Random::new(7);
     let mut pick = |bound: usize| random.bits() as usize % bound;
-    for number in 0..300 {
+    for number in 0..bodies {
         let mut body = originals[number % 2].clone();
         match pick(4) {
             0 => body = (0..pick(500)).map(|_| pick(256) as u8).collect(),
