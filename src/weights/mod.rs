@@ -9,11 +9,16 @@
 //! # Ok::<(), vultus::Error>(())
 //! ```
 
+#[cfg(feature = "files")]
 mod checksums;
+#[cfg(feature = "files")]
 mod file;
 pub mod safetensors;
+mod sha256;
+#[cfg(feature = "files")]
 mod store;
 mod weight_file;
 
+#[cfg(feature = "files")]
 pub use store::{DefaultFile, Store};
 pub use weight_file::WeightFile;

@@ -5,8 +5,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::checksums::{self, Checksums, sha256};
+use super::checksums::{self, Checksums};
 use super::file::read_whole;
+use super::sha256::sha256;
 use super::{WeightFile, safetensors};
 use crate::error::{Error, Result};
 

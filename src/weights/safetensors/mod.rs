@@ -8,8 +8,13 @@ mod channels;
 mod read;
 mod write;
 
+pub use read::from_bytes;
+#[cfg(feature = "files")]
 pub(super) use read::from_bytes_with_sum;
-pub use read::{from_bytes, read};
+#[cfg(feature = "files")]
+pub use read::read;
+pub use write::to_bytes;
+#[cfg(feature = "files")]
 pub use write::write;
 
 /// The type of the numbers in a written file.

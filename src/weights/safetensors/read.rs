@@ -6,14 +6,15 @@ use std::path::Path;
 use ::safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use half::slice::{HalfBitsSliceExt as _, HalfFloatSliceExt as _};
 use half::{bf16, f16};
-use rayon::prelude::*;
 
 use super::{channels, not_finite};
 use crate::error::{Error, Result};
+use crate::parallel::*;
 use crate::tensor::Tensor;
 use crate::weights::WeightFile;
-use crate::weights::checksums::sha256;
+#[cfg(feature = "files")]
 use crate::weights::file::read_whole;
+use crate::weights::sha256::sha256;
 
 /// The header's length stands in the first eight bytes.
 const LENGTH_BYTES: usize = 8;
@@ -23,6 +24,7 @@ const LENGTH_BYTES: usize = 8;
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read; otherwise as [`from_bytes`].
+#[cfg(feature = "files")]
 pub fn read(path: &Path) -> Result<WeightFile> {
     from_bytes(path, &read_whole(path)?)
 }
