@@ -44,6 +44,7 @@ mod precision;
 pub mod prepare;
 mod program;
 mod random;
+mod reading;
 #[cfg(feature = "report")]
 pub mod report;
 mod tensor;
