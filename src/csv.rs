@@ -7,6 +7,7 @@ use std::borrow::Cow;
 ///
 /// # Errors
 /// What is wrong with its quotes.
+#[cfg(feature = "train")]
 pub(crate) fn fields(line: &str) -> Result<Vec<Cow<'_, str>>, String> {
     let (mut fields, mut rest) = (Vec::new(), line);
     loop {
@@ -26,6 +27,7 @@ pub(crate) fn fields(line: &str) -> Result<Vec<Cow<'_, str>>, String> {
 }
 
 /// A field whose opening quote is behind us, and what follows it: nothing, or a comma and more.
+#[cfg(feature = "train")]
 fn quoted_field(text: &str) -> Result<(Cow<'_, str>, &str), String> {
     let mut from = 0;
     loop {

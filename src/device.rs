@@ -4,7 +4,9 @@ use std::fmt;
 
 use crate::cpu::{self, CpuModel};
 use crate::error::{Error, Result};
-use crate::gpu::{Adapter, Gpu, GpuModel, GpuPicture};
+#[cfg(not(target_family = "wasm"))]
+use crate::gpu::Adapter;
+use crate::gpu::{Gpu, GpuModel, GpuPicture};
 use crate::model::{Model, ModelMemory};
 use crate::nn::Network;
 use crate::ops::Op;
@@ -18,12 +20,15 @@ use crate::tensor::Parameters;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Device {
-    /// This machine's processor, on all threads of rayon's pool.
+    /// This machine's processor, on all threads of rayon's pool (feature `parallel`), else on one.
     Cpu,
     /// A GPU.
     Gpu(Gpu),
 }
 
+/// What there is to compute on: found out by waiting for the drivers, which browsers do not allow. There
+/// [`Adapter::all_async`] finds the GPU.
+#[cfg(not(target_family = "wasm"))]
 impl Device {
     /// The best device of this machine: a discrete GPU, then an integrated one, then the processor. A software adapter
     /// is slower than the processor's own backend and is never chosen here.
@@ -48,14 +53,6 @@ impl Device {
         }
     }
 
-    /// The GPU, where it is one.
-    pub fn gpu(&self) -> Option<&Gpu> {
-        match self {
-            Device::Cpu => None,
-            Device::Gpu(gpu) => Some(gpu),
-        }
-    }
-
     /// Why [`Device::best`] chooses what it chooses, in one sentence for each adapter.
     pub fn explain() -> Vec<String> {
         let adapters = Adapter::all();
@@ -66,6 +63,16 @@ impl Device {
             _ => "not chosen: another adapter is discrete or comes first",
         };
         adapters.iter().enumerate().map(|adapter| explain(adapter).to_owned()).collect()
+    }
+}
+
+impl Device {
+    /// The GPU, where it is one.
+    pub fn gpu(&self) -> Option<&Gpu> {
+        match self {
+            Device::Cpu => None,
+            Device::Gpu(gpu) => Some(gpu),
+        }
     }
 
     /// Puts a network's parameters on the device.

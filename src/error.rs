@@ -140,10 +140,12 @@ impl Error {
         Error::Io { path: path.to_path_buf(), source }
     }
 
+    #[cfg(feature = "train")]
     pub(crate) fn data(folder: &Path, reason: impl Into<String>) -> Self {
         Error::Data { folder: folder.to_path_buf(), reason: reason.into() }
     }
 
+    #[cfg(feature = "train")]
     pub(crate) fn line(file: &Path, line: u64, reason: impl Into<String>) -> Self {
         Error::Line { file: file.to_path_buf(), line, reason: reason.into() }
     }

@@ -23,10 +23,12 @@
 pub mod baseline;
 mod cpu;
 pub mod csv;
+#[cfg(feature = "train")]
 pub mod data;
 mod device;
 mod error;
 pub mod face;
+#[cfg(feature = "files")]
 mod file;
 pub mod gpu;
 pub mod image;
@@ -34,6 +36,7 @@ pub mod metrics;
 mod model;
 pub mod nn;
 pub mod ops;
+mod parallel;
 mod peak;
 mod picture;
 mod plan;
@@ -41,10 +44,13 @@ mod precision;
 pub mod prepare;
 mod program;
 mod random;
+mod reading;
 #[cfg(feature = "report")]
 pub mod report;
 mod tensor;
+mod time;
 pub mod track;
+#[cfg(feature = "train")]
 pub mod train;
 mod tune;
 #[cfg(feature = "video")]

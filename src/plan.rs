@@ -14,6 +14,7 @@ use crate::ops::{Crop, Filter, Normalization, RunState};
 use crate::picture::{Picture, PictureMemory};
 use crate::precision::Precision;
 use crate::program::{Program, Step, ValueId};
+use crate::reading::{Reading, at_once};
 use crate::tensor::Tensor;
 use crate::tune::tune;
 
@@ -138,16 +139,7 @@ impl Plan {
         self.check_inputs(1)?;
         self.set_input(0, input)?;
         self.execute(&RunState::default())?;
-        let program = self.program.clone();
-        let mut outputs = Vec::new();
-        for &id in &program.outputs {
-            let data = match &mut self.executor {
-                Executor::Cpu(plan) => plan.read(id),
-                Executor::Gpu(plan) => plan.read_async(id).await?,
-            };
-            outputs.push(Tensor::new(program.values[id].shape.clone(), data)?);
-        }
-        Ok(outputs)
+        self.read_outputs(Reading::Async).await
     }
 
     /// Writes an input.
@@ -205,11 +197,12 @@ impl Plan {
     ///
     /// # Errors
     /// As [`Plan::set_picture`] and [`Plan::execute`].
-    pub(crate) fn run_crops(
+    pub(crate) async fn run_crops(
         &mut self,
         picture: &Picture,
         crops: &[Crop],
         normalization: &Normalization,
+        reading: Reading,
     ) -> Result<Vec<Vec<f32>>> {
         let shape = self.input_shapes()[0];
         let (batch, side) = (shape[0], shape[shape.len() - 1]);
@@ -220,7 +213,7 @@ impl Plan {
                 let cut: Vec<Crop> = piece.iter().map(|&i| crops[i]).collect();
                 self.set_picture(picture, &cut, filter, normalization)?;
                 self.execute(&RunState::default())?;
-                let output = self.read(self.program.outputs[0])?;
+                let output = self.read_by(self.program.outputs[0], reading).await?;
                 for (&i, row) in piece.iter().zip(output.data().chunks_exact(output.len() / batch)) {
                     rows[i] = row.to_vec();
                 }
@@ -245,6 +238,16 @@ impl Plan {
     pub fn outputs(&mut self) -> Result<Vec<Tensor>> {
         let program = self.program.clone();
         program.outputs.iter().map(|&id| self.read(id)).collect()
+    }
+
+    /// As [`Plan::outputs`], in either way.
+    pub(crate) async fn read_outputs(&mut self, reading: Reading) -> Result<Vec<Tensor>> {
+        let program = self.program.clone();
+        let mut outputs = Vec::new();
+        for &id in &program.outputs {
+            outputs.push(self.read_by(id, reading).await?);
+        }
+        Ok(outputs)
     }
 
     /// Waits until the device has done what was submitted to it.
@@ -341,9 +344,14 @@ impl Plan {
     }
 
     fn read(&mut self, id: ValueId) -> Result<Tensor> {
-        let data = match &mut self.executor {
-            Executor::Cpu(plan) => plan.read(id),
-            Executor::Gpu(plan) => plan.read(id)?,
+        at_once(self.read_by(id, Reading::Blocking))
+    }
+
+    async fn read_by(&mut self, id: ValueId, reading: Reading) -> Result<Tensor> {
+        let data = match (&mut self.executor, reading) {
+            (Executor::Cpu(plan), _) => plan.read(id),
+            (Executor::Gpu(plan), Reading::Blocking) => plan.read(id)?,
+            (Executor::Gpu(plan), Reading::Async) => plan.read_async(id).await?,
         };
         Tensor::new(self.program.values[id].shape.clone(), data)
     }

@@ -2,7 +2,6 @@
 //! result is the CPU's.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -13,6 +12,7 @@ use crate::plan::{Options, Plan};
 use crate::program::Program;
 use crate::random::Random;
 use crate::tensor::Tensor;
+use crate::time::Instant;
 
 /// Runs of a candidate that are timed; the fastest counts.
 const RUNS: usize = 3;

@@ -1,6 +1,5 @@
-use rayon::prelude::*;
-
 use super::PART;
+use crate::parallel::*;
 
 pub(super) fn update(share: f32, mean: &mut [f32], gradient: &[f32]) {
     mean.par_chunks_mut(PART).zip(gradient.par_chunks(PART)).for_each(|(mean, gradient)| {

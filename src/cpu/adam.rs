@@ -1,7 +1,6 @@
-use rayon::prelude::*;
-
 use super::PART;
 use crate::ops::{Adam, RunState};
+use crate::parallel::*;
 
 pub(super) fn update(
     op: &Adam,

@@ -1,9 +1,8 @@
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::View;
 use crate::ops::AdaptiveAvgPool2d;
+use crate::parallel::*;
 
 /// The inputs that output `o` of `output` is the mean of.
 pub(super) fn window(o: usize, input: usize, output: usize) -> Range<usize> {

@@ -1,12 +1,11 @@
 //! Convolution: which algorithm takes which shape.
 
-use rayon::prelude::*;
-
 use super::scratch::Scratch;
 use super::transforms::{F2, F4};
 use super::winograd::{self, Convolution};
 use super::{View, im2col, winograd_weight};
 use crate::ops::{Conv2d, Op};
+use crate::parallel::*;
 
 /// How a convolution is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

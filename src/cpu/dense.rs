@@ -1,10 +1,10 @@
 use pulp::{Arch, Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::View;
 use super::matmul::{Matrix, matmul};
 use super::scratch::Scratch;
 use crate::ops::Dense;
+use crate::parallel::*;
 
 /// Features that are multiplied at a time: those of a few rows of weights stay in the nearest cache, those of a batch in
 /// the next, so that weights are read from memory once.

@@ -1,6 +1,5 @@
-use rayon::prelude::*;
-
 use crate::ops::{Dropout, RunState};
+use crate::parallel::*;
 use crate::random::philox4x32;
 
 pub(super) fn forward(op: &Dropout, state: &RunState, x: &[f32], y: &mut [f32]) {

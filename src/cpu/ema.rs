@@ -1,7 +1,6 @@
-use rayon::prelude::*;
-
 use super::PART;
 use crate::ops::{Ema, RunState};
+use crate::parallel::*;
 
 pub(super) fn update(op: &Ema, state: &RunState, average: &mut [f32], parameter: &[f32]) {
     let decay = op.decay_in(state.step);

@@ -4,7 +4,6 @@
 use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::View;
 use super::matmul::{Matrix, matmul};
@@ -12,6 +11,7 @@ use super::microkernel::{Product, blocks};
 use super::scratch::Scratch;
 use super::shared_output::SharedOutput;
 use crate::ops::Conv2d;
+use crate::parallel::*;
 
 /// Values of unfolded columns per band: 2 MiB.
 const BAND: usize = 1 << 19;

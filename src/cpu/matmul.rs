@@ -1,6 +1,6 @@
 //! Matrix products, by the `gemm` crate (AVX2, AVX-512 or NEON, chosen at run time), behind a safe door.
 
-use gemm::Parallelism;
+use crate::parallel::MATRIX_THREADS;
 
 /// A matrix in memory: rows, columns, and how far apart neighbours are.
 #[derive(Clone, Copy)]
@@ -31,11 +31,10 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// `c = a · b`, or `c += a · b`, with `c` in row order; on all threads of rayon's pool.
+/// `c = a · b`, or `c += a · b`, with `c` in row order; on all threads of rayon's pool (feature `parallel`).
 pub(crate) fn matmul(c: &mut [f32], a: Matrix, b: Matrix, accumulate: bool) {
     assert_eq!(a.columns, b.rows, "inner dimensions differ");
     assert!(c.len() >= a.rows * b.columns, "the product of {}×{} does not fit {}", a.rows, b.columns, c.len());
-    let threads = Parallelism::Rayon(0);
     // SAFETY: the constructors and the assertions above keep every row and column of the three matrices within their
     // slices, and `c` is borrowed mutably, so that it overlaps with neither `a` nor `b`.
     unsafe {
@@ -58,7 +57,7 @@ pub(crate) fn matmul(c: &mut [f32], a: Matrix, b: Matrix, accumulate: bool) {
             false,
             false,
             false,
-            threads,
+            MATRIX_THREADS,
         );
     }
 }

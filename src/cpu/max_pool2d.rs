@@ -1,7 +1,6 @@
-use rayon::prelude::*;
-
 use super::View;
 use crate::ops::MaxPool2d;
+use crate::parallel::*;
 
 /// The first maximum of a window in row order: its place in the plane, and its value.
 fn first_maximum(op: &MaxPool2d, plane: &[f32], [h, w]: [usize; 2], oy: usize, ox: usize) -> (usize, f32) {

@@ -2,12 +2,12 @@
 //! place. A copy would move half as many bytes again as it counts: caches read what is about to be overwritten.
 
 use std::hint::black_box;
-use std::time::Instant;
 
 use pulp::{Arch, Simd, WithSimd};
-use rayon::prelude::*;
 
+use crate::parallel::*;
 use crate::peak::Peak;
+use crate::time::Instant;
 
 /// Runs of which the fastest counts.
 const RUNS: usize = 8;
@@ -31,7 +31,7 @@ pub(crate) fn measure() -> Peak {
         (0..RUNS).map(rate).fold(0.0, f64::max)
     };
     let gflops = fastest(&mut || {
-        let threads = rayon::broadcast(|_| black_box(arch.dispatch(MultiplyAdds { rounds: ROUNDS })));
+        let threads = broadcast(|| black_box(arch.dispatch(MultiplyAdds { rounds: ROUNDS })));
         threads.iter().map(|(_, operations)| operations).sum()
     });
     let from = vec![1.0f32; VALUES];

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
-use std::time::Instant;
 
 use super::scratch::Scratch;
 use super::{Algorithm, View, resize, run, update};
@@ -10,6 +9,7 @@ use crate::error::Result;
 use crate::ops::{Crop, Filter, Normalization, RunState};
 use crate::program::{Place, Program, Span, Step, Storage, ValueId, plan_memory};
 use crate::tensor::{Parameters, Tensor};
+use crate::time::Instant;
 
 /// The inner reference is shared with the tensor that the parameter came from, until training changes it.
 type Shared = Arc<RwLock<Arc<Vec<f32>>>>;

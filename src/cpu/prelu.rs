@@ -1,6 +1,5 @@
-use rayon::prelude::*;
-
 use super::View;
+use crate::parallel::*;
 
 /// How many values of one channel lie side by side.
 fn inner(x: View) -> usize {

@@ -1,6 +1,5 @@
-use rayon::prelude::*;
-
 use super::PART;
+use crate::parallel::*;
 
 pub(super) fn forward(x: &[f32], y: &mut [f32]) {
     y.par_chunks_mut(PART).zip(x.par_chunks(PART)).for_each(|(y, x)| {

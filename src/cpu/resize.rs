@@ -1,7 +1,6 @@
-use rayon::prelude::*;
-
 use super::adaptive_avg_pool2d::window;
 use crate::ops::{Crop, Filter, Normalization, Order, resize::LUMA};
+use crate::parallel::*;
 
 /// A picture's bytes: rows of pixels of `channels` bytes.
 pub(crate) struct Pixels<'a> {

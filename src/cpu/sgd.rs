@@ -1,7 +1,6 @@
-use rayon::prelude::*;
-
 use super::PART;
 use crate::ops::{RunState, Sgd};
+use crate::parallel::*;
 
 pub(super) fn update(op: &Sgd, state: &RunState, parameter: &mut [f32], gradient: &[f32], velocity: &mut [f32]) {
     let rate = op.learning_rate_factor * state.learning_rate;

@@ -32,7 +32,7 @@ impl<'a> SharedOutput<'a> {
 
 #[cfg(test)]
 mod tests {
-    use rayon::prelude::*;
+    use crate::parallel::*;
 
     use super::*;
 

@@ -1,6 +1,5 @@
-use rayon::prelude::*;
-
 use super::View;
+use crate::parallel::*;
 
 /// Classes, and how far apart the classes of one sample lie.
 fn dimensions(x: View) -> (usize, usize) {

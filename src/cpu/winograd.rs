@@ -11,12 +11,12 @@
 use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::microkernel::{Product, blocks};
 use super::scratch::Scratch;
 use super::shared_output::SharedOutput;
 use super::transforms::Transform;
+use crate::parallel::*;
 
 /// Channels whose filters are transformed at once. With the next two it sets what a core works on, 0.7 MB.
 const CHANNELS: usize = 64;

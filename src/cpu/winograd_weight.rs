@@ -12,12 +12,12 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::microkernel::{COLUMNS, TransposedProduct, blocks};
 use super::scratch::Scratch;
 use super::shared_output::SharedOutput;
 use super::transforms::Transform;
+use crate::parallel::*;
 
 /// Tiles of a block, if a row of tiles is no longer: those of 3 vectors of channels stay in the nearest cache.
 const TILES: usize = 128;
@@ -92,7 +92,7 @@ impl Layout {
     /// With groups of filters as large as leave a few tasks for each thread: a task reads all tiles of its channels. How
     /// filters are grouped changes no number.
     fn grouped(self) -> Self {
-        let groups = (4 * rayon::current_num_threads()).div_ceil(self.pairs());
+        let groups = (4 * current_num_threads()).div_ceil(self.pairs());
         let group = self.filters.div_ceil(groups).next_multiple_of(COLUMNS);
         Layout { group: group.min(8 * COLUMNS), ..self }
     }

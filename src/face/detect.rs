@@ -10,6 +10,7 @@ use crate::nn::{Network, mtcnn};
 use crate::ops::{Crop, Filter, Normalization, RunState};
 use crate::picture::Picture;
 use crate::plan::{Options, Plan};
+use crate::reading::{Reading, at_once};
 use crate::tensor::Parameters;
 use crate::weights::WeightFile;
 
@@ -158,10 +159,23 @@ impl Detector {
     /// [`Error::Shape`] if the picture is on another device; [`Error::Limit`] or [`Error::Device`] if the device cannot
     /// work on a picture of its size; [`Error::DeviceLost`] if the device is gone.
     pub fn detect(&mut self, picture: &Picture) -> Result<Vec<Face>> {
+        at_once(self.find(picture, Reading::Blocking))
+    }
+
+    /// As [`Detector::detect`], without blocking: on a GPU the future is ready some time after the application has polled
+    /// the device, which a browser does by itself.
+    ///
+    /// # Errors
+    /// As [`Detector::detect`].
+    pub async fn detect_async(&mut self, picture: &Picture) -> Result<Vec<Face>> {
+        self.find(picture, Reading::Async).await
+    }
+
+    async fn find(&mut self, picture: &Picture, reading: Reading) -> Result<Vec<Face>> {
         let [proposed, refined, accepted] = self.options.thresholds;
-        let squares = self.pyramid(picture)?.propose(picture, proposed)?;
-        let squares = refine(judge(&mut self.rnet, picture, &squares, refined)?);
-        let mut faces = finish(judge(&mut self.onet, picture, &squares, accepted)?);
+        let squares = self.pyramid(picture)?.propose(picture, proposed, reading).await?;
+        let squares = refine(judge(&mut self.rnet, picture, &squares, refined, reading).await?);
+        let mut faces = finish(judge(&mut self.onet, picture, &squares, accepted, reading).await?);
         faces.sort_by(|a, b| b.area().total_cmp(&a.area()));
         Ok(faces)
     }
@@ -185,7 +199,13 @@ struct Judged {
 }
 
 /// The boxes whose contents the network takes for a face. What lies outside of the picture is not looked at.
-fn judge(plan: &mut Plan, picture: &Picture, boxes: &[Bounds], threshold: f32) -> Result<Vec<Judged>> {
+async fn judge(
+    plan: &mut Plan,
+    picture: &Picture,
+    boxes: &[Bounds],
+    threshold: f32,
+    reading: Reading,
+) -> Result<Vec<Judged>> {
     let clip = |b: &Bounds| clipped(b, picture.width(), picture.height()).map(|crop| (*b, crop));
     let inside: Vec<(Bounds, Crop)> = boxes.iter().filter_map(clip).collect();
     let batch = plan.input_shapes()[0][0];
@@ -194,7 +214,7 @@ fn judge(plan: &mut Plan, picture: &Picture, boxes: &[Bounds], threshold: f32) -
         let crops: Vec<Crop> = piece.iter().map(|(_, crop)| *crop).collect();
         plan.set_picture(picture, &crops, Filter::Area, &Normalization::MTCNN)?;
         plan.execute(&RunState::default())?;
-        let outputs = plan.outputs()?;
+        let outputs = plan.read_outputs(reading).await?;
         for (i, &(bounds, _)) in piece.iter().enumerate() {
             let (score, offsets) = (outputs[0].data()[2 * i + 1], &outputs[1].data()[4 * i..]);
             if score > threshold {

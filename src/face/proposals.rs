@@ -6,6 +6,7 @@ use crate::nn::mtcnn::pnet;
 use crate::ops::{Crop, Filter, Normalization, RunState};
 use crate::picture::Picture;
 use crate::plan::{Options, Plan};
+use crate::reading::Reading;
 use crate::tensor::Parameters;
 
 use super::boxes::{Bounds, Candidate, Overlap, corrected, squared, suppress};
@@ -66,14 +67,14 @@ impl Pyramid {
     }
 
     /// The squares in which there could be a face.
-    pub fn propose(&mut self, picture: &Picture, threshold: f32) -> Result<Vec<Bounds>> {
+    pub async fn propose(&mut self, picture: &Picture, threshold: f32, reading: Reading) -> Result<Vec<Bounds>> {
         // All scales are submitted before the first is waited for.
         for level in &mut self.levels {
             level.submit(picture, 0)?;
         }
         let mut candidates: Vec<Candidate> = Vec::new();
         for level in &mut self.levels {
-            let found = level.collect(picture, threshold)?;
+            let found = level.collect(picture, threshold, reading).await?;
             candidates.extend(suppress(&found, 0.5, Overlap::Union).into_iter().map(|i| found[i]));
         }
         let kept = suppress(&candidates, 0.7, Overlap::Union).into_iter().map(|i| &candidates[i]);
@@ -115,13 +116,13 @@ impl Level {
     }
 
     /// What is found in all tiles, of which the first was submitted.
-    fn collect(&mut self, picture: &Picture, threshold: f32) -> Result<Vec<Candidate>> {
+    async fn collect(&mut self, picture: &Picture, threshold: f32, reading: Reading) -> Result<Vec<Candidate>> {
         let mut found = Vec::new();
         for tile in 0..self.tiles.len() {
             if tile > 0 {
                 self.submit(picture, tile)?;
             }
-            self.read(tile, threshold, &mut found)?;
+            self.read(tile, threshold, reading, &mut found).await?;
         }
         if found.len() > MAX_PROPOSALS {
             found.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -131,8 +132,8 @@ impl Level {
     }
 
     /// Appends what was found in the tile that was submitted last.
-    fn read(&mut self, tile: usize, threshold: f32, found: &mut Vec<Candidate>) -> Result<()> {
-        let outputs = self.plan.outputs()?;
+    async fn read(&mut self, tile: usize, threshold: f32, reading: Reading, found: &mut Vec<Candidate>) -> Result<()> {
+        let outputs = self.plan.read_outputs(reading).await?;
         let (width, Tile { x, y, .. }, scale) = (outputs[0].shape()[3], &self.tiles[tile], self.scale as f32);
         let cells = outputs[0].shape()[2] * width;
         let (scores, offsets) = (&outputs[0].data()[cells..], outputs[1].data());

@@ -17,6 +17,7 @@ use crate::ops::Crop;
 use crate::picture::Picture;
 use crate::plan::{Options, Plan};
 use crate::prepare::Preparation;
+use crate::reading::{Reading, at_once};
 use crate::weights::WeightFile;
 
 /// Gives every face a probability for each class.
@@ -97,7 +98,7 @@ impl Recognizer {
     /// [`Error::DeviceLost`] if the device is gone.
     pub fn recognize(&mut self, picture: &Picture, crops: &[Crop]) -> Result<Vec<Vec<f32>>> {
         self.check_unprepared()?;
-        self.scores(picture, crops, TestTimeAugmentation::None)
+        at_once(self.scores(picture, crops, TestTimeAugmentation::None, Reading::Blocking))
     }
 
     /// As [`Recognizer::recognize`], from two looks at each crop, as it is and mirrored, whose probabilities are
@@ -108,7 +109,7 @@ impl Recognizer {
     /// As [`Recognizer::recognize`].
     pub fn recognize_with_flip(&mut self, picture: &Picture, crops: &[Crop]) -> Result<Vec<Vec<f32>>> {
         self.check_unprepared()?;
-        self.scores(picture, crops, TestTimeAugmentation::Flip)
+        at_once(self.scores(picture, crops, TestTimeAugmentation::Flip, Reading::Blocking))
     }
 
     /// The probabilities of the classes for pictures each of which is a face as a whole, as [`Recognizer::cut`] makes
@@ -119,12 +120,34 @@ impl Recognizer {
     /// [`Error::Shape`] if a picture is empty; [`Error::Limit`] or [`Error::Device`] if the faces of a batch do not fit
     /// on the device; [`Error::DeviceLost`] if it is gone.
     pub fn recognize_faces(&mut self, faces: &[RgbImage], tta: TestTimeAugmentation) -> Result<Vec<Vec<f32>>> {
+        at_once(self.judge(faces, tta, Reading::Blocking))
+    }
+
+    /// As [`Recognizer::recognize_faces`], without blocking: on a GPU the future is ready some time after the application
+    /// has polled the device, which a browser does by itself.
+    ///
+    /// # Errors
+    /// As [`Recognizer::recognize_faces`].
+    pub async fn recognize_faces_async(
+        &mut self,
+        faces: &[RgbImage],
+        tta: TestTimeAugmentation,
+    ) -> Result<Vec<Vec<f32>>> {
+        self.judge(faces, tta, Reading::Async).await
+    }
+
+    async fn judge(
+        &mut self,
+        faces: &[RgbImage],
+        tta: TestTimeAugmentation,
+        reading: Reading,
+    ) -> Result<Vec<Vec<f32>>> {
         faces.iter().map(RgbImage::dimensions).try_for_each(|(w, h)| Crop::whole(w, h).check(w, h))?;
         let mut rows = Vec::new();
         for faces in faces.chunks(self.batch) {
             let (sheet, places) = prepared_sheet(&self.card.preparation, faces);
             let picture = self.device.upload(&sheet, sheet.width(), sheet.height())?;
-            rows.extend(self.scores(&picture, &places, tta)?);
+            rows.extend(self.scores(&picture, &places, tta, reading).await?);
         }
         Ok(rows)
     }
@@ -142,23 +165,30 @@ impl Recognizer {
         }
     }
 
-    fn scores(&mut self, picture: &Picture, crops: &[Crop], tta: TestTimeAugmentation) -> Result<Vec<Vec<f32>>> {
+    async fn scores(
+        &mut self,
+        picture: &Picture,
+        crops: &[Crop],
+        tta: TestTimeAugmentation,
+        reading: Reading,
+    ) -> Result<Vec<Vec<f32>>> {
         if tta == TestTimeAugmentation::None {
-            return self.looks(picture, crops);
+            return self.looks(picture, crops, reading).await;
         }
         // Side by side, so that both looks at a face share a batch.
         let twice: Vec<Crop> = crops.iter().flat_map(|crop| [*crop, crop.mirrored()]).collect();
-        let looks = self.looks(picture, &twice)?;
+        let looks = self.looks(picture, &twice, reading).await?;
         let mean = |(a, b): (&f32, &f32)| (a + b) / 2.0;
         Ok(looks.chunks_exact(2).map(|looks| looks[0].iter().zip(&looks[1]).map(mean).collect()).collect())
     }
 
     /// The probabilities for each crop, by plans that fit their number.
-    fn looks(&mut self, picture: &Picture, crops: &[Crop]) -> Result<Vec<Vec<f32>>> {
+    async fn looks(&mut self, picture: &Picture, crops: &[Crop], reading: Reading) -> Result<Vec<Vec<f32>>> {
         let mut rows = Vec::with_capacity(crops.len());
         for crops in crops.chunks(self.batch) {
             let preprocessing = self.card.preprocessing;
-            rows.extend(self.plan(crops.len())?.run_crops(picture, crops, &preprocessing)?);
+            let plan = self.plan(crops.len())?;
+            rows.extend(plan.run_crops(picture, crops, &preprocessing, reading).await?);
         }
         Ok(rows)
     }

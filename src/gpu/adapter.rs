@@ -10,15 +10,14 @@ pub struct Adapter {
 }
 
 impl Adapter {
-    /// All adapters that the drivers offer, the best first: discrete, integrated, virtual, other, software.
-    pub fn all() -> Vec<Adapter> {
+    /// All adapters that the drivers offer, the best first: discrete, integrated, virtual, other, software. A browser
+    /// offers one, or none.
+    pub async fn all_async() -> Vec<Adapter> {
         let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
         descriptor.backends = wgpu::Backends::PRIMARY;
         let instance = wgpu::Instance::new(descriptor);
-        let mut adapters: Vec<Adapter> = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY))
-            .into_iter()
-            .map(|adapter| Adapter { adapter })
-            .collect();
+        let adapters = instance.enumerate_adapters(wgpu::Backends::PRIMARY).await;
+        let mut adapters: Vec<Adapter> = adapters.into_iter().map(|adapter| Adapter { adapter }).collect();
         adapters.sort_by_key(Adapter::rank);
         adapters
     }
@@ -58,7 +57,7 @@ impl Adapter {
     ///
     /// # Errors
     /// [`Error::NoDevice`] if the driver refuses.
-    pub fn open(&self) -> Result<Gpu> {
+    pub async fn open_async(&self) -> Result<Gpu> {
         let available = self.adapter.limits();
         let wanted = wgpu::Limits {
             max_buffer_size: available.max_buffer_size,
@@ -66,14 +65,15 @@ impl Adapter {
             ..wgpu::Limits::default().or_worse_values_from(&available)
         };
         let useful = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::PIPELINE_CACHE;
-        self.open_with(self.adapter.features() & useful, wanted, GpuOptions::default())
+        self.open_with_async(self.adapter.features() & useful, wanted, GpuOptions::default()).await
     }
 
-    /// A device with these features and limits only.
-    ///
-    /// # Errors
-    /// [`Error::NoDevice`] if the driver refuses.
-    pub fn open_with(&self, features: wgpu::Features, limits: wgpu::Limits, options: GpuOptions) -> Result<Gpu> {
+    pub(super) async fn open_with_async(
+        &self,
+        features: wgpu::Features,
+        limits: wgpu::Limits,
+        options: GpuOptions,
+    ) -> Result<Gpu> {
         let name = self.info().name;
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("vultus"),
@@ -81,21 +81,10 @@ impl Adapter {
             required_limits: limits,
             ..wgpu::DeviceDescriptor::default()
         };
-        let (device, queue) = pollster::block_on(self.adapter.request_device(&descriptor))
+        let (device, queue) = (self.adapter.request_device(&descriptor).await)
             .map_err(|error| Error::NoDevice { wish: name, reason: error.to_string() })?;
         let gpu = Gpu::with_options(device, queue, options);
         gpu.keep_errors();
         Ok(gpu)
     }
-}
-
-/// The error for a wish that no adapter answers to.
-pub(crate) fn no_device(wish: &str, adapters: &[Adapter]) -> Error {
-    let names: Vec<String> = adapters.iter().map(|adapter| adapter.info().name).collect();
-    let reason = match (names.as_slice(), adapters.iter().all(Adapter::is_software)) {
-        ([], _) => "no driver offers an adapter; use the CPU (--device cpu)".to_owned(),
-        (_, true) => format!("there is only software: {}; name it to use it, or use the CPU", names.join(", ")),
-        _ => format!("there is {}", names.join(", ")),
-    };
-    Error::NoDevice { wish: wish.to_owned(), reason }
 }

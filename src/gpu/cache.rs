@@ -20,8 +20,7 @@ const CHECKSUM: usize = 32;
 pub(super) struct Cache {
     pipelines_file: PathBuf,
     tuning_file: PathBuf,
-    /// `None` where the device has no pipeline cache.
-    pub pipelines: Option<wgpu::PipelineCache>,
+    pipelines: Option<wgpu::PipelineCache>,
 }
 
 impl Cache {
@@ -42,9 +41,14 @@ impl Cache {
         Ok(Cache { pipelines_file, tuning_file: folder.join(format!("tuning-{key}.json")), pipelines })
     }
 
+    /// What pipelines are made with; `None` where the device has no pipeline cache.
+    pub fn pipelines(&self) -> Option<&wgpu::PipelineCache> {
+        self.pipelines.as_ref()
+    }
+
     /// Keeps what has been compiled. A cache that cannot be written only costs time in the next process.
     pub fn save_pipelines(&self) {
-        if let Some(data) = self.pipelines.as_ref().and_then(wgpu::PipelineCache::get_data) {
+        if let Some(data) = self.pipelines().and_then(wgpu::PipelineCache::get_data) {
             let _ = write(&self.pipelines_file, &[Sha256::digest(&data).as_slice(), &data]);
         }
     }

@@ -2,18 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use rayon::prelude::*;
-
-use super::adapter::{Adapter, no_device};
 use super::cache::Cache;
 use super::kernel::{Access, Kernel, shader_source};
 use super::tuning::{Tuned, Tuning};
 use crate::error::{Error, Result};
+use crate::parallel::*;
 
 /// How many objects the engine has created on a device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,7 +67,8 @@ struct Shared {
     complaint: Arc<Mutex<Option<Complaint>>>,
 }
 
-enum Complaint {
+/// What a driver complains of.
+pub(super) enum Complaint {
     Lost(String),
     Error(String),
 }
@@ -123,31 +121,6 @@ impl Gpu {
             complaint: Arc::default(),
         };
         Gpu { shared: Arc::new(shared) }
-    }
-
-    /// The best hardware adapter of this machine: discrete, then integrated.
-    ///
-    /// # Errors
-    /// [`Error::NoDevice`] if there is none; a software adapter must be asked for by name.
-    pub fn new() -> Result<Self> {
-        let adapters = Adapter::all();
-        match adapters.iter().find(|adapter| !adapter.is_software()) {
-            Some(adapter) => adapter.open(),
-            None => Err(no_device("gpu", &adapters)),
-        }
-    }
-
-    /// The adapter whose name contains this text, whatever its case.
-    ///
-    /// # Errors
-    /// [`Error::NoDevice`] if there is none.
-    pub fn named(name: &str) -> Result<Self> {
-        let adapters = Adapter::all();
-        let wanted = name.to_lowercase();
-        match adapters.iter().find(|adapter| adapter.info().name.to_lowercase().contains(&wanted)) {
-            Some(adapter) => adapter.open(),
-            None => Err(no_device(name, &adapters)),
-        }
     }
 
     /// The adapter's name.
@@ -209,7 +182,8 @@ impl Gpu {
     ///
     /// # Errors
     /// [`Error::Io`] if the folder is not there and cannot be made.
-    pub fn cache_in(&self, folder: &Path) -> Result<()> {
+    #[cfg(feature = "files")]
+    pub fn cache_in(&self, folder: &std::path::Path) -> Result<()> {
         if self.shared.cache.get().is_none() {
             let cache = Cache::open(&self.shared.device, &self.shared.info, folder)?;
             let _ = self.shared.cache.set(cache);
@@ -315,41 +289,23 @@ impl Gpu {
         self.shared.device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout, entries })
     }
 
-    /// Runs what creates objects, and gives what the driver complains of as an error.
-    pub(super) fn guarded<T>(&self, make: impl FnOnce() -> Result<T>) -> Result<T> {
-        let scopes = [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::Internal]
-            .map(|filter| self.shared.device.push_error_scope(filter));
-        let made = make();
-        // All are popped, the last first, before anything returns: wgpu insists on that.
-        let errors = scopes.into_iter().rev().map(|scope| pollster::block_on(scope.pop())).collect::<Vec<_>>();
-        match errors.into_iter().flatten().next() {
-            Some(error) => Err(self.refused(error.to_string())),
-            None => made,
-        }
-    }
-
     /// The error for what the driver has refused; whatever a lost device is asked for, the loss is the reason.
     pub(super) fn refused(&self, reason: String) -> Error {
         if self.is_lost() { self.lost(reason) } else { Error::Device { device: self.name().to_owned(), reason } }
-    }
-
-    /// Whether the device is gone. On a device of the application only its own callback is told, so this asks for
-    /// the smallest thing that every device can do.
-    pub(super) fn is_lost(&self) -> bool {
-        let scope = self.shared.device.push_error_scope(wgpu::ErrorFilter::Validation);
-        let usage = wgpu::BufferUsages::COPY_DST;
-        let descriptor = wgpu::BufferDescriptor { label: Some("probe"), size: 4, usage, mapped_at_creation: false };
-        self.shared.queue.write_buffer(&self.shared.device.create_buffer(&descriptor), 0, &[0; 4]);
-        pollster::block_on(scope.pop()).is_some()
     }
 
     pub(super) fn lost(&self, reason: impl Into<String>) -> Error {
         Error::DeviceLost { device: self.name().to_owned(), reason: reason.into() }
     }
 
-    /// What the driver has complained of since the device was made.
+    /// What the driver has complained of and nobody was told yet.
+    pub(super) fn complaint(&self) -> MutexGuard<'_, Option<Complaint>> {
+        lock(&self.shared.complaint)
+    }
+
+    /// The error for that.
     pub(super) fn check(&self) -> Result<()> {
-        let mut complaint = lock(&self.shared.complaint);
+        let mut complaint = self.complaint();
         let reason = match &*complaint {
             None => return Ok(()),
             Some(Complaint::Lost(reason)) => return Err(self.lost(reason.clone())),
@@ -371,12 +327,6 @@ impl Gpu {
         self.shared.device.set_device_lost_callback(move |reason, message| {
             *lock(&complaint) = Some(Complaint::Lost(format!("{reason:?}: {message}")));
         });
-    }
-
-    /// Blocks until the device has done what was submitted.
-    pub(super) fn wait(&self) -> Result<()> {
-        self.shared.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|error| self.lost(error.to_string()))?;
-        self.check()
     }
 
     /// Compiles those of these kernels that are not there yet, side by side, and keeps them for other processes.
@@ -444,7 +394,7 @@ impl Gpu {
                     // Workgroup memory is always written before it is read.
                     zero_initialize_workgroup_memory: false,
                 },
-                cache: self.shared.cache.get().and_then(|cache| cache.pipelines.as_ref()),
+                cache: self.shared.cache.get().and_then(Cache::pipelines),
             });
             self.shared.made_pipelines.fetch_add(1, Ordering::Relaxed);
             Ok(Pipeline { pipeline, layout })

@@ -6,6 +6,7 @@ mod adam;
 mod adapter;
 mod adaptive_avg_pool2d;
 mod buffer;
+#[cfg_attr(not(feature = "files"), path = "no_cache.rs")]
 mod cache;
 mod compile;
 mod conv2d;
@@ -18,6 +19,8 @@ mod ema;
 mod kernel;
 mod max_pool2d;
 mod module;
+#[cfg(not(target_family = "wasm"))]
+mod native;
 mod parameter;
 mod peak;
 mod picture;
@@ -31,6 +34,8 @@ mod softmax;
 mod tiling;
 mod timer;
 mod tuning;
+#[cfg(target_family = "wasm")]
+mod web;
 
 pub use adapter::Adapter;
 pub use device::{Counts, Gpu, GpuOptions};

@@ -1,12 +1,11 @@
 //! How long dispatches take.
 
-use std::time::Instant;
-
 use super::compile::Dispatch;
 use super::device::{CountedBuffer, Gpu};
 use super::read_back::ReadBack;
 use crate::error::Result;
 use crate::program::Span;
+use crate::time::Instant;
 
 /// Dispatches that are timed with one set of queries.
 const MAX_TIMED: usize = 1024;

@@ -1,5 +1,6 @@
 //! From a file's bytes to upright 8-bit RGB, within limits that are checked before anything is decoded.
 
+#[cfg(feature = "files")]
 use std::fs;
 use std::io::Cursor;
 use std::path::Path;
@@ -20,12 +21,11 @@ pub const MAX_FILE_BYTES: u64 = 1 << 30;
 /// have: a little more than 16 bits for each of four channels.
 const DECODER_BYTES_PER_PIXEL: u64 = 10;
 
-/// Reads a picture: JPEG (also CMYK), PNG, BMP, GIF, TIFF, WebP or PNM, told apart by their contents, not by the file's
-/// name. It is turned upright as its EXIF orientation says. 16 bits are rounded to 8, gray is put into all three
-/// channels, alpha is dropped. Of an animation this is the first frame.
+/// Reads a picture and decodes it as [`decode_bytes`] does, whatever the file's name says.
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be read; [`Error::Image`] if it is not an ordinary file, or as [`decode_bytes`].
+#[cfg(feature = "files")]
 pub fn decode_file(path: &Path) -> Result<RgbImage> {
     let metadata = fs::metadata(path).map_err(|e| Error::io(path, e))?;
     if metadata.is_dir() {
@@ -38,7 +38,9 @@ pub fn decode_file(path: &Path) -> Result<RgbImage> {
     decode_bytes(path, &fs::read(path).map_err(|e| Error::io(path, e))?)
 }
 
-/// [`decode_file`] for a file's bytes; `path` is only for messages.
+/// Decodes a picture's bytes: JPEG (also CMYK), PNG, BMP, GIF, TIFF, WebP or PNM, told apart by their contents. It is
+/// turned upright as its EXIF orientation says. 16 bits are rounded to 8, gray is put into all three channels, alpha is
+/// dropped. Of an animation this is the first frame. `path` is only for messages.
 ///
 /// # Errors
 /// [`Error::Image`] if this is not a picture, is damaged or cut short, has no pixels, or is larger than [`MAX_PIXELS`]

@@ -10,9 +10,13 @@
 //! ```
 
 mod decode;
+#[cfg(feature = "files")]
 mod folder;
 mod jpeg;
 
 pub use ::image::RgbImage;
-pub use decode::{MAX_FILE_BYTES, MAX_PIXELS, decode_bytes, decode_bytes_within, decode_file, stored_size};
+#[cfg(feature = "files")]
+pub use decode::decode_file;
+pub use decode::{MAX_FILE_BYTES, MAX_PIXELS, decode_bytes, decode_bytes_within, stored_size};
+#[cfg(feature = "files")]
 pub use folder::pictures_in;

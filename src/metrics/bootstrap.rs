@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::calibration::{in_top_two, log_loss};
@@ -12,6 +11,7 @@ use super::measures::Measures;
 use super::predictions::Predictions;
 use super::tally::Tally;
 use crate::error::{Error, Result};
+use crate::parallel::*;
 use crate::random::Random;
 
 /// The part of the resamples whose figures lie within an interval.

@@ -22,9 +22,11 @@ mod predictions;
 mod tally;
 
 pub use bootstrap::{Bootstrap, Interval, Intervals, Unit};
+#[cfg(feature = "train")]
 pub(crate) use calibration::most_probable;
 pub use calibration::{BINS, ReliabilityBin};
 pub use evaluation::{ClassMeasures, Evaluation};
 pub use measures::Measures;
 pub use predictions::Predictions;
+#[cfg(feature = "train")]
 pub(crate) use tally::Tally;

@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
-use rayon::prelude::*;
-
 use super::entry::{Dtype, Entry, check_finite};
 use super::safetensors::{self, channels};
 use super::source::Source;
 use super::weight_file::WeightFile;
 use crate::error::{Error, Result};
+use crate::parallel::*;
 use crate::tensor::Tensor;
 
 /// How much more memory the tensors of a file may need than the file is large. Numbers of half the size or packed need a
@@ -50,6 +49,7 @@ impl<'a> Catalog<'a> {
     ///
     /// # Errors
     /// [`Error::Weights`] if this is none of the formats, or not all of a file; [`Error::Io`] if it cannot be read.
+    #[cfg(feature = "files")]
     pub fn open(path: &'a Path) -> Result<Self> {
         Catalog::of(Source::open(path)?)
     }
@@ -126,13 +126,7 @@ impl<'a> Catalog<'a> {
             .collect();
         // All results first, and then the first error in order of names: the same message at every run.
         let tensors: Vec<Result<(String, Tensor)>> = (by_name.par_iter().filter(|(name, _)| !scales.contains(**name)))
-            .map(|(name, entry)| {
-                let tensor = match entry.dtype {
-                    Dtype::I8 => self.read_scaled(entry, by_name.get(channels::scale_name(name).as_str()).copied()),
-                    _ => entry.read(&self.source),
-                };
-                Ok(((*name).to_owned(), tensor?))
-            })
+            .map(|(name, entry)| Ok(((*name).to_owned(), self.tensor(entry)?)))
             .collect();
         Ok(WeightFile {
             path: self.source.path().to_path_buf(),
@@ -140,6 +134,23 @@ impl<'a> Catalog<'a> {
             metadata: self.metadata.clone(),
             sha256,
         })
+    }
+
+    /// Reads one of [`Catalog::entries`].
+    ///
+    /// # Errors
+    /// As [`Catalog::read`].
+    pub fn tensor(&self, entry: &Entry) -> Result<Tensor> {
+        if entry.dtype != Dtype::I8 {
+            return entry.read(&self.source);
+        }
+        let scale_name = channels::scale_name(&entry.name);
+        self.read_scaled(entry, self.entries.iter().find(|other| other.name == scale_name))
+    }
+
+    /// The file itself.
+    pub(crate) fn source(&self) -> &Source<'a> {
+        &self.source
     }
 
     /// The numbers of a tensor in eight bits, multiplied by the scales of its output channels.

@@ -1,28 +1,12 @@
-//! SHA-256 sums of files and the lists of them that `sha256sum` writes.
+//! Lists of SHA-256 sums of files, as `sha256sum` writes them.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-
-use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
 /// The name of a list of sums, in the folder of the files that it lists.
 pub(crate) const FILE_NAME: &str = "SHA256SUMS";
-
-/// The SHA-256 of some bytes in lower-case hexadecimal.
-pub(crate) fn sha256(bytes: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(bytes))
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}"); // writing to a String cannot fail
-        hex
-    })
-}
 
 /// What a `SHA256SUMS` says: a sum for each file name.
 #[derive(Debug)]
@@ -96,12 +80,6 @@ fn parse_line(line: &str) -> Option<(&str, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sha256_is_that_of_the_standard() {
-        // FIPS 180-2, appendix B.1.
-        assert_eq!(sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    }
 
     #[test]
     fn every_form_that_sha256sum_writes_is_read() {

@@ -10,15 +10,21 @@
 //! ```
 
 mod catalog;
+#[cfg(feature = "files")]
 mod checksums;
 mod entry;
 mod layout;
 pub mod safetensors;
+mod sha256;
 mod source;
+#[cfg(feature = "files")]
 mod store;
+mod vgg16;
 mod weight_file;
 
 pub use catalog::{Catalog, Format};
 pub use entry::{Dtype, Entry};
+#[cfg(feature = "files")]
 pub use store::{DefaultFile, Store};
+pub use vgg16::{Match, Vgg16};
 pub use weight_file::WeightFile;

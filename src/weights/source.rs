@@ -1,12 +1,13 @@
 //! The bytes that a file of weights is read from, piece by piece: reading one tensor takes the memory of one tensor.
 
+#[cfg(feature = "files")]
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::checksums::hexadecimal;
+use super::sha256::hexadecimal;
 use crate::error::{Error, Result};
 
 /// An ordinary file, or bytes in memory that stand for one.
@@ -17,12 +18,14 @@ pub(crate) struct Source<'a> {
 }
 
 enum Bytes<'a> {
+    #[cfg(feature = "files")]
     File(File),
     Memory(&'a [u8]),
 }
 
 impl<'a> Source<'a> {
     /// Opens an ordinary file. Folders, pipes and devices are refused, since reading some of them never ends.
+    #[cfg(feature = "files")]
     pub fn open(path: &'a Path) -> Result<Self> {
         let failed = |e| Error::io(path, e);
         let kind = fs::metadata(path).map_err(failed)?.file_type();
@@ -98,15 +101,17 @@ impl<'a> Source<'a> {
     /// [`Error::Io`] if the file cannot be read.
     pub fn sha256(&self) -> Result<String> {
         let mut digest = Sha256::new();
-        if let Bytes::Memory(bytes) = self.bytes {
-            digest.update(bytes);
-        } else {
-            let (mut block, mut at) = (vec![0; 1 << 20], 0);
-            while at < self.length {
-                let block = &mut block[..(self.length - at).min(1 << 20) as usize];
-                self.read_exact_at(at, block).map_err(|e| Error::io(self.path, e))?;
-                digest.update(&*block);
-                at += block.len() as u64;
+        match &self.bytes {
+            Bytes::Memory(bytes) => digest.update(bytes),
+            #[cfg(feature = "files")]
+            Bytes::File(_) => {
+                let (mut block, mut at) = (vec![0; 1 << 20], 0);
+                while at < self.length {
+                    let block = &mut block[..(self.length - at).min(1 << 20) as usize];
+                    self.read_exact_at(at, block).map_err(|e| Error::io(self.path, e))?;
+                    digest.update(&*block);
+                    at += block.len() as u64;
+                }
             }
         }
         Ok(hexadecimal(&digest.finalize()))
@@ -119,9 +124,9 @@ impl<'a> Source<'a> {
                 let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
                 (&bytes[start..]).read_exact(out)
             }
-            #[cfg(unix)]
+            #[cfg(all(feature = "files", unix))]
             Bytes::File(file) => std::os::unix::fs::FileExt::read_exact_at(file, out, offset),
-            #[cfg(windows)]
+            #[cfg(all(feature = "files", windows))]
             Bytes::File(file) => {
                 let (mut out, mut offset) = (out, offset);
                 while !out.is_empty() {
@@ -133,7 +138,7 @@ impl<'a> Source<'a> {
                 }
                 Ok(())
             }
-            #[cfg(not(any(unix, windows)))]
+            #[cfg(all(feature = "files", not(any(unix, windows))))]
             Bytes::File(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
@@ -155,7 +160,7 @@ impl Read for Section<'_, '_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "files"))]
 mod tests {
     use super::*;
 

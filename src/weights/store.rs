@@ -5,7 +5,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::checksums::{self, Checksums, sha256};
+use super::checksums::{self, Checksums};
+use super::sha256::sha256;
 use super::source::Source;
 use super::{WeightFile, safetensors};
 use crate::error::{Error, Result};

@@ -20,6 +20,17 @@ pub struct Browser {
 impl Browser {
     /// Chromium without a window, whose camera shows this film and needs no permission; none if it is not given.
     pub fn start(film: Option<&Path>) -> Self {
+        let mut arguments = vec!["--disable-gpu".to_owned()];
+        if let Some(film) = film {
+            arguments.push("--use-fake-ui-for-media-stream".to_owned());
+            arguments.push("--use-fake-device-for-media-stream".to_owned());
+            arguments.push(format!("--use-file-for-fake-video-capture={}", film.display()));
+        }
+        Self::start_with(arguments)
+    }
+
+    /// Chromium without a window, with these arguments besides.
+    pub fn start_with(more: Vec<String>) -> Self {
         let mut command = Command::new("chromedriver");
         command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null());
         let mut driver = command.spawn().expect("chromedriver: see tests/browser.sh");
@@ -35,7 +46,6 @@ impl Browser {
         let mut arguments = vec![
             "--headless=new".to_owned(),
             "--no-sandbox".to_owned(),
-            "--disable-gpu".to_owned(),
             "--disable-quic".to_owned(),
             "--no-first-run".to_owned(),
             "--disable-background-networking".to_owned(),
@@ -43,11 +53,7 @@ impl Browser {
             "--disable-sync".to_owned(),
             "--window-size=1280,900".to_owned(),
         ];
-        if let Some(film) = film {
-            arguments.push("--use-fake-ui-for-media-stream".to_owned());
-            arguments.push("--use-fake-device-for-media-stream".to_owned());
-            arguments.push(format!("--use-file-for-fake-video-capture={}", film.display()));
-        }
+        arguments.extend(more);
         let capabilities = json!({ "capabilities": { "alwaysMatch": {
             "browserName": "chrome",
             "goog:chromeOptions": { "args": arguments },
@@ -111,10 +117,10 @@ impl Browser {
         self.command("goog/cdp/execute", &json!({ "cmd": command, "params": parameters }));
     }
 
-    /// What the page looks like, as base64 of a PNG.
-    pub fn screenshot(&self) -> String {
+    /// What the page looks like, as a PNG.
+    pub fn screenshot(&self) -> Vec<u8> {
         let path = format!("/session/{}/screenshot", self.session);
-        self.ask("GET", &path, &Value::Null).as_str().expect("a picture").to_owned()
+        decoded(self.ask("GET", &path, &Value::Null).as_str().expect("a picture"))
     }
 
     /// The errors in the console since the last time.
@@ -158,4 +164,22 @@ impl Drop for Browser {
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }
+}
+
+/// The bytes that base64 (RFC 4648, section 4) stands for.
+fn decoded(text: &str) -> Vec<u8> {
+    let digit = |letter: u8| match letter {
+        b'A'..=b'Z' => letter - b'A',
+        b'a'..=b'z' => letter - b'a' + 26,
+        b'0'..=b'9' => letter - b'0' + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let letters: Vec<u8> = text.bytes().filter(|&letter| letter != b'=').collect();
+    let group = |group: &[u8]| {
+        let bits =
+            group.iter().fold(0u32, |bits, &letter| bits << 6 | u32::from(digit(letter))) << (6 * (4 - group.len()));
+        bits.to_be_bytes()[1..group.len()].to_vec()
+    };
+    letters.chunks(4).flat_map(group).collect()
 }

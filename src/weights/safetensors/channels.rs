@@ -5,7 +5,7 @@
 //! A channel's scale is its largest magnitude / 127, so that nothing is clipped. Clipping at the best of 25 smaller
 //! scales lowers the root mean square error of VGG16's layers by 1.2 % at most: too little to clip weights for.
 
-use rayon::prelude::*;
+use crate::parallel::*;
 
 /// The largest whole number; its negative is the smallest, so that zero is in the middle.
 const MAX: f32 = 127.0;

@@ -8,8 +8,14 @@ pub(super) mod channels;
 mod read;
 mod write;
 
-pub(super) use read::{catalog, from_bytes_with_sum};
-pub use read::{from_bytes, read};
+#[cfg(feature = "files")]
+pub use read::read;
+pub use read::from_bytes;
+#[cfg(feature = "files")]
+pub(super) use read::from_bytes_with_sum;
+pub(super) use read::catalog;
+pub use write::to_bytes;
+#[cfg(feature = "files")]
 pub use write::write;
 
 /// The type of the numbers in a written file.

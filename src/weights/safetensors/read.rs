@@ -5,10 +5,11 @@ use std::path::Path;
 use ::safetensors::tensor::{Dtype as Type, Metadata};
 
 use crate::error::Result;
+use crate::weights::WeightFile;
 use crate::weights::catalog::{Catalog, Format};
 use crate::weights::entry::{Dtype, Entry, Plain};
+use crate::weights::sha256::sha256;
 use crate::weights::source::Source;
-use crate::weights::{WeightFile, checksums};
 
 /// The header's length stands in the first eight bytes.
 const LENGTH_BYTES: u64 = 8;
@@ -18,6 +19,7 @@ const LENGTH_BYTES: u64 = 8;
 ///
 /// # Errors
 /// [`crate::Error::Io`] if it cannot be read; otherwise as [`from_bytes`].
+#[cfg(feature = "files")]
 pub fn read(path: &Path) -> Result<WeightFile> {
     catalog(Source::open(path)?)?.read()
 }
@@ -28,7 +30,7 @@ pub fn read(path: &Path) -> Result<WeightFile> {
 /// [`crate::Error::Weights`] if this is not safetensors or not all of it, if a tensor has another type than F32, F16, BF16,
 /// F64 or I8, or holds a NaN or an infinity, or if one of the type I8 has no scales that fit to it.
 pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<WeightFile> {
-    from_bytes_with_sum(path, bytes, checksums::sha256(bytes))
+    from_bytes_with_sum(path, bytes, sha256(bytes))
 }
 
 /// [`from_bytes`] for who has the file's SHA-256 already.

@@ -1,7 +1,7 @@
 //! From tensors to a file.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::Write;
 use std::path::Path;
 
 use ::safetensors::tensor::{Dtype, TensorInfo};
@@ -10,6 +10,7 @@ use half::slice::HalfFloatSliceExt as _;
 
 use super::{Precision, channels};
 use crate::error::{Error, Result};
+#[cfg(feature = "files")]
 use crate::file::write_atomically;
 use crate::tensor::{Parameters, Tensor};
 use crate::weights::entry::{self, index};
@@ -21,24 +22,45 @@ use crate::weights::entry::{self, index};
 /// [`Error::Weights`] if a value is a NaN or an infinity, or becomes one in f16; if a tensor has the name
 /// `__metadata__`, which the format keeps for itself, or in eight bits that of another one's scales. [`Error::Io`] if
 /// the file cannot be written.
+#[cfg(feature = "files")]
 pub fn write(
     path: &Path,
     parameters: &Parameters,
     metadata: &BTreeMap<String, String>,
     precision: Precision,
 ) -> Result<()> {
+    // Before the file is made.
     let entries = entries(path, parameters, precision)?;
     let header = encode_header(path, &entries, metadata)?;
-    write_atomically(path, |out| {
-        let failed = |e| Error::io(path, e);
-        out.write_all(&(header.len() as u64).to_le_bytes()).map_err(failed)?;
-        out.write_all(&header).map_err(failed)?;
-        for entry in &entries {
-            let bytes = entry.numbers.encode().map_err(|reason| Error::weights(path, Some(&entry.name), reason))?;
-            out.write_all(&bytes).map_err(failed)?;
-        }
-        Ok(())
-    })
+    write_atomically(path, |out| write_into(out, path, &header, &entries))
+}
+
+/// The bytes of the file that [`write`](fn@super::write) makes; `path` is only for messages.
+///
+/// # Errors
+/// [`Error::Weights`] as there.
+pub fn to_bytes(
+    path: &Path,
+    parameters: &Parameters,
+    metadata: &BTreeMap<String, String>,
+    precision: Precision,
+) -> Result<Vec<u8>> {
+    let entries = entries(path, parameters, precision)?;
+    let header = encode_header(path, &entries, metadata)?;
+    let mut bytes = Vec::new();
+    write_into(&mut bytes, path, &header, &entries)?;
+    Ok(bytes)
+}
+
+fn write_into(out: &mut impl Write, path: &Path, header: &[u8], entries: &[Entry]) -> Result<()> {
+    let failed = |e| Error::io(path, e);
+    out.write_all(&(header.len() as u64).to_le_bytes()).map_err(failed)?;
+    out.write_all(header).map_err(failed)?;
+    for entry in entries {
+        let bytes = entry.numbers.encode().map_err(|reason| Error::weights(path, Some(&entry.name), reason))?;
+        out.write_all(&bytes).map_err(failed)?;
+    }
+    Ok(())
 }
 
 /// One tensor of the file.

@@ -1,0 +1,95 @@
+//! What waits for drivers: adapters and devices as they are opened, and what devices say of what they were asked for.
+
+use super::adapter::Adapter;
+use super::device::{Gpu, GpuOptions};
+use crate::error::{Error, Result};
+
+impl Adapter {
+    /// As [`Adapter::all_async`], blocking.
+    pub fn all() -> Vec<Adapter> {
+        pollster::block_on(Adapter::all_async())
+    }
+
+    /// As [`Adapter::open_async`], blocking.
+    ///
+    /// # Errors
+    /// [`Error::NoDevice`] if the driver refuses.
+    pub fn open(&self) -> Result<Gpu> {
+        pollster::block_on(self.open_async())
+    }
+
+    /// A device with these features and limits only.
+    ///
+    /// # Errors
+    /// [`Error::NoDevice`] if the driver refuses.
+    pub fn open_with(&self, features: wgpu::Features, limits: wgpu::Limits, options: GpuOptions) -> Result<Gpu> {
+        pollster::block_on(self.open_with_async(features, limits, options))
+    }
+}
+
+impl Gpu {
+    /// The best hardware adapter of this machine: discrete, then integrated.
+    ///
+    /// # Errors
+    /// [`Error::NoDevice`] if there is none; a software adapter must be asked for by name.
+    pub fn new() -> Result<Self> {
+        let adapters = Adapter::all();
+        match adapters.iter().find(|adapter| !adapter.is_software()) {
+            Some(adapter) => adapter.open(),
+            None => Err(no_device("gpu", &adapters)),
+        }
+    }
+
+    /// The adapter whose name contains this text, whatever its case.
+    ///
+    /// # Errors
+    /// [`Error::NoDevice`] if there is none.
+    pub fn named(name: &str) -> Result<Self> {
+        let adapters = Adapter::all();
+        let wanted = name.to_lowercase();
+        match adapters.iter().find(|adapter| adapter.info().name.to_lowercase().contains(&wanted)) {
+            Some(adapter) => adapter.open(),
+            None => Err(no_device(name, &adapters)),
+        }
+    }
+
+    /// Runs what creates objects, and gives what the driver complains of as an error.
+    pub(super) fn guarded<T>(&self, make: impl FnOnce() -> Result<T>) -> Result<T> {
+        let scopes = [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::Internal]
+            .map(|filter| self.device().push_error_scope(filter));
+        let made = make();
+        // All are popped, the last first, before anything returns: wgpu insists on that.
+        let errors = scopes.into_iter().rev().map(|scope| pollster::block_on(scope.pop())).collect::<Vec<_>>();
+        match errors.into_iter().flatten().next() {
+            Some(error) => Err(self.refused(error.to_string())),
+            None => made,
+        }
+    }
+
+    /// Whether the device is gone. On a device of the application only its own callback is told, so this asks for
+    /// the smallest thing that every device can do.
+    pub(super) fn is_lost(&self) -> bool {
+        let scope = self.device().push_error_scope(wgpu::ErrorFilter::Validation);
+        let usage = wgpu::BufferUsages::COPY_DST;
+        let descriptor = wgpu::BufferDescriptor { label: Some("probe"), size: 4, usage, mapped_at_creation: false };
+        self.queue().write_buffer(&self.device().create_buffer(&descriptor), 0, &[0; 4]);
+        pollster::block_on(scope.pop()).is_some()
+    }
+
+    /// Blocks until the device has done what was submitted.
+    pub(super) fn wait(&self) -> Result<()> {
+        self.device().poll(wgpu::PollType::wait_indefinitely()).map_err(|error| self.lost(error.to_string()))?;
+        self.check()
+    }
+}
+
+/// The error for a wish that no adapter answers to.
+fn no_device(wish: &str, adapters: &[Adapter]) -> Error {
+    let names: Vec<String> = adapters.iter().map(|adapter| adapter.info().name).collect();
+    let reason = match (names.as_slice(), adapters.iter().all(Adapter::is_software)) {
+        ([], _) => "no driver offers an adapter; use the CPU (--device cpu)".to_owned(),
+        (_, true) => format!("there is only software: {}; name it to use it, or use the CPU", names.join(", ")),
+        _ => format!("there is {}", names.join(", ")),
+    };
+    Error::NoDevice { wish: wish.to_owned(), reason }
+}

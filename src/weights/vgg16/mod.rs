@@ -1,0 +1,130 @@
+//! VGG16 in files of any format: which of a file's tensors are which of its layers, and reading them under torchvision's
+//! names and in its layout.
+
+mod find;
+mod origin;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use super::catalog::Catalog;
+use super::entry::Entry;
+use super::layout::Layout;
+use super::weight_file::WeightFile;
+use crate::error::Result;
+use crate::nn::{Network, vgg16};
+use crate::ops::Normalization;
+use crate::tensor::Parameters;
+
+/// VGG16 as it was found in a file.
+///
+/// Its convolutions are told by their kernels of 3×3 and the order in which they stand, its dense layers by their two
+/// dimensions; in a file with a graph, both by the graph. Kernels in the order H, W, in, out, dense weights by input and
+/// first dense weights for features in the order H, W, C are turned into PyTorch's.
+///
+/// ```no_run
+/// use std::path::Path;
+/// use vultus::ops::Normalization;
+/// use vultus::weights::{Catalog, Vgg16};
+///
+/// let catalog = Catalog::open(Path::new("vgg16_weights_tf_dim_ordering_tf_kernels.h5"))?;
+/// let vgg16 = Vgg16::find(&catalog)?;
+/// println!("{} tensors for {} classes", vgg16.matches().len(), vgg16.classes());
+/// let file = vgg16.read(None)?;
+/// assert!(file.parameters.contains_key("features.0.weight"));
+/// # Ok::<(), vultus::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Vgg16<'c> {
+    catalog: &'c Catalog<'c>,
+    matches: Vec<Match<'c>>,
+    unused: Vec<&'c Entry>,
+    widths: Vec<Vec<usize>>,
+    dense: Vec<usize>,
+}
+
+/// A tensor of the file that is one of VGG16's.
+#[derive(Debug)]
+pub struct Match<'c> {
+    /// torchvision's name: `features.0.weight`.
+    pub name: String,
+    /// What the file has.
+    pub entry: &'c Entry,
+    /// The tensor's shape in PyTorch's layout.
+    pub shape: Vec<usize>,
+    /// Where its numbers go, unless they are in PyTorch's order already.
+    layout: Option<Layout>,
+}
+
+impl Match<'_> {
+    /// Whether the numbers of the file are in another order than PyTorch's.
+    pub fn is_reordered(&self) -> bool {
+        self.layout.is_some()
+    }
+}
+
+impl<'c> Vgg16<'c> {
+    /// The file's tensors, in the order of the layers.
+    pub fn matches(&self) -> &[Match<'c>] {
+        &self.matches
+    }
+
+    /// Tensors of the file that are none of VGG16's.
+    pub fn unused(&self) -> &[&'c Entry] {
+        &self.unused
+    }
+
+    /// How many classes the last dense layer tells apart: 0 in a file without dense layers.
+    pub fn classes(&self) -> usize {
+        self.dense.last().copied().unwrap_or(0)
+    }
+
+    /// The network for pictures of this height and width: up to the last dense layer and a softmax, or only the
+    /// convolutional base where the file has no more.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] if the input is too small for five pools.
+    pub fn network(&self, input: usize) -> Result<Network> {
+        let widths: Vec<&[usize]> = self.widths.iter().map(Vec::as_slice).collect();
+        match self.dense.split_last() {
+            None => Ok(vgg16::base_with_widths(input, &widths)),
+            Some((&classes, hidden)) => vgg16::whole_with_widths(input, &widths, hidden, classes),
+        }
+    }
+
+    /// What the network expects of its input, where the file tells it: by its metadata, by its format (Keras's VGG16 has
+    /// the weights from Caffe), or as one of torchvision's published files. The latter takes the whole file's SHA-256.
+    ///
+    /// # Errors
+    /// [`crate::Error::Weights`] if the metadata cannot be read, [`crate::Error::Io`] if the file cannot.
+    pub fn preprocessing(&self) -> Result<Option<Normalization>> {
+        origin::preprocessing(self.catalog, None)
+    }
+
+    /// Reads VGG16's tensors under torchvision's names and in PyTorch's layout. The metadata get the key `preprocessing`
+    /// (as in [`crate::face::ModelCard`]): what is given here, else what the file tells.
+    ///
+    /// # Errors
+    /// [`crate::Error::Weights`] if the file does not tell what its network expects and nothing is given, if both are known
+    /// and differ, or if a tensor cannot be read; [`crate::Error::Io`] if the file cannot.
+    pub fn read(&self, preprocessing: Option<Normalization>) -> Result<WeightFile> {
+        let sha256 = self.catalog.source().sha256()?;
+        let preprocessing = origin::decide(self.catalog, &sha256, preprocessing)?;
+        let mut metadata = BTreeMap::from([("preprocessing".to_owned(), preprocessing)]);
+        metadata.extend(self.catalog.metadata().clone());
+        Ok(WeightFile { path: self.catalog.source().path().to_path_buf(), parameters: self.parameters()?, metadata, sha256 })
+    }
+
+    fn parameters(&self) -> Result<Parameters> {
+        // One after the other: the largest tensor is most of the file, and its blocks are read as fast as the disk gives them.
+        let read = |found: &Match| {
+            let tensor = match &found.layout {
+                Some(layout) => found.entry.read_into(self.catalog.source(), layout)?,
+                None => self.catalog.tensor(found.entry)?,
+            };
+            Ok((found.name.clone(), tensor))
+        };
+        self.matches.iter().map(read).collect()
+    }
+}
