@@ -12,8 +12,11 @@
 mod catalog;
 mod checksums;
 mod entry;
+#[cfg(feature = "import")]
+mod hdf5;
 mod layout;
 pub mod safetensors;
+mod signature;
 mod source;
 mod store;
 mod weight_file;
