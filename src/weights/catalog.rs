@@ -5,7 +5,10 @@ use std::fmt;
 use std::path::Path;
 
 use super::entry::{Dtype, Entry, check_finite};
+#[cfg(feature = "import")]
+use super::hdf5;
 use super::safetensors::{self, channels};
+use super::signature;
 use super::source::Source;
 use super::weight_file::WeightFile;
 use crate::error::{Error, Result};
@@ -25,12 +28,15 @@ const ALWAYS_ALLOWED: u64 = 1 << 20;
 pub enum Format {
     /// <https://github.com/huggingface/safetensors>.
     Safetensors,
+    /// HDF5, <https://www.hdfgroup.org>, as Keras writes it.
+    Hdf5,
 }
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Format::Safetensors => "safetensors",
+            Format::Hdf5 => "Keras (HDF5)",
         })
     }
 }
@@ -63,6 +69,12 @@ impl<'a> Catalog<'a> {
     }
 
     fn of(source: Source<'a>) -> Result<Self> {
+        if signature::hdf5(&source).is_some() {
+            #[cfg(feature = "import")]
+            return hdf5::catalog(source);
+            #[cfg(not(feature = "import"))]
+            return Err(source.refuse("this is a file of Keras (HDF5): to read it, build with the feature `import`"));
+        }
         safetensors::catalog(source)
     }
 

@@ -13,9 +13,12 @@ mod catalog;
 #[cfg(feature = "files")]
 mod checksums;
 mod entry;
+#[cfg(feature = "import")]
+mod hdf5;
 mod layout;
 pub mod safetensors;
 mod sha256;
+mod signature;
 mod source;
 #[cfg(feature = "files")]
 mod store;

@@ -1,0 +1,68 @@
+//! The order that Keras gives to its layers and their weights, which HDF5 itself does not keep.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use super::attribute::Texts;
+
+/// The names of an attribute's list, which Keras cuts into `NAME0`, `NAME1` and so on where it is long.
+pub(super) fn names<'t>(attributes: &'t BTreeMap<String, Texts>, name: &str) -> Vec<&'t str> {
+    let list = |name: &str| attributes.get(name).map(|texts| texts.values.iter().map(String::as_str));
+    match list(name) {
+        Some(names) => names.collect(),
+        None => (0..).map_while(|part| list(&format!("{name}{part}"))).flatten().collect(),
+    }
+}
+
+/// Sorts by the place of a name in a list, what is not in it behind that, in the order it had.
+pub(super) fn sort_by_names<T>(items: &mut [T], names: &[&str], name: impl Fn(&T) -> &str) {
+    let places: BTreeMap<&str, usize> = names.iter().enumerate().rev().map(|(place, name)| (*name, place)).collect();
+    items.sort_by_key(|item| places.get(name(item)).copied().unwrap_or(usize::MAX));
+}
+
+/// The order in which numbers count as such: `conv2d_2` is before `conv2d_10`.
+pub(super) fn natural_order(a: &str, b: &str) -> Ordering {
+    let (mut left, mut right) = (a.as_bytes(), b.as_bytes());
+    while let (Some(&x), Some(&y)) = (left.first(), right.first()) {
+        let (order, lengths) = if x.is_ascii_digit() && y.is_ascii_digit() {
+            let (x, y) = (digits(left), digits(right));
+            let (p, q) = (significant(x), significant(y));
+            (p.len().cmp(&q.len()).then_with(|| p.cmp(q)), (x.len(), y.len()))
+        } else {
+            (x.cmp(&y), (1, 1))
+        };
+        if order.is_ne() {
+            return order;
+        }
+        (left, right) = (&left[lengths.0..], &right[lengths.1..]);
+    }
+    left.len().cmp(&right.len()).then_with(|| a.cmp(b))
+}
+
+fn digits(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(bytes.len())]
+}
+
+fn significant(digits: &[u8]) -> &[u8] {
+    &digits[digits.iter().position(|&digit| digit != b'0').unwrap_or(digits.len())..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_with_numbers_are_in_the_order_of_these() {
+        let mut names = ["conv2d_10", "dense", "conv2d_2", "conv2d", "conv2d_1", "conv2d_02", "conv2d_2_b"];
+        names.sort_by(|a, b| natural_order(a, b));
+        assert_eq!(names, ["conv2d", "conv2d_1", "conv2d_02", "conv2d_2", "conv2d_2_b", "conv2d_10", "dense"]);
+    }
+
+    #[test]
+    fn a_list_that_was_cut_into_parts_is_one_list() {
+        let texts = |names: &[&str]| Texts { values: names.iter().map(ToString::to_string).collect(), single: false };
+        let parts = [("w1", texts(&["c"])), ("w0", texts(&["a", "b"])), ("w3", texts(&["d"]))];
+        let attributes = parts.into_iter().map(|(name, texts)| (name.to_owned(), texts)).collect();
+        assert_eq!(names(&attributes, "w"), ["a", "b", "c"]);
+    }
+}
