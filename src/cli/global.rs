@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use vultus::gpu::Gpu;
-use vultus::weights::{DefaultFile, Store, WeightFile, safetensors};
+use vultus::weights::{Catalog, DefaultFile, Format, Store, Vgg16, WeightFile};
 use vultus::{Device, Error};
 
 use super::failure::say;
@@ -87,8 +87,13 @@ impl Global {
 
     /// The file of VGG16 that `--weights` names, where it is a file.
     pub fn vgg16_file(&self) -> Result<Option<WeightFile>, Error> {
-        let file = self.weights.as_deref().filter(|path| path.is_file());
-        file.map(safetensors::read).transpose()
+        let Some(path) = self.weights.as_deref().filter(|path| path.is_file()) else { return Ok(None) };
+        let catalog = Catalog::open(path)?;
+        let file = match catalog.format() {
+            Format::Safetensors => catalog.read(),
+            _ => Vgg16::find(&catalog)?.read(None),
+        };
+        file.map(Some)
     }
 
     /// The weights of VGG16's convolutional base.

@@ -27,6 +27,7 @@ mod table;
 mod train;
 mod tune;
 mod video;
+mod weights;
 
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
@@ -60,6 +61,7 @@ Examples:
   vultus compare --device llvmpipe              does this GPU compute what the CPU computes?
   vultus bench --network vgg16 --batch 8        how fast is it?
   vultus tune                                   which kernels are the fastest on this GPU?
+  vultus weights inspect vgg16.pth              what is in this file of weights?
 
 Exit status: 0 done, 1 something failed, 2 bad use (an unknown option, no such device).";
 
@@ -79,6 +81,7 @@ enum Command {
     Compare(compare::Arguments),
     Bench(bench::Arguments),
     Tune(tune::Arguments),
+    Weights(weights::Arguments),
 }
 
 impl Command {
@@ -98,6 +101,7 @@ impl Command {
             Command::Compare(arguments) => compare::run(arguments, global, out),
             Command::Bench(arguments) => bench::run(arguments, global, out),
             Command::Tune(arguments) => tune::run(arguments, global, out),
+            Command::Weights(arguments) => weights::run(arguments, out),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::Path;
 
 use super::entry::{Dtype, Entry, check_finite};
+use super::graph_layer::GraphLayer;
 #[cfg(feature = "import")]
 use super::hdf5;
 use super::safetensors::{self, channels};
@@ -48,6 +49,8 @@ pub struct Catalog<'a> {
     format: Format,
     entries: Vec<Entry>,
     metadata: BTreeMap<String, String>,
+    /// Of a format that has a graph: its layers, or why they cannot be told.
+    layers: Option<std::result::Result<Vec<GraphLayer>, String>>,
 }
 
 impl<'a> Catalog<'a> {
@@ -103,7 +106,7 @@ impl<'a> Catalog<'a> {
                 return Err(source.refuse_tensor(&entry.name, reason));
             }
         }
-        Ok(Catalog { source, format, entries, metadata })
+        Ok(Catalog { source, format, entries, metadata, layers: None })
     }
 
     /// The format.
@@ -116,9 +119,34 @@ impl<'a> Catalog<'a> {
         &self.entries
     }
 
+    /// The size of the file.
+    pub fn bytes(&self) -> u64 {
+        self.source.length()
+    }
+
+    /// The SHA-256 of the whole file in lower-case hexadecimal.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be read.
+    pub fn sha256(&self) -> Result<String> {
+        self.source.sha256()
+    }
+
     /// What the file says about itself.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.metadata
+    }
+
+    /// The layers with weights of a file that has a graph, in the order in which they run; `None` for other files.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] if the graph has a layer whose weights cannot be told or that no layer here is like.
+    pub(crate) fn layers(&self) -> Result<Option<&[GraphLayer]>> {
+        match &self.layers {
+            None => Ok(None),
+            Some(Ok(layers)) => Ok(Some(layers)),
+            Some(Err(reason)) => Err(self.source.refuse(format!("its layers cannot be told from its graph: {reason}"))),
+        }
     }
 
     /// Reads everything.

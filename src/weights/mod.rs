@@ -13,9 +13,11 @@ mod catalog;
 #[cfg(feature = "files")]
 mod checksums;
 mod entry;
+mod graph_layer;
 #[cfg(feature = "import")]
 mod hdf5;
 mod layout;
+mod natural_order;
 pub mod safetensors;
 mod sha256;
 mod signature;

@@ -14,6 +14,7 @@ use super::keras;
 use super::layout;
 use crate::error::{Error, Result};
 use crate::weights::entry::{Dtype, Entry, Held};
+use crate::weights::natural_order::natural_order;
 use crate::weights::source::Source;
 
 /// How deep groups may be in each other.
@@ -45,7 +46,7 @@ impl Walk<'_, '_, '_> {
         }
         let attributes = attribute::texts(self.file, header).map_err(|e| self.refuse(path, e))?;
         let mut links = group::links(self.file, header).map_err(|e| self.refuse(path, e))?;
-        links.sort_by(|a, b| keras::natural_order(&a.name, &b.name));
+        links.sort_by(|a, b| natural_order(&a.name, &b.name));
         keras::sort_by_names(&mut links, &keras::names(&attributes, "layer_names"), |link| &link.name);
         let mut entries = Vec::new();
         for link in links {

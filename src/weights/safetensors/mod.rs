@@ -8,12 +8,12 @@ pub(super) mod channels;
 mod read;
 mod write;
 
-#[cfg(feature = "files")]
-pub use read::read;
+pub(super) use read::catalog;
 pub use read::from_bytes;
 #[cfg(feature = "files")]
 pub(super) use read::from_bytes_with_sum;
-pub(super) use read::catalog;
+#[cfg(feature = "files")]
+pub use read::read;
 pub use write::to_bytes;
 #[cfg(feature = "files")]
 pub use write::write;

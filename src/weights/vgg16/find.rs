@@ -3,10 +3,11 @@
 use super::{Match, Vgg16};
 use crate::error::{Error, Result};
 use crate::nn::vgg16::WIDTHS;
-use crate::weights::catalog::Catalog;
+use crate::weights::catalog::{Catalog, Format};
 use crate::weights::entry::{Dtype, Entry};
 use crate::weights::graph_layer::GraphLayer;
 use crate::weights::layout::Layout;
+use crate::weights::natural_order::natural_order;
 
 /// Height and width of the feature maps that VGG16's own first dense layer reads.
 const POOLED: usize = 7;
@@ -50,13 +51,16 @@ impl<'c> Vgg16<'c> {
         let mut finder = Finder { catalog, matches: Vec::new() };
         let kernels = finder.kernels(&convolutions)?;
         let widths = finder.convolutions(&convolutions, kernels)?;
-        let outputs = finder.dense(&dense, kernels, widths.last().and_then(|block| block.last()).copied().unwrap_or(0))?;
+        let outputs =
+            finder.dense(&dense, kernels, widths.last().and_then(|block| block.last()).copied().unwrap_or(0))?;
         let matches = finder.matches;
         let is_used = |entry: &Entry| matches.iter().any(|found| std::ptr::eq(found.entry, entry));
-        let is_scale = |entry: &Entry| entry.name.strip_suffix(".scale").is_some_and(|name| {
-            matches.iter().any(|found| found.entry.dtype == Dtype::I8 && found.entry.name == name)
-        });
-        let unused = catalog.entries().iter().filter(|entry| !is_used(entry) && !is_scale(entry)).collect();
+        let is_scale = |entry: &Entry| {
+            entry.name.strip_suffix(".scale").is_some_and(|name| {
+                matches.iter().any(|found| found.entry.dtype == Dtype::I8 && found.entry.name == name)
+            })
+        };
+        let unused = of_network(catalog).into_iter().filter(|entry| !is_used(entry) && !is_scale(entry)).collect();
         Ok(Vgg16 { catalog, matches, unused, widths, dense: outputs })
     }
 }
@@ -65,10 +69,11 @@ impl<'c> Found<'c> {
     /// The layers of a file without a graph, in the order of its tensors: each weight of two or four dimensions, and the
     /// vector whose name is the most like the weight's.
     fn all(catalog: &'c Catalog<'c>) -> Vec<Self> {
-        let of_network = |entry: &&Entry| !is_state_of_training(&entry.name) && !matches!(entry.dtype, Dtype::Other(_));
-        let entries: Vec<&Entry> = catalog.entries().iter().filter(of_network).collect();
+        let entries = of_network(catalog);
         let weights = entries.iter().filter(|entry| [2, 4].contains(&entry.shape.len()));
-        weights.map(|&weight| Found { weight, bias: nearest(weight, &entries), transposed: None, channels_last: None }).collect()
+        weights
+            .map(|&weight| Found { weight, bias: nearest(weight, &entries), transposed: None, channels_last: None })
+            .collect()
     }
 
     fn of_graph(catalog: &'c Catalog<'c>, layer: &GraphLayer) -> Result<Self> {
@@ -85,6 +90,16 @@ impl<'c> Found<'c> {
     }
 }
 
+/// The tensors that may be a network's, in the order of the file, or of their names where the file has none.
+fn of_network<'c>(catalog: &'c Catalog) -> Vec<&'c Entry> {
+    let may_be = |entry: &&Entry| !is_state_of_training(&entry.name) && !matches!(entry.dtype, Dtype::Other(_));
+    let mut entries: Vec<&Entry> = catalog.entries().iter().filter(may_be).collect();
+    if catalog.format() == Format::Safetensors {
+        entries.sort_by(|a, b| natural_order(&a.name, &b.name));
+    }
+    entries
+}
+
 /// What optimisers keep beside the weights.
 fn is_state_of_training(name: &str) -> bool {
     ["optimizer/", "optimizer_weights/", "optimizer.", "optimizer_state"].iter().any(|start| name.starts_with(start))
@@ -93,7 +108,8 @@ fn is_state_of_training(name: &str) -> bool {
 /// The vector whose name begins as the weight's does, and further than the names of all other vectors.
 fn nearest<'c>(weight: &Entry, entries: &[&'c Entry]) -> Option<&'c Entry> {
     let alike = |entry: &Entry| entry.name.bytes().zip(weight.name.bytes()).take_while(|(a, b)| a == b).count();
-    let vectors = entries.iter().copied().filter(|entry| entry.shape.len() == 1 && same_layer(&entry.name, &weight.name));
+    let vectors =
+        entries.iter().copied().filter(|entry| entry.shape.len() == 1 && same_layer(&entry.name, &weight.name));
     vectors.max_by_key(|entry| alike(entry))
 }
 
@@ -129,7 +145,8 @@ impl<'c> Finder<'c> {
         if all(|shape| shape[..2] == [3, 3]) {
             return Ok(Kernels::Hwio);
         }
-        let odd = convolutions.iter().find(|layer| layer.weight.shape[2..] != [3, 3] && layer.weight.shape[..2] != [3, 3]);
+        let odd =
+            convolutions.iter().find(|layer| layer.weight.shape[2..] != [3, 3] && layer.weight.shape[..2] != [3, 3]);
         let odd = odd.unwrap_or(&convolutions[0]);
         Err(self.refuse(odd.weight, format!("its shape is {:?}, but VGG16's kernels are 3×3", odd.weight.shape)))
     }
@@ -171,7 +188,8 @@ impl<'c> Finder<'c> {
             let by_input = layer.transposed.unwrap_or(kernels == Kernels::Hwio);
             let (input, out) = if by_input { (first, second) } else { (second, first) };
             if input != inputs {
-                let before = if i == 0 { format!("{channels} feature maps of 7×7") } else { "the layer before it".to_owned() };
+                let before =
+                    if i == 0 { format!("{channels} feature maps of 7×7") } else { "the layer before it".to_owned() };
                 return Err(self.refuse(layer.weight, format!("it reads {input} values, but {before} give {inputs}")));
             }
             let channels_last = i == 0 && layer.channels_last.unwrap_or(kernels == Kernels::Hwio);
@@ -179,7 +197,9 @@ impl<'c> Finder<'c> {
             let layout = match (by_input, channels_last) {
                 (false, false) => None,
                 (true, _) => Some(Layout::permute(&[maps[0], maps[1], maps[2], out], &[3, 2, 0, 1], vec![out, inputs])),
-                (false, true) => Some(Layout::permute(&[out, maps[0], maps[1], maps[2]], &[0, 3, 1, 2], vec![out, inputs])),
+                (false, true) => {
+                    Some(Layout::permute(&[out, maps[0], maps[1], maps[2]], &[0, 3, 1, 2], vec![out, inputs]))
+                }
             };
             self.matched(&format!("classifier.{}", 3 * i), layer, vec![out, inputs], layout)?;
             outputs.push(out);
@@ -196,7 +216,8 @@ impl<'c> Finder<'c> {
             return Err(self.refuse(layer.weight, "there is no bias beside it, which VGG16's layers have".to_owned()));
         };
         if bias.shape != [outputs] {
-            let reason = format!("its shape is {:?}, but the bias of {} needs {outputs} values", bias.shape, layer.weight.name);
+            let reason =
+                format!("its shape is {:?}, but the bias of {} needs {outputs} values", bias.shape, layer.weight.name);
             return Err(self.refuse(bias, reason));
         }
         self.matches.push(Match { name: format!("{name}.bias"), entry: bias, shape: vec![outputs], layout: None });

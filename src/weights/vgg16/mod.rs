@@ -3,8 +3,6 @@
 
 mod find;
 mod origin;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 
@@ -35,7 +33,6 @@ use crate::tensor::Parameters;
 /// assert!(file.parameters.contains_key("features.0.weight"));
 /// # Ok::<(), vultus::Error>(())
 /// ```
-#[derive(Debug)]
 pub struct Vgg16<'c> {
     catalog: &'c Catalog<'c>,
     matches: Vec<Match<'c>>,
@@ -70,7 +67,8 @@ impl<'c> Vgg16<'c> {
         &self.matches
     }
 
-    /// Tensors of the file that are none of VGG16's.
+    /// Tensors of the file that may belong to a network but are none of VGG16's. Whole numbers and what optimisers keep
+    /// are not among them.
     pub fn unused(&self) -> &[&'c Entry] {
         &self.unused
     }
@@ -102,7 +100,7 @@ impl<'c> Vgg16<'c> {
         origin::preprocessing(self.catalog, None)
     }
 
-    /// Reads VGG16's tensors under torchvision's names and in PyTorch's layout. The metadata get the key `preprocessing`
+    /// [`Vgg16::parameters`] as a file. The metadata get the key `preprocessing`
     /// (as in [`crate::face::ModelCard`]): what is given here, else what the file tells.
     ///
     /// # Errors
@@ -113,10 +111,19 @@ impl<'c> Vgg16<'c> {
         let preprocessing = origin::decide(self.catalog, &sha256, preprocessing)?;
         let mut metadata = BTreeMap::from([("preprocessing".to_owned(), preprocessing)]);
         metadata.extend(self.catalog.metadata().clone());
-        Ok(WeightFile { path: self.catalog.source().path().to_path_buf(), parameters: self.parameters()?, metadata, sha256 })
+        Ok(WeightFile {
+            path: self.catalog.source().path().to_path_buf(),
+            parameters: self.parameters()?,
+            metadata,
+            sha256,
+        })
     }
 
-    fn parameters(&self) -> Result<Parameters> {
+    /// Reads VGG16's tensors under torchvision's names and in PyTorch's layout.
+    ///
+    /// # Errors
+    /// [`crate::Error::Weights`] if a tensor cannot be read.
+    pub fn parameters(&self) -> Result<Parameters> {
         // One after the other: the largest tensor is most of the file, and its blocks are read as fast as the disk gives them.
         let read = |found: &Match| {
             let tensor = match &found.layout {

@@ -26,11 +26,10 @@ pub(super) fn preprocessing(catalog: &Catalog, sha256: Option<&str>) -> Result<O
     }
     match catalog.format() {
         Format::Hdf5 => Ok(Some(Normalization::CAFFE)),
-        Format::Pytorch => {
+        _ => {
             let sum = sha256.map_or_else(|| catalog.source().sha256(), |sum| Ok(sum.to_owned()))?;
             Ok(PUBLISHED.iter().find(|(start, _)| sum.starts_with(start)).map(|&(_, normalization)| normalization))
         }
-        _ => Ok(None),
     }
 }
 
@@ -46,8 +45,8 @@ pub(super) fn decide(catalog: &Catalog, sha256: &str, given: Option<Normalizatio
         (told, given) => told.or(given),
     };
     let Some(decided) = decided else {
-        let reason = "nothing in the file tells what its network expects of its input: name the preprocessing, caffe (BGR less the \
-                      mean: the original weights, Keras) or torchvision (RGB, mean and standard deviation)";
+        let reason = "nothing in the file tells what its network expects of its input: `vultus weights convert` takes --preprocess caffe \
+                      (BGR less the mean: the original weights, Keras) or torchvision (RGB, mean and standard deviation)";
         return Err(catalog.source().refuse(reason));
     };
     serde_json::to_string(&decided).map_err(|e| catalog.source().refuse(e.to_string()))
