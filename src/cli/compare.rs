@@ -69,7 +69,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     let weights = global.vgg16_base()?;
     let network = vgg16::base(arguments.input);
     weights.check_shapes(&network.parameter_shapes()?)?;
-    let normalization = normalization(&weights)?;
+    let normalization = weights.preprocessing()?;
 
     let start = |device: &Device| start(device, &network, &weights, &picture, &normalization);
     let (mut on_gpu, mut on_cpu) = (start(&gpu)?, start(&Device::Cpu)?);
@@ -104,16 +104,6 @@ fn gpu(global: &Global) -> Result<Device, Failure> {
         Device::Cpu => Err(Failure::Usage("compare takes a GPU, and compares it with the CPU".to_owned())),
         gpu => Ok(gpu),
     }
-}
-
-/// What the base expects of its input: what the file says of itself, else what torchvision's networks expect.
-fn normalization(weights: &WeightFile) -> Result<Normalization, Error> {
-    let Some(text) = weights.metadata.get("preprocessing") else { return Ok(Normalization::TORCHVISION) };
-    serde_json::from_str(text).map_err(|error| Error::Weights {
-        file: weights.path.clone(),
-        tensor: None,
-        reason: format!("its metadata's \"preprocessing\" cannot be read: {error}"),
-    })
 }
 
 /// Runs the network on a picture and keeps what every layer gives.

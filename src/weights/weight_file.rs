@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
+use crate::ops::Normalization;
 use crate::tensor::Parameters;
+
+/// The metadata key of what a network expects of its input.
+pub(super) const PREPROCESSING: &str = "preprocessing";
 
 /// The contents of a file of weights.
 #[derive(Clone, Debug)]
@@ -31,6 +35,25 @@ impl WeightFile {
             return Err(Error::weights(&self.path, None, format!("no tensor's name starts with {prefix:?}")));
         }
         Ok(self)
+    }
+
+    /// What a network with these weights expects of its input, by the metadata's key `preprocessing`.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] if the key is missing or cannot be read.
+    pub fn preprocessing(&self) -> Result<Normalization> {
+        let Some(text) = self.metadata.get(PREPROCESSING) else {
+            let reason = "its metadata do not say what the network expects of its input (key \"preprocessing\"): \
+                          `vultus weights convert --preprocess` makes a file that does";
+            return Err(Error::weights(&self.path, None, reason));
+        };
+        serde_json::from_str(text).map_err(|e| {
+            Error::weights(
+                &self.path,
+                None,
+                format!("its metadata key {PREPROCESSING:?} cannot be read ({e}) from {text:?}"),
+            )
+        })
     }
 
     /// Checks that the file holds exactly these tensors, each a name and a shape.

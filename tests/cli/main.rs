@@ -8,10 +8,13 @@ mod devices;
 mod eval;
 mod predict;
 mod prepare;
+#[path = "../imports/recipe.rs"]
+mod recipe;
 mod study;
 mod train;
 mod tune;
 mod video;
+mod weights;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

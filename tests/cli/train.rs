@@ -1,5 +1,6 @@
 //! `vultus train`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -12,6 +13,7 @@ use vultus::nn::vgg16::{self, Pooling};
 use vultus::ops::{Crop, Normalization};
 use vultus::prepare::{Alignment, Augmentation, Preparation};
 use vultus::train::{Pictures, Predictor};
+use vultus::weights::safetensors::Precision;
 use vultus::weights::{DefaultFile, Store, WeightFile, safetensors};
 use vultus::{Device, Random};
 
@@ -170,6 +172,22 @@ fn a_head_is_trained_saved_and_used() {
     let found = json(&results(&predict.output().unwrap(), 0));
     let expression = found["faces"][0]["expression"].as_str().unwrap();
     assert!(wanted.classes.iter().any(|class| class == expression), "{found}");
+}
+
+#[test]
+fn a_base_says_itself_what_it_expects() {
+    let place = Place::new(&["a", "b"], 4);
+    let (told, silent) = (place.path("told.safetensors"), place.path("silent.safetensors"));
+    let about =
+        |normalization| BTreeMap::from([("preprocessing".to_owned(), serde_json::to_string(&normalization).unwrap())]);
+    safetensors::write(&told, &base().parameters, &about(Normalization::TORCHVISION), Precision::F16).unwrap();
+    results(&place.train(&["--weights", utf8(&told)]), 0);
+    let card = ModelCard::from_file(&safetensors::read(&place.head()).unwrap()).unwrap();
+    assert_eq!(card.preprocessing, Normalization { gray: true, ..Normalization::TORCHVISION });
+
+    safetensors::write(&silent, &base().parameters, &BTreeMap::new(), Precision::F16).unwrap();
+    let said = messages(&place.train(&["--weights", utf8(&silent)]), 1);
+    assert!(said.contains("do not say what the network expects") && said.contains("weights convert"), "{said}");
 }
 
 /// When a file was last changed, and on Unix which one it is: another one may have taken the name.

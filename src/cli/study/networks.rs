@@ -211,7 +211,7 @@ impl<'a> Networks<'a> {
                 recipe: Recipe { epochs: 4 * epochs, schedule: Schedule { warm_up: 2.0, ..recipe.schedule }, ..recipe },
             },
             (Choice::Deep, _) => Way {
-                card: with_flip(card(vgg(vec![256]), Normalization::CAFFE)),
+                card: with_flip(card(vgg(vec![256]), self.base.preprocessing()?)),
                 known: self.base.parameters.clone(),
                 trainable: from(&self.arguments.train_from),
                 augmentation: *augment,
@@ -230,7 +230,7 @@ impl<'a> Networks<'a> {
                 }
             }
             _ => Way {
-                card: card(vgg(vec![256]), Normalization::CAFFE),
+                card: card(vgg(vec![256]), self.base.preprocessing()?),
                 known: self.base.parameters.clone(),
                 trainable: from("fc6"),
                 augmentation: none,

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use clap::builder::RangedU64ValueParser;
+use vultus::Error;
 use vultus::face::{Architecture, ModelCard, TestTimeAugmentation};
 use vultus::nn::Trainable;
 use vultus::nn::vgg16::Pooling;
 use vultus::ops::Normalization;
 use vultus::prepare::{Augmentation, Mix};
 use vultus::train::{Balance, Decay, Recipe, Rule, Schedule};
+use vultus::weights::WeightFile;
 use vultus::weights::safetensors::Precision;
 
 use crate::cli::faces::FaceArguments;
@@ -294,8 +296,8 @@ impl Arguments {
         self.learning_rate.unwrap_or(default)
     }
 
-    /// What the model will be, for these classes and VGG16's base with this checksum.
-    pub fn card(&self, classes: Vec<String>, base_sha256: String) -> ModelCard {
+    /// What the model will be, for these classes and this base.
+    pub fn card(&self, classes: Vec<String>, base: &WeightFile) -> Result<ModelCard, Error> {
         let architecture = match self.network {
             NetworkName::Light => Architecture::Light,
             NetworkName::Vgg16 => Architecture::Vgg16 {
@@ -304,11 +306,11 @@ impl Arguments {
                     PoolingName::Average => Pooling::Average,
                 },
                 hidden: self.hidden.iter().copied().filter(|&width| width > 0).collect(),
-                base_sha256,
+                base_sha256: base.sha256.clone(),
             },
         };
         let normalization = match self.network {
-            NetworkName::Vgg16 => Normalization::CAFFE,
+            NetworkName::Vgg16 => base.preprocessing()?,
             NetworkName::Light => Normalization::TORCHVISION,
         };
         let preprocessing = Normalization { gray: !self.color, ..normalization };
@@ -320,7 +322,7 @@ impl Arguments {
         if self.augment.flip > 0.0 {
             card.tta = TestTimeAugmentation::Flip;
         }
-        card
+        Ok(card)
     }
 
     /// How it is trained.

@@ -34,7 +34,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     }
     let mut data = Dataset::open(&arguments.data)?;
     let base = global.vgg16_base()?;
-    let card = arguments.card(data.classes.clone(), base.sha256.clone());
+    let card = arguments.card(data.classes.clone(), &base)?;
     let mut metadata = card.to_metadata().map_err(|error| Failure::Usage(error.to_string()))?;
     check_layer(arguments, &card)?;
     let tests = arguments.test.iter().map(|path| test::open(path, &data.classes, global));

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::catalog::Catalog;
 use super::entry::Entry;
 use super::layout::Layout;
-use super::weight_file::WeightFile;
+use super::weight_file::{PREPROCESSING, WeightFile};
 use crate::error::Result;
 use crate::nn::{Network, vgg16};
 use crate::ops::Normalization;
@@ -109,7 +109,7 @@ impl<'c> Vgg16<'c> {
     pub fn read(&self, preprocessing: Option<Normalization>) -> Result<WeightFile> {
         let sha256 = self.catalog.source().sha256()?;
         let preprocessing = origin::decide(self.catalog, &sha256, preprocessing)?;
-        let mut metadata = BTreeMap::from([("preprocessing".to_owned(), preprocessing)]);
+        let mut metadata = BTreeMap::from([(PREPROCESSING.to_owned(), preprocessing)]);
         metadata.extend(self.catalog.metadata().clone());
         Ok(WeightFile {
             path: self.catalog.source().path().to_path_buf(),

@@ -3,9 +3,7 @@
 use crate::error::Result;
 use crate::ops::{Normalization, Order};
 use crate::weights::catalog::{Catalog, Format};
-
-/// The metadata key of files that say it themselves.
-const KEY: &str = "preprocessing";
+use crate::weights::weight_file::PREPROCESSING;
 
 /// The first digits of the SHA-256 of files that torchvision publishes, which stand in the files' names, and what their
 /// networks expect: <https://docs.pytorch.org/vision/main/models/generated/torchvision.models.vgg16.html>.
@@ -20,8 +18,8 @@ const PUBLISHED: [(&str, Normalization); 2] = [
 
 /// What the file tells. Its SHA-256 is calculated where it is not given and matters.
 pub(super) fn preprocessing(catalog: &Catalog, sha256: Option<&str>) -> Result<Option<Normalization>> {
-    if let Some(text) = catalog.metadata().get(KEY) {
-        let wrong = |e| catalog.source().refuse(format!("its metadata's {KEY:?} cannot be read: {e}"));
+    if let Some(text) = catalog.metadata().get(PREPROCESSING) {
+        let wrong = |e| catalog.source().refuse(format!("its metadata's {PREPROCESSING:?} cannot be read: {e}"));
         return serde_json::from_str(text).map(Some).map_err(wrong);
     }
     match catalog.format() {
