@@ -1,15 +1,12 @@
 //! What is in a file of weights, of any format that can be read.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::path::Path;
 
 use super::entry::{Dtype, Entry, check_finite};
+use super::format::{Format, Signature};
 use super::graph_layer::GraphLayer;
-#[cfg(feature = "import")]
-use super::hdf5;
 use super::safetensors::{self, channels};
-use super::signature;
 use super::source::Source;
 use super::weight_file::WeightFile;
 use crate::error::{Error, Result};
@@ -23,23 +20,9 @@ const LARGEST_EXPANSION: u64 = 16;
 /// What every file may ask for, however small it is.
 const ALWAYS_ALLOWED: u64 = 1 << 20;
 
-/// A format of files of weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Format {
-    /// <https://github.com/huggingface/safetensors>.
-    Safetensors,
-    /// HDF5, <https://www.hdfgroup.org>, as Keras writes it.
-    Hdf5,
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Format::Safetensors => "safetensors",
-            Format::Hdf5 => "Keras (HDF5)",
-        })
-    }
+/// How many bytes a file may expand to.
+pub(super) fn largest(source: &Source) -> u64 {
+    source.length().saturating_mul(LARGEST_EXPANSION).saturating_add(ALWAYS_ALLOWED)
 }
 
 /// What is in a file of weights: the names, types and shapes of its tensors, whose numbers are read when they are asked
@@ -72,13 +55,22 @@ impl<'a> Catalog<'a> {
     }
 
     fn of(source: Source<'a>) -> Result<Self> {
-        if signature::hdf5(&source).is_some() {
+        match Signature::of(&source)? {
+            Signature::Safetensors => safetensors::catalog(source),
             #[cfg(feature = "import")]
-            return hdf5::catalog(source);
+            Signature::Zip => super::zip::catalog(source),
+            #[cfg(feature = "import")]
+            Signature::OldPytorch => super::pytorch::legacy(source),
+            #[cfg(feature = "import")]
+            Signature::Hdf5 => super::hdf5::catalog(source),
             #[cfg(not(feature = "import"))]
-            return Err(source.refuse("this is a file of Keras (HDF5): to read it, build with the feature `import`"));
+            Signature::Zip | Signature::OldPytorch | Signature::Hdf5 => {
+                Err(source.refuse("a file of PyTorch, NumPy or Keras, which this program was built without: it needs the feature `import`"))
+            }
+            Signature::Onnx => {
+                Err(source.refuse("an ONNX file, which this program was built without: it needs the feature `onnx`"))
+            }
         }
-        safetensors::catalog(source)
     }
 
     /// What a format's reader has found.
@@ -99,7 +91,7 @@ impl<'a> Catalog<'a> {
             }
             let size = entry.len().and_then(|length| length.checked_mul(4));
             bytes = bytes.saturating_add(size.map_or(u64::MAX, |size| size as u64));
-            if bytes > source.length().saturating_mul(LARGEST_EXPANSION).saturating_add(ALWAYS_ALLOWED) {
+            if bytes > largest(&source) {
                 let (shape, length) = (&entry.shape, source.length());
                 let reason =
                     format!("with its shape {shape:?} the tensors are far too large for a file of {length} bytes");

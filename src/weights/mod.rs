@@ -13,22 +13,35 @@ mod catalog;
 #[cfg(feature = "files")]
 mod checksums;
 mod entry;
+mod format;
 mod graph_layer;
 #[cfg(feature = "import")]
 mod hdf5;
 mod layout;
 mod natural_order;
+#[cfg(feature = "import")]
+mod npy;
+#[cfg(feature = "import")]
+mod npz;
+#[cfg(feature = "import")]
+mod pytorch;
+#[cfg(feature = "import")]
+mod record;
 pub mod safetensors;
 mod sha256;
-mod signature;
 mod source;
 #[cfg(feature = "files")]
 mod store;
 mod vgg16;
+#[cfg(feature = "import")]
+mod strided;
 mod weight_file;
+#[cfg(feature = "import")]
+mod zip;
 
-pub use catalog::{Catalog, Format};
+pub use catalog::Catalog;
 pub use entry::{Dtype, Entry};
+pub use format::Format;
 #[cfg(feature = "files")]
 pub use store::{DefaultFile, Store};
 pub use vgg16::{Match, Vgg16};

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io::{self, Read};
 
 use super::fields::{Fields, Sizes, damaged};
-use crate::weights::signature;
+use crate::weights::format;
 use crate::weights::source::Source;
 
 /// Bytes of the signature.
@@ -36,7 +36,7 @@ impl<'s, 'a> File<'s, 'a> {
 
     /// Reads the superblock: the file, and the place of its root group.
     pub fn open(source: &'s Source<'a>) -> io::Result<(Self, u64)> {
-        let base = signature::hdf5(source).ok_or_else(|| damaged("this is not an HDF5 file"))?;
+        let base = format::hdf5(source).ok_or_else(|| damaged("this is not an HDF5 file"))?;
         let unknown = Frame { base, sizes: Sizes { offset: 8, length: 8 } };
         let bytes = File::new(source, unknown).read_up_to(SIGNATURE, 128)?;
         let mut fields = Fields::new(&bytes, unknown.sizes);

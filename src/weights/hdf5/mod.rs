@@ -28,7 +28,8 @@ use file::File;
 use header::Header;
 use walk::Walk;
 
-use super::catalog::{Catalog, Format};
+use super::catalog::Catalog;
+use super::format::Format;
 use super::source::Source;
 use crate::error::Result;
 

@@ -3,7 +3,8 @@
 use super::{Match, Vgg16};
 use crate::error::{Error, Result};
 use crate::nn::vgg16::WIDTHS;
-use crate::weights::catalog::{Catalog, Format};
+use crate::weights::catalog::Catalog;
+use crate::weights::format::Format;
 use crate::weights::entry::{Dtype, Entry};
 use crate::weights::graph_layer::GraphLayer;
 use crate::weights::layout::Layout;

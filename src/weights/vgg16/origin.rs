@@ -2,7 +2,8 @@
 
 use crate::error::Result;
 use crate::ops::{Normalization, Order};
-use crate::weights::catalog::{Catalog, Format};
+use crate::weights::catalog::Catalog;
+use crate::weights::format::Format;
 use crate::weights::weight_file::PREPROCESSING;
 
 /// The first digits of the SHA-256 of files that torchvision publishes, which stand in the files' names, and what their
