@@ -62,11 +62,13 @@ def recipe(data, sources):
         end = at + length
     return pieces + list(literals(data[end:]))
 
+def write(folder, name, data, sources):
+    pieces = ",\n".join(json.dumps(piece) for piece in recipe(data, sources))
+    text = f'{{"sha256": "{hashlib.sha256(data).hexdigest()}", "pieces": [\n{pieces}\n]}}\n'
+    (folder / (name + ".json")).write_text(text)
+
 if __name__ == "__main__":
     folder = pathlib.Path(sys.argv[1])
     sources = list(copies(pathlib.Path("tiny_vgg16.safetensors")))
     for name in FILES:
-        data = (folder / name).read_bytes()
-        pieces = ",\n".join(json.dumps(piece) for piece in recipe(data, sources))
-        text = f'{{"sha256": "{hashlib.sha256(data).hexdigest()}", "pieces": [\n{pieces}\n]}}\n'
-        pathlib.Path("formats", name + ".json").write_text(text)
+        write(pathlib.Path("formats"), name, (folder / name).read_bytes(), sources)

@@ -1,6 +1,7 @@
 //! Weights as other programs write them: each format is read to the same numbers, and what is damaged or was made to do
 //! harm is refused.
 
+mod hdf5;
 mod recipe;
 
 /// The files that recipes are kept of.

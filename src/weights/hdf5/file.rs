@@ -49,7 +49,7 @@ impl<'s, 'a> File<'s, 'a> {
             let Sizes { offset, length } = sizes;
             return Err(damaged(format!("places of {offset} bytes and lengths of {length} cannot be read")));
         }
-        fields.skip([10, 14, 1, 1][usize::from(version)])?;
+        fields.skip([9, 13, 1, 1][usize::from(version)])?;
         let mut fields = Fields::new(fields.rest(), sizes);
         fields.skip(2 * sizes.offset)?;
         let end = fields.defined()?;

@@ -78,13 +78,29 @@ fn inflate(bytes: &[u8], length: usize) -> io::Result<Vec<u8>> {
 
 /// Bytes that do not fill an element stay at the end.
 fn unshuffle(bytes: &[u8], size: usize) -> Vec<u8> {
-    let count = bytes.len() / size;
     let mut out = bytes.to_vec();
-    for place in 0..size.min(bytes.len()) {
-        let plane = &bytes[place * count..(place + 1) * count];
-        out.iter_mut().skip(place).step_by(size).zip(plane).for_each(|(out, byte)| *out = *byte);
+    match size {
+        2 => interleave::<2>(bytes, &mut out),
+        4 => interleave::<4>(bytes, &mut out),
+        8 => interleave::<8>(bytes, &mut out),
+        _ => {
+            let count = bytes.len() / size;
+            for (at, element) in out.chunks_exact_mut(size).enumerate() {
+                element.iter_mut().enumerate().for_each(|(place, byte)| *byte = bytes[place * count + at]);
+            }
+        }
     }
     out
+}
+
+/// [`unshuffle`] for a size that is known, which is several times quicker.
+fn interleave<const SIZE: usize>(bytes: &[u8], out: &mut [u8]) {
+    let (elements, _) = out.as_chunks_mut::<SIZE>();
+    let count = elements.len();
+    let planes: [&[u8]; SIZE] = std::array::from_fn(|place| &bytes[place * count..(place + 1) * count]);
+    for (at, element) in elements.iter_mut().enumerate() {
+        *element = std::array::from_fn(|place| planes[place][at]);
+    }
 }
 
 /// The sum by Fletcher of two bytes at a time, the first of them the higher one, as HDF5 calculates it.
@@ -114,6 +130,8 @@ mod tests {
     #[test]
     fn bytes_that_were_shuffled_come_back_with_what_does_not_fill_an_element_at_the_end() {
         assert_eq!(unshuffle(&[1, 5, 2, 6, 3, 7, 4, 8, 9], 4), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(unshuffle(&[1, 3, 5, 2, 4, 6, 7], 2), [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(unshuffle(&[1, 4, 2, 5, 3, 6, 7], 3), [1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(unshuffle(&[1, 2], 4), [1, 2]);
         assert_eq!(unshuffle(&[], 4), []);
     }

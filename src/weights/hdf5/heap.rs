@@ -122,7 +122,8 @@ impl<'f, 's, 'a> FractalHeap<'f, 's, 'a> {
                 self.file.read(self.place(offset)?, length)
             }
             1 => {
-                let place = self.huge.get(&fields.length()?);
+                let number = fields.uint(fields.len().min(8))?;
+                let place = self.huge.get(&number);
                 let &(address, length) = place.ok_or_else(|| damaged("a large object of a heap is missing"))?;
                 self.file.read(address, length)
             }

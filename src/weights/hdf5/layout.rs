@@ -22,7 +22,7 @@ pub(super) fn storage(
     let length = shape.iter().try_fold(datatype.size as u64, |length, &size| length.checked_mul(size as u64));
     let length = length.ok_or_else(|| damaged(format!("its shape {shape:?} is out of any range")))?;
     let mut fields = file.fields(message);
-    let version = fields.version("data layout", &[1, 2, 3, 4])?;
+    let version = fields.version("data layout", &[1, 2, 3, 4, 5])?;
     let (class, rank) = if version < 3 {
         let (rank, class) = (fields.u8()?, fields.u8()?);
         fields.skip(5)?;
@@ -34,7 +34,7 @@ pub(super) fn storage(
         0 => compact(fields, version, rank, length),
         1 => contiguous(file, fields, length),
         2 => {
-            let (chunk, index) = if version == 4 { indexed(&mut fields)? } else { tree(&mut fields, version, rank)? };
+            let (chunk, index) = if version > 3 { indexed(&mut fields)? } else { tree(&mut fields, version, rank)? };
             let filters =
                 header.find(kind::FILTERS)?.map_or(Ok(Vec::new()), |message| filters::parse(file.fields(message)))?;
             Ok(Box::new(Chunked::new(file.frame, shape, datatype.size, chunk, index, filters)?))
