@@ -127,3 +127,65 @@ fn workgroups_fit_the_smallest_device() {
         assert!(bytes <= 16 << 10, "{} has {bytes} bytes of workgroup memory", kernel.name);
     }
 }
+
+/// A shader's text without comments and without what stands in angle brackets behind a type or `var`.
+fn without_templates(source: &str) -> String {
+    let lines = source.lines().map(|line| line.split("//").next().unwrap_or_default());
+    let mut text = lines.collect::<Vec<_>>().join("\n");
+    let template = |text: &str| {
+        let starts = ["vec2<", "vec3<", "vec4<", "array<", "ptr<", "atomic<", "bitcast<", "var<"];
+        starts.iter().flat_map(|start| text.match_indices(start)).find_map(|(at, start)| {
+            let open = at + start.len();
+            let close = open + text[open..].find(['<', '>', '(', ';'])?;
+            text[close..].starts_with('>').then_some(open - 1..close + 1)
+        })
+    };
+    while let Some(range) = template(&text) {
+        text.replace_range(range, "");
+    }
+    text
+}
+
+/// Operators side by side that WGSL wants parentheses between (`a >> 1 & b`). Browsers refuse them, naga does not.
+fn mixed_operators(source: &str) -> Vec<String> {
+    const NEUTRAL: [&str; 12] = ["&&", "||", "->", "<=", ">=", "==", "!=", "+=", "-=", "*=", "/=", "|="];
+    let text = without_templates(source);
+    let (mut open, mut mixed, mut rest) = (vec![BTreeSet::new()], Vec::new(), text.as_str());
+    while let Some(letter) = rest.chars().next() {
+        let pair = rest.get(..2).unwrap_or_default();
+        let token =
+            if NEUTRAL.contains(&pair) || ["<<", ">>"].contains(&pair) { pair } else { &rest[..letter.len_utf8()] };
+        rest = &rest[token.len()..];
+        match token {
+            "(" | "[" | "{" => open.push(BTreeSet::new()),
+            ")" | "]" | "}" => drop(open.pop()),
+            "<<" | ">>" | "&" | "|" | "^" | "+" | "-" | "*" | "/" | "%" => {
+                let Some(operators) = open.last_mut() else { continue };
+                operators.insert(token);
+                let is_arithmetic = |operator: &&str| ["+", "-", "*", "/", "%"].contains(operator);
+                if operators.len() > 1 && !operators.iter().all(is_arithmetic) {
+                    mixed.push(format!("{operators:?} before {:?}", rest.lines().next().unwrap_or_default()));
+                }
+            }
+            ";" | "," | ":" | "=" | "<" | ">" => open.last_mut().into_iter().for_each(BTreeSet::clear),
+            token if NEUTRAL.contains(&token) => open.last_mut().into_iter().for_each(BTreeSet::clear),
+            _ => {}
+        }
+    }
+    mixed
+}
+
+#[test]
+fn operators_have_the_parentheses_that_browsers_ask_for() {
+    for shader in shaders() {
+        assert_eq!(mixed_operators(shader_source(&shader).unwrap()), Vec::<String>::new(), "{shader}");
+    }
+    for refused in ["let a = b >> vec2<u32>(13u) & c;", "x = a & b | c;", "x = f(a + b << 1u);", "return a ^ b * c;"] {
+        assert_eq!(mixed_operators(refused).len(), 1, "{refused}");
+    }
+    for fine in
+        ["x = (a >> 13u) & b;", "x = a & b && c | d < e;", "x = f(a & b, c + d) * 2;", "var<private> a = -b * c;"]
+    {
+        assert_eq!(mixed_operators(fine), Vec::<String>::new(), "{fine}");
+    }
+}
