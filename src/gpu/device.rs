@@ -12,6 +12,9 @@ use rayon::prelude::*;
 use super::adapter::{Adapter, no_device};
 use super::cache::Cache;
 use super::kernel::{Access, Kernel, shader_source};
+#[cfg(not(target_arch = "wasm32"))]
+use super::poller::Poller;
+use super::read_back::Answer;
 use super::tuning::{Tuned, Tuning};
 use crate::error::{Error, Result};
 
@@ -68,6 +71,9 @@ struct Shared {
     tuning: Mutex<Option<Tuning>>,
     /// What the driver complained of, where this library owns the device.
     complaint: Arc<Mutex<Option<Complaint>>>,
+    /// Once something was awaited.
+    #[cfg(not(target_arch = "wasm32"))]
+    poller: Mutex<Option<Poller>>,
 }
 
 enum Complaint {
@@ -121,6 +127,8 @@ impl Gpu {
             cache: OnceLock::new(),
             tuning: Mutex::default(),
             complaint: Arc::default(),
+            #[cfg(not(target_arch = "wasm32"))]
+            poller: Mutex::default(),
         };
         Gpu { shared: Arc::new(shared) }
     }
@@ -317,30 +325,80 @@ impl Gpu {
 
     /// Runs what creates objects, and gives what the driver complains of as an error.
     pub(super) fn guarded<T>(&self, make: impl FnOnce() -> Result<T>) -> Result<T> {
-        let scopes = [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::Internal]
-            .map(|filter| self.shared.device.push_error_scope(filter));
-        let made = make();
-        // All are popped, the last first, before anything returns: wgpu insists on that.
-        let errors = scopes.into_iter().rev().map(|scope| pollster::block_on(scope.pop())).collect::<Vec<_>>();
-        match errors.into_iter().flatten().next() {
-            Some(error) => Err(self.refused(error.to_string())),
+        pollster::block_on(self.guarded_async(make))
+    }
+
+    /// As [`Gpu::guarded`], without blocking where drivers answer late, as browsers do.
+    pub(super) async fn guarded_async<T>(&self, make: impl FnOnce() -> Result<T>) -> Result<T> {
+        let (made, errors) = self.scoped(make);
+        match errors.await {
+            Some(error) => Err(self.refused_async(error.to_string()).await),
             None => made,
         }
     }
 
-    /// The error for what the driver has refused; whatever a lost device is asked for, the loss is the reason.
-    pub(super) fn refused(&self, reason: String) -> Error {
-        if self.is_lost() { self.lost(reason) } else { Error::Device { device: self.name().to_owned(), reason } }
+    /// Runs this within error scopes; the first error that they have caught.
+    fn scoped<T, F: FnOnce() -> T>(&self, make: F) -> (T, impl Future<Output = Option<wgpu::Error>> + use<T, F>) {
+        let scopes = [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::Internal]
+            .map(|filter| self.shared.device.push_error_scope(filter));
+        let made = make();
+        // All are popped, the last first, before anything returns: wgpu insists on that.
+        let errors: Vec<_> = scopes.into_iter().rev().map(wgpu::ErrorScopeGuard::pop).collect();
+        let first = async {
+            let mut first = None;
+            for error in errors {
+                first = first.or(error.await);
+            }
+            first
+        };
+        (made, first)
     }
 
-    /// Whether the device is gone. On a device of the application only its own callback is told, so this asks for
-    /// the smallest thing that every device can do.
+    /// The error for what the driver has refused; whatever a lost device is asked for, the loss is the reason.
+    pub(super) fn refused(&self, reason: String) -> Error {
+        pollster::block_on(self.refused_async(reason))
+    }
+
+    /// As [`Gpu::refused`], without blocking.
+    pub(super) async fn refused_async(&self, reason: String) -> Error {
+        let is_lost = self.probe().await.is_some();
+        if is_lost { self.lost(reason) } else { Error::Device { device: self.name().to_owned(), reason } }
+    }
+
+    /// Whether the device is gone.
     pub(super) fn is_lost(&self) -> bool {
+        pollster::block_on(self.probe()).is_some()
+    }
+
+    /// Asks for the smallest thing that every device can do, and what is wrong with that: a loss is told to the
+    /// application's callback only, where the device is the application's.
+    fn probe(&self) -> impl Future<Output = Option<wgpu::Error>> + use<> {
         let scope = self.shared.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let usage = wgpu::BufferUsages::COPY_DST;
         let descriptor = wgpu::BufferDescriptor { label: Some("probe"), size: 4, usage, mapped_at_creation: false };
         self.shared.queue.write_buffer(&self.shared.device.create_buffer(&descriptor), 0, &[0; 4]);
-        pollster::block_on(scope.pop()).is_some()
+        scope.pop()
+    }
+
+    /// A browser polls its devices itself.
+    #[cfg(target_arch = "wasm32")]
+    pub(super) fn poll_until(&self, _: &[Arc<Answer>]) -> Result<()> {
+        Ok(())
+    }
+
+    /// Sees to it that these answers arrive, whether the application polls the device or not.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn poll_until(&self, answers: &[Arc<Answer>]) -> Result<()> {
+        let mut poller = lock(&self.shared.poller);
+        let poller = match &mut *poller {
+            Some(poller) => poller,
+            none => {
+                let refused = |error: std::io::Error| self.refused(format!("no thread to poll it: {error}"));
+                none.insert(Poller::start(self.shared.device.clone()).map_err(refused)?)
+            }
+        };
+        answers.iter().for_each(|answer| poller.poll_until(answer));
+        Ok(())
     }
 
     pub(super) fn lost(&self, reason: impl Into<String>) -> Error {
