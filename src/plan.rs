@@ -126,20 +126,62 @@ impl Plan {
         for (index, input) in inputs.iter().enumerate() {
             self.set_input(index, input)?;
         }
-        self.execute(state)?;
-        self.outputs()
+        self.execute_weighing(state, 1.0, true)?;
+        let tensor = |&id: &ValueId| {
+            let data = match &mut self.executor {
+                Executor::Cpu(plan) => plan.read(id),
+                Executor::Gpu(plan) => plan.read_copied(id)?,
+            };
+            Tensor::new(self.program.values[id].shape.clone(), data)
+        };
+        self.program.outputs.iter().map(tensor).collect()
     }
 
-    /// As [`Plan::run`], without blocking: on a GPU the future is ready some time after the application has polled the
-    /// device.
+    /// As [`Plan::run`], without blocking while a GPU computes: see [`Plan::output_async`]. The processor computes before
+    /// the future returns: give that to a thread that may block.
     ///
     /// # Errors
     /// As [`Plan::run`].
     pub async fn run_async(&mut self, input: &Tensor) -> Result<Vec<Tensor>> {
         self.check_inputs(1)?;
         self.set_input(0, input)?;
-        self.execute(&RunState::default())?;
-        self.read_outputs(Reading::Async).await
+        self.execute_weighing(&RunState::default(), 1.0, true)?;
+        let mut outputs = Vec::new();
+        for &output in &self.program.outputs {
+            outputs.push(self.read_copied_async(output).await?);
+        }
+        Ok(outputs)
+    }
+
+    /// One output of the last run, without blocking: of [`Plan::execute`], or of commands that the application has
+    /// submitted ([`GpuPlan::encode`]). No other output is read back.
+    ///
+    /// Any executor will do, and the application need not poll the device: the engine does that in a thread of its own
+    /// while something is awaited, which may run callbacks of the application, too. Dropping the future gives it up.
+    /// Some drivers (Mesa's software driver) make a thread that submits work wait for the work before; what
+    /// [`Plan::run_async`] does is one submission.
+    ///
+    /// ```
+    /// use vultus::nn::Network;
+    /// use vultus::ops::RunState;
+    /// use vultus::{Device, Options, Tensor};
+    ///
+    /// let network = Network::new("small", [4]).dense("fc", "fc", 2).softmax();
+    /// let mut plan = Device::Cpu.load(&network, &network.initialize(1)?)?.compile(3, &Options::default())?;
+    /// plan.set_input(0, &Tensor::filled([3, 4], 1.0))?;
+    /// plan.execute(&RunState::default())?;
+    /// let probabilities = pollster::block_on(plan.output_async(0))?;
+    /// assert_eq!(probabilities.shape(), [3, 2]);
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there is no such output; [`Error::DeviceLost`] if the device is gone.
+    pub async fn output_async(&mut self, index: usize) -> Result<Tensor> {
+        let Some(&id) = self.program.outputs.get(index) else {
+            return Err(Error::shape(&self.program.name, format!("there is no output {index}")));
+        };
+        self.read_by(id, Reading::Async).await
     }
 
     /// Writes an input.
@@ -228,7 +270,7 @@ impl Plan {
     /// # Errors
     /// [`Error::DeviceLost`] if the device is gone (an application's own device: at the next wait or read); [`Error::OutOfBounds`] if a checked plan finds such a write.
     pub fn execute(&mut self, state: &RunState) -> Result<()> {
-        self.execute_weighing(state, 1.0)
+        self.execute_weighing(state, 1.0, false)
     }
 
     /// The outputs of the last run. Blocks until they are there.
@@ -343,6 +385,15 @@ impl Plan {
         Tensor::new(self.program.values[id].shape.clone(), data)
     }
 
+    /// An output that has been copied to where it is read.
+    async fn read_copied_async(&self, id: ValueId) -> Result<Tensor> {
+        let data = match &self.executor {
+            Executor::Cpu(plan) => plan.read(id),
+            Executor::Gpu(plan) => plan.read_copied_async(id).await?,
+        };
+        Tensor::new(self.program.values[id].shape.clone(), data)
+    }
+
     fn read(&mut self, id: ValueId) -> Result<Tensor> {
         at_once(self.read_by(id, Reading::Blocking))
     }
@@ -351,7 +402,10 @@ impl Plan {
         let data = match (&mut self.executor, reading) {
             (Executor::Cpu(plan), _) => plan.read(id),
             (Executor::Gpu(plan), Reading::Blocking) => plan.read(id)?,
-            (Executor::Gpu(plan), Reading::Async) => plan.read_async(id).await?,
+            (Executor::Gpu(plan), Reading::Async) => {
+                plan.copy(id)?;
+                plan.read_copied_async(id).await?
+            }
         };
         Tensor::new(self.program.values[id].shape.clone(), data)
     }

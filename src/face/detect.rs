@@ -162,8 +162,7 @@ impl Detector {
         at_once(self.find(picture, Reading::Blocking))
     }
 
-    /// As [`Detector::detect`], without blocking: on a GPU the future is ready some time after the application has polled
-    /// the device, which a browser does by itself.
+    /// As [`Detector::detect`], without blocking while a GPU computes: see [`Plan::output_async`].
     ///
     /// # Errors
     /// As [`Detector::detect`].

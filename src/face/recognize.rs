@@ -123,8 +123,7 @@ impl Recognizer {
         at_once(self.judge(faces, tta, Reading::Blocking))
     }
 
-    /// As [`Recognizer::recognize_faces`], without blocking: on a GPU the future is ready some time after the application
-    /// has polled the device, which a browser does by itself.
+    /// As [`Recognizer::recognize_faces`], without blocking while a GPU computes: see [`Plan::output_async`].
     ///
     /// # Errors
     /// As [`Recognizer::recognize_faces`].

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use super::cache::Cache;
 use super::kernel::{Access, Kernel, shader_source};
+#[cfg(not(target_arch = "wasm32"))]
+use super::poller::Poller;
 use super::tuning::{Tuned, Tuning};
 use crate::error::{Error, Result};
 use crate::parallel::*;
@@ -65,6 +67,9 @@ struct Shared {
     tuning: Mutex<Option<Tuning>>,
     /// What the driver complained of, where this library owns the device.
     complaint: Arc<Mutex<Option<Complaint>>>,
+    /// Once something was awaited.
+    #[cfg(not(target_arch = "wasm32"))]
+    poller: Mutex<Option<Poller>>,
 }
 
 /// What a driver complains of.
@@ -119,6 +124,8 @@ impl Gpu {
             cache: OnceLock::new(),
             tuning: Mutex::default(),
             complaint: Arc::default(),
+            #[cfg(not(target_arch = "wasm32"))]
+            poller: Mutex::default(),
         };
         Gpu { shared: Arc::new(shared) }
     }
@@ -289,13 +296,61 @@ impl Gpu {
         self.shared.device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout, entries })
     }
 
+    /// As [`Gpu::guarded`], without blocking where drivers answer late, as browsers do.
+    pub(super) async fn guarded_async<T>(&self, make: impl FnOnce() -> Result<T>) -> Result<T> {
+        let (made, errors) = self.scoped(make);
+        match errors.await {
+            Some(error) => Err(self.refused_async(error.to_string()).await),
+            None => made,
+        }
+    }
+
+    /// Runs this within error scopes; the first error that they have caught.
+    fn scoped<T, F: FnOnce() -> T>(&self, make: F) -> (T, impl Future<Output = Option<wgpu::Error>> + use<T, F>) {
+        let scopes = [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::Internal]
+            .map(|filter| self.shared.device.push_error_scope(filter));
+        let made = make();
+        // All are popped, the last first, before anything returns: wgpu insists on that.
+        let errors: Vec<_> = scopes.into_iter().rev().map(wgpu::ErrorScopeGuard::pop).collect();
+        let first = async {
+            let mut first = None;
+            for error in errors {
+                first = first.or(error.await);
+            }
+            first
+        };
+        (made, first)
+    }
+
     /// The error for what the driver has refused; whatever a lost device is asked for, the loss is the reason.
     pub(super) fn refused(&self, reason: String) -> Error {
         if self.is_lost() { self.lost(reason) } else { Error::Device { device: self.name().to_owned(), reason } }
     }
 
+    /// As [`Gpu::refused`], without blocking.
+    pub(super) async fn refused_async(&self, reason: String) -> Error {
+        let is_lost = self.probe().await.is_some();
+        if is_lost { self.lost(reason) } else { Error::Device { device: self.name().to_owned(), reason } }
+    }
+
+    /// Asks for the smallest thing that every device can do, and what is wrong with that: a loss is told to the
+    /// application's callback only, where the device is the application's.
+    pub(super) fn probe(&self) -> impl Future<Output = Option<wgpu::Error>> + use<> {
+        let scope = self.shared.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let usage = wgpu::BufferUsages::COPY_DST;
+        let descriptor = wgpu::BufferDescriptor { label: Some("probe"), size: 4, usage, mapped_at_creation: false };
+        self.shared.queue.write_buffer(&self.shared.device.create_buffer(&descriptor), 0, &[0; 4]);
+        scope.pop()
+    }
+
     pub(super) fn lost(&self, reason: impl Into<String>) -> Error {
         Error::DeviceLost { device: self.name().to_owned(), reason: reason.into() }
+    }
+
+    /// Who polls the device for those who await something.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn poller(&self) -> MutexGuard<'_, Option<Poller>> {
+        lock(&self.shared.poller)
     }
 
     /// What the driver has complained of and nobody was told yet.

@@ -25,6 +25,8 @@ mod parameter;
 mod peak;
 mod picture;
 mod plan;
+#[cfg(not(target_arch = "wasm32"))]
+mod poller;
 mod prelu;
 mod read_back;
 mod relu;

@@ -1,7 +1,11 @@
 //! What waits for drivers: adapters and devices as they are opened, and what devices say of what they were asked for.
 
+use std::sync::Arc;
+
 use super::adapter::Adapter;
 use super::device::{Gpu, GpuOptions};
+use super::poller::Poller;
+use super::read_back::Answer;
 use crate::error::{Error, Result};
 
 impl Adapter {
@@ -55,25 +59,26 @@ impl Gpu {
 
     /// Runs what creates objects, and gives what the driver complains of as an error.
     pub(super) fn guarded<T>(&self, make: impl FnOnce() -> Result<T>) -> Result<T> {
-        let scopes = [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::Internal]
-            .map(|filter| self.device().push_error_scope(filter));
-        let made = make();
-        // All are popped, the last first, before anything returns: wgpu insists on that.
-        let errors = scopes.into_iter().rev().map(|scope| pollster::block_on(scope.pop())).collect::<Vec<_>>();
-        match errors.into_iter().flatten().next() {
-            Some(error) => Err(self.refused(error.to_string())),
-            None => made,
-        }
+        pollster::block_on(self.guarded_async(make))
     }
 
-    /// Whether the device is gone. On a device of the application only its own callback is told, so this asks for
-    /// the smallest thing that every device can do.
+    /// Whether the device is gone.
     pub(super) fn is_lost(&self) -> bool {
-        let scope = self.device().push_error_scope(wgpu::ErrorFilter::Validation);
-        let usage = wgpu::BufferUsages::COPY_DST;
-        let descriptor = wgpu::BufferDescriptor { label: Some("probe"), size: 4, usage, mapped_at_creation: false };
-        self.queue().write_buffer(&self.device().create_buffer(&descriptor), 0, &[0; 4]);
-        pollster::block_on(scope.pop()).is_some()
+        pollster::block_on(self.probe()).is_some()
+    }
+
+    /// Sees to it that these answers arrive, whether the application polls the device or not.
+    pub(super) fn poll_until(&self, answers: &[Arc<Answer>]) -> Result<()> {
+        let mut poller = self.poller();
+        let poller = match &mut *poller {
+            Some(poller) => poller,
+            none => {
+                let refused = |error: std::io::Error| self.refused(format!("no thread to poll it: {error}"));
+                none.insert(Poller::start(self.device().clone()).map_err(refused)?)
+            }
+        };
+        answers.iter().for_each(|answer| poller.poll_until(answer));
+        Ok(())
     }
 
     /// Blocks until the device has done what was submitted.

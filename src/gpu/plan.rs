@@ -217,8 +217,9 @@ impl GpuPlan {
     }
 
     /// Submits one run, in pieces of bounded work, and does not wait for it. `share` is what this micro-batch weighs among
-    /// all of its step so far.
-    pub(crate) fn submit(&mut self, state: &RunState, share: f32) -> Result<()> {
+    /// all of its step so far. With `copies` the last piece copies the outputs to where they are read: a driver may make
+    /// another submission wait for the run (Mesa's software driver does).
+    pub(crate) fn submit(&mut self, state: &RunState, share: f32, copies: bool) -> Result<()> {
         self.gpu.check()?;
         self.write_state(state, share);
         if self.checked {
@@ -228,20 +229,29 @@ impl GpuPlan {
         // What ends a step comes behind all else.
         let in_all = |dispatch: &Dispatch| state.ends_step() || !self.program.steps[dispatch.step].op.ends_step();
         let mut rest = &self.dispatches[..self.dispatches.partition_point(in_all)];
-        while !rest.is_empty() {
+        loop {
             let mut flops = 0;
             let fitting = rest.iter().take_while(|dispatch| {
                 flops += dispatch.flops;
                 flops <= self.gpu.options().flops_per_submit
             });
-            let count = fitting.count().max(1);
+            let count = fitting.count().max(1).min(rest.len());
+            let (piece, after) = rest.split_at(count);
             let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             {
                 let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                rest[..count].iter().for_each(|dispatch| dispatch.encode(&mut pass));
+                piece.iter().for_each(|dispatch| dispatch.encode(&mut pass));
+            }
+            if copies && after.is_empty() {
+                let outputs =
+                    self.program.outputs.iter().filter_map(|output| Some((*output, self.read_back.get(output)?)));
+                outputs.for_each(|(output, read_back)| read_back.encode_copy(&mut encoder, &self.values[output]));
             }
             self.gpu.queue().submit([encoder.finish()]);
-            rest = &rest[count..];
+            rest = after;
+            if rest.is_empty() {
+                break;
+            }
         }
         if state.ends_step() {
             self.trained.iter().for_each(|parameter| parameter.change());
@@ -255,14 +265,18 @@ impl GpuPlan {
 
     /// The values of an output or of any other value that is still there, once the work submitted so far is done.
     pub(crate) fn read(&mut self, value: ValueId) -> Result<Vec<f32>> {
-        let gpu = self.gpu.clone();
-        self.read_back(value)?.read_blocking(&gpu)
+        self.copy(value)?;
+        self.read_copied(value)
     }
 
-    /// As `read`, without blocking: the future is ready some time after the device was polled.
-    pub(crate) async fn read_async(&mut self, value: ValueId) -> Result<Vec<f32>> {
-        let gpu = self.gpu.clone();
-        self.read_back(value)?.read(&gpu).await
+    /// The values of an output that `submit` has copied.
+    pub(crate) fn read_copied(&self, output: ValueId) -> Result<Vec<f32>> {
+        self.read_back[&output].read_blocking(&self.gpu)
+    }
+
+    /// As `read_copied`, without blocking.
+    pub(crate) async fn read_copied_async(&self, output: ValueId) -> Result<Vec<f32>> {
+        self.read_back[&output].read(&self.gpu).await
     }
 
     /// As `read`, for what is seldom read: keeps no buffer for the next time.
@@ -271,14 +285,15 @@ impl GpuPlan {
         read_once(&self.gpu, &self.values[value])
     }
 
-    fn read_back(&mut self, value: ValueId) -> Result<&ReadBack> {
+    /// Copies the values to where they are read.
+    pub(crate) fn copy(&mut self, value: ValueId) -> Result<()> {
         let storage = &self.values[value];
         let read_back = match self.read_back.entry(value) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => entry.insert(self.gpu.guarded(|| ReadBack::new(&self.gpu, storage))?),
         };
         read_back.copy(&self.gpu, storage);
-        Ok(read_back)
+        Ok(())
     }
 
     /// Waits until everything submitted is done.

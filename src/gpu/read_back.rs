@@ -33,39 +33,46 @@ impl ReadBack {
 
     pub fn copy(&self, gpu: &Gpu, storage: &Storage) {
         let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        for ((staging, start), chunk) in self.parts.iter().zip(&storage.chunks) {
-            encoder.copy_buffer_to_buffer(&chunk.buffer, *start, staging, 0, staging.size());
-        }
+        self.encode_copy(&mut encoder, storage);
         gpu.queue().submit([encoder.finish()]);
     }
 
-    pub fn read_blocking(&self, gpu: &Gpu) -> Result<Vec<f32>> {
-        let mapping = self.map(gpu)?;
-        gpu.wait()?;
-        mapping.answers.iter().for_each(|answer| answer.wait());
-        mapping.values(gpu)
+    pub fn encode_copy(&self, encoder: &mut wgpu::CommandEncoder, storage: &Storage) {
+        for ((staging, start), chunk) in self.parts.iter().zip(&storage.chunks) {
+            encoder.copy_buffer_to_buffer(&chunk.buffer, *start, staging, 0, staging.size());
+        }
     }
 
+    pub fn read_blocking(&self, gpu: &Gpu) -> Result<Vec<f32>> {
+        let mapping = gpu.guarded(|| Ok(self.map()))?;
+        gpu.wait()?;
+        mapping.answers.iter().for_each(|answer| answer.wait());
+        mapping.values().map_err(|reason| gpu.refused(reason))
+    }
+
+    /// Waits for nothing but the executor: whoever polls the device delivers the answers.
     pub async fn read(&self, gpu: &Gpu) -> Result<Vec<f32>> {
-        let mapping = self.map(gpu)?;
-        // Ready once every mapping has answered; the application polls its device.
+        let mapping = gpu.guarded_async(|| Ok(self.map())).await?;
+        gpu.poll_until(&mapping.answers)?;
         poll_fn(|context| {
             let ready = mapping.answers.iter().all(|answer| answer.is_ready(context));
             if ready { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
-        mapping.values(gpu)
+        match mapping.values() {
+            Ok(values) => Ok(values),
+            Err(reason) => Err(gpu.refused_async(reason).await),
+        }
     }
 
-    fn map(&self, gpu: &Gpu) -> Result<Mapping<'_>> {
+    fn map(&self) -> Mapping<'_> {
         let map = |(buffer, _): &(CountedBuffer, u64)| {
             let answer = Arc::new(Answer::default());
             let sender = answer.clone();
             buffer.map_async(wgpu::MapMode::Read, .., move |result| sender.set(result));
             answer
         };
-        let answers = gpu.guarded(|| Ok(self.parts.iter().map(map).collect()))?;
-        Ok(Mapping { parts: &self.parts, answers })
+        Mapping { parts: &self.parts, answers: self.parts.iter().map(map).collect() }
     }
 }
 
@@ -77,12 +84,12 @@ struct Mapping<'a> {
 }
 
 impl Mapping<'_> {
-    fn values(&self, gpu: &Gpu) -> Result<Vec<f32>> {
+    /// The values, or why there are none.
+    fn values(&self) -> std::result::Result<Vec<f32>, String> {
         let mut values = Vec::new();
         for ((buffer, _), answer) in self.parts.iter().zip(&self.answers) {
-            let result = answer.result().ok_or_else(|| gpu.lost("the read-back did not finish"))?;
-            result.map_err(|e| gpu.lost(e.to_string()))?;
-            let mapped = buffer.slice(..).get_mapped_range().map_err(|e| gpu.refused(e.to_string()))?;
+            answer.result().ok_or("the read-back did not finish")?.map_err(|error| error.to_string())?;
+            let mapped = buffer.slice(..).get_mapped_range().map_err(|error| error.to_string())?;
             values.extend_from_slice(bytemuck::cast_slice(&mapped));
         }
         Ok(values)
@@ -103,7 +110,7 @@ type Mapped = std::result::Result<(), wgpu::BufferAsyncError>;
 
 /// The answer of a mapping, and who waits for it.
 #[derive(Default)]
-struct Answer {
+pub(super) struct Answer {
     inner: Mutex<(Option<Mapped>, Option<Waker>)>,
     arrived: Condvar,
 }
@@ -127,9 +134,21 @@ impl Answer {
 
     /// Blocks until the answer is there. Where several threads wait for a device, one of them delivers the answers of
     /// all, and the others may come back a little earlier.
-    fn wait(&self) {
+    pub fn wait(&self) {
         let missing = |inner: &mut (Option<_>, _)| inner.0.is_none();
         drop(self.arrived.wait_timeout_while(self.lock(), PATIENCE, missing));
+    }
+
+    /// Whether it is there, which it stays.
+    pub fn is_there(&self) -> bool {
+        self.lock().0.is_some()
+    }
+
+    /// Ends waiting for what has not arrived.
+    pub fn give_up(&self) {
+        if !self.is_there() {
+            self.set(Err(wgpu::BufferAsyncError));
+        }
     }
 
     fn is_ready(&self, context: &Context) -> bool {

@@ -1,7 +1,10 @@
 //! In a browser nothing can be waited for: what the device complains of is told by the next call, and values are read
 //! back without blocking only.
 
+use std::sync::Arc;
+
 use super::device::{Complaint, Gpu};
+use super::read_back::Answer;
 use crate::error::{Error, Result};
 
 impl Gpu {
@@ -15,6 +18,11 @@ impl Gpu {
     /// Whether the device is known to be gone.
     pub(super) fn is_lost(&self) -> bool {
         matches!(*self.complaint(), Some(Complaint::Lost(_)))
+    }
+
+    /// A browser polls its devices itself.
+    pub(super) fn poll_until(&self, _: &[Arc<Answer>]) -> Result<()> {
+        Ok(())
     }
 
     /// Refuses.

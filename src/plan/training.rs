@@ -64,12 +64,13 @@ impl Plan {
     fn step(&mut self, input: &Tensor, targets: (ValueId, &[f32]), weight: f64, state: &RunState) -> Result<f32> {
         self.set_input(0, input)?;
         self.write(targets.0, targets.1);
-        self.execute_weighing(state, weight)?;
+        self.execute_weighing(state, weight, false)?;
         Ok(self.read(self.program.outputs[0])?.data()[0])
     }
 
-    /// Runs the plan on the inputs that are there; in a step of several micro-batches, this one counts by its weight.
-    pub(super) fn execute_weighing(&mut self, state: &RunState, weight: f64) -> Result<()> {
+    /// Runs the plan on the inputs that are there; in a step of several micro-batches, this one counts by its weight. With
+    /// `copies` the outputs can be read without another copy.
+    pub(super) fn execute_weighing(&mut self, state: &RunState, weight: f64, copies: bool) -> Result<()> {
         self.check_step(state)?;
         let before = match (self.program.micro_batches, state.micro_batch) {
             (_, 0) => 0.0,
@@ -82,7 +83,7 @@ impl Plan {
         self.progress = Progress::default();
         match &mut self.executor {
             Executor::Cpu(plan) => plan.run(state, share as f32),
-            Executor::Gpu(plan) => plan.submit(state, share as f32)?,
+            Executor::Gpu(plan) => plan.submit(state, share as f32, copies)?,
         }
         if state.ends_step() {
             self.has_state = true;

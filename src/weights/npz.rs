@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::catalog::{self, Catalog, Format};
+use super::catalog::{self, Catalog};
+use super::format::Format;
 use super::entry::Entry;
 use super::npy::{self, Header};
 use super::record::Record;

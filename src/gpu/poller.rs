@@ -1,0 +1,41 @@
+//! Polling a device for those who await what is read back from it.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use super::read_back::Answer;
+
+/// How long the device is waited for at a time. For so long wgpu may keep others from destroying its buffers.
+const SPELL: Duration = Duration::from_millis(2);
+
+/// A thread that polls a device while answers of it are awaited, and sleeps when none are. It ends when this is dropped.
+pub(super) struct Poller {
+    awaited: Sender<Arc<Answer>>,
+}
+
+impl Poller {
+    /// Starts the thread, which keeps nothing alive but wgpu's own handle.
+    pub fn start(device: wgpu::Device) -> std::io::Result<Self> {
+        let (awaited, answers) = channel();
+        let poll = move || poll_for(&device, &answers);
+        std::thread::Builder::new().name("vultus poller".to_owned()).spawn(poll)?;
+        Ok(Poller { awaited })
+    }
+
+    /// Polls until this answer has arrived.
+    pub fn poll_until(&self, answer: &Arc<Answer>) {
+        // The thread outlives the sender.
+        let _ = self.awaited.send(answer.clone());
+    }
+}
+
+fn poll_for(device: &wgpu::Device, answers: &Receiver<Arc<Answer>>) {
+    for answer in answers {
+        let wait = || wgpu::PollType::Wait { submission_index: None, timeout: Some(SPELL) };
+        while !answer.is_there() && matches!(device.poll(wait()), Err(wgpu::PollError::Timeout)) {}
+        // The device is done or gone. Another thread that polls may still be about to deliver the answer.
+        answer.wait();
+        answer.give_up();
+    }
+}
