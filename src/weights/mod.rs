@@ -32,9 +32,9 @@ mod sha256;
 mod source;
 #[cfg(feature = "files")]
 mod store;
-mod vgg16;
 #[cfg(feature = "import")]
 mod strided;
+mod vgg16;
 mod weight_file;
 #[cfg(feature = "import")]
 mod zip;

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::catalog::{self, Catalog};
-use super::format::Format;
 use super::entry::Entry;
+use super::format::Format;
 use super::npy::{self, Header};
 use super::record::Record;
 use super::source::Source;

@@ -1,8 +1,11 @@
 //! Weights as other programs write them: each format is read to the same numbers, and what is damaged or was made to do
 //! harm is refused.
 
+#[path = "../compare/mod.rs"]
+mod compare;
 mod hdf5;
 mod recipe;
+mod vgg16;
 
 /// The files that recipes are kept of.
 const FILES: [&str; 5] =

@@ -7,8 +7,8 @@ use ::safetensors::tensor::{Dtype as Type, Metadata};
 use crate::error::Result;
 use crate::weights::WeightFile;
 use crate::weights::catalog::Catalog;
-use crate::weights::format::Format;
 use crate::weights::entry::{Dtype, Entry, Plain};
+use crate::weights::format::Format;
 use crate::weights::sha256::sha256;
 use crate::weights::source::Source;
 

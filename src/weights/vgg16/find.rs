@@ -4,8 +4,8 @@ use super::{Match, Vgg16};
 use crate::error::{Error, Result};
 use crate::nn::vgg16::WIDTHS;
 use crate::weights::catalog::Catalog;
-use crate::weights::format::Format;
 use crate::weights::entry::{Dtype, Entry};
+use crate::weights::format::Format;
 use crate::weights::graph_layer::GraphLayer;
 use crate::weights::layout::Layout;
 use crate::weights::natural_order::natural_order;
@@ -95,7 +95,7 @@ impl<'c> Found<'c> {
 fn of_network<'c>(catalog: &'c Catalog) -> Vec<&'c Entry> {
     let may_be = |entry: &&Entry| !is_state_of_training(&entry.name) && !matches!(entry.dtype, Dtype::Other(_));
     let mut entries: Vec<&Entry> = catalog.entries().iter().filter(may_be).collect();
-    if catalog.format() == Format::Safetensors {
+    if [Format::Safetensors, Format::Npz].contains(&catalog.format()) {
         entries.sort_by(|a, b| natural_order(&a.name, &b.name));
     }
     entries
