@@ -153,6 +153,23 @@ fn parameters_are_found_in_what_training_scripts_save() {
     assert_holds(&two, &["model.w", "state_dict.w"].map(|name| (name, [2].as_slice(), pair)));
 }
 
+#[test]
+fn files_of_python_2_are_read() {
+    let bytes = |text: &str| [b"U", [text.len() as u8].as_slice(), text.as_bytes()].concat();
+    let id =
+        [bytes("storage"), global("torch.cuda", "FloatStorage"), bytes("0"), bytes("cuda:0"), long(12), b"N".to_vec()];
+    let storage = [tuple(&id).as_slice(), b"Q"].concat();
+    let sizes = |size: i32| tuple(&[int(size)]);
+    let tensor = call(&global("torch._utils", "_rebuild_tensor"), &[storage, int(1), sizes(3), sizes(2)]);
+    let pair = list(&[bytes("a.weight"), tensor]);
+    let dict = call(&global("collections", "OrderedDict"), &[list(&[pair])]);
+    assert_holds(&dict, &[("a.weight", &[3], &[1.0, 3.0, 5.0])]);
+    for items in [list(&[list(&[bytes("a")])]), list(&[int(1)]), int(1)] {
+        let dict = call(&global("collections", "OrderedDict"), &[items]);
+        assert_refused(read(&file(&dict, &[])), &["a dict is made of something else than a list of pairs"]);
+    }
+}
+
 /// `{"w": tensor}` by Python's pickle in its protocols 4 and 5, whose opcodes differ from protocol 2's.
 fn newest(protocol: u8) -> Vec<u8> {
     let short = |text: &str| [&[0x8c, text.len() as u8], text.as_bytes(), &[0x94]].concat();

@@ -92,6 +92,15 @@ impl Heap {
         self.dicts.get(at as usize).map_or(&[], Vec::as_slice)
     }
 
+    /// What is in a list or a tuple.
+    pub fn items(&self, value: Value) -> &[Value] {
+        match value {
+            Value::List(at) => self.list(at),
+            Value::Tuple(span) => self.tuple(span),
+            _ => &[],
+        }
+    }
+
     /// A dimension after the other; the machine has checked that each is a number of at least 0.
     pub fn sizes(&self, span: Span) -> Vec<usize> {
         let size = |value: &Value| if let Value::Int(n) = value { usize::try_from(*n).ok() } else { None };
