@@ -210,3 +210,16 @@ impl<'a> Catalog<'a> {
         Tensor::new(entry.shape.clone(), values)
     }
 }
+
+#[cfg(all(test, not(feature = "import")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_format_that_was_left_out_is_named_with_its_feature() {
+        for bytes in [b"PK\x03\x04".as_slice(), b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."] {
+            let error = Catalog::from_bytes(Path::new("w"), bytes).map(|_| ()).unwrap_err().to_string();
+            assert!(error.contains("built without") && error.contains("`import`"), "{error}");
+        }
+    }
+}

@@ -4,12 +4,30 @@
 #[path = "../compare/mod.rs"]
 mod compare;
 mod hdf5;
+mod archive;
+mod memory;
+mod mutate;
+mod npz;
+mod pickle;
+mod pytorch;
 mod recipe;
 mod vgg16;
 
 /// The files that recipes are kept of.
 const FILES: [&str; 5] =
     ["tiny_vgg16.pth", "tiny_vgg16_legacy.pth", "tiny_vgg16.npz", "tiny_vgg16_keras.h5", "tiny_vgg16.onnx"];
+
+#[global_allocator]
+static ALLOCATOR: memory::Counting = memory::Counting;
+
+/// Asserts that this is an error whose text contains all of these parts.
+#[track_caller]
+fn assert_refused<T: std::fmt::Debug>(result: vultus::Result<T>, parts: &[&str]) {
+    let text = result.unwrap_err().to_string();
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in: {text}");
+    }
+}
 
 #[test]
 fn every_recipe_gives_the_file_that_was_written() {

@@ -29,9 +29,12 @@ const LONGEST_PICKLE: u64 = 1 << 26;
 /// The name of the pickle in a zip file, behind that of a folder.
 pub(in crate::weights) const PICKLE: &str = "/data.pkl";
 
+/// How many values a pickle may have, however large its file is.
+const MOST_VALUES: u64 = 1 << 22;
+
 /// How many values a pickle may have: some dozens are needed for each tensor, which takes some hundred bytes.
 fn largest_count(source: &Source) -> usize {
-    usize::try_from(source.length() / 2).unwrap_or(usize::MAX).saturating_add(1 << 16)
+    (source.length() / 2).saturating_add(1 << 16).min(MOST_VALUES) as usize
 }
 
 /// Looks into a zip file that holds these records.
@@ -55,9 +58,15 @@ pub(in crate::weights) fn zipped<'a>(source: Source<'a>, records: &Records) -> R
     }
     drop(input);
     let big_endian = is_big_endian(&source, records, folder)?;
-    let entries = tensors::entries(&source, &pickle, big_endian, |key, _| {
-        let record = records.get(&format!("{folder}/data/{key}")).copied();
-        record.ok_or_else(|| format!("its numbers are missing: there is no record {folder}/data/{key} in the zip file"))
+    let entries = tensors::entries(&source, &pickle, big_endian, |key, storage| {
+        let name = format!("{folder}/data/{key}");
+        let record =
+            *records.get(&name).ok_or_else(|| format!("its numbers are missing: there is no record {name}"))?;
+        if storage.bytes() != record.size {
+            let (wanted, found) = (storage.bytes(), record.size);
+            return Err(format!("its storage has {wanted} bytes by its description, but {found} in the record {name}"));
+        }
+        Ok(record)
     })?;
     Catalog::new(source, Format::Pytorch, entries, BTreeMap::new())
 }
