@@ -12,7 +12,10 @@ use crate::weights::entry::Storage;
 use crate::weights::source::Source;
 
 /// A chunk may be larger than its dataset, which can grow, by so many times and bytes.
-const LARGEST_CHUNK: (u64, u64) = (2, 1 << 20);
+const LARGEST_CHUNK: (u64, u64) = (2, 1 << 16);
+
+/// Bytes that the list of a dataset's chunks may take: for each chunk, for each of its dimensions, and in any case.
+const BUDGET: (u64, u64, u64) = (128, 16, 1 << 14);
 
 /// Where a dataset's chunks are, and how they are cut and packed.
 #[derive(Debug)]
@@ -60,7 +63,9 @@ impl Storage for Chunked {
         if self.shape.contains(&0) {
             return Ok(Box::new(io::empty()));
         }
-        let file = File::new(source, self.frame);
+        let of_a_chunk = BUDGET.0 + BUDGET.1 * self.shape.len() as u64;
+        let budget = self.grid.cells().saturating_mul(of_a_chunk).saturating_add(BUDGET.2);
+        let file = File::limited(source, self.frame, budget);
         let chunks = index::chunks(&file, self.index, &self.grid, !self.filters.is_empty())?;
         Ok(Box::new(Bands { chunked: self, source, chunks, next: 0, band: Box::new(io::empty()), left: 0 }))
     }

@@ -30,7 +30,11 @@ pub(super) struct File<'s, 'a> {
 
 impl<'s, 'a> File<'s, 'a> {
     pub fn new(source: &'s Source<'a>, frame: Frame) -> Self {
-        let budget = source.length().saturating_mul(BUDGET.0).saturating_add(BUDGET.1);
+        File::limited(source, frame, source.length().saturating_mul(BUDGET.0).saturating_add(BUDGET.1))
+    }
+
+    /// A file of whose structures no more bytes are read.
+    pub fn limited(source: &'s Source<'a>, frame: Frame, budget: u64) -> Self {
         File { source, frame, budget: Cell::new(budget) }
     }
 

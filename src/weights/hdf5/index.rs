@@ -44,7 +44,8 @@ pub(super) struct Grid {
 }
 
 impl Grid {
-    fn cells(&self) -> u64 {
+    /// How many chunks there are.
+    pub fn cells(&self) -> u64 {
         self.counts.iter().product()
     }
 
@@ -63,8 +64,11 @@ impl Grid {
 /// The chunks in row order, each once and none in the place of another. Some may be missing.
 pub(super) fn chunks(file: &File, index: Index, grid: &Grid, filtered: bool) -> io::Result<Vec<Chunk>> {
     let mut chunks = Vec::new();
+    let twice = || damaged("one of its chunks is there twice: the HDF5 file is damaged");
     let mut add = |chunk| {
-        file.spend(size_of::<Chunk>() as u64)?;
+        if chunks.len() as u64 == grid.cells() {
+            return Err(twice());
+        }
         chunks.push(chunk);
         Ok(())
     };
@@ -90,7 +94,7 @@ pub(super) fn chunks(file: &File, index: Index, grid: &Grid, filtered: bool) -> 
     }
     chunks.sort_unstable_by_key(|chunk| chunk.cell);
     if chunks.windows(2).any(|pair| pair[0].cell == pair[1].cell) {
-        return Err(damaged("one of its chunks is there twice: the HDF5 file is damaged"));
+        return Err(twice());
     }
     Ok(chunks)
 }
