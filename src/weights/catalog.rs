@@ -7,8 +7,6 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::entry::{Dtype, Entry, check_finite};
-#[cfg(feature = "import")]
-use super::hdf5;
 use super::safetensors::{self, channels};
 use super::signature;
 use super::source::Source;
@@ -23,12 +21,25 @@ const LARGEST_EXPANSION: u64 = 16;
 /// What every file may ask for, however small it is.
 const ALWAYS_ALLOWED: u64 = 1 << 20;
 
+/// As many bytes tell a format.
+const LONGEST_MAGIC: u64 = 32;
+
+/// The start of a zip file.
+const ZIP_MAGIC: &[u8] = b"PK\x03\x04";
+
+/// The number that files of PyTorch before 1.6 begin with, as it is pickled, after the protocol.
+const PYTORCH_MAGIC: &[u8] = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+
 /// A format of files of weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Format {
     /// <https://github.com/huggingface/safetensors>.
     Safetensors,
+    /// What `torch.save` writes.
+    Pytorch,
+    /// What `numpy.savez` writes.
+    Npz,
     /// HDF5, <https://www.hdfgroup.org>, as Keras writes it.
     Hdf5,
 }
@@ -37,9 +48,35 @@ impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Format::Safetensors => "safetensors",
+            Format::Pytorch => "PyTorch",
+            Format::Npz => "NumPy npz",
             Format::Hdf5 => "Keras (HDF5)",
         })
     }
+}
+
+/// How many bytes a file may expand to.
+pub(super) fn largest(source: &Source) -> u64 {
+    source.length().saturating_mul(LARGEST_EXPANSION).saturating_add(ALWAYS_ALLOWED)
+}
+
+#[cfg(feature = "import")]
+use super::{hdf5::catalog as keras, pytorch::legacy as legacy_pytorch, zip::catalog as zipped};
+
+#[cfg(not(feature = "import"))]
+fn zipped(source: Source<'_>) -> Result<Catalog<'_>> {
+    legacy_pytorch(source)
+}
+
+#[cfg(not(feature = "import"))]
+fn legacy_pytorch(source: Source<'_>) -> Result<Catalog<'_>> {
+    Err(source
+        .refuse("a file of PyTorch or NumPy, which this program was built without: it needs the feature `import`"))
+}
+
+#[cfg(not(feature = "import"))]
+fn keras(source: Source<'_>) -> Result<Catalog<'_>> {
+    Err(source.refuse("a file of Keras (HDF5), which this program was built without: it needs the feature `import`"))
 }
 
 /// What is in a file of weights: the names, types and shapes of its tensors, whose numbers are read when they are asked
@@ -69,11 +106,15 @@ impl<'a> Catalog<'a> {
     }
 
     fn of(source: Source<'a>) -> Result<Self> {
+        let start = source.read(0, source.length().min(LONGEST_MAGIC))?;
+        if start.starts_with(ZIP_MAGIC) {
+            return zipped(source);
+        }
+        if start.windows(PYTORCH_MAGIC.len()).any(|bytes| bytes == PYTORCH_MAGIC) {
+            return legacy_pytorch(source);
+        }
         if signature::hdf5(&source).is_some() {
-            #[cfg(feature = "import")]
-            return hdf5::catalog(source);
-            #[cfg(not(feature = "import"))]
-            return Err(source.refuse("this is a file of Keras (HDF5): to read it, build with the feature `import`"));
+            return keras(source);
         }
         safetensors::catalog(source)
     }
@@ -96,7 +137,7 @@ impl<'a> Catalog<'a> {
             }
             let size = entry.len().and_then(|length| length.checked_mul(4));
             bytes = bytes.saturating_add(size.map_or(u64::MAX, |size| size as u64));
-            if bytes > source.length().saturating_mul(LARGEST_EXPANSION).saturating_add(ALWAYS_ALLOWED) {
+            if bytes > largest(&source) {
                 let (shape, length) = (&entry.shape, source.length());
                 let reason =
                     format!("with its shape {shape:?} the tensors are far too large for a file of {length} bytes");

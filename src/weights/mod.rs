@@ -15,11 +15,23 @@ mod entry;
 #[cfg(feature = "import")]
 mod hdf5;
 mod layout;
+#[cfg(feature = "import")]
+mod npy;
+#[cfg(feature = "import")]
+mod npz;
+#[cfg(feature = "import")]
+mod pytorch;
+#[cfg(feature = "import")]
+mod record;
 pub mod safetensors;
 mod signature;
 mod source;
 mod store;
+#[cfg(feature = "import")]
+mod strided;
 mod weight_file;
+#[cfg(feature = "import")]
+mod zip;
 
 pub use catalog::{Catalog, Format};
 pub use entry::{Dtype, Entry};
