@@ -262,6 +262,18 @@ fn a_checksum_tells_damage_that_nothing_else_does() {
     chunks[start as usize + length - 1] ^= 1;
     let error = error(&chunks);
     assert!(error.contains("the checksum of a chunk is wrong"), "{error}");
+
+    // The one chunk that is packed as a whole ends with a checksum of zlib, and behind it are zeros.
+    let mut lists = small("lists.h5");
+    let unpacked: Vec<u8> = (0..35).flat_map(|k| (k as f32 / 4.0 - 3.0).to_le_bytes()).collect();
+    let (low, high) = unpacked.iter().fold((1, 0), |(low, high), &byte| {
+        let low = (low + u32::from(byte)) % 65521;
+        (low, (high + low) % 65521)
+    });
+    let sum = (high << 16 | low).to_be_bytes();
+    lists = replaced(&lists, &sum, &(high << 16 | (low ^ 1)).to_be_bytes());
+    let error = self::error(&lists);
+    assert!(error.starts_with("w.h5, tensor one: a chunk cannot be unpacked"), "{error}");
 }
 
 #[test]

@@ -67,7 +67,7 @@ impl Storage for Chunked {
         let budget = self.grid.cells().saturating_mul(of_a_chunk).saturating_add(BUDGET.2);
         let file = File::limited(source, self.frame, budget);
         let chunks = index::chunks(&file, self.index, &self.grid, !self.filters.is_empty())?;
-        Ok(Box::new(Bands { chunked: self, source, chunks, next: 0, band: Box::new(io::empty()), left: 0 }))
+        Ok(Box::new(Bands { chunked: self, source, chunks, next: 0, band: Box::new(io::empty()), left: 0, rest: 0 }))
     }
 }
 
@@ -81,6 +81,8 @@ struct Bands<'s, 'a> {
     band: Box<dyn Read + 's>,
     /// Bytes that are left in the band.
     left: u64,
+    /// Bytes behind them that are outside of the dataset.
+    rest: u64,
 }
 
 impl Read for Bands<'_, '_> {
@@ -89,32 +91,38 @@ impl Read for Bands<'_, '_> {
             if self.next == self.chunked.grid.counts[0] {
                 return Ok(0);
             }
-            (self.band, self.left) = self.open()?;
+            (self.band, self.left, self.rest) = self.open()?;
             self.next += 1;
         }
         let length = usize::try_from(self.left).unwrap_or(usize::MAX).min(out.len());
-        let read = self.band.read(&mut out[..length]).map_err(|e| match e.kind() {
-            io::ErrorKind::InvalidInput => damaged(format!("a chunk cannot be unpacked: {e}")),
-            _ => e,
-        })?;
-        if read == 0 && length > 0 {
-            return Err(damaged("a chunk has fewer bytes than it should: the HDF5 file is damaged"));
-        }
+        let read = self.band.read(&mut out[..length]).map_err(unpacking)?;
         self.left -= read as u64;
+        let short = read == 0 && length > 0;
+        if short || self.left == 0 && self.drain()? != self.rest {
+            return Err(damaged("a chunk has more or fewer bytes than it should: the HDF5 file is damaged"));
+        }
         Ok(read)
     }
 }
 
+fn unpacking(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::InvalidInput => damaged(format!("a chunk cannot be unpacked: {error}")),
+        _ => error,
+    }
+}
+
 impl<'s> Bands<'s, '_> {
-    /// The next band, and how many bytes it has.
-    fn open(&self) -> io::Result<(Box<dyn Read + 's>, u64)> {
+    /// The next band, how many bytes of it are in the dataset, and how many behind them are not.
+    fn open(&self) -> io::Result<(Box<dyn Read + 's>, u64, u64)> {
         let Chunked { shape, grid, filters, .. } = self.chunked;
         let width: u64 = grid.counts[1..].iter().product();
         let rows = grid.chunk[0].min(shape[0] - self.next * grid.chunk[0]);
         let length = rows * self.chunked.row();
         let one = grid.chunk[1..] == shape[1..];
+        let rest = if one { grid.length - length } else { 0 };
         if one && let Some(stream) = self.stream(self.find(self.next)?) {
-            return Ok((stream, length));
+            return Ok((stream, length, rest));
         }
         let mut band =
             vec![0; if one { 0 } else { usize::try_from(length).map_err(|_| damaged("a chunk is too large"))? }];
@@ -128,7 +136,12 @@ impl<'s> Bands<'s, '_> {
                 self.place(cell, rows, &bytes, &mut band);
             }
         }
-        Ok((Box::new(io::Cursor::new(band)), length))
+        Ok((Box::new(io::Cursor::new(band)), length, rest))
+    }
+
+    /// Reads what is behind the band, and one byte more: the checksum of packed bytes is looked at only behind all of them.
+    fn drain(&mut self) -> io::Result<u64> {
+        io::copy(&mut self.band.as_mut().take(self.rest + 1), &mut io::sink()).map_err(unpacking)
     }
 
     fn file(&self) -> File<'s, '_> {
