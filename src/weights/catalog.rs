@@ -11,6 +11,8 @@ use super::safetensors::{self, channels};
 use super::signature;
 use super::source::Source;
 use super::weight_file::WeightFile;
+#[cfg(feature = "import")]
+use super::{hdf5, pytorch, zip};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -60,23 +62,10 @@ pub(super) fn largest(source: &Source) -> u64 {
     source.length().saturating_mul(LARGEST_EXPANSION).saturating_add(ALWAYS_ALLOWED)
 }
 
-#[cfg(feature = "import")]
-use super::{hdf5::catalog as keras, pytorch::legacy as legacy_pytorch, zip::catalog as zipped};
-
+/// An error about a format whose reader was left out.
 #[cfg(not(feature = "import"))]
-fn zipped(source: Source<'_>) -> Result<Catalog<'_>> {
-    legacy_pytorch(source)
-}
-
-#[cfg(not(feature = "import"))]
-fn legacy_pytorch(source: Source<'_>) -> Result<Catalog<'_>> {
-    Err(source
-        .refuse("a file of PyTorch or NumPy, which this program was built without: it needs the feature `import`"))
-}
-
-#[cfg(not(feature = "import"))]
-fn keras(source: Source<'_>) -> Result<Catalog<'_>> {
-    Err(source.refuse("a file of Keras (HDF5), which this program was built without: it needs the feature `import`"))
+fn left_out(source: &Source, format: &str, feature: &str) -> Error {
+    source.refuse(format!("a file of {format}, which this program cannot read: it was built without `{feature}`"))
 }
 
 /// What is in a file of weights: the names, types and shapes of its tensors, whose numbers are read when they are asked
@@ -108,13 +97,22 @@ impl<'a> Catalog<'a> {
     fn of(source: Source<'a>) -> Result<Self> {
         let start = source.read(0, source.length().min(LONGEST_MAGIC))?;
         if start.starts_with(ZIP_MAGIC) {
-            return zipped(source);
+            #[cfg(feature = "import")]
+            return zip::catalog(source);
+            #[cfg(not(feature = "import"))]
+            return Err(left_out(&source, "PyTorch or NumPy", "import"));
         }
         if start.windows(PYTORCH_MAGIC.len()).any(|bytes| bytes == PYTORCH_MAGIC) {
-            return legacy_pytorch(source);
+            #[cfg(feature = "import")]
+            return pytorch::legacy(source);
+            #[cfg(not(feature = "import"))]
+            return Err(left_out(&source, "PyTorch", "import"));
         }
         if signature::hdf5(&source).is_some() {
-            return keras(source);
+            #[cfg(feature = "import")]
+            return hdf5::catalog(source);
+            #[cfg(not(feature = "import"))]
+            return Err(left_out(&source, "Keras (HDF5)", "import"));
         }
         safetensors::catalog(source)
     }
@@ -218,5 +216,19 @@ impl<'a> Catalog<'a> {
         let values = channels::dequantize(&entry.read_bytes(&self.source)?, scales.data());
         check_finite(&values, &entry.shape).or_else(|reason| refuse(reason).map(|_| ()))?;
         Tensor::new(entry.shape.clone(), values)
+    }
+}
+
+#[cfg(all(test, not(feature = "import")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_format_that_was_left_out_is_named_with_its_feature() {
+        for (bytes, format) in [(ZIP_MAGIC, "PyTorch or NumPy"), (&[b"\x80\x02", PYTORCH_MAGIC].concat(), "PyTorch")] {
+            let error = Catalog::from_bytes(Path::new("w"), bytes).map(|_| ()).unwrap_err().to_string();
+            let wanted = format!("a file of {format}, which this program cannot read: it was built without `import`");
+            assert!(error.ends_with(&wanted), "{error}");
+        }
     }
 }

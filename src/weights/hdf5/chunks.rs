@@ -128,7 +128,7 @@ impl<'s> Bands<'s, '_> {
             vec![0; if one { 0 } else { usize::try_from(length).map_err(|_| damaged("a chunk is too large"))? }];
         for cell in self.next * width..(self.next + 1) * width {
             let chunk = self.find(cell)?;
-            let packed = self.file().read(chunk.address, chunk.length)?;
+            let packed = File::limited(self.source, self.chunked.frame, u64::MAX).read(chunk.address, chunk.length)?;
             let bytes = filters::undo(filters, chunk.skipped, packed, grid.length as usize)?;
             if one {
                 band = bytes;
@@ -142,10 +142,6 @@ impl<'s> Bands<'s, '_> {
     /// Reads what is behind the band, and one byte more: the checksum of packed bytes is looked at only behind all of them.
     fn drain(&mut self) -> io::Result<u64> {
         io::copy(&mut self.band.as_mut().take(self.rest + 1), &mut io::sink()).map_err(unpacking)
-    }
-
-    fn file(&self) -> File<'s, '_> {
-        File::new(self.source, self.chunked.frame)
     }
 
     fn find(&self, cell: u64) -> io::Result<Chunk> {

@@ -6,6 +6,9 @@ use super::fields::{Fields, damaged};
 use super::file::File;
 use super::tree;
 
+/// Bytes of a packed chunk for each byte in it, and in any case.
+const LARGEST_PACKED: (u64, u64) = (2, 1 << 10);
+
 /// Where the places of a dataset's chunks are listed. None of them is there before something is written.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Index {
@@ -65,9 +68,12 @@ impl Grid {
 pub(super) fn chunks(file: &File, index: Index, grid: &Grid, filtered: bool) -> io::Result<Vec<Chunk>> {
     let mut chunks = Vec::new();
     let twice = || damaged("one of its chunks is there twice: the HDF5 file is damaged");
-    let mut add = |chunk| {
+    let mut add = |chunk: Chunk| {
         if chunks.len() as u64 == grid.cells() {
             return Err(twice());
+        }
+        if chunk.length > LARGEST_PACKED.0 * grid.length + LARGEST_PACKED.1 {
+            return Err(damaged("a chunk takes far more bytes than it holds: the HDF5 file is damaged"));
         }
         chunks.push(chunk);
         Ok(())

@@ -247,7 +247,7 @@ impl Machine<'_, '_> {
 
     fn dict(&mut self) -> Outcome {
         if self.opcode == opcode::EMPTY_DICT {
-            return self.push_dict();
+            return self.push_dict(Vec::new());
         }
         let from = if self.opcode == opcode::SETITEM { self.below(2)? } else { self.mark()? };
         let items = self.stack.split_off(from);
@@ -263,10 +263,24 @@ impl Machine<'_, '_> {
         }
     }
 
-    fn push_dict(&mut self) -> Outcome {
+    fn push_dict(&mut self, pairs: Vec<(Value, Value)>) -> Outcome {
         let place = place(&self.heap.dicts)?;
-        self.heap.dicts.push(Vec::new());
+        self.heap.dicts.push(pairs);
         self.push(Value::Dict(place))
+    }
+
+    /// The pairs in a list, which Python 2 makes a dict of: `([[key, value], ..],)`, or `()`.
+    fn pairs(&mut self, arguments: Span) -> Outcome<Vec<(Value, Value)>> {
+        let list = match *self.heap.tuple(arguments) {
+            [] => return Ok(Vec::new()),
+            [Value::List(list)] => self.heap.list(list),
+            _ => return Err(self.wrong("a dict is made of something else than a list of pairs")),
+        };
+        let pair = |item: &Value| <[Value; 2]>::try_from(self.heap.items(*item)).ok();
+        let pairs: Option<Vec<_>> = list.iter().map(|item| pair(item).map(<(Value, Value)>::from)).collect();
+        let pairs = pairs.ok_or_else(|| self.wrong("a dict is made of something else than a list of pairs"))?;
+        self.take_room(pairs.len())?;
+        Ok(pairs)
     }
 
     fn global(&mut self) -> Outcome {
@@ -308,7 +322,11 @@ impl Machine<'_, '_> {
             return Err(self.wrong("something is called that is no function, or without arguments"));
         };
         match global {
-            Global::Dict => self.push_dict(),
+            Global::Dict => {
+                let pairs = self.pairs(arguments)?;
+                self.push_dict(pairs)
+            }
+            Global::SpecialDict => self.push_dict(Vec::new()),
             Global::Inert => self.push(Value::Inert),
             Global::Storage(_) => Err(self.wrong("a storage is made in another way than by its name")),
             Global::RebuildTensor | Global::RebuildParameter => self.tensor(global, arguments),
