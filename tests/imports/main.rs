@@ -3,8 +3,8 @@
 
 #[path = "../compare/mod.rs"]
 mod compare;
-mod hdf5;
 mod archive;
+mod hdf5;
 mod memory;
 mod mutate;
 mod npz;

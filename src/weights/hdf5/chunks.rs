@@ -12,7 +12,10 @@ use crate::weights::entry::Storage;
 use crate::weights::source::Source;
 
 /// A chunk may be larger than its dataset, which can grow, by so many times and bytes.
-const LARGEST_CHUNK: (u64, u64) = (2, 1 << 20);
+const LARGEST_CHUNK: (u64, u64) = (2, 1 << 16);
+
+/// Bytes that the list of a dataset's chunks may take: for each chunk, for each of its dimensions, and in any case.
+const BUDGET: (u64, u64, u64) = (128, 16, 1 << 14);
 
 /// Where a dataset's chunks are, and how they are cut and packed.
 #[derive(Debug)]
@@ -60,9 +63,11 @@ impl Storage for Chunked {
         if self.shape.contains(&0) {
             return Ok(Box::new(io::empty()));
         }
-        let file = File::new(source, self.frame);
+        let of_a_chunk = BUDGET.0 + BUDGET.1 * self.shape.len() as u64;
+        let budget = self.grid.cells().saturating_mul(of_a_chunk).saturating_add(BUDGET.2);
+        let file = File::limited(source, self.frame, budget);
         let chunks = index::chunks(&file, self.index, &self.grid, !self.filters.is_empty())?;
-        Ok(Box::new(Bands { chunked: self, source, chunks, next: 0, band: Box::new(io::empty()), left: 0 }))
+        Ok(Box::new(Bands { chunked: self, source, chunks, next: 0, band: Box::new(io::empty()), left: 0, rest: 0 }))
     }
 }
 
@@ -76,6 +81,8 @@ struct Bands<'s, 'a> {
     band: Box<dyn Read + 's>,
     /// Bytes that are left in the band.
     left: u64,
+    /// Bytes behind them that are outside of the dataset.
+    rest: u64,
 }
 
 impl Read for Bands<'_, '_> {
@@ -84,38 +91,44 @@ impl Read for Bands<'_, '_> {
             if self.next == self.chunked.grid.counts[0] {
                 return Ok(0);
             }
-            (self.band, self.left) = self.open()?;
+            (self.band, self.left, self.rest) = self.open()?;
             self.next += 1;
         }
         let length = usize::try_from(self.left).unwrap_or(usize::MAX).min(out.len());
-        let read = self.band.read(&mut out[..length]).map_err(|e| match e.kind() {
-            io::ErrorKind::InvalidInput => damaged(format!("a chunk cannot be unpacked: {e}")),
-            _ => e,
-        })?;
-        if read == 0 && length > 0 {
-            return Err(damaged("a chunk has fewer bytes than it should: the HDF5 file is damaged"));
-        }
+        let read = self.band.read(&mut out[..length]).map_err(unpacking)?;
         self.left -= read as u64;
+        let short = read == 0 && length > 0;
+        if short || self.left == 0 && self.drain()? != self.rest {
+            return Err(damaged("a chunk has more or fewer bytes than it should: the HDF5 file is damaged"));
+        }
         Ok(read)
     }
 }
 
+fn unpacking(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::InvalidInput => damaged(format!("a chunk cannot be unpacked: {error}")),
+        _ => error,
+    }
+}
+
 impl<'s> Bands<'s, '_> {
-    /// The next band, and how many bytes it has.
-    fn open(&self) -> io::Result<(Box<dyn Read + 's>, u64)> {
+    /// The next band, how many bytes of it are in the dataset, and how many behind them are not.
+    fn open(&self) -> io::Result<(Box<dyn Read + 's>, u64, u64)> {
         let Chunked { shape, grid, filters, .. } = self.chunked;
         let width: u64 = grid.counts[1..].iter().product();
         let rows = grid.chunk[0].min(shape[0] - self.next * grid.chunk[0]);
         let length = rows * self.chunked.row();
         let one = grid.chunk[1..] == shape[1..];
+        let rest = if one { grid.length - length } else { 0 };
         if one && let Some(stream) = self.stream(self.find(self.next)?) {
-            return Ok((stream, length));
+            return Ok((stream, length, rest));
         }
         let mut band =
             vec![0; if one { 0 } else { usize::try_from(length).map_err(|_| damaged("a chunk is too large"))? }];
         for cell in self.next * width..(self.next + 1) * width {
             let chunk = self.find(cell)?;
-            let packed = self.file().read(chunk.address, chunk.length)?;
+            let packed = File::limited(self.source, self.chunked.frame, u64::MAX).read(chunk.address, chunk.length)?;
             let bytes = filters::undo(filters, chunk.skipped, packed, grid.length as usize)?;
             if one {
                 band = bytes;
@@ -123,11 +136,12 @@ impl<'s> Bands<'s, '_> {
                 self.place(cell, rows, &bytes, &mut band);
             }
         }
-        Ok((Box::new(io::Cursor::new(band)), length))
+        Ok((Box::new(io::Cursor::new(band)), length, rest))
     }
 
-    fn file(&self) -> File<'s, '_> {
-        File::new(self.source, self.chunked.frame)
+    /// Reads what is behind the band, and one byte more: the checksum of packed bytes is looked at only behind all of them.
+    fn drain(&mut self) -> io::Result<u64> {
+        io::copy(&mut self.band.as_mut().take(self.rest + 1), &mut io::sink()).map_err(unpacking)
     }
 
     fn find(&self, cell: u64) -> io::Result<Chunk> {

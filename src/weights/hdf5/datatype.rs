@@ -64,7 +64,7 @@ fn integer(size: usize, signed: bool) -> &'static str {
         (4, false) => "U32",
         (8, true) => "I64",
         (8, false) => "U64",
-        _ => "of an unusual whole number",
+        _ => "an unusual whole number",
     }
 }
 
@@ -81,7 +81,7 @@ fn float(fields: &mut Fields, bits: u64, size: usize) -> io::Result<Dtype> {
         (4, 31, 23, 8, 23, 127) if usual => Dtype::F32,
         (2, 15, 10, 5, 10, 15) if usual => Dtype::F16,
         (2, 15, 7, 8, 7, 127) if usual => Dtype::BF16,
-        _ => Dtype::Other("of an unusual float"),
+        _ => Dtype::Other("an unusual float"),
     })
 }
 

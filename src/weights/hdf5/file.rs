@@ -10,9 +10,12 @@ use crate::weights::source::Source;
 /// Bytes of the signature.
 const SIGNATURE: u64 = 8;
 
-/// How many times the bytes of the file the structures may take together, and what every file may use. Each is read once
-/// or twice; a file in which they go round in circles takes more.
-const BUDGET: (u64, u64) = (4, 1 << 20);
+/// How many times the bytes of the file the structures may take together, up to a size that they never have, and what
+/// every file may use. Each is read once or twice; a file in which they go round in circles takes more.
+const BUDGET: (u64, u64, u64) = (4, 64 << 20, 1 << 20);
+
+/// What is counted for a reading at least, since many small ones take long.
+const SMALLEST_READ: u64 = 64;
 
 /// What has to be known to read a structure: where the file starts, and how wide its numbers are.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +33,11 @@ pub(super) struct File<'s, 'a> {
 
 impl<'s, 'a> File<'s, 'a> {
     pub fn new(source: &'s Source<'a>, frame: Frame) -> Self {
-        let budget = source.length().saturating_mul(BUDGET.0).saturating_add(BUDGET.1);
+        File::limited(source, frame, BUDGET.0 * source.length().min(BUDGET.1) + BUDGET.2)
+    }
+
+    /// A file of whose structures no more bytes are read.
+    pub fn limited(source: &'s Source<'a>, frame: Frame, budget: u64) -> Self {
         File { source, frame, budget: Cell::new(budget) }
     }
 
@@ -77,7 +84,7 @@ impl<'s, 'a> File<'s, 'a> {
     pub fn read_up_to(&self, address: u64, length: u64) -> io::Result<Vec<u8>> {
         let start = self.frame.base.saturating_add(address).min(self.source.length());
         let length = length.min(self.source.length() - start);
-        self.spend(length.max(1))?;
+        self.spend(length.max(SMALLEST_READ))?;
         let mut bytes = vec![0; usize::try_from(length).map_err(|_| damaged("a structure is too large"))?];
         self.source.section(start, length).read_exact(&mut bytes)?;
         Ok(bytes)

@@ -6,6 +6,9 @@ use super::fields::{Fields, damaged};
 use super::file::File;
 use super::tree;
 
+/// Bytes of a packed chunk for each byte in it, and in any case.
+const LARGEST_PACKED: (u64, u64) = (2, 1 << 10);
+
 /// Where the places of a dataset's chunks are listed. None of them is there before something is written.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Index {
@@ -44,7 +47,8 @@ pub(super) struct Grid {
 }
 
 impl Grid {
-    fn cells(&self) -> u64 {
+    /// How many chunks there are.
+    pub fn cells(&self) -> u64 {
         self.counts.iter().product()
     }
 
@@ -63,8 +67,14 @@ impl Grid {
 /// The chunks in row order, each once and none in the place of another. Some may be missing.
 pub(super) fn chunks(file: &File, index: Index, grid: &Grid, filtered: bool) -> io::Result<Vec<Chunk>> {
     let mut chunks = Vec::new();
-    let mut add = |chunk| {
-        file.spend(size_of::<Chunk>() as u64)?;
+    let twice = || damaged("one of its chunks is there twice: the HDF5 file is damaged");
+    let mut add = |chunk: Chunk| {
+        if chunks.len() as u64 == grid.cells() {
+            return Err(twice());
+        }
+        if chunk.length > LARGEST_PACKED.0 * grid.length + LARGEST_PACKED.1 {
+            return Err(damaged("a chunk takes far more bytes than it holds: the HDF5 file is damaged"));
+        }
         chunks.push(chunk);
         Ok(())
     };
@@ -90,7 +100,7 @@ pub(super) fn chunks(file: &File, index: Index, grid: &Grid, filtered: bool) -> 
     }
     chunks.sort_unstable_by_key(|chunk| chunk.cell);
     if chunks.windows(2).any(|pair| pair[0].cell == pair[1].cell) {
-        return Err(damaged("one of its chunks is there twice: the HDF5 file is damaged"));
+        return Err(twice());
     }
     Ok(chunks)
 }

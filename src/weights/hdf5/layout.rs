@@ -22,36 +22,24 @@ pub(super) fn storage(
     let length = shape.iter().try_fold(datatype.size as u64, |length, &size| length.checked_mul(size as u64));
     let length = length.ok_or_else(|| damaged(format!("its shape {shape:?} is out of any range")))?;
     let mut fields = file.fields(message);
-    let version = fields.version("data layout", &[1, 2, 3, 4, 5])?;
-    let (class, rank) = if version < 3 {
-        let (rank, class) = (fields.u8()?, fields.u8()?);
-        fields.skip(5)?;
-        (class, rank)
-    } else {
-        (fields.u8()?, 0)
-    };
-    match class {
-        0 => compact(fields, version, rank, length),
+    let version = fields.version("data layout", &[3, 4, 5])?;
+    match fields.u8()? {
+        0 => compact(fields, length),
         1 => contiguous(file, fields, length),
         2 => {
-            let (chunk, index) = if version > 3 { indexed(&mut fields)? } else { tree(&mut fields, version, rank)? };
+            let (chunk, index) = if version > 3 { indexed(&mut fields)? } else { tree(&mut fields)? };
             let filters =
                 header.find(kind::FILTERS)?.map_or(Ok(Vec::new()), |message| filters::parse(file.fields(message)))?;
             Ok(Box::new(Chunked::new(file.frame, shape, datatype.size, chunk, index, filters)?))
         }
         3 => Err(damaged("it is a view of other datasets, which cannot be read")),
-        _ => Err(damaged(format!("its layout has the unknown class {class}"))),
+        class => Err(damaged(format!("its layout has the unknown class {class}"))),
     }
 }
 
 /// In the header itself.
-fn compact(mut fields: Fields, version: u8, rank: u8, length: u64) -> io::Result<Box<dyn Storage>> {
-    let held = if version < 3 {
-        fields.skip(4 * usize::from(rank))?;
-        fields.u32()? as usize
-    } else {
-        fields.u16()?.into()
-    };
+fn compact(mut fields: Fields, length: u64) -> io::Result<Box<dyn Storage>> {
+    let held = fields.u16()?.into();
     let bytes = fields.bytes(held)?;
     if bytes.len() as u64 != length {
         return Err(damaged(format!("it has {held} bytes, but its shape needs {length}")));
@@ -61,7 +49,11 @@ fn compact(mut fields: Fields, version: u8, rank: u8, length: u64) -> io::Result
 
 /// In one piece.
 fn contiguous(file: &File, mut fields: Fields, length: u64) -> io::Result<Box<dyn Storage>> {
-    let place = match fields.address()? {
+    let (address, held) = (fields.address()?, fields.length()?);
+    if held != length {
+        return Err(damaged(format!("it has {held} bytes, but its shape needs {length}")));
+    }
+    let place = match address {
         Some(address) => Plain { offset: file.frame.base.saturating_add(address), length },
         None if length == 0 => Plain { offset: 0, length },
         None => return Err(damaged("its numbers were never written")),
@@ -70,8 +62,8 @@ fn contiguous(file: &File, mut fields: Fields, length: u64) -> io::Result<Box<dy
 }
 
 /// In chunks that a B-tree of version 1 lists.
-fn tree(fields: &mut Fields, version: u8, rank: u8) -> io::Result<(Vec<u64>, Index)> {
-    let rank = if version < 3 { rank } else { fields.u8()? };
+fn tree(fields: &mut Fields) -> io::Result<(Vec<u64>, Index)> {
+    let rank = fields.u8()?;
     let index = Index::Tree(fields.address()?);
     Ok(((0..rank).map(|_| fields.uint(4)).collect::<io::Result<_>>()?, index))
 }
