@@ -34,11 +34,16 @@ async function fetched(file) {
   return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
 
+/** Why there is no GPU to compute on; null if there is one. */
+async function missing() {
+  if (!isSecureContext) return "Browsers offer WebGPU over HTTPS and on localhost only.";
+  if (!navigator.gpu) return "This browser has no WebGPU.";
+  return (await navigator.gpu.requestAdapter()) ? null : "This browser has WebGPU, but offers no GPU on this machine.";
+}
+
 async function load() {
-  if (!onProcessor && !navigator.gpu) {
-    const why = isSecureContext ? "This browser has no WebGPU." : "Browsers offer WebGPU over HTTPS and on localhost only.";
-    throw new Error(`${why} Add ?device=cpu to the address to compute on the processor, which is slower.`);
-  }
+  const why = onProcessor ? null : await missing();
+  if (why) throw new Error(`${why} Add ?device=cpu to the address to compute on the processor, which is slower.`);
   await init();
   const model = await fetched(modelFile);
   const base = needsBase(model) ? await fetched("vgg16_base.safetensors") : undefined;
