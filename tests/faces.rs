@@ -1,4 +1,5 @@
 //! Faces: the same as facenet-pytorch's, none where there are none, and heads that do not fit are refused.
+#![cfg(feature = "files")]
 
 mod mtcnn_reference;
 

@@ -1,4 +1,5 @@
 //! Files of weights: what is read comes back exactly, and what cannot be right is refused with a message that helps.
+#![cfg(feature = "files")]
 
 use std::collections::BTreeMap;
 use std::fs;
