@@ -54,6 +54,7 @@ impl ReadBack {
             if ready { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
+        gpu.check()?;
         mapping.values(gpu)
     }
 
