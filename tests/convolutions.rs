@@ -1,4 +1,5 @@
 //! The CPU's algorithms for convolutions, each on every shape, against sums in f64.
+#![cfg(feature = "parallel")]
 
 mod compare;
 

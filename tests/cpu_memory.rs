@@ -1,4 +1,5 @@
 //! A plan on the CPU allocates its memory once.
+#![cfg(feature = "parallel")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,5 @@
 //! Data sets as they lie on a disk: what is found in them.
+#![cfg(feature = "train")]
 
 use std::fs;
 use std::path::Path;

@@ -1,20 +1,23 @@
 //! Faces: the same as facenet-pytorch's, none where there are none, and heads that do not fit are refused.
+#![cfg(feature = "files")]
 
 mod mtcnn_reference;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mtcnn_reference::{Comparison, MIN_IOU, Reference, ReferenceFace};
 use vultus::face::{Architecture, Detector, DetectorOptions, Face, ModelCard, Recognizer, TestTimeAugmentation};
-use vultus::gpu::Adapter;
+use vultus::gpu::{Adapter, Gpu};
 use vultus::image::RgbImage;
+use vultus::nn::light;
 use vultus::nn::vgg16::{self, Pooling};
 use vultus::ops::{Crop, Normalization};
 use vultus::prepare::{Alignment, Preparation};
-use vultus::weights::safetensors::read;
+use vultus::weights::safetensors::{Precision, from_bytes, read, to_bytes};
 use vultus::weights::{DefaultFile, WeightFile};
-use vultus::{Device, Error, Parameters, Picture, Result};
+use vultus::{Device, Error, Parameters, Picture, Result, wgpu};
 
 /// The best hardware adapter, else a software adapter: the kernels are tested on every machine.
 fn gpu() -> Device {
@@ -83,6 +86,43 @@ fn the_cpu_finds_nothing_where_there_is_nothing() {
 #[test]
 fn the_gpu_finds_nothing_where_there_is_nothing() {
     check_nothing(&gpu());
+}
+
+/// Awaits work on a device while another thread polls it, as an application would.
+fn awaited<T>(gpu: &Gpu, work: impl Future<Output = Result<T>>) -> T {
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                gpu.device().poll(wgpu::PollType::Poll).unwrap();
+                std::thread::yield_now();
+            }
+        });
+        let result = pollster::block_on(work);
+        done.store(true, Ordering::Relaxed);
+        result.unwrap()
+    })
+}
+
+#[test]
+fn what_does_not_block_finds_and_recognizes_the_same() {
+    let device = gpu();
+    let on_gpu = device.gpu().unwrap();
+    let (mut detector, picture) = (detector(&device), astronaut(&device));
+    let faces = detector.detect(&picture).unwrap();
+    assert_eq!(awaited(on_gpu, detector.detect_async(&picture)), faces);
+
+    let card = ModelCard::new(Architecture::Light, vec!["a".into(), "b".into()], light::INPUT, Normalization::MTCNN);
+    let parameters = card.network().unwrap().initialize(1).unwrap();
+    let bytes = to_bytes(Path::new("light"), &parameters, &card.to_metadata().unwrap(), Precision::F32).unwrap();
+    let model = from_bytes(Path::new("light"), &bytes).unwrap();
+    let mut recognizer = Recognizer::new(&device, None, model, 2).unwrap();
+    let image = vultus::image::decode_file(Path::new("tests/photos/astronaut.png")).unwrap();
+    let cut = [recognizer.cut(&image, &faces[0]).unwrap(), image];
+    let flip = TestTimeAugmentation::Flip;
+    let scores = recognizer.recognize_faces(&cut, flip).unwrap();
+    assert_ne!(scores[0], scores[1]);
+    assert_eq!(awaited(on_gpu, recognizer.recognize_faces_async(&cut, flip)), scores);
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! Both backends against values that PyTorch computed in f64.
+#![cfg(feature = "files")]
 
 mod compare;
 

@@ -1,5 +1,6 @@
 //! Reading pictures: every kind of file becomes upright 8-bit RGB, and what cannot be read is refused with a message
 //! that helps.
+#![cfg(feature = "files")]
 
 use std::fs;
 use std::io::Cursor;

@@ -1,4 +1,5 @@
 //! Weights in f16: what a plan that asks for them computes, what that costs, and when they stay in f32.
+#![cfg(feature = "files")]
 
 mod compare;
 

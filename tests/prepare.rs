@@ -1,4 +1,5 @@
 //! The stages of preparation against what OpenCV and SciPy make of the same picture (`golden/make_prepare.py`).
+#![cfg(feature = "files")]
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
 //! Training: that it learns, gives the same numbers at each run and after an interruption, and what it refuses.
+#![cfg(feature = "train")]
 
 mod compare;
 

@@ -1,4 +1,5 @@
 //! A training's memory: it does not grow from epoch to epoch, nor with the number of pictures.
+#![cfg(feature = "train")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::Path;

@@ -1,4 +1,5 @@
 //! Kernels chosen by measurement, and what is kept in a folder from process to process.
+#![cfg(feature = "files")]
 
 mod compare;
 

@@ -1,4 +1,5 @@
 //! The real VGG16, with the weights as they are shipped, against NumPy in float64.
+#![cfg(feature = "files")]
 
 mod compare;
 mod vgg16_activations;

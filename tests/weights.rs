@@ -1,4 +1,5 @@
 //! Files of weights: what is read comes back exactly, and what cannot be right is refused with a message that helps.
+#![cfg(feature = "files")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,7 +8,7 @@ use std::path::Path;
 use half::{bf16, f16};
 use tempfile::TempDir;
 use vultus::face::assemble;
-use vultus::weights::safetensors::{Precision, from_bytes, read, write};
+use vultus::weights::safetensors::{Precision, from_bytes, read, to_bytes, write};
 use vultus::weights::{DefaultFile, Store, WeightFile};
 use vultus::{Error, Parameters, Random, Result, Tensor};
 
@@ -77,6 +78,7 @@ fn both_precisions_give_back_what_they_can_hold() {
         }
         // The same contents give the same bytes, so checksums of files that are made again agree.
         let bytes = fs::read(&path).unwrap();
+        assert_eq!(to_bytes(&path, &exact(), &about, precision).unwrap(), bytes);
         write(&path, &exact(), &about, precision).unwrap();
         assert_eq!(bytes, fs::read(&path).unwrap());
         // The reference implementation agrees about the header.

@@ -7,13 +7,16 @@ use std::path::Path;
 use serde_json::json;
 use vultus::face::{self, Detector, DetectorOptions, Face};
 use vultus::gpu::Adapter;
-use vultus::image::{RgbImage, decode_bytes};
+use vultus::image::{RgbImage, decode_bytes_within};
 use vultus::weights::{WeightFile, safetensors};
 use vultus::{Device, Error};
 use wasm_bindgen::prelude::*;
 
 /// The smallest face that is looked for, relative to the shorter side of the picture. Time grows with its inverse square.
 const SMALLEST: f32 = 0.06;
+
+/// The most pixels of a picture: as many bytes as fit one binding of any GPU.
+const MAX_PIXELS: u64 = 40_000_000;
 
 #[wasm_bindgen]
 extern "C" {
@@ -58,19 +61,10 @@ impl Recognizer {
         Ok(Recognizer { device, detector, recognizer })
     }
 
-    /// What it computes on.
-    pub fn device(&self) -> String {
-        let Some(gpu) = self.device.gpu() else { return "the processor, on one thread".to_owned() };
-        let info = gpu.info();
-        // Browsers say as little as they can about a GPU.
-        let names = [&info.name, &info.driver, &info.driver_info].map(|name| name.trim());
-        names.into_iter().find(|name| !name.is_empty()).unwrap_or("a GPU that the browser does not name").to_owned()
-    }
-
     /// The faces of a picture (a file's bytes), as the JSON that `vultus predict --json` prints. Where no face is found,
     /// the whole picture is taken for one, without a box.
     pub async fn predict(&mut self, file: Vec<u8>) -> Result<String, JsError> {
-        let image = decode_bytes(Path::new("the picture"), &file)?;
+        let image = decode_bytes_within(Path::new("the picture"), &file, MAX_PIXELS)?;
         let (width, height) = image.dimensions();
         let faces = self.faces(&image).await?;
         let cut = match faces.as_slice() {

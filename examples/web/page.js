@@ -34,11 +34,19 @@ async function fetched(file) {
   return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
 
+/** The name of the GPU, of which browsers say as little as they can. */
+async function gpuName() {
+  const advice = "Add ?device=cpu to the address to compute on the processor, which is slower.";
+  if (!isSecureContext) throw new Error(`Browsers offer WebGPU over HTTPS and on localhost only. ${advice}`);
+  if (!navigator.gpu) throw new Error(`This browser has no WebGPU. ${advice}`);
+  const adapter = await navigator.gpu.requestAdapter();
+  if (!adapter) throw new Error(`This browser has WebGPU, but offers no GPU on this machine. ${advice}`);
+  const { description, vendor, architecture } = adapter.info;
+  return description || `${vendor} ${architecture}`.trim() || "a GPU that the browser does not name";
+}
+
 async function load() {
-  if (!onProcessor && !navigator.gpu) {
-    const why = isSecureContext ? "This browser has no WebGPU." : "Browsers offer WebGPU over HTTPS and on localhost only.";
-    throw new Error(`${why} Add ?device=cpu to the address to compute on the processor, which is slower.`);
-  }
+  at("device").textContent = onProcessor ? "the processor, on one thread" : await gpuName();
   await init();
   const model = await fetched(modelFile);
   const base = needsBase(model) ? await fetched("vgg16_base.safetensors") : undefined;
@@ -46,7 +54,6 @@ async function load() {
   say("Preparing the networks …");
   await painted();
   recognizer = await Recognizer.load(onProcessor, mtcnn, model, base);
-  at("device").textContent = recognizer.device();
   at("model").textContent = modelFile;
   at("input").hidden = false;
   say("Ready.");
@@ -163,6 +170,6 @@ addEventListener("drop", (event) => {
 });
 
 // What the module cannot go on from ends no promise.
-addEventListener("error", (event) => fail(event.error ?? event));
+addEventListener("error", (event) => fail(new Error(`The program has failed (${event.message}): reload this page.`)));
 
 load().catch(fail);

@@ -59,6 +59,7 @@ impl ReadBack {
             if ready { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
+        gpu.check()?;
         match mapping.values() {
             Ok(values) => Ok(values),
             Err(reason) => Err(gpu.refused_async(reason).await),
