@@ -16,6 +16,7 @@ mod device;
 mod dropout;
 mod ema;
 mod kernel;
+mod limits;
 mod max_pool2d;
 mod module;
 mod parameter;
