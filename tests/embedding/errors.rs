@@ -29,6 +29,9 @@ fn texture(device: &wgpu::Device, change: impl Fn(&mut wgpu::TextureDescriptor))
     device.create_texture(&descriptor)
 }
 
+/// What is wrong with a texture, and how it becomes so.
+type Wrong = (&'static str, fn(&mut wgpu::TextureDescriptor));
+
 /// Uses the engine as an application does, rightly and wrongly; nothing of that is the application's error.
 fn use_the_engine(device: &wgpu::Device, engine: &Device) {
     let mut plan = plan(engine, 1).unwrap();
@@ -37,7 +40,7 @@ fn use_the_engine(device: &wgpu::Device, engine: &Device) {
     plan.profile().unwrap();
     let gpu = engine.gpu().unwrap();
     Picture::from_texture(gpu, &texture(device, |_| ())).unwrap();
-    let wrong: [(&str, fn(&mut wgpu::TextureDescriptor)); 3] = [
+    let wrong: [Wrong; 3] = [
         ("COPY_SRC", |texture| texture.usage = wgpu::TextureUsages::COPY_DST),
         ("Bgra8Unorm", |texture| texture.format = wgpu::TextureFormat::Bgra8Unorm),
         ("one sample", |texture| (texture.sample_count, texture.usage) = (4, wgpu::TextureUsages::RENDER_ATTACHMENT)),
