@@ -72,3 +72,8 @@ pub use wgpu;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// So are those of the document on embedding.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/embed.md")]
+struct Embedding;

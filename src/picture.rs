@@ -22,11 +22,12 @@ impl Picture {
     }
 
     /// A picture from a texture of the embedding application (`Rgba8Unorm` or `Rgba8UnormSrgb`, with the usage
-    /// `COPY_SRC`), copied within the device.
+    /// `COPY_SRC`), copied within the device: what the texture holds later changes nothing. Of several layers or mip levels
+    /// it is the first.
     ///
     /// # Errors
-    /// [`crate::Error::Shape`] for other formats; [`crate::Error::Limit`] or [`crate::Error::Device`] if it does not
-    /// fit.
+    /// [`crate::Error::Shape`] for other formats, usages and dimensions; [`crate::Error::Limit`] or
+    /// [`crate::Error::Device`] if it does not fit.
     pub fn from_texture(gpu: &Gpu, texture: &wgpu::Texture) -> Result<Self> {
         let memory = PictureMemory::Gpu(GpuPicture::from_texture(gpu, texture)?);
         Ok(Picture { width: texture.width(), height: texture.height(), memory })

@@ -306,7 +306,10 @@ impl Gpu {
     }
 
     /// Runs this within error scopes; the first error that they have caught.
-    fn scoped<T, F: FnOnce() -> T>(&self, make: F) -> (T, impl Future<Output = Option<wgpu::Error>> + use<T, F>) {
+    pub(super) fn scoped<T, F: FnOnce() -> T>(
+        &self,
+        make: F,
+    ) -> (T, impl Future<Output = Option<wgpu::Error>> + use<T, F>) {
         let scopes = [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::Internal]
             .map(|filter| self.shared.device.push_error_scope(filter));
         let made = make();

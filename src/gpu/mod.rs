@@ -17,6 +17,7 @@ mod device;
 mod dropout;
 mod ema;
 mod kernel;
+mod limits;
 mod max_pool2d;
 mod module;
 #[cfg(not(target_family = "wasm"))]

@@ -36,6 +36,13 @@ impl GpuPicture {
             let reason = format!("has the format {:?}; pictures are Rgba8Unorm or Rgba8UnormSrgb", texture.format());
             return Err(Error::shape("texture", reason));
         }
+        if texture.dimension() != wgpu::TextureDimension::D2 || texture.sample_count() != 1 {
+            let reason = "is not a texture of two dimensions with one sample for each pixel";
+            return Err(Error::shape("texture", reason));
+        }
+        if !texture.usage().contains(wgpu::TextureUsages::COPY_SRC) {
+            return Err(Error::shape("texture", "does not have the usage COPY_SRC"));
+        }
         let row_bytes = (4 * texture.width()).next_multiple_of(wgpu::COPY_BYTES_PER_ROW_ALIGNMENT);
         gpu.guarded(|| {
             let buffer = create(gpu, u64::from(row_bytes) * u64::from(texture.height()))?;
@@ -54,6 +61,7 @@ impl GpuPicture {
 }
 
 fn create(gpu: &Gpu, size: u64) -> Result<Arc<CountedBuffer>> {
+    gpu.check_limits()?;
     let limit = gpu.max_binding();
     if size > limit {
         return Err(Error::Limit {

@@ -26,6 +26,7 @@ pub(crate) struct GpuModel {
 
 impl GpuModel {
     pub fn new(gpu: &Gpu, parameters: &Parameters) -> Result<Self> {
+        gpu.check_limits()?;
         let upload = |(name, tensor): (&String, &Tensor)| {
             let storage = gpu.storage_by_rows(name, tensor.shape(), 0)?;
             let storage = Storage { parameter: Some(Arc::new(Parameter::new(tensor.data()))), ..storage };

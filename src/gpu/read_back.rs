@@ -44,7 +44,7 @@ impl ReadBack {
     }
 
     pub fn read_blocking(&self, gpu: &Gpu) -> Result<Vec<f32>> {
-        let mapping = gpu.guarded(|| Ok(self.map()))?;
+        let mapping = gpu.guarded(|| Ok(self.map(gpu)))?;
         gpu.wait()?;
         mapping.answers.iter().for_each(|answer| answer.wait());
         mapping.values().map_err(|reason| gpu.refused(reason))
@@ -52,7 +52,7 @@ impl ReadBack {
 
     /// Waits for nothing but the executor: whoever polls the device delivers the answers.
     pub async fn read(&self, gpu: &Gpu) -> Result<Vec<f32>> {
-        let mapping = gpu.guarded_async(|| Ok(self.map())).await?;
+        let mapping = gpu.guarded_async(|| Ok(self.map(gpu))).await?;
         gpu.poll_until(&mapping.answers)?;
         poll_fn(|context| {
             let ready = mapping.answers.iter().all(|answer| answer.is_ready(context));
@@ -66,20 +66,21 @@ impl ReadBack {
         }
     }
 
-    fn map(&self) -> Mapping<'_> {
+    fn map<'a>(&'a self, gpu: &'a Gpu) -> Mapping<'a> {
         let map = |(buffer, _): &(CountedBuffer, u64)| {
             let answer = Arc::new(Answer::default());
             let sender = answer.clone();
             buffer.map_async(wgpu::MapMode::Read, .., move |result| sender.set(result));
             answer
         };
-        Mapping { parts: &self.parts, answers: self.parts.iter().map(map).collect() }
+        Mapping { gpu, parts: &self.parts, answers: self.parts.iter().map(map).collect() }
     }
 }
 
 /// Buffers that are mapped, or about to be. However reading ends, also when its future is dropped, they are unmapped,
 /// so that the next copy can be made.
 struct Mapping<'a> {
+    gpu: &'a Gpu,
     parts: &'a [(CountedBuffer, u64)],
     answers: Vec<Arc<Answer>>,
 }
@@ -99,10 +100,10 @@ impl Mapping<'_> {
 
 impl Drop for Mapping<'_> {
     fn drop(&mut self) {
-        let parts = self.parts.iter().zip(&self.answers);
-        parts
-            .filter(|(_, answer)| !matches!(answer.result(), Some(Err(_))))
-            .for_each(|((buffer, _), _)| buffer.unmap());
+        let mapped =
+            self.parts.iter().zip(&self.answers).filter(|(_, answer)| !matches!(answer.result(), Some(Err(_))));
+        // On a device that was lost meanwhile there is nothing to unmap, which is no error of the application.
+        let _ = self.gpu.scoped(|| mapped.for_each(|((buffer, _), _)| buffer.unmap()));
     }
 }
 

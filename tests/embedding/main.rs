@@ -1,0 +1,10 @@
+//! The engine as a part of other programs: on their device, beside their own work, on any thread, awaited.
+
+#[path = "../compare/mod.rs"]
+mod compare;
+
+mod application;
+mod awaiting;
+mod device;
+mod errors;
+mod threads;

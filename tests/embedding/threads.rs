@@ -1,0 +1,158 @@
+//! Threads: what may go from one to another, and engines that run side by side.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use vultus::*;
+
+use super::application::{copies_arrive, embedded, input, plan, wanted};
+use crate::compare::Comparison;
+
+#[test]
+fn engines_on_threads_of_their_own_share_the_applications_device() {
+    let (device, queue, first) = embedded();
+    let second = Device::Gpu(gpu::Gpu::from_device(device.clone(), queue.clone()));
+    let work = |engine: &Device, seed: u64| {
+        let (mut plan, mut comparison) = (plan(engine, seed).unwrap(), Comparison::default());
+        for number in 0..40 {
+            let found = match number % 2 {
+                0 => plan.run(&input(number)),
+                _ => pollster::block_on(plan.run_async(&input(number))),
+            };
+            comparison.check(format!("engine {seed}, {number}"), &found.unwrap()[0], &wanted(seed, number), 1e-5);
+        }
+        comparison.finish();
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| work(&first, 1));
+        scope.spawn(|| work(&second, 2));
+        // The application has work of its own.
+        for number in 0..40 {
+            assert!(copies_arrive(&device, &queue, number));
+        }
+    });
+}
+
+#[test]
+fn awaited_runs_may_go_from_thread_to_thread() {
+    fn assert_send<T: Send>(value: T) -> T {
+        value
+    }
+    let mut plan = plan(&Device::Cpu, 1).unwrap();
+    pollster::block_on(assert_send(plan.run_async(&input(1)))).unwrap();
+    pollster::block_on(assert_send(plan.output_async(0))).unwrap();
+}
+
+/// Types that may be sent to and shared with other threads; what is not does not compile here. Their names.
+macro_rules! sendable {
+    ($room:ident: $($type:ty),* $(,)?) => {
+        fn $room() -> Vec<&'static str> {
+            fn assert_send_and_sync<T: Send + Sync>() {}
+            $(assert_send_and_sync::<$type>();)*
+            vec![$(stringify!($type)),*]
+        }
+    };
+}
+
+sendable! { engine:
+    Device, Error, LayerTime, Model, Options, Peak, Picture, Plan, Precision, Random, Tensor,
+    gpu::Access, gpu::Adapter, gpu::Counts, gpu::Gpu, gpu::GpuOptions, gpu::GpuPlan, gpu::Kernel, gpu::Tuned,
+    nn::Group, nn::Kind, nn::Layer, nn::Network, nn::Optimizer, nn::Trainable, nn::Training, nn::vgg16::Pooling,
+    ops::Adam, ops::AdaptiveAvgPool2d, ops::Case, ops::Conv2d, ops::Crop, ops::CrossEntropy, ops::Dense, ops::Dropout,
+    ops::Ema, ops::Fill, ops::Filter, ops::MaxPool2d, ops::Normalization, ops::Op, ops::Order, ops::RunState, ops::Sgd,
+    ops::resize::ResizeCase,
+}
+
+sendable! { faces:
+    face::Architecture, face::Detector, face::DetectorOptions, face::Face, face::GradCam, face::ModelCard,
+    face::Recognizer, face::TestTimeAugmentation, prepare::Alignment, prepare::Augmentation, prepare::Denoise,
+    prepare::Illumination, prepare::Mix, prepare::Preparation, track::TrackedFace, track::Tracker,
+    track::TrackerOptions, weights::DefaultFile, weights::Store, weights::WeightFile, weights::safetensors::Precision,
+}
+
+sendable! { training:
+    data::ClassCount, data::ClassMap, data::Cleaning, data::Dataset, data::Duplicates, data::Found, data::Inspected,
+    data::Inspection, data::Leak, data::Leakage, data::Part, data::PartLeakage, data::Protocol, data::Sample,
+    data::Sizes, data::Source, data::Split, data::SplitPart, data::Spread, data::Unreadable, data::Weighting,
+    metrics::Bootstrap, metrics::ClassMeasures, metrics::Evaluation, metrics::Intervals, metrics::Measures,
+    metrics::Predictions, metrics::ReliabilityBin, metrics::Unit, train::Balance, train::Course<'static>, train::Decay,
+    train::Epoch, train::Event<'static>, train::Features, train::Frozen<'static>, train::Job<'static>,
+    train::Judgement, train::Pictures<'static>, train::Predictor<'static>, train::Recipe, train::Rule,
+    train::Schedule, train::Trained,
+}
+
+#[cfg(feature = "baseline")]
+sendable! { older_methods:
+    baseline::Circle, baseline::Classifier, baseline::Examples<'static>, baseline::Faces, baseline::FeatureKind,
+    baseline::Method, baseline::Selection<'static>, baseline::Settings, baseline::Summary, baseline::SvmKind,
+    baseline::Trial,
+}
+
+#[cfg(feature = "report")]
+sendable! { reports:
+    report::Bar, report::BarChart, report::BarSeries, report::Card, report::Cell, report::Chart,
+    report::ConfusionMatrix, report::Gallery, report::GalleryItem, report::LineChart, report::Method<'static>,
+    report::Page, report::ReliabilityCurve, report::ScatterChart, report::ScatterPoint, report::Section,
+    report::Series, report::Table, report::TimelineChart, report::Unit,
+}
+
+#[cfg(feature = "video")]
+sendable! { videos:
+    video::FrameRate, video::MjpegWriter<Vec<u8>>, video::VideoFormat, video::VideoReader<&'static [u8]>,
+    video::Y4mWriter<Vec<u8>>,
+}
+
+/// `gpu::Plan<'static>` to `gpu::Plan`, `ops::resize::Case` to `ops::Case`: the room and the name.
+fn short(path: &str) -> String {
+    let path: String = path.split('<').next().unwrap_or_default().split_whitespace().collect();
+    match (path.split_once("::"), path.rsplit_once("::")) {
+        (Some((room, _)), Some((_, name))) => format!("{room}::{name}"),
+        _ => path,
+    }
+}
+
+/// The public types of a folder of sources, as `short` names them.
+fn written(folder: &Path, room: Option<&str>, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        if path.is_dir() {
+            written(&path, Some(room.unwrap_or(&name)), found);
+            continue;
+        }
+        for line in std::fs::read_to_string(&path).unwrap().lines() {
+            let kinds = ["pub struct ", "pub enum ", "pub union "];
+            let Some(rest) = kinds.iter().find_map(|kind| line.strip_prefix(kind)) else { continue };
+            let name = rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap();
+            found.insert(room.map_or_else(|| name.to_owned(), |room| format!("{room}::{name}")));
+        }
+    }
+}
+
+#[test]
+fn every_public_type_may_go_from_thread_to_thread() {
+    let mut listed: Vec<&str> = [engine(), faces(), training()].concat();
+    // These belong to the program.
+    let mut others = vec!["cli", "serve"];
+    #[cfg(feature = "baseline")]
+    listed.extend(older_methods());
+    #[cfg(feature = "report")]
+    listed.extend(reports());
+    #[cfg(feature = "video")]
+    listed.extend(videos());
+    for (room, is_there) in [
+        ("baseline", cfg!(feature = "baseline")),
+        ("report", cfg!(feature = "report")),
+        ("video", cfg!(feature = "video")),
+    ] {
+        if !is_there {
+            others.push(room);
+        }
+    }
+    let listed: BTreeSet<String> = listed.into_iter().map(short).collect();
+    let mut found = BTreeSet::new();
+    written(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), None, &mut found);
+    found.retain(|name| !others.contains(&name.split("::").next().unwrap()));
+    assert!(found.len() > 50, "{found:?}");
+    assert_eq!(listed, found, "list every public type above");
+}
