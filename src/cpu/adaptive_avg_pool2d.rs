@@ -6,7 +6,7 @@ use super::View;
 use crate::ops::AdaptiveAvgPool2d;
 
 /// The inputs that output `o` of `output` is the mean of.
-pub(super) fn window(o: usize, input: usize, output: usize) -> Range<usize> {
+pub(crate) fn window(o: usize, input: usize, output: usize) -> Range<usize> {
     o * input / output..((o + 1) * input).div_ceil(output)
 }
 

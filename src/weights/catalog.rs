@@ -7,6 +7,9 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::entry::{Dtype, Entry, check_finite};
+use super::graph_layer::GraphLayer;
+#[cfg(feature = "onnx")]
+use super::onnx;
 use super::safetensors::{self, channels};
 use super::source::Source;
 use super::weight_file::WeightFile;
@@ -26,12 +29,15 @@ const ALWAYS_ALLOWED: u64 = 1 << 20;
 pub enum Format {
     /// <https://github.com/huggingface/safetensors>.
     Safetensors,
+    /// <https://onnx.ai>, with all of a model's data in one file.
+    Onnx,
 }
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Format::Safetensors => "safetensors",
+            Format::Onnx => "ONNX",
         })
     }
 }
@@ -43,6 +49,8 @@ pub struct Catalog<'a> {
     format: Format,
     entries: Vec<Entry>,
     metadata: BTreeMap<String, String>,
+    /// Of a format that has a graph: its layers, or why they cannot be told.
+    layers: Option<std::result::Result<Vec<GraphLayer>, String>>,
 }
 
 impl<'a> Catalog<'a> {
@@ -63,6 +71,12 @@ impl<'a> Catalog<'a> {
     }
 
     fn of(source: Source<'a>) -> Result<Self> {
+        if is_onnx(&source)? {
+            #[cfg(feature = "onnx")]
+            return onnx::catalog(source);
+            #[cfg(not(feature = "onnx"))]
+            return Err(source.refuse("this is an ONNX file, and this build of vultus lacks the feature \"onnx\""));
+        }
         safetensors::catalog(source)
     }
 
@@ -91,7 +105,13 @@ impl<'a> Catalog<'a> {
                 return Err(source.refuse_tensor(&entry.name, reason));
             }
         }
-        Ok(Catalog { source, format, entries, metadata })
+        Ok(Catalog { source, format, entries, metadata, layers: None })
+    }
+
+    /// The same with the layers of the file's graph.
+    #[cfg(feature = "onnx")]
+    pub(super) fn with_layers(self, layers: std::result::Result<Vec<GraphLayer>, String>) -> Self {
+        Catalog { layers: Some(layers), ..self }
     }
 
     /// The format.
@@ -107,6 +127,19 @@ impl<'a> Catalog<'a> {
     /// What the file says about itself.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.metadata
+    }
+
+    /// The layers with weights of a file that has a graph, in the order in which they run; `None` for other files.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] if the graph has a layer whose weights cannot be told or that no layer here is like.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the import of networks by the order of their layers reads it"))]
+    pub(crate) fn layers(&self) -> Result<Option<&[GraphLayer]>> {
+        match &self.layers {
+            None => Ok(None),
+            Some(Ok(layers)) => Ok(Some(layers)),
+            Some(Err(reason)) => Err(self.source.refuse(format!("its layers cannot be told from its graph: {reason}"))),
+        }
     }
 
     /// Reads everything.
@@ -166,4 +199,17 @@ impl<'a> Catalog<'a> {
         check_finite(&values, &entry.shape).or_else(|reason| refuse(reason).map(|_| ()))?;
         Tensor::new(entry.shape.clone(), values)
     }
+}
+
+/// Whether a file looks like ONNX, which has no signature: by its extension, or by its first fields, which are the
+/// version of the format and then one of the model's others. A safetensors file starts with the length of its header.
+fn is_onnx(source: &Source) -> Result<bool> {
+    if source.path().extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx")) {
+        return Ok(true);
+    }
+    let start = source.read(0, source.length().min(9))?;
+    let is_header = start.len() == 9 && start[4..] == *b"\0\0\0\0{";
+    let is_version =
+        matches!(start.as_slice(), [0x08, 1..=0x7f, 0x12 | 0x1a | 0x22 | 0x28 | 0x32 | 0x3a | 0x42 | 0x72, ..]);
+    Ok(is_version && !is_header)
 }

@@ -12,7 +12,10 @@
 mod catalog;
 mod checksums;
 mod entry;
+mod graph_layer;
 mod layout;
+#[cfg(feature = "onnx")]
+mod onnx;
 pub mod safetensors;
 mod source;
 mod store;
@@ -20,5 +23,7 @@ mod weight_file;
 
 pub use catalog::{Catalog, Format};
 pub use entry::{Dtype, Entry};
+#[cfg(feature = "onnx")]
+pub(crate) use entry::{check_finite, index};
 pub use store::{DefaultFile, Store};
 pub use weight_file::WeightFile;
