@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::initializer::{Initializer, Numbers};
+use super::initializer::Initializer;
 use super::proto::{self, FLOAT, UINT8};
 use super::write::{Export, Precision};
 use crate::cpu::adaptive_avg_pool2d::window;
@@ -71,16 +71,15 @@ impl<'a> Graph<'a> {
         let mut values = BTreeMap::new();
         for (name, _) in network.parameter_shapes()? {
             let Some(tensor) = parameters.get(&name) else { continue };
-            let numbers = Cow::Borrowed(tensor.data());
-            let (numbers, value) = match precision {
-                Precision::F32 => (Numbers::F32(numbers), name.clone()),
+            let (shape, numbers) = (tensor.shape().to_vec(), Cow::Borrowed(tensor.data()));
+            self.initializers.push(Initializer { name: name.clone(), shape, values: numbers, precision });
+            let value = match precision {
+                Precision::F32 => name.clone(),
                 Precision::F16 => {
                     let value = self.name(&format!("{name}.f32"));
-                    let to = integer("to", i64::from(FLOAT));
-                    (Numbers::F16(numbers), self.node("Cast", value, vec![name.clone()], vec![to]))
+                    self.node("Cast", value, vec![name.clone()], vec![integer("to", i64::from(FLOAT))])
                 }
             };
-            self.initializers.push(Initializer { name: name.clone(), shape: tensor.shape().to_vec(), numbers });
             values.insert(name, value);
         }
         Ok(values)
@@ -115,8 +114,8 @@ impl<'a> Graph<'a> {
             }
             Kind::Relu => ("Relu", vec![x.name], vec![], shape),
             Kind::Prelu => {
-                let slopes = self.slopes(parameter("weight"), &shape);
-                ("PRelu", vec![x.name, slopes], vec![], shape)
+                self.spread(&format!("{}.weight", layer.parameters), shape.len());
+                ("PRelu", vec![x.name, parameter("weight")], vec![], shape)
             }
             Kind::MaxPool2d(pool) => {
                 let size = pool.output_size(plane(&shape))?;
@@ -143,17 +142,6 @@ impl<'a> Graph<'a> {
         let name = self.name(&format!("{}.flat", x.name));
         let name = self.node("Flatten", name, vec![x.name], vec![integer("axis", 1)]);
         Value { name, shape: vec![x.shape.iter().product()] }
-    }
-
-    /// Slopes in a shape that spreads over a value of this shape: its dimension 1 has the channels.
-    fn slopes(&mut self, slopes: String, shape: &[usize]) -> String {
-        if shape.len() == 1 {
-            return slopes;
-        }
-        let axes: Vec<i64> = (1..shape.len() as i64).collect();
-        let axes = self.integers(&format!("{slopes}.axes"), &axes);
-        let name = self.name(&format!("{slopes}.spread"));
-        self.node("Unsqueeze", name, vec![slopes, axes], vec![])
     }
 
     /// The mean over windows that give an output of this size. ONNX knows windows of one size and step; others are a
@@ -197,7 +185,7 @@ impl<'a> Graph<'a> {
                 shares[row * shape[1] + column] = 1.0 / inputs.len() as f32;
             }
         }
-        self.floats(name, &shape, shares)
+        self.tensor(name, &shape, shares)
     }
 
     /// Adds a node with one output, which has its name.
@@ -207,20 +195,19 @@ impl<'a> Graph<'a> {
         name
     }
 
-    /// Adds a tensor of whole numbers.
-    pub fn integers(&mut self, name: &str, values: &[i64]) -> String {
-        self.initializer(name, vec![values.len()], Numbers::I64(values.to_vec()))
-    }
-
     /// Adds a tensor of numbers.
-    pub fn floats(&mut self, name: &str, shape: &[usize], values: Vec<f32>) -> String {
-        self.initializer(name, shape.to_vec(), Numbers::F32(Cow::Owned(values)))
+    pub fn tensor(&mut self, name: &str, shape: &[usize], values: Vec<f32>) -> String {
+        let (name, shape, values) = (self.name(name), shape.to_vec(), Cow::Owned(values));
+        self.initializers.push(Initializer { name: name.clone(), shape, values, precision: Precision::F32 });
+        name
     }
 
-    fn initializer(&mut self, name: &str, shape: Vec<usize>, numbers: Numbers<'a>) -> String {
-        let name = self.name(name);
-        self.initializers.push(Initializer { name: name.clone(), shape, numbers });
-        name
+    /// Gives a parameter as many dimensions as the values have that it is used with, each of the new ones with the size
+    /// 1, so that slopes of channels spread over feature maps.
+    fn spread(&mut self, name: &str, dimensions: usize) {
+        if let Some(parameter) = self.initializers.iter_mut().find(|tensor| tensor.name == name) {
+            parameter.shape.resize(dimensions, 1);
+        }
     }
 
     /// This name, or one that begins with it if it is taken.

@@ -149,6 +149,4 @@ pub const FLOAT: i32 = 1;
 /// `TensorProto.DataType`.
 pub const UINT8: i32 = 2;
 /// `TensorProto.DataType`.
-pub const INT64: i32 = 7;
-/// `TensorProto.DataType`.
 pub const FLOAT16: i32 = 10;
