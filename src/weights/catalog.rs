@@ -23,12 +23,25 @@ const LARGEST_EXPANSION: u64 = 16;
 /// What every file may ask for, however small it is.
 const ALWAYS_ALLOWED: u64 = 1 << 20;
 
+/// As many bytes tell a format.
+const LONGEST_MAGIC: u64 = 32;
+
+/// The start of a zip file.
+const ZIP_MAGIC: &[u8] = b"PK\x03\x04";
+
+/// The number that files of PyTorch before 1.6 begin with, as it is pickled, after the protocol.
+const PYTORCH_MAGIC: &[u8] = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+
 /// A format of files of weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Format {
     /// <https://github.com/huggingface/safetensors>.
     Safetensors,
+    /// What `torch.save` writes.
+    Pytorch,
+    /// What `numpy.savez` writes.
+    Npz,
     /// <https://onnx.ai>, with all of a model's data in one file.
     Onnx,
 }
@@ -37,9 +50,30 @@ impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Format::Safetensors => "safetensors",
+            Format::Pytorch => "PyTorch",
+            Format::Npz => "NumPy npz",
             Format::Onnx => "ONNX",
         })
     }
+}
+
+/// How many bytes a file may expand to.
+pub(super) fn largest(source: &Source) -> u64 {
+    source.length().saturating_mul(LARGEST_EXPANSION).saturating_add(ALWAYS_ALLOWED)
+}
+
+#[cfg(feature = "import")]
+use super::{pytorch::legacy as legacy_pytorch, zip::catalog as zipped};
+
+#[cfg(not(feature = "import"))]
+fn zipped(source: Source<'_>) -> Result<Catalog<'_>> {
+    legacy_pytorch(source)
+}
+
+#[cfg(not(feature = "import"))]
+fn legacy_pytorch(source: Source<'_>) -> Result<Catalog<'_>> {
+    Err(source
+        .refuse("a file of PyTorch or NumPy, which this program was built without: it needs the feature `import`"))
 }
 
 /// What is in a file of weights: the names, types and shapes of its tensors, whose numbers are read when they are asked
@@ -71,6 +105,13 @@ impl<'a> Catalog<'a> {
     }
 
     fn of(source: Source<'a>) -> Result<Self> {
+        let start = source.read(0, source.length().min(LONGEST_MAGIC))?;
+        if start.starts_with(ZIP_MAGIC) {
+            return zipped(source);
+        }
+        if start.windows(PYTORCH_MAGIC.len()).any(|bytes| bytes == PYTORCH_MAGIC) {
+            return legacy_pytorch(source);
+        }
         if is_onnx(&source)? {
             #[cfg(feature = "onnx")]
             return onnx::catalog(source);
@@ -98,7 +139,7 @@ impl<'a> Catalog<'a> {
             }
             let size = entry.len().and_then(|length| length.checked_mul(4));
             bytes = bytes.saturating_add(size.map_or(u64::MAX, |size| size as u64));
-            if bytes > source.length().saturating_mul(LARGEST_EXPANSION).saturating_add(ALWAYS_ALLOWED) {
+            if bytes > largest(&source) {
                 let (shape, length) = (&entry.shape, source.length());
                 let reason =
                     format!("with its shape {shape:?} the tensors are far too large for a file of {length} bytes");

@@ -14,12 +14,24 @@ mod checksums;
 mod entry;
 mod graph_layer;
 mod layout;
+#[cfg(feature = "import")]
+mod npy;
+#[cfg(feature = "import")]
+mod npz;
 #[cfg(feature = "onnx")]
 mod onnx;
+#[cfg(feature = "import")]
+mod pytorch;
+#[cfg(feature = "import")]
+mod record;
 pub mod safetensors;
 mod source;
 mod store;
+#[cfg(feature = "import")]
+mod strided;
 mod weight_file;
+#[cfg(feature = "import")]
+mod zip;
 
 pub use catalog::{Catalog, Format};
 pub use entry::{Dtype, Entry};

@@ -1,0 +1,77 @@
+//! NumPy's `.npz`: a zip file of arrays, each with a short text before its numbers.
+//!
+//! The format: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use super::catalog::{self, Catalog, Format};
+use super::entry::Entry;
+use super::npy::{self, Header};
+use super::record::Record;
+use super::source::Source;
+use super::strided::Strided;
+use super::zip::Records;
+use crate::error::Result;
+
+/// What the names of arrays end with in the zip file.
+pub(super) const EXTENSION: &str = ".npy";
+
+/// Looks into a zip file that holds these records.
+pub(super) fn catalog<'a>(source: Source<'a>, records: &Records) -> Result<Catalog<'a>> {
+    let mut cost = 0u64;
+    let mut entries = Vec::with_capacity(records.len());
+    for (file, record) in records {
+        let Some(name) = file.strip_suffix(EXTENSION) else {
+            return Err(source.refuse(format!("the record {file:?} of the zip file is not an array of NumPy")));
+        };
+        let (entry, bytes) = entry(&source, name, *record).map_err(|reason| source.refuse_tensor(name, reason))?;
+        cost = cost.saturating_add(bytes);
+        entries.push(entry);
+    }
+    if cost > catalog::largest(&source) {
+        return Err(source.refuse("the arrays are far larger than the file"));
+    }
+    Catalog::new(source, Format::Npz, entries, BTreeMap::new())
+}
+
+/// An array and how many bytes are gone through to read it.
+fn entry(source: &Source, name: &str, record: Record) -> std::result::Result<(Entry, u64), String> {
+    let mut reader = record.open(source, 0, record.size.min(npy::LONGEST_START)).map_err(|e| failed(&e))?;
+    let (text, start) = npy::text(&mut reader)?;
+    let Header { descr, fortran_order, shape } = npy::parse(&text)?;
+    let (dtype, size, big_endian) = npy::dtype(&descr)?;
+    let bytes = shape.iter().try_fold(size as u64, |n, &extent| n.checked_mul(extent as u64));
+    let held = record.size.saturating_sub(start);
+    if bytes != Some(held) {
+        return Err(format!("{descr:?} of the shape {shape:?} does not have the {held} bytes that follow: damaged?"));
+    }
+    let strided = Strided::new(record, start, size, &shape, &strides(&shape, fortran_order))?;
+    let cost = strided.cost();
+    Ok((Entry { name: name.to_owned(), dtype, shape, big_endian, storage: Box::new(strided) }, cost))
+}
+
+/// The distances of neighbours: the last index is the fastest, in Fortran's order the first. The product of the shape is
+/// known to be small, unless it is 0.
+fn strides(shape: &[usize], fortran_order: bool) -> Vec<usize> {
+    let mut stride = 1usize;
+    let step = |&extent: &usize| {
+        let this = stride;
+        stride = stride.saturating_mul(extent);
+        this
+    };
+    if fortran_order {
+        shape.iter().map(step).collect()
+    } else {
+        let mut strides: Vec<usize> = shape.iter().rev().map(step).collect();
+        strides.reverse();
+        strides
+    }
+}
+
+pub(super) fn failed(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => "its description is cut short".to_owned(),
+        _ => error.to_string(),
+    }
+}
