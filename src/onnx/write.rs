@@ -75,6 +75,12 @@ pub fn write(path: &Path, network: &Network, parameters: &Parameters, export: &E
     for (name, tensor) in parameters {
         check_values(tensor, export.precision).map_err(|reason| Error::weights(path, Some(name), reason))?;
     }
+    if let Some(Normalization { mean, std, .. }) = export.preprocessing
+        && !(mean.iter().chain(&std).all(|value| value.is_finite()) && std.iter().all(|&value| value > 0.0))
+    {
+        let reason = format!("has mean {mean:?} and std {std:?}: std must be above 0");
+        return Err(Error::shape("preprocessing", reason));
+    }
     let graph = Graph::of(network, parameters, export)?;
     let mut start = model(network, export).encode_to_vec();
     let nodes = graph.proto.encode_to_vec();

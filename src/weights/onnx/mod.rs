@@ -5,6 +5,8 @@
 mod graph;
 mod read;
 mod tensor;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub(in crate::weights) use read::catalog;
