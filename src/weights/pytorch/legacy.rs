@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::globals::STORAGES;
 use super::input::Input;
 use super::pickle::{self, Pickle};
 use super::value::Value;
@@ -58,7 +57,7 @@ fn records<'h>(source: &Source, header: &'h Header, big_endian: bool) -> Result<
     let heap = &header.tensors.heap;
     let mut sizes = BTreeMap::new();
     for storage in &heap.storages {
-        let described = (storage.kind, storage.length);
+        let described = (storage.kind, storage.length, storage.bytes());
         if *sizes.entry(heap.text(storage.key)).or_insert(described) != described {
             return Err(source.refuse("a storage of the PyTorch file is described in two ways"));
         }
@@ -70,7 +69,7 @@ fn records<'h>(source: &Source, header: &'h Header, big_endian: bool) -> Result<
     for key in header.keys.heap.list(keys) {
         let Value::Text(key) = *key else { return Err(source.refuse("the name of a storage is no text")) };
         let key = header.keys.heap.text(key);
-        let Some(&(kind, length)) = sizes.get(key) else {
+        let Some(&(_, length, size)) = sizes.get(key) else {
             return Err(source.refuse(format!("no tensor has the storage {key:?}")));
         };
         let bytes = source.read(at, LENGTH_BYTES)?;
@@ -82,7 +81,6 @@ fn records<'h>(source: &Source, header: &'h Header, big_endian: bool) -> Result<
             return Err(source.refuse(reason));
         }
         let offset = at + LENGTH_BYTES;
-        let size = length.saturating_mul(STORAGES[kind as usize].2 as u64);
         at = offset + source.check(offset, size)? as u64;
         if records.insert(key, Record { offset, packed: size, size, deflated: false, crc: None }).is_some() {
             return Err(source.refuse(format!("two storages have the name {key:?}")));

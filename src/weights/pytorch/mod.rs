@@ -54,9 +54,15 @@ pub(in crate::weights) fn zipped<'a>(source: Source<'a>, records: &Records) -> R
     }
     drop(input);
     let big_endian = is_big_endian(&source, records, folder)?;
-    let entries = tensors::entries(&source, &pickle, big_endian, |key, _| {
-        let record = records.get(&format!("{folder}/data/{key}")).copied();
-        record.ok_or_else(|| format!("its numbers are missing: there is no record {folder}/data/{key} in the zip file"))
+    let entries = tensors::entries(&source, &pickle, big_endian, |key, storage| {
+        let name = format!("{folder}/data/{key}");
+        let record =
+            *records.get(&name).ok_or_else(|| format!("its numbers are missing: there is no record {name}"))?;
+        if storage.bytes() != record.size {
+            let (wanted, found) = (storage.bytes(), record.size);
+            return Err(format!("its storage has {wanted} bytes by its description, but {found} in the record {name}"));
+        }
+        Ok(record)
     })?;
     Catalog::new(source, Format::Pytorch, entries, BTreeMap::new())
 }

@@ -1,6 +1,7 @@
 //! From what a pickle holds to the list of its tensors.
 
 use super::globals::STORAGES;
+use super::largest_count;
 use super::pickle::Pickle;
 use super::value::{Heap, StorageRef, TensorRef, Value};
 use crate::error::{Error, Result};
@@ -15,6 +16,9 @@ const DEEPEST: usize = 64;
 
 /// What every tensor counts beside its name where the names together are compared with the file.
 const EACH: u64 = 64;
+
+/// What the names may have together in every file, however small it is.
+const ALWAYS: u64 = 1 << 20;
 
 /// The keys under which training scripts keep the parameters beside other things.
 const WRAPPERS: [&str; 3] = ["state_dict", "model", "model_state_dict"];
@@ -60,7 +64,7 @@ struct Walk<'s, 'a> {
     found: Vec<(String, TensorRef)>,
     /// How many bytes of names there may still be, and how many values to look at.
     room: u64,
-    steps: u64,
+    steps: usize,
 }
 
 /// A container on the way.
@@ -79,18 +83,8 @@ impl<'s, 'a> Walk<'s, 'a> {
             .filter(|value| matches!(value, Value::Dict(_)))
             .collect();
         let wrapped = if let [only] = wrapped[..] { Some(only) } else { None };
-        let room = catalog::largest(source);
-        Walk {
-            source,
-            heap,
-            top,
-            wrapped,
-            name: String::new(),
-            frames: Vec::new(),
-            found: Vec::new(),
-            room,
-            steps: room,
-        }
+        let (room, steps) = (source.length().saturating_add(ALWAYS), largest_count(source));
+        Walk { source, heap, top, wrapped, name: String::new(), frames: Vec::new(), found: Vec::new(), room, steps }
     }
 
     fn run(mut self) -> Result<Vec<(String, TensorRef)>> {

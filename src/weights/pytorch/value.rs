@@ -3,7 +3,7 @@
 //! Containers lie side by side in a [`Heap`] and refer to each other by their places, so neither building nor dropping
 //! them recurses, however deep a file nests them.
 
-use super::globals::Global;
+use super::globals::{Global, STORAGES};
 
 /// A value of a pickle.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,6 +41,13 @@ pub(super) struct StorageRef {
     pub key: Span,
     /// How many there are.
     pub length: u64,
+}
+
+impl StorageRef {
+    /// How many bytes its numbers take.
+    pub fn bytes(&self) -> u64 {
+        self.length.saturating_mul(STORAGES[self.kind as usize].2 as u64)
+    }
 }
 
 /// A tensor: a view of a storage.
