@@ -5,6 +5,8 @@ mod archive;
 mod memory;
 mod mutate;
 mod npz;
+#[cfg(feature = "onnx")]
+mod onnx;
 mod pickle;
 mod pytorch;
 mod recipe;
