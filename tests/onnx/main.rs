@@ -41,7 +41,7 @@ fn every_network_is_written_in_bytes_that_onnxruntime_has_verified() {
         let bytes = fs::read(&path).unwrap();
         let sum: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         if !list.lines().any(|line| line == format!("{sum}  {name}.onnx")) {
-            unknown.push(name);
+            unknown.push(name.clone());
         }
         let example = networks::example(&network, &parameters, &export, input);
         let file = folder().join(format!("{name}.safetensors"));
