@@ -35,6 +35,8 @@ pub mod image;
 pub mod metrics;
 mod model;
 pub mod nn;
+#[cfg(feature = "onnx")]
+pub mod onnx;
 pub mod ops;
 mod parallel;
 mod peak;

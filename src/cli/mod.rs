@@ -11,6 +11,7 @@ mod data;
 mod devices;
 mod draw;
 mod eval;
+mod export;
 mod faces;
 pub mod failure;
 mod file;
@@ -56,6 +57,7 @@ Examples:
   vultus train faces --out my_head.safetensors  a head of your own, from labelled faces
   vultus baseline faces                         what do older methods reach on these?
   vultus eval faces/test --faces                how good is it, on labelled faces?
+  vultus export --out model.onnx                the model for other engines to run
   vultus prepare photo.jpg --out stages         each step from the photo to what the network sees
   vultus devices                                what this machine computes on
   vultus compare --device llvmpipe              does this GPU compute what the CPU computes?
@@ -77,6 +79,7 @@ enum Command {
     Train(train::Arguments),
     Baseline(baseline::Arguments),
     Eval(eval::Arguments),
+    Export(export::Arguments),
     Devices(devices::Arguments),
     Compare(compare::Arguments),
     Bench(bench::Arguments),
@@ -97,6 +100,7 @@ impl Command {
             Command::Train(arguments) => train::run(arguments, global, out),
             Command::Baseline(arguments) => baseline::run(arguments, global, out),
             Command::Eval(arguments) => eval::run(arguments, global, out),
+            Command::Export(arguments) => export::run(arguments, global, out),
             Command::Devices(arguments) => devices::run(arguments, global, out),
             Command::Compare(arguments) => compare::run(arguments, global, out),
             Command::Bench(arguments) => bench::run(arguments, global, out),

@@ -1,6 +1,6 @@
 //! The options that say which model recognises faces, and the recogniser that they ask for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use vultus::face::{Recognizer, TestTimeAugmentation, needs_base};
@@ -53,13 +53,18 @@ impl RecognizerArguments {
 
     /// VGG16's base, where the model needs it, and the model.
     pub fn files(&self, global: &Global) -> Result<(Option<WeightFile>, WeightFile), Error> {
-        let model = match &self.model {
-            Some(path) => safetensors::read(path)?,
-            None => global.store()?.load(DefaultFile::ExpressionModel)?,
-        };
-        let base = if needs_base(&model)? { Some(global.vgg16_base()?) } else { None };
-        Ok((base, model))
+        files(self.model.as_deref(), global)
     }
+}
+
+/// VGG16's base, where the model of this file needs it, and the model; the default one without a file.
+pub fn files(model: Option<&Path>, global: &Global) -> Result<(Option<WeightFile>, WeightFile), Error> {
+    let model = match model {
+        Some(path) => safetensors::read(path)?,
+        None => global.store()?.load(DefaultFile::ExpressionModel)?,
+    };
+    let base = if needs_base(&model)? { Some(global.vgg16_base()?) } else { None };
+    Ok((base, model))
 }
 
 fn precision(name: String) -> Precision {

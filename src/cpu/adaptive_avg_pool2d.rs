@@ -5,7 +5,7 @@ use crate::ops::AdaptiveAvgPool2d;
 use crate::parallel::*;
 
 /// The inputs that output `o` of `output` is the mean of.
-pub(super) fn window(o: usize, input: usize, output: usize) -> Range<usize> {
+pub(crate) fn window(o: usize, input: usize, output: usize) -> Range<usize> {
     o * input / output..((o + 1) * input).div_ceil(output)
 }
 

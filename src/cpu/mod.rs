@@ -3,7 +3,7 @@
 
 mod accumulate;
 mod adam;
-mod adaptive_avg_pool2d;
+pub(crate) mod adaptive_avg_pool2d;
 mod conv2d;
 mod cross_entropy;
 mod dense;

@@ -54,7 +54,7 @@ impl Network {
         let flat = |layer: &usize| {
             lowering.is_flattened(*layer) && lowering.program.values[lowering.outputs[*layer]].shape.len() > 2
         };
-        if lowering.output_layers().iter().any(flat) {
+        if self.outputs().iter().any(flat) {
             return Err(Error::shape(
                 &self.name,
                 "a flattening is no output: end the network before it, or with a dense layer",
@@ -89,16 +89,8 @@ pub(super) fn in_layer(network: &Network, index: usize, error: Error) -> Error {
 }
 
 impl Lowering<'_> {
-    /// The layers whose values are the network's outputs.
-    fn output_layers(&self) -> Vec<usize> {
-        match self.network.outputs.as_slice() {
-            [] => vec![self.outputs.len() - 1],
-            some => some.to_vec(),
-        }
-    }
-
     fn network_outputs(&self) -> Vec<ValueId> {
-        self.output_layers().into_iter().map(|layer| self.outputs[layer]).collect()
+        self.network.outputs().into_iter().map(|layer| self.outputs[layer]).collect()
     }
 
     /// Whether what a layer gives is meant to be flat. A flattening moves nothing, and the value keeps the shape of the

@@ -188,6 +188,15 @@ impl Network {
         &self.layers
     }
 
+    /// The layers whose values are the network's outputs.
+    pub(crate) fn outputs(&self) -> Vec<usize> {
+        if self.outputs.is_empty() {
+            self.layers.len().checked_sub(1).into_iter().collect()
+        } else {
+            self.outputs.clone()
+        }
+    }
+
     /// The shapes of the outputs, without the batch.
     ///
     /// # Errors

@@ -67,6 +67,9 @@ impl<'a> Catalog<'a> {
             Signature::Zip | Signature::OldPytorch | Signature::Hdf5 => {
                 Err(source.refuse("a file of PyTorch, NumPy or Keras, which this program was built without: it needs the feature `import`"))
             }
+            #[cfg(feature = "onnx")]
+            Signature::Onnx => super::onnx::catalog(source),
+            #[cfg(not(feature = "onnx"))]
             Signature::Onnx => {
                 Err(source.refuse("an ONNX file, which this program was built without: it needs the feature `onnx`"))
             }
@@ -99,6 +102,12 @@ impl<'a> Catalog<'a> {
             }
         }
         Ok(Catalog { source, format, entries, metadata, layers: None })
+    }
+
+    /// The same with the layers of the file's graph.
+    #[cfg(feature = "onnx")]
+    pub(super) fn with_layers(self, layers: std::result::Result<Vec<GraphLayer>, String>) -> Self {
+        Catalog { layers: Some(layers), ..self }
     }
 
     /// The format.

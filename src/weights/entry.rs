@@ -228,7 +228,7 @@ impl Entry {
 }
 
 /// What is wrong with the first value that no network can use.
-pub(super) fn check_finite(values: &[f32], shape: &[usize]) -> std::result::Result<(), String> {
+pub(crate) fn check_finite(values: &[f32], shape: &[usize]) -> std::result::Result<(), String> {
     // Without an early end the loop runs in the processor's vectors; bad values are rare.
     if values.iter().fold(true, |finite, value| finite & value.is_finite()) {
         return Ok(());
@@ -239,7 +239,7 @@ pub(super) fn check_finite(values: &[f32], shape: &[usize]) -> std::result::Resu
 }
 
 /// The index along each dimension of the value at a place in row order.
-pub(super) fn index(at: usize, shape: &[usize]) -> Vec<usize> {
+pub(crate) fn index(at: usize, shape: &[usize]) -> Vec<usize> {
     let mut rest = at;
     let mut index: Vec<usize> = (shape.iter().rev())
         .map(|&size| {

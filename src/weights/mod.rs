@@ -23,6 +23,8 @@ mod natural_order;
 mod npy;
 #[cfg(feature = "import")]
 mod npz;
+#[cfg(feature = "onnx")]
+mod onnx;
 #[cfg(feature = "import")]
 mod pytorch;
 #[cfg(feature = "import")]
@@ -41,6 +43,8 @@ mod zip;
 
 pub use catalog::Catalog;
 pub use entry::{Dtype, Entry};
+#[cfg(feature = "onnx")]
+pub(crate) use entry::{check_finite, index};
 pub use format::Format;
 #[cfg(feature = "files")]
 pub use store::{DefaultFile, Store};

@@ -6,6 +6,7 @@ mod compare;
 mod data;
 mod devices;
 mod eval;
+mod export;
 mod predict;
 mod prepare;
 #[path = "../imports/recipe.rs"]
@@ -100,8 +101,8 @@ const VGG_LAYERS: [&str; 18] = [
 fn help_and_version_are_results() {
     let help = results(&run(&["--help"]), 0);
     for command in [
-        "predict", "video", "train", "eval", "study", "baseline", "data", "prepare", "devices", "compare", "bench",
-        "tune",
+        "predict", "video", "train", "eval", "export", "study", "baseline", "data", "prepare", "devices", "compare",
+        "bench", "tune",
     ] {
         assert!(help.contains(command), "{help}");
         let help = results(&run(&[command, "--help"]), 0);
@@ -112,7 +113,7 @@ fn help_and_version_are_results() {
 
 #[test]
 fn bad_use_is_told_from_failure() {
-    let cases: [&[&str]; 30] = [
+    let cases: [&[&str]; 34] = [
         &[],
         &["nonsense"],
         &["predict"],
@@ -134,6 +135,10 @@ fn bad_use_is_told_from_failure() {
         &["train", "faces", "--learning-rate", "nan"],
         &["study", "faces", "--ratio", "1"],
         &["baseline", "faces", "--ratio", "0"],
+        &["export"],
+        &["export", "--out", "model.bin"],
+        &["export", "--out", "model.safetensors", "--preprocessing"],
+        &["predict", "a.png", "--shard", "0/2"],
         &["bench", "--runs", "0"],
         &["bench", "--network", "mtcnn", "--batch", "2"],
         &["bench", "--network", "mtcnn", "--dump", "a.safetensors"],

@@ -228,6 +228,30 @@ fn a_folder_gives_its_pictures_in_order_and_an_empty_one_is_refused() {
 }
 
 #[test]
+fn shards_are_the_pictures_of_the_whole_each_in_one_of_them() {
+    let (folder, pictures) = (folder(), tempfile::tempdir().unwrap());
+    for name in ["b.png", "a.png", "d.png", "c.png", "e.png"] {
+        vultus::image::RgbImage::new(30, 20).save(pictures.path().join(name)).unwrap();
+    }
+    let boxes = pictures.path().join("boxes");
+    let files = |shard: &str| -> Vec<String> {
+        let arguments = [path(pictures.path()), "--json", "--shard", shard, "--annotate", path(&boxes)];
+        let output = results(&predict(&folder, &arguments), 0);
+        output.lines().map(|line| json(line)["file"].as_str().unwrap().to_owned()).collect()
+    };
+    let named = |names: &[&str]| -> Vec<String> {
+        names.iter().map(|name| path(&pictures.path().join(name)).to_owned()).collect()
+    };
+    assert_eq!(files("1/2"), named(&["a.png", "c.png", "e.png"]));
+    assert_eq!(files("2/2"), named(&["b.png", "d.png"]));
+    assert_eq!(fs::read_dir(&boxes).unwrap().count(), 5);
+    assert!(files("7/7").is_empty());
+    for shard in ["0/2", "3/2", "2"] {
+        assert!(messages(&predict(&folder, &[&astronaut(), "--shard", shard]), 2).contains("--shard <I/N>"));
+    }
+}
+
+#[test]
 fn faces_smaller_than_asked_for_are_not_found() {
     let folder = folder();
     let found = json(&results(&predict(&folder, &[&astronaut(), "--json", "--min-face", "300"]), 0));

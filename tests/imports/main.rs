@@ -1,13 +1,15 @@
 //! Weights as other programs write them: each format is read to the same numbers, and what is damaged or was made to do
 //! harm is refused.
 
+mod archive;
 #[path = "../compare/mod.rs"]
 mod compare;
-mod archive;
 mod hdf5;
 mod memory;
 mod mutate;
 mod npz;
+#[cfg(feature = "onnx")]
+mod onnx;
 mod pickle;
 mod pytorch;
 mod recipe;

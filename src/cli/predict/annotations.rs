@@ -9,6 +9,7 @@ use vultus::Error;
 use vultus::image::RgbImage;
 
 use super::found::{Found, FoundFace};
+use super::shard::Shard;
 use super::source::Source;
 use crate::cli::annotate::{self, Mark};
 use crate::cli::failure::Failure;
@@ -20,6 +21,11 @@ pub struct Annotations {
 }
 
 impl Annotations {
+    /// The files for a part of the pictures.
+    pub fn part(self, shard: Shard) -> Self {
+        Annotations { files: shard.part(self.files) }
+    }
+
     /// Plans a file for each picture. For one picture, `out` is the file; for several or a folder of them, and where
     /// it is a folder already, it is the folder of the files, which is made if only itself is missing.
     pub fn plan(out: &Path, sources: &[Source], single: bool) -> Result<Self, Failure> {

@@ -3,6 +3,7 @@
 mod annotations;
 pub mod found;
 pub mod report;
+mod shard;
 mod source;
 
 use std::io::{self, IsTerminal, Write};
@@ -20,6 +21,7 @@ use super::recognizer::RecognizerArguments;
 use annotations::Annotations;
 use found::{Found, FoundFace};
 use report::Report;
+use shard::Shard;
 use source::Source;
 
 /// Find the faces in pictures and say what they express
@@ -32,6 +34,7 @@ use source::Source;
   vultus predict photo.jpg --annotate photo-with-boxes.png
   vultus predict holiday/ --csv > faces.csv
   vultus predict holiday/ --annotate boxes/
+  vultus predict holiday/ --shard 2/8 --json > faces.2.jsonl
   curl -s https://example.org/photo.jpg | vultus predict - --json | jq '.faces[].expression'
   vultus predict photo.jpg --model trained.safetensors --min-face 40
 
@@ -54,6 +57,10 @@ pub struct Arguments {
     /// Draw boxes and expressions into copies of the pictures: a .png for one picture, a folder for several
     #[arg(long, value_name = "OUT")]
     annotate: Option<PathBuf>,
+    /// Take only a part of the pictures, for N jobs of which each has another I, from 1 to N: every Nth picture of the list
+    /// in order of names, from the Ith on
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
     #[command(flatten)]
     recognizer: RecognizerArguments,
     /// The side of the smallest face to find, in pixels (12 or more)
@@ -69,10 +76,18 @@ pub fn min_face(text: &str) -> Result<f32, String> {
 
 /// Predicts for all pictures.
 pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
-    let sources = Source::all(&arguments.pictures)?;
+    let mut sources = Source::all(&arguments.pictures)?;
     let single = matches!(arguments.pictures.as_slice(), [picture] if !picture.is_dir());
+    if arguments.shard.is_some() {
+        sources.sort();
+    }
+    // For all pictures, so that those of two shards never get the same name.
     let plan = |out: &PathBuf| Annotations::plan(out, &sources, single);
-    let annotations = arguments.annotate.as_ref().map(plan).transpose()?;
+    let mut annotations = arguments.annotate.as_ref().map(plan).transpose()?;
+    if let Some(shard) = arguments.shard {
+        sources = shard.part(sources);
+        annotations = annotations.map(|annotations| annotations.part(shard));
+    }
     let mut predictor = Predictor::new(&arguments.recognizer, arguments.min_face, global)?;
 
     let names: Vec<String> = sources.iter().map(Source::to_string).collect();

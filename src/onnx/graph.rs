@@ -1,0 +1,267 @@
+//! From the layers of a network to the nodes of a graph.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::initializer::Initializer;
+use super::proto::{self, FLOAT, UINT8};
+use super::write::{Export, Precision};
+use crate::cpu::adaptive_avg_pool2d::window;
+use crate::error::{Error, Result};
+use crate::nn::{Kind, Layer, Network};
+use crate::ops::{Conv2d, MaxPool2d, Shape};
+use crate::tensor::Parameters;
+
+/// What the batch is called, whose size is only known when the model runs.
+const BATCH: &str = "N";
+
+/// A graph and its tensors, which are written one after the other.
+pub(super) struct Graph<'a> {
+    pub proto: proto::Graph,
+    pub initializers: Vec<Initializer<'a>>,
+    /// Names that are taken.
+    names: BTreeSet<String>,
+}
+
+/// What a layer makes: the name of a value and its shape without the batch.
+#[derive(Clone)]
+pub(super) struct Value {
+    pub name: String,
+    pub shape: Shape,
+}
+
+impl<'a> Graph<'a> {
+    /// The graph of a network. `parameters` are the network's.
+    pub fn of(network: &Network, parameters: &'a Parameters, export: &Export) -> Result<Self> {
+        let names = parameters.keys().cloned().collect();
+        let proto = proto::Graph { name: network.name().to_owned(), ..proto::Graph::default() };
+        let mut graph = Graph { proto, initializers: Vec::new(), names };
+        let parameters = graph.parameters(network, parameters, export.precision)?;
+        let input = graph.input(network, export)?;
+        let outputs = network.outputs();
+        let mut values: Vec<Value> = Vec::new();
+        for (index, layer) in network.layers().iter().enumerate() {
+            let x = layer.input.map_or(&input, |before| &values[before]).clone();
+            let is_answer = outputs == [index] && layer.kind == Kind::Softmax;
+            let name = if is_answer { "probabilities" } else { &layer.name };
+            let value = graph.layer(layer, name, x, &parameters)?;
+            values.push(value);
+        }
+        let mut read: BTreeSet<String> = BTreeSet::from([input.name]);
+        for index in outputs {
+            let mut value = values[index].clone();
+            if !read.insert(value.name.clone()) {
+                // An input is no output, and no output is one twice.
+                let name = graph.name(&network.layers()[index].name);
+                value.name = graph.node("Identity", name, vec![value.name], vec![]);
+            }
+            let output = info(&value.name, FLOAT, &value.shape);
+            graph.proto.output.push(output);
+        }
+        Ok(graph)
+    }
+
+    /// The parameters as initialisers, and the value that each is read as, by the parameter's name.
+    fn parameters(
+        &mut self,
+        network: &Network,
+        parameters: &'a Parameters,
+        precision: Precision,
+    ) -> Result<BTreeMap<String, String>> {
+        let mut values = BTreeMap::new();
+        for (name, _) in network.parameter_shapes()? {
+            let Some(tensor) = parameters.get(&name) else { continue };
+            let (shape, numbers) = (tensor.shape().to_vec(), Cow::Borrowed(tensor.data()));
+            self.initializers.push(Initializer { name: name.clone(), shape, values: numbers, precision });
+            let value = match precision {
+                Precision::F32 => name.clone(),
+                Precision::F16 => {
+                    let value = self.name(&format!("{name}.f32"));
+                    self.node("Cast", value, vec![name.clone()], vec![integer("to", i64::from(FLOAT))])
+                }
+            };
+            values.insert(name, value);
+        }
+        Ok(values)
+    }
+
+    /// The graph's input, and the value of the network's.
+    fn input(&mut self, network: &Network, export: &Export) -> Result<Value> {
+        let Some(normalization) = &export.preprocessing else {
+            let value = Value { name: self.name("input"), shape: network.input().to_vec() };
+            self.proto.input.push(info(&value.name, FLOAT, &value.shape));
+            return Ok(value);
+        };
+        let &[3, height, width] = network.input() else {
+            let reason = format!("takes {:?}: a preprocessing gives [3, height, width]", network.input());
+            return Err(Error::shape(network.name(), reason));
+        };
+        let image = Value { name: self.name("image"), shape: vec![height, width, 3] };
+        self.proto.input.push(info(&image.name, UINT8, &image.shape));
+        Ok(self.preprocess(image, normalization))
+    }
+
+    /// Adds a layer's nodes.
+    fn layer(&mut self, layer: &Layer, name: &str, x: Value, parameters: &BTreeMap<String, String>) -> Result<Value> {
+        let parameter = |suffix: &str| parameters[&format!("{}.{suffix}", layer.parameters)].clone();
+        let shape = x.shape.clone();
+        let (op, inputs, attributes, shape) = match layer.kind {
+            Kind::Dropout(_) => return Ok(x),
+            Kind::Conv2d(filters, conv) => {
+                let size = conv.output_size(plane(&shape))?;
+                let inputs = vec![x.name, parameter("weight"), parameter("bias")];
+                ("Conv", inputs, conv_attributes(conv), vec![filters, size[0], size[1]])
+            }
+            Kind::Relu => ("Relu", vec![x.name], vec![], shape),
+            Kind::Prelu => {
+                self.spread(&format!("{}.weight", layer.parameters), shape.len());
+                ("PRelu", vec![x.name, parameter("weight")], vec![], shape)
+            }
+            Kind::MaxPool2d(pool) => {
+                let size = pool.output_size(plane(&shape))?;
+                ("MaxPool", vec![x.name], pool_attributes(pool, plane(&shape), size), vec![shape[0], size[0], size[1]])
+            }
+            Kind::AdaptiveAvgPool2d(pool) => return Ok(self.average(name, x, pool.output)),
+            Kind::Flatten => ("Flatten", vec![x.name], vec![integer("axis", 1)], vec![shape.iter().product()]),
+            Kind::Dense(out) => {
+                let x = self.flat(x);
+                let inputs = vec![x.name, parameter("weight"), parameter("bias")];
+                ("Gemm", inputs, vec![integer("transB", 1)], vec![out])
+            }
+            Kind::Softmax => ("Softmax", vec![x.name], vec![integer("axis", 1)], shape),
+        };
+        let name = self.name(name);
+        Ok(Value { name: self.node(op, name, inputs, attributes), shape })
+    }
+
+    /// A value as rows, which is what dense layers read.
+    fn flat(&mut self, x: Value) -> Value {
+        if x.shape.len() == 1 {
+            return x;
+        }
+        let name = self.name(&format!("{}.flat", x.name));
+        let name = self.node("Flatten", name, vec![x.name], vec![integer("axis", 1)]);
+        Value { name, shape: vec![x.shape.iter().product()] }
+    }
+
+    /// The mean over windows that give an output of this size. ONNX knows windows of one size and step; others are a
+    /// product with a matrix of shares along each axis.
+    fn average(&mut self, name: &str, x: Value, output: [usize; 2]) -> Value {
+        let ([h, w], channels) = (plane(&x.shape), x.shape[0]);
+        let shape = vec![channels, output[0], output[1]];
+        if output == [1, 1] {
+            let name = self.name(name);
+            return Value { name: self.node("GlobalAveragePool", name, vec![x.name], vec![]), shape };
+        }
+        if h.is_multiple_of(output[0]) && w.is_multiple_of(output[1]) {
+            let steps = [h / output[0], w / output[1]];
+            let name = self.name(name);
+            let attributes = vec![integers("kernel_shape", steps), integers("strides", steps)];
+            return Value { name: self.node("AveragePool", name, vec![x.name], attributes), shape };
+        }
+        let rows = self.shares(&format!("{name}.rows"), h, output[0], |o, i| [o, i]);
+        let columns = self.shares(&format!("{name}.columns"), w, output[1], |o, i| [i, o]);
+        let between = self.name(&format!("{name}.down"));
+        let down = self.node("MatMul", between, vec![rows, x.name], vec![]);
+        let name = self.name(name);
+        Value { name: self.node("MatMul", name, vec![down, columns], vec![]), shape }
+    }
+
+    /// The share that each input has in each output along an axis, as a matrix with the input and the output in this
+    /// order.
+    fn shares(
+        &mut self,
+        name: &str,
+        input: usize,
+        output: usize,
+        order: impl Fn(usize, usize) -> [usize; 2],
+    ) -> String {
+        let shape = order(output, input);
+        let mut shares = vec![0.0; input * output];
+        for o in 0..output {
+            let inputs = window(o, input, output);
+            for i in inputs.clone() {
+                let [row, column] = order(o, i);
+                shares[row * shape[1] + column] = 1.0 / inputs.len() as f32;
+            }
+        }
+        self.tensor(name, &shape, shares)
+    }
+
+    /// Adds a node with one output, which has its name.
+    pub fn node(&mut self, op: &str, name: String, input: Vec<String>, attribute: Vec<proto::Attribute>) -> String {
+        let (op_type, output) = (op.to_owned(), vec![name.clone()]);
+        self.proto.node.push(proto::Node { input, output, name: name.clone(), op_type, attribute });
+        name
+    }
+
+    /// Adds a tensor of numbers.
+    pub fn tensor(&mut self, name: &str, shape: &[usize], values: Vec<f32>) -> String {
+        let (name, shape, values) = (self.name(name), shape.to_vec(), Cow::Owned(values));
+        self.initializers.push(Initializer { name: name.clone(), shape, values, precision: Precision::F32 });
+        name
+    }
+
+    /// Gives a parameter as many dimensions as the values have that it is used with, each of the new ones with the size
+    /// 1, so that slopes of channels spread over feature maps.
+    fn spread(&mut self, name: &str, dimensions: usize) {
+        if let Some(parameter) = self.initializers.iter_mut().find(|tensor| tensor.name == name) {
+            parameter.shape.resize(dimensions, 1);
+        }
+    }
+
+    /// This name, or one that begins with it if it is taken.
+    pub fn name(&mut self, wanted: &str) -> String {
+        let mut name = wanted.to_owned();
+        while !self.names.insert(name.clone()) {
+            name.push('_');
+        }
+        name
+    }
+}
+
+/// Height and width of feature maps.
+fn plane(shape: &[usize]) -> [usize; 2] {
+    [shape.get(1).copied().unwrap_or(1), shape.get(2).copied().unwrap_or(1)]
+}
+
+fn conv_attributes(conv: Conv2d) -> Vec<proto::Attribute> {
+    let [top, left] = conv.padding;
+    vec![
+        integers("kernel_shape", conv.kernel),
+        integers("strides", conv.stride),
+        integers("pads", [top, left, top, left]),
+    ]
+}
+
+/// Windows that only partly cover the input are had by more padding behind it, of which ONNX takes no maximum either: its
+/// own `ceil_mode` counts windows that begin behind the input.
+fn pool_attributes(pool: MaxPool2d, input: [usize; 2], output: [usize; 2]) -> Vec<proto::Attribute> {
+    let MaxPool2d { kernel, stride, padding, .. } = pool;
+    let behind = [0, 1].map(|axis| ((output[axis] - 1) * stride + kernel).saturating_sub(input[axis] + padding));
+    vec![
+        integers("kernel_shape", [kernel; 2]),
+        integers("strides", [stride; 2]),
+        integers("pads", [padding, padding, behind[0], behind[1]]),
+    ]
+}
+
+/// An attribute that is a whole number.
+pub(super) fn integer(name: &str, value: i64) -> proto::Attribute {
+    proto::Attribute { name: name.to_owned(), i: Some(value), r#type: proto::INT, ..proto::Attribute::default() }
+}
+
+/// An attribute that is a list of whole numbers.
+pub(super) fn integers<const N: usize>(name: &str, values: [usize; N]) -> proto::Attribute {
+    let ints = values.map(|value| value as i64).to_vec();
+    proto::Attribute { name: name.to_owned(), ints, r#type: proto::INTS, ..proto::Attribute::default() }
+}
+
+/// An input or output of the graph.
+fn info(name: &str, elem_type: i32, shape: &[usize]) -> proto::ValueInfo {
+    let size = |&size: &usize| proto::Dimension { dim_value: Some(size as i64), dim_param: None };
+    let batch = proto::Dimension { dim_value: None, dim_param: Some(BATCH.to_owned()) };
+    let shape = proto::TensorShape { dim: [batch].into_iter().chain(shape.iter().map(size)).collect() };
+    let tensor_type = Some(proto::TensorType { elem_type, shape: Some(shape) });
+    proto::ValueInfo { name: name.to_owned(), r#type: Some(proto::Type { tensor_type }) }
+}

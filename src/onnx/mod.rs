@@ -1,0 +1,24 @@
+//! Networks as [ONNX](https://onnx.ai) models, for other engines to run. Files of weights in ONNX are read by
+//! [`crate::weights::Catalog`].
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use vultus::face::assemble;
+//! use vultus::onnx::{self, Export};
+//! use vultus::weights::{DefaultFile, Store};
+//!
+//! let store = Store::open(None)?;
+//! let (base, model) = (store.load(DefaultFile::Vgg16Base)?, store.load(DefaultFile::ExpressionModel)?);
+//! let (card, parameters) = assemble(Some(base), model)?;
+//! let export = Export { preprocessing: Some(card.preprocessing), metadata: card.to_metadata()?, ..Export::default() };
+//! onnx::write(Path::new("model.onnx"), &card.network()?, &parameters, &export)?;
+//! # Ok::<(), vultus::Error>(())
+//! ```
+
+mod graph;
+mod initializer;
+mod preprocessing;
+mod proto;
+mod write;
+
+pub use write::{Export, Precision, write};

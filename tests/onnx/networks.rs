@@ -1,0 +1,141 @@
+//! Networks that together have every kind of layer, with what they compute.
+
+use std::path::Path;
+
+use vultus::face::assemble;
+use vultus::nn::{Network, light, mtcnn, vgg16};
+use vultus::onnx::{Export, Precision};
+use vultus::ops::{Conv2d, Crop, Filter, MaxPool2d, Normalization, RunState};
+use vultus::weights::{DefaultFile, Store};
+use vultus::{Device, Options, Parameters, Random, Tensor};
+
+/// A network to write, and an input for it.
+pub struct Case {
+    pub name: String,
+    pub network: Network,
+    pub parameters: Parameters,
+    pub export: Export,
+    pub input: Tensor,
+}
+
+/// The size of the batches.
+const BATCH: usize = 3;
+
+/// All of them.
+pub fn cases() -> Vec<Case> {
+    let network = |shape: &[usize]| Network::new("small", shape);
+    let pool = |kernel, stride, padding, ceil_mode| MaxPool2d { kernel, stride, padding, ceil_mode };
+    let conv = Conv2d { kernel: [3, 2], stride: [2, 1], padding: [1, 0], relu: false };
+    let mut cases = vec![
+        plain("conv2d", network(&[3, 9, 7]).conv2d("conv", "a", 5, conv)),
+        plain("relu", network(&[3, 4, 5]).conv2d("conv", "a", 4, Conv2d::square(1, 1, 0)).relu()),
+        plain("prelu", network(&[3, 4, 5]).prelu("prelu", "a").dense("fc", "b", 6).prelu("rows", "c")),
+        plain("softmax", network(&[3, 4, 5]).softmax()),
+        plain("softmax_rows", network(&[5]).dense("fc", "a", 4).softmax()),
+        plain("flatten", network(&[2, 3, 4]).flatten().relu().dropout(0.5).dense("fc", "a", 3)),
+        plain("dense_of_maps", network(&[2, 3, 4]).dense("input", "a", 3)),
+        plain("dropout_only", network(&[4]).dropout(0.5)),
+        plain("same_output_twice", network(&[4]).dense("fc", "a", 2).output().dropout(0.5).output()),
+    ];
+    for (name, shape, pool) in [
+        ("max_pool2d", [2, 8, 7], pool(2, 2, 0, false)),
+        ("max_pool2d_ceil", [2, 8, 7], pool(3, 2, 0, true)),
+        ("max_pool2d_padding", [2, 5, 4], pool(3, 1, 1, false)),
+        ("max_pool2d_padding_ceil", [2, 8, 7], pool(2, 3, 1, true)),
+        ("max_pool2d_gaps", [2, 13, 12], pool(2, 5, 0, false)),
+        ("max_pool2d_gaps_ceil", [2, 13, 12], pool(2, 5, 0, true)),
+        ("max_pool2d_one", [1, 1, 1], pool(3, 2, 0, true)),
+    ] {
+        cases.push(plain(name, network(&shape).max_pool2d("pool", pool)));
+    }
+    for (name, shape, output) in [
+        ("adaptive_avg_pool2d_whole", [3, 6, 5], [1, 1]),
+        ("adaptive_avg_pool2d_even", [3, 14, 10], [7, 5]),
+        ("adaptive_avg_pool2d_uneven", [3, 10, 13], [7, 5]),
+        ("adaptive_avg_pool2d_enlarging", [3, 3, 2], [7, 7]),
+    ] {
+        cases.push(plain(name, network(&shape).adaptive_avg_pool2d("pool", output)));
+    }
+    cases.push(plain("pnet", mtcnn::pnet(21, 16).unwrap()));
+    cases.push(plain("onet", mtcnn::onet().unwrap()));
+    let widths: [&[usize]; 5] = [&[4, 4], &[6, 6], &[8, 8, 8], &[8, 8, 8], &[8, 8, 8]];
+    let vgg = vgg16::whole_with_widths(96, &widths, &[16, 16], 7).unwrap();
+    cases.push(with("vgg16_f16", vgg.clone(), None, Precision::F16));
+    cases.push(with("vgg16_bgr", vgg.clone(), Some(Normalization::CAFFE), Precision::F32));
+    cases.push(with("vgg16_rgb", vgg, Some(Normalization::TORCHVISION), Precision::F32));
+    cases.push(plain("light", light::network(48, 0.5, 7)));
+    cases.push(default_model());
+    cases
+}
+
+fn plain(name: &str, network: Network) -> Case {
+    with(name, network, None, Precision::F32)
+}
+
+fn with(name: &str, network: Network, preprocessing: Option<Normalization>, precision: Precision) -> Case {
+    let parameters = parameters(&network);
+    let export = Export { preprocessing, precision, ..Export::default() };
+    let input = input(&network, preprocessing.is_some());
+    Case { name: name.to_owned(), network, parameters, export, input }
+}
+
+/// The model that comes with the program, from pictures to probabilities.
+fn default_model() -> Case {
+    let store = Store::open(Some(&Path::new(env!("CARGO_MANIFEST_DIR")).join("weights"))).unwrap();
+    let (base, model) = (DefaultFile::Vgg16Base, DefaultFile::ExpressionModel);
+    let (card, parameters) = assemble(Some(store.load(base).unwrap()), store.load(model).unwrap()).unwrap();
+    let preprocessing = Some(card.preprocessing);
+    let export = Export { preprocessing, metadata: card.to_metadata().unwrap(), ..Export::default() };
+    let network = card.network().unwrap();
+    let input = input(&network, true);
+    Case { name: "default_model".to_owned(), network, parameters, export, input }
+}
+
+/// Parameters that are the same to the last bit on every machine: eighths or less, by He's rule about as large as the
+/// signal needs.
+pub fn parameters(network: &Network) -> Parameters {
+    let shapes = network.parameter_shapes().unwrap();
+    let tensor = |seed: usize, shape: Vec<usize>| {
+        let inputs: usize = shape.iter().skip(1).product();
+        let scale = 1.0 / f32::from(1u16 << (4 + inputs.ilog2() / 2));
+        Tensor::from_fn(shape, |i| ((i * i * 7 + i * 37 + seed * 11) % 61) as f32 * scale - 30.0 * scale)
+    };
+    shapes.into_iter().enumerate().map(|(seed, (name, shape))| (name, tensor(seed, shape))).collect()
+}
+
+/// A batch of values, or of pictures `[N, H, W, 3]` with whole numbers from 0 to 255.
+fn input(network: &Network, are_pictures: bool) -> Tensor {
+    let (mut random, shape) = (Random::new(5), network.input());
+    if are_pictures {
+        return Tensor::from_fn([BATCH, shape[1], shape[2], 3], |_| random.below(256) as f32);
+    }
+    Tensor::from_fn([&[BATCH], shape].concat(), |_| random.normal())
+}
+
+/// The input, and what the network makes of it on the CPU: `output.0`, `output.1`, …
+pub fn example(network: &Network, parameters: &Parameters, export: &Export, input: Tensor) -> Parameters {
+    let rounded = |tensor: &Tensor| {
+        Tensor::from_fn(tensor.shape(), |i| match export.precision {
+            Precision::F32 => tensor.data()[i],
+            Precision::F16 => half::f16::from_f32(tensor.data()[i]).to_f32(),
+        })
+    };
+    let parameters = parameters.iter().map(|(name, tensor)| (name.clone(), rounded(tensor))).collect();
+    let mut plan = Device::Cpu.load(network, &parameters).unwrap().compile(BATCH, &Options::default()).unwrap();
+    let outputs = match &export.preprocessing {
+        None => plan.run(&input).unwrap(),
+        Some(normalization) => {
+            // The pictures of the batch below each other are one.
+            let [height, width] = [network.input()[1] as u32, network.input()[2] as u32];
+            let bytes: Vec<u8> = input.data().iter().map(|&value| value as u8).collect();
+            let sheet = Device::Cpu.upload(&bytes, width, height * BATCH as u32).unwrap();
+            let crop = |n: u32| Crop { y: n * height, ..Crop::whole(width, height) };
+            let crops: Vec<Crop> = (0..BATCH as u32).map(crop).collect();
+            plan.set_picture(&sheet, &crops, Filter::Area, normalization).unwrap();
+            plan.execute(&RunState::default()).unwrap();
+            plan.outputs().unwrap()
+        }
+    };
+    let outputs = outputs.into_iter().enumerate().map(|(number, output)| (format!("output.{number}"), output));
+    outputs.chain([("input".to_owned(), input)]).collect()
+}
