@@ -181,12 +181,12 @@ fn absent(path: &Path, advice: &str) -> Error {
 mod embedded {
     use super::DefaultFile;
 
-    pub(super) const PRESENT: bool = cfg!(feature = "embed");
+    pub(super) const PRESENT: bool = cfg!(all(feature = "embed", has_weights));
     /// The folder that messages show for them.
     pub(super) const FOLDER: &str = "embedded";
     pub(super) const SUMS: &[u8] = include_bytes!("../../weights/SHA256SUMS");
 
-    #[cfg(feature = "embed")]
+    #[cfg(all(feature = "embed", has_weights))]
     pub(super) fn bytes(which: DefaultFile) -> Option<&'static [u8]> {
         Some(match which {
             DefaultFile::Vgg16Base => include_bytes!("../../weights/vgg16_base.safetensors"),
@@ -195,7 +195,7 @@ mod embedded {
         })
     }
 
-    #[cfg(not(feature = "embed"))]
+    #[cfg(not(all(feature = "embed", has_weights)))]
     pub(super) fn bytes(_: DefaultFile) -> Option<&'static [u8]> {
         None
     }
@@ -228,7 +228,7 @@ mod tests {
         assert_eq!(error, wanted);
     }
 
-    #[cfg(feature = "embed")]
+    #[cfg(all(feature = "embed", has_weights))]
     #[test]
     fn without_a_folder_the_weights_are_embedded() {
         for variable in [None, Some(OsString::new())] {
@@ -238,7 +238,7 @@ mod tests {
         assert!(DefaultFile::ALL.into_iter().all(|which| sums.lists(which.file_name())));
     }
 
-    #[cfg(not(feature = "embed"))]
+    #[cfg(not(all(feature = "embed", has_weights)))]
     #[test]
     fn without_a_folder_and_embedded_files_the_message_says_what_to_do() {
         for variable in [None, Some(OsString::new())] {
