@@ -134,10 +134,10 @@ fn heads_that_are_no_http_are_refused() {
     server.assert_alive();
 }
 
-/// 300 bodies, or as many as the environment variable `VULTUS_BODIES` says.
+/// 300 bodies, or as many as the environment variable `MUTATIONS` says.
 #[test]
 fn mutated_pictures_are_answered_or_refused() {
-    let bodies = std::env::var("VULTUS_BODIES").map_or(300, |count| count.parse().expect("a number of bodies"));
+    let bodies = std::env::var("MUTATIONS").map_or(300, |count| count.parse().expect("a number of bodies"));
     let server = Server::start(&[]);
     let small = image::imageops::thumbnail(&astronaut(), 96, 96);
     let originals = [png(&small), jpeg(&small)];
