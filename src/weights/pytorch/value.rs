@@ -110,7 +110,9 @@ impl Heap {
     /// The value that a dict has for a key, the last one if there are several.
     pub fn get(&self, dict: Value, key: &str) -> Option<Value> {
         let Value::Dict(at) = dict else { return None };
-        let is_key = |value: &Value| matches!(value, Value::Text(span) if self.text(*span) == key);
+        // Lengths first: the same long text may be the key of many values.
+        let is_key = |span: &Span| span.length as usize == key.len() && self.text(*span) == key;
+        let is_key = |value: &Value| matches!(value, Value::Text(span) if is_key(span));
         self.dict(at).iter().rev().find(|(name, _)| is_key(name)).map(|(_, value)| *value)
     }
 }
