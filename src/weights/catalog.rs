@@ -225,7 +225,8 @@ mod tests {
 
     #[test]
     fn a_format_that_was_left_out_is_named_with_its_feature() {
-        for (bytes, format) in [(ZIP_MAGIC, "PyTorch or NumPy"), (&[b"\x80\x02", PYTORCH_MAGIC].concat(), "PyTorch")] {
+        let pickle = [b"\x80\x02".as_slice(), PYTORCH_MAGIC].concat();
+        for (bytes, format) in [(ZIP_MAGIC, "PyTorch or NumPy"), (pickle.as_slice(), "PyTorch")] {
             let error = Catalog::from_bytes(Path::new("w"), bytes).map(|_| ()).unwrap_err().to_string();
             let wanted = format!("a file of {format}, which this program cannot read: it was built without `import`");
             assert!(error.ends_with(&wanted), "{error}");
