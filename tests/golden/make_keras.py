@@ -20,6 +20,7 @@ def put(group, name, shape, dtype="<f4", **options):
 def put_low(file, name, shape, dtype, change):
     """Through the library's own functions, for what h5py has no option for."""
     space, properties = h5py.h5s.create_simple(shape), h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_obj_track_times(False)
     change(properties)
     dataset = h5py.h5d.create(file.id, name.encode(), h5py.h5t.py_create(np.dtype(dtype)), space, properties)
     dataset.write(h5py.h5s.ALL, h5py.h5s.ALL, values(name, shape, dtype))
@@ -77,7 +78,7 @@ with h5py.File(FOLDER / "lists.h5", "w", libver=NEW) as f:
     put(f, "packed", (5, 7), ">f8", chunks=(2, 7), compression="gzip", shuffle=True)
     put_low(f, "row", (5, 6), "<f4", early)
 
-# A B-tree of the newer kind, and a list that is cut into pages.
+# A B-tree of the newer kind.
 with h5py.File(FOLDER / "tree.h5", "w", libver=NEW) as f:
     put(f, "w", (5, 7), chunks=(2, 3), maxshape=(None, None))
 with h5py.File(FOLDER / "tree_packed.h5", "w", libver=NEW) as f:

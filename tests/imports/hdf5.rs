@@ -232,6 +232,20 @@ fn shapes_and_chunks_that_were_made_to_do_harm_are_refused() {
 }
 
 #[test]
+fn heaps_that_go_beyond_the_file_are_refused() {
+    // The lengths of a heap of names and of one of texts are behind the letters, the version and three bytes of nothing.
+    for (file, letters) in [("chunks.h5", b"HEAP"), ("keras_3.weights.h5", b"GCOL")] {
+        let mut bytes = small(file);
+        let at = (0..bytes.len()).find(|&at| bytes[at..].starts_with(letters)).unwrap();
+        for length in [bytes.len() as u64, 1 << 40, u64::MAX] {
+            bytes[at + 8..at + 16].copy_from_slice(&length.to_le_bytes());
+            let error = error(&bytes);
+            assert!(error.contains(&format!("{length} bytes at ")), "{error}");
+        }
+    }
+}
+
+#[test]
 fn trees_and_headers_that_lead_back_to_themselves_are_refused() {
     // The node of the old B-tree gets a level above the leaves, and each of its children is the node itself.
     let chunks = small("chunks.h5");

@@ -12,7 +12,7 @@ const SIGNATURE: u64 = 8;
 
 /// How many times the bytes of the file the structures may take together, up to a size that they never have, and what
 /// every file may use. Each is read once or twice; a file in which they go round in circles takes more.
-const BUDGET: (u64, u64, u64) = (4, 64 << 20, 1 << 20);
+const BUDGET: (u64, u64, u64) = (4, 16 << 20, 1 << 20);
 
 /// What is counted for a reading at least, since many small ones take long.
 const SMALLEST_READ: u64 = 64;

@@ -156,7 +156,7 @@ impl<'f, 's, 'a> FractalHeap<'f, 's, 'a> {
             offset %= size;
             rows = if size <= self.largest { 0 } else { rows_of(size, self.start, self.width) };
         }
-        if rows == 0 && self.rows == 0 && offset >= self.start {
+        if self.rows == 0 && offset >= self.start {
             return Err(outside());
         }
         Ok(block.saturating_add(offset))

@@ -1,7 +1,6 @@
 //! From the root group to the list of all datasets.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use super::attribute::{self, Texts};
@@ -47,15 +46,15 @@ impl Walk<'_, '_, '_> {
         let attributes = attribute::texts(self.file, header).map_err(|e| self.refuse(path, e))?;
         let mut links = group::links(self.file, header).map_err(|e| self.refuse(path, e))?;
         links.sort_by(|a, b| natural_order(&a.name, &b.name));
-        keras::sort_by_names(&mut links, &keras::names(&attributes, "layer_names"), |link| &link.name);
         let mut entries = Vec::new();
         for link in links {
             let path = if path.is_empty() { link.name } else { format!("{path}/{}", link.name) };
             self.object(path, link.target, depth + 1, &mut entries)?;
         }
         let start = if path.is_empty() { 0 } else { path.len() + 1 };
-        let names = keras::names(&attributes, "weight_names");
-        keras::sort_by_names(&mut entries, &names, |entry: &Entry| &entry.name[start..]);
+        for list in ["layer_names", "weight_names"] {
+            keras::sort_by_names(&mut entries, &keras::names(&attributes, list), |entry| &entry.name[start..]);
+        }
         Ok((entries, attributes))
     }
 
