@@ -1,6 +1,6 @@
 //! Pictures on a device.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::{Gpu, GpuPicture};
 
 /// A picture on a device: uploaded once, cut from and scaled by [`crate::Plan::set_picture`].
@@ -31,6 +31,25 @@ impl Picture {
     pub fn from_texture(gpu: &Gpu, texture: &wgpu::Texture) -> Result<Self> {
         let memory = PictureMemory::Gpu(GpuPicture::from_texture(gpu, texture)?);
         Ok(Picture { width: texture.width(), height: texture.height(), memory })
+    }
+
+    /// Takes the next frame: another texture of the same size, copied into the memory that is there. What was cut from the
+    /// picture before stays as it is.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] if the picture is not from a texture, or the texture has another size or is none that
+    /// [`Picture::from_texture`] takes; [`crate::Error::DeviceLost`] if the device is gone, and
+    /// [`crate::Error::Device`] if the texture is another device's.
+    pub fn update_from_texture(&mut self, texture: &wgpu::Texture) -> Result<()> {
+        let PictureMemory::Gpu(memory) = &self.memory else {
+            return Err(Error::shape("texture", "the picture is in the processor's memory"));
+        };
+        if (texture.width(), texture.height()) != (self.width, self.height) {
+            let reason =
+                format!("has {}×{} pixels, not {}×{}", texture.width(), texture.height(), self.width, self.height);
+            return Err(Error::shape("texture", reason));
+        }
+        memory.update(texture)
     }
 
     /// Width in pixels.

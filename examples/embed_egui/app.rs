@@ -171,7 +171,7 @@ impl App {
             let [width, height] = image.size.map(|length| length as u32);
             let format = image::ExtendedColorType::Rgba8;
             if let Err(error) = image::save_buffer(path, image.as_raw(), width, height, format) {
-                self.fail(context, error.into());
+                return self.fail(context, error.into());
             }
             let (class, probability) = (&self.classes[answer.explained], answer.probabilities[answer.explained]);
             let Crop { x, y, width, height, .. } = self.wish.crop;

@@ -1,5 +1,6 @@
 //! Polling a device for those who await what is read back from it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
@@ -32,10 +33,17 @@ impl Poller {
 
 fn poll_for(device: &wgpu::Device, answers: &Receiver<Arc<Answer>>) {
     for answer in answers {
-        let wait = || wgpu::PollType::Wait { submission_index: None, timeout: Some(SPELL) };
-        while !answer.is_there() && matches!(device.poll(wait()), Err(wgpu::PollError::Timeout)) {}
+        while !answer.is_there() && poll(device) {}
         // The device is done or gone. Another thread that polls may still be about to deliver the answer.
         answer.wait();
         answer.give_up();
     }
+}
+
+/// Polls for a spell; whether the device has more to do.
+fn poll(device: &wgpu::Device) -> bool {
+    let wait = wgpu::PollType::Wait { submission_index: None, timeout: Some(SPELL) };
+    // Callbacks of the application run here, too. One that panics must not end the others' waiting.
+    let polled = catch_unwind(AssertUnwindSafe(|| device.poll(wait)));
+    matches!(polled, Err(_) | Ok(Err(wgpu::PollError::Timeout)))
 }

@@ -185,3 +185,17 @@ fn a_future_given_up_leaves_everything_usable() {
     comparison.check("the same plan", &found[0], &wanted(1, 7), 1e-5);
     comparison.finish();
 }
+
+#[test]
+fn a_callback_of_the_application_that_panics_stops_nobody_elses_waiting() {
+    let (_, queue, engine) = embedded();
+    let (mut plan, x) = slow(&engine);
+    let (mut comparison, wanted) = (Comparison::default(), plan.run(&x).unwrap());
+    for round in 0..3 {
+        let mut future = pin!(plan.run_async(&x));
+        let _ = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        queue.on_submitted_work_done(|| panic!("a callback of the application panics, as it is meant to"));
+        comparison.check(format!("round {round}"), &pollster::block_on(future).unwrap()[0], &wanted[0], 0.0);
+    }
+    comparison.finish();
+}

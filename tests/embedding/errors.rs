@@ -6,27 +6,12 @@ use vultus::gpu::Gpu;
 use vultus::{Device, Error, Picture, wgpu};
 
 use super::application::{buffer, embedded, input, plan, request};
+use super::textures::texture;
 
 /// What the driver complains of.
 fn make_a_mistake(device: &wgpu::Device) {
     // A buffer that can be mapped for reading can be used for copies only.
     buffer(device, 4, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::STORAGE);
-}
-
-/// A texture that the engine cannot copy.
-fn texture(device: &wgpu::Device, change: impl Fn(&mut wgpu::TextureDescriptor)) -> wgpu::Texture {
-    let mut descriptor = wgpu::TextureDescriptor {
-        label: None,
-        size: wgpu::Extent3d { width: 8, height: 8, depth_or_array_layers: 1 },
-        mip_level_count: 1,
-        sample_count: 1,
-        dimension: wgpu::TextureDimension::D2,
-        format: wgpu::TextureFormat::Rgba8Unorm,
-        usage: wgpu::TextureUsages::COPY_SRC | wgpu::TextureUsages::COPY_DST | wgpu::TextureUsages::RENDER_ATTACHMENT,
-        view_formats: &[],
-    };
-    change(&mut descriptor);
-    device.create_texture(&descriptor)
 }
 
 /// What is wrong with a texture, and how it becomes so.
@@ -39,14 +24,14 @@ fn use_the_engine(device: &wgpu::Device, engine: &Device) {
     pollster::block_on(plan.run_async(&input(1))).unwrap();
     plan.profile().unwrap();
     let gpu = engine.gpu().unwrap();
-    Picture::from_texture(gpu, &texture(device, |_| ())).unwrap();
+    Picture::from_texture(gpu, &texture(device, [8, 8], |_| ())).unwrap();
     let wrong: [Wrong; 3] = [
         ("COPY_SRC", |texture| texture.usage = wgpu::TextureUsages::COPY_DST),
         ("Bgra8Unorm", |texture| texture.format = wgpu::TextureFormat::Bgra8Unorm),
         ("one sample", |texture| (texture.sample_count, texture.usage) = (4, wgpu::TextureUsages::RENDER_ATTACHMENT)),
     ];
     for (reason, change) in wrong {
-        let refused = Picture::from_texture(gpu, &texture(device, change)).map(drop);
+        let refused = Picture::from_texture(gpu, &texture(device, [8, 8], change)).map(drop);
         let Err(error @ Error::Shape { .. }) = refused else { panic!("{reason}: {refused:?}") };
         assert!(error.to_string().contains(reason), "{error}");
     }

@@ -7,4 +7,5 @@ mod application;
 mod awaiting;
 mod device;
 mod errors;
+mod textures;
 mod threads;
