@@ -5,6 +5,11 @@
 //! again and again without allocating anything. [`face`] finds faces and recognises what they show, [`train`] makes
 //! heads for new classes, [`metrics`] says how good predictions are, [`weights`] holds the default networks.
 //!
+//! Without any feature this is the engine, faces and measures, also for browsers (`wasm32-unknown-unknown`, by WebGPU).
+//! `parallel` lets the CPU backend use all threads, `files` reads and writes weights and pictures, `train` adds [`data`]
+//! and [`train`], `baseline`, `report` and `video` the modules of these names, `embed` the default weights. The program
+//! is `cli` and `serve`.
+//!
 //! ```
 //! use vultus::nn::Network;
 //! use vultus::{Device, Options, Tensor};

@@ -19,12 +19,11 @@ use vultus::nn::light;
 use vultus::ops::Normalization;
 use vultus::weights::{DefaultFile, Store, safetensors};
 
-/// How far a probability may be from the CPU backend's. f32 sums in another order, and faces that are cut out a pixel
-/// away, change less.
-const TOLERANCE: f64 = 2e-3;
+/// How far a probability may be from the CPU backend's: f32 sums in another order change less.
+const TOLERANCE: f64 = 1e-4;
 
 /// How far an edge of a box may be from the CPU backend's, in pixels.
-const BOX_TOLERANCE: f64 = 0.5;
+const BOX_TOLERANCE: f64 = 0.05;
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
