@@ -13,6 +13,8 @@ use super::onnx;
 use super::safetensors::{self, channels};
 use super::source::Source;
 use super::weight_file::WeightFile;
+#[cfg(feature = "import")]
+use super::{pytorch, zip};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -62,18 +64,10 @@ pub(super) fn largest(source: &Source) -> u64 {
     source.length().saturating_mul(LARGEST_EXPANSION).saturating_add(ALWAYS_ALLOWED)
 }
 
-#[cfg(feature = "import")]
-use super::{pytorch::legacy as legacy_pytorch, zip::catalog as zipped};
-
-#[cfg(not(feature = "import"))]
-fn zipped(source: Source<'_>) -> Result<Catalog<'_>> {
-    legacy_pytorch(source)
-}
-
-#[cfg(not(feature = "import"))]
-fn legacy_pytorch(source: Source<'_>) -> Result<Catalog<'_>> {
-    Err(source
-        .refuse("a file of PyTorch or NumPy, which this program was built without: it needs the feature `import`"))
+/// An error about a format whose reader was left out.
+#[cfg(not(all(feature = "import", feature = "onnx")))]
+fn left_out(source: &Source, format: &str, feature: &str) -> Error {
+    source.refuse(format!("a file of {format}, which this program cannot read: it was built without `{feature}`"))
 }
 
 /// What is in a file of weights: the names, types and shapes of its tensors, whose numbers are read when they are asked
@@ -107,16 +101,22 @@ impl<'a> Catalog<'a> {
     fn of(source: Source<'a>) -> Result<Self> {
         let start = source.read(0, source.length().min(LONGEST_MAGIC))?;
         if start.starts_with(ZIP_MAGIC) {
-            return zipped(source);
+            #[cfg(feature = "import")]
+            return zip::catalog(source);
+            #[cfg(not(feature = "import"))]
+            return Err(left_out(&source, "PyTorch or NumPy", "import"));
         }
         if start.windows(PYTORCH_MAGIC.len()).any(|bytes| bytes == PYTORCH_MAGIC) {
-            return legacy_pytorch(source);
+            #[cfg(feature = "import")]
+            return pytorch::legacy(source);
+            #[cfg(not(feature = "import"))]
+            return Err(left_out(&source, "PyTorch", "import"));
         }
         if is_onnx(&source)? {
             #[cfg(feature = "onnx")]
             return onnx::catalog(source);
             #[cfg(not(feature = "onnx"))]
-            return Err(source.refuse("this is an ONNX file, and this build of vultus lacks the feature \"onnx\""));
+            return Err(left_out(&source, "ONNX", "onnx"));
         }
         safetensors::catalog(source)
     }
@@ -253,4 +253,23 @@ fn is_onnx(source: &Source) -> Result<bool> {
     let is_version =
         matches!(start.as_slice(), [0x08, 1..=0x7f, 0x12 | 0x1a | 0x22 | 0x28 | 0x32 | 0x3a | 0x42 | 0x72, ..]);
     Ok(is_version && !is_header)
+}
+
+#[cfg(all(test, not(feature = "import"), not(feature = "onnx")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_format_that_was_left_out_is_named_with_its_feature() {
+        for (bytes, format, feature) in [
+            (ZIP_MAGIC, "PyTorch or NumPy", "import"),
+            (&[b"\x80\x02", PYTORCH_MAGIC].concat(), "PyTorch", "import"),
+            (b"\x08\x08\x12\x06vultus", "ONNX", "onnx"),
+        ] {
+            let error = Catalog::from_bytes(Path::new("w"), bytes).map(|_| ()).unwrap_err().to_string();
+            let wanted =
+                format!("a file of {format}, which this program cannot read: it was built without `{feature}`");
+            assert!(error.ends_with(&wanted), "{error}");
+        }
+    }
 }

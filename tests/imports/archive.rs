@@ -15,6 +15,8 @@ pub struct Record {
     pub flags: u16,
     pub size: u32,
     pub crc: u32,
+    /// Whether the sizes stand in fields of eight bytes, as those beyond 4 GB must.
+    pub zip64: bool,
     /// The offset of the local header in place of the right one.
     pub offset: Option<u32>,
 }
@@ -23,7 +25,7 @@ pub fn stored(name: &str, bytes: &[u8]) -> Record {
     let mut crc = Crc::new();
     crc.update(bytes);
     let (name, packed) = (name.to_owned(), bytes.to_vec());
-    Record { name, packed, method: 0, flags: 0, size: bytes.len() as u32, crc: crc.sum(), offset: None }
+    Record { name, packed, method: 0, flags: 0, size: bytes.len() as u32, crc: crc.sum(), zip64: false, offset: None }
 }
 
 pub fn deflated(name: &str, bytes: &[u8]) -> Record {
@@ -41,23 +43,49 @@ pub fn zip(records: &[Record]) -> Vec<u8> {
     let (mut file, mut directory) = (Vec::new(), Vec::new());
     for record in records {
         let offset = record.offset.unwrap_or(file.len() as u32);
-        let sums = [record.crc, record.packed.len() as u32, record.size].map(u32::to_le_bytes).concat();
+        let (sums, extra) = (record.sums(), record.extra());
         let streamed = record.flags & 0x8 != 0;
         let header = |sums: &[u8]| {
             let words = [20, record.flags, record.method, 0, 0].map(u16::to_le_bytes).concat();
-            [&words, sums, &(record.name.len() as u16).to_le_bytes(), &[0, 0]].concat()
+            let lengths = [record.name.len() as u16, extra.len() as u16].map(u16::to_le_bytes).concat();
+            [&words, sums, &lengths].concat()
         };
         let local = header(if streamed { &[0; 12] } else { &sums });
-        file.extend([b"PK\x03\x04", local.as_slice(), record.name.as_bytes(), &record.packed].concat());
+        file.extend([b"PK\x03\x04", local.as_slice(), record.name.as_bytes(), &extra, &record.packed].concat());
         if streamed {
             file.extend([b"PK\x07\x08", sums.as_slice()].concat());
         }
         let place = [&[0; 10], offset.to_le_bytes().as_slice()].concat();
-        directory.extend([b"PK\x01\x02\x14\0", header(&sums).as_slice(), &place, record.name.as_bytes()].concat());
+        let central = header(&sums);
+        let name = record.name.as_bytes();
+        directory.extend([b"PK\x01\x02\x14\0", central.as_slice(), &place, name, &extra].concat());
     }
-    let count = (records.len() as u16).to_le_bytes();
-    let (start, size) = ((file.len() as u32).to_le_bytes(), (directory.len() as u32).to_le_bytes());
+    let (start, size, count) = (file.len() as u64, directory.len() as u64, records.len() as u64);
     file.extend(directory);
-    file.extend([b"PK\x05\x06\0\0\0\0", count.as_slice(), &count, &size, &start, &[0, 0]].concat());
+    let end = if records.iter().any(|record| record.zip64) {
+        let place = (file.len() as u64).to_le_bytes();
+        let numbers = [count, count, size, start].map(u64::to_le_bytes).concat();
+        let wide = [b"PK\x06\x06\x2c\0\0\0\0\0\0\0\x2d\0\x2d\0\0\0\0\0\0\0\0\0".as_slice(), &numbers];
+        file.extend([wide.concat().as_slice(), b"PK\x06\x07\0\0\0\0", &place, &[1, 0, 0, 0]].concat());
+        vec![0xff; 12]
+    } else {
+        let count = (count as u16).to_le_bytes();
+        [&count, count.as_slice(), &(size as u32).to_le_bytes(), &(start as u32).to_le_bytes()].concat()
+    };
+    file.extend([b"PK\x05\x06\0\0\0\0", end.as_slice(), &[0, 0]].concat());
     file
+}
+
+impl Record {
+    /// The checksum and the sizes.
+    fn sums(&self) -> Vec<u8> {
+        let sizes = if self.zip64 { [u32::MAX; 2] } else { [self.packed.len() as u32, self.size] };
+        [self.crc, sizes[0], sizes[1]].map(u32::to_le_bytes).concat()
+    }
+
+    /// The sizes in fields of eight bytes.
+    fn extra(&self) -> Vec<u8> {
+        let sizes = [u64::from(self.size), self.packed.len() as u64].map(u64::to_le_bytes).concat();
+        if self.zip64 { [&[1, 0, 16, 0], sizes.as_slice()].concat() } else { Vec::new() }
+    }
 }

@@ -66,9 +66,11 @@ fn every_version_order_and_type_is_read() {
 }
 
 #[test]
-fn compressed_files_are_read() {
+fn every_kind_of_zip_file_is_read() {
     let array = npy(&header("<f4", "False", "(6,)"), &six());
-    for record in [deflated("a.npy", &array), streamed(stored("a.npy", &array)), streamed(deflated("a.npy", &array))] {
+    let long = Record { zip64: true, ..deflated("a.npy", &array) };
+    let streams = [stored("a.npy", &array), deflated("a.npy", &array)].map(streamed);
+    for record in [deflated("a.npy", &array), long].into_iter().chain(streams) {
         let found = read(&zip(&[record, stored("b.c.npy", &array)])).unwrap().parameters;
         assert_eq!(found.keys().collect::<Vec<_>>(), ["a", "b.c"]);
         assert_eq!(found["a"].data(), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
@@ -125,6 +127,7 @@ fn mutated_files_of_numpy_do_no_harm() {
     let corpus = [
         zip(&[stored("a.npy", &a), stored("b.npy", &b), stored("c.npy", &c)]),
         zip(&[deflated("a.npy", &a), streamed(deflated("b.npy", &b)), streamed(stored("c.npy", &c))]),
+        zip(&[stored("a.npy", &a), Record { zip64: true, ..stored("b.npy", &b) }]),
     ];
     assert!(corpus.iter().all(|bytes| read(bytes).is_ok()));
     mutate::survives_wrong_bits(&corpus[0]);

@@ -5,8 +5,10 @@ use crate::weights::Dtype;
 /// A global that a pickle may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Global {
-    /// A class of dicts.
+    /// A class of dicts, which may be made from a list of pairs.
     Dict,
+    /// Classes of dicts whose arguments hold no tensors.
+    SpecialDict,
     /// Functions whose first arguments are a storage, an offset, the shape and the strides.
     RebuildTensor,
     /// Functions whose first argument is a tensor, which they give back.
@@ -38,14 +40,13 @@ pub(super) const STORAGES: [(&str, Dtype, usize); 12] = [
 impl Global {
     /// The global of this name, if it is known.
     pub fn named(module: &str, name: &str) -> Option<Global> {
-        if module == "torch" || module == "torch.cuda" {
-            if let Some(kind) = STORAGES.iter().position(|(storage, ..)| *storage == name) {
-                return Some(Global::Storage(kind as u8));
-            }
+        let storage = STORAGES.iter().position(|(storage, ..)| *storage == name);
+        if let ("torch" | "torch.cuda", Some(kind)) = (module, storage) {
+            return Some(Global::Storage(kind as u8));
         }
         Some(match (module, name) {
-            ("collections", "OrderedDict" | "defaultdict" | "Counter") => Global::Dict,
-            ("builtins" | "__builtin__", "dict") => Global::Dict,
+            ("collections", "OrderedDict") | ("builtins" | "__builtin__", "dict") => Global::Dict,
+            ("collections", "defaultdict" | "Counter") => Global::SpecialDict,
             ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Global::RebuildTensor,
             ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => Global::RebuildParameter,
             ("torch._tensor", "_rebuild_from_type_v2") => Global::RebuildFromType,

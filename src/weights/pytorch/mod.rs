@@ -28,9 +28,12 @@ const LONGEST_PICKLE: u64 = 1 << 26;
 /// The name of the pickle in a zip file, behind that of a folder.
 pub(in crate::weights) const PICKLE: &str = "/data.pkl";
 
+/// How many values a pickle may have, however large its file is.
+const MOST_VALUES: u64 = 1 << 22;
+
 /// How many values a pickle may have: some dozens are needed for each tensor, which takes some hundred bytes.
 fn largest_count(source: &Source) -> usize {
-    usize::try_from(source.length() / 2).unwrap_or(usize::MAX).saturating_add(1 << 16)
+    (source.length() / 2).saturating_add(1 << 16).min(MOST_VALUES) as usize
 }
 
 /// Looks into a zip file that holds these records.

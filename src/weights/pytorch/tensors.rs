@@ -98,9 +98,7 @@ impl<'s, 'a> Walk<'s, 'a> {
             self.name.truncate(name);
             let item = match container {
                 Value::Dict(place) => self.heap.dict(place).get(at).map(|&(key, value)| (Some(key), value)),
-                Value::List(place) => self.heap.list(place).get(at).map(|&value| (None, value)),
-                Value::Tuple(span) => self.heap.tuple(span).get(at).map(|&value| (None, value)),
-                _ => None,
+                _ => self.heap.items(container).get(at).map(|&value| (None, value)),
             };
             match item {
                 Some((key, value)) => self.visit(at, key, value)?,

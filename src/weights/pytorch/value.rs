@@ -92,6 +92,15 @@ impl Heap {
         self.dicts.get(at as usize).map_or(&[], Vec::as_slice)
     }
 
+    /// What is in a list or a tuple.
+    pub fn items(&self, value: Value) -> &[Value] {
+        match value {
+            Value::List(at) => self.list(at),
+            Value::Tuple(span) => self.tuple(span),
+            _ => &[],
+        }
+    }
+
     /// A dimension after the other; the machine has checked that each is a number of at least 0.
     pub fn sizes(&self, span: Span) -> Vec<usize> {
         let size = |value: &Value| if let Value::Int(n) = value { usize::try_from(*n).ok() } else { None };
@@ -101,7 +110,9 @@ impl Heap {
     /// The value that a dict has for a key, the last one if there are several.
     pub fn get(&self, dict: Value, key: &str) -> Option<Value> {
         let Value::Dict(at) = dict else { return None };
-        let is_key = |value: &Value| matches!(value, Value::Text(span) if self.text(*span) == key);
+        // Lengths first: the same long text may be the key of many values.
+        let is_key = |span: &Span| span.length as usize == key.len() && self.text(*span) == key;
+        let is_key = |value: &Value| matches!(value, Value::Text(span) if is_key(span));
         self.dict(at).iter().rev().find(|(name, _)| is_key(name)).map(|(_, value)| *value)
     }
 }
