@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use half::f16;
 use half::slice::HalfFloatSliceExt as _;
 use prost::Message as _;
-use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
+use prost::encoding::{WireType, encode_key, encode_varint};
 
 use super::proto::{self, INITIALIZER, RAW_DATA};
 use super::write::Precision;
@@ -58,7 +58,7 @@ impl Initializer<'_> {
         let length = (size * self.values.len()) as u64;
         encode_key(RAW_DATA, WireType::LengthDelimited, &mut tensor);
         encode_varint(length, &mut tensor);
-        let mut start = Vec::with_capacity(tensor.len() + encoded_len_varint(u64::MAX) + 1);
+        let mut start = Vec::new();
         encode_key(INITIALIZER, WireType::LengthDelimited, &mut start);
         encode_varint(tensor.len() as u64 + length, &mut start);
         start.append(&mut tensor);

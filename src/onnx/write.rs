@@ -134,6 +134,28 @@ fn check_size(path: &Path, size: u64) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::vgg16;
+    use crate::weights::Catalog;
+
+    #[test]
+    fn the_layers_of_a_written_network_are_found_again_in_their_order() {
+        let widths: [&[usize]; 5] = [&[2, 2], &[2, 2], &[2, 2, 2], &[2, 2, 2], &[2, 2, 2]];
+        let network = vgg16::whole_with_widths(96, &widths, &[4, 4], 3).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vgg16.onnx");
+        for (precision, preprocessing) in [(Precision::F32, None), (Precision::F16, Some(Normalization::CAFFE))] {
+            let export = Export { precision, preprocessing, ..Export::default() };
+            write(&path, &network, &network.initialize(1).unwrap(), &export).unwrap();
+            let catalog = Catalog::open(&path).unwrap();
+            let layers = catalog.layers().unwrap().unwrap();
+            let names = layers.iter().flat_map(|layer| [Some(layer.weight.clone()), layer.bias.clone()]);
+            let wanted = network.parameter_shapes().unwrap().into_iter().map(|(name, _)| Some(name));
+            assert!(names.eq(wanted), "{layers:?}");
+            let dense: Vec<bool> = layers.iter().map(|layer| layer.dense).collect();
+            assert_eq!(dense, [[false; 13].as_slice(), &[true; 3]].concat());
+            assert!(layers.iter().all(|layer| !layer.transposed && !layer.channels_last_flatten));
+        }
+    }
 
     #[test]
     fn a_model_of_more_than_two_gibibytes_is_refused_with_a_reason() {

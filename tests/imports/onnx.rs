@@ -18,6 +18,35 @@ fn the_file_holds_what_the_safetensors_file_does() {
     mutate::is_refused_when_cut(&bytes);
 }
 
+/// A field of a message, shorter than 128 bytes.
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    [&[number << 3 | 2, content.len() as u8], content].concat()
+}
+
+/// A model with a constant whose halves are packed as whole numbers, transposed, flattened and multiplied: what others
+/// write.
+fn written_by_others() -> Vec<u8> {
+    let node = |op: &str, inputs: &[&str], output: &str, attribute: &[u8]| {
+        let inputs: Vec<u8> = inputs.iter().flat_map(|name| field(1, name.as_bytes())).collect();
+        field(1, &[inputs, field(2, output.as_bytes()), field(4, op.as_bytes()), attribute.to_vec()].concat())
+    };
+    let halves = [vec![8, 2, 8, 1, 16, 10], field(5, &[0x80, 0x78, 0x80, 0x80, 0x03])].concat();
+    let value = field(5, &[field(1, b"value"), field(5, &halves)].concat());
+    let perm = field(5, &[field(1, b"perm"), field(8, &[0, 2, 3, 1])].concat());
+    let single = [vec![8, 1, 16, 1], field(8, b"b"), field(4, &[0; 4])].concat();
+    let graph = [
+        node("Constant", &[], "w", &value),
+        node("Transpose", &["x"], "1", &perm),
+        node("Flatten", &["1"], "2", &[]),
+        node("MatMul", &["2", "w"], "3", &[]),
+        node("Add", &["3", "b"], "4", &[]),
+        field(5, &single),
+    ];
+    let graph = graph.concat();
+    let long = [vec![7 << 3 | 2, graph.len() as u8 & 0x7f | 0x80, (graph.len() >> 7) as u8], graph].concat();
+    [vec![8, 8], field(2, b"others"), long].concat()
+}
+
 /// Small models of every kind that is written.
 fn corpus() -> Vec<Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
@@ -31,6 +60,7 @@ fn corpus() -> Vec<Vec<u8>> {
     let maps = maps.adaptive_avg_pool2d("pool", [3, 3]).followed_by(head.clone()).unwrap();
     let preprocessing = Some(Normalization::CAFFE);
     vec![
+        written_by_others(),
         write(&head, &Export::default()),
         write(&head, &Export { precision: Precision::F16, ..Export::default() }),
         write(
@@ -42,5 +72,11 @@ fn corpus() -> Vec<Vec<u8>> {
 
 #[test]
 fn mutated_files_of_onnx_do_no_harm() {
-    mutate::survives("onnx", &corpus(), |bytes| bytes);
+    let corpus = corpus();
+    for bytes in &corpus {
+        let catalog = Catalog::from_bytes(Path::new("w"), bytes).unwrap();
+        assert!(catalog.format() == Format::Onnx && catalog.read().is_ok());
+        mutate::survives_wrong_bits(bytes);
+    }
+    mutate::survives("ONNX", &corpus, |bytes| bytes);
 }

@@ -11,12 +11,6 @@ use crate::weights::source::Source;
 /// More dimensions than a tensor of any network has.
 const MOST_DIMENSIONS: usize = 16;
 
-/// The type FLOAT and its like in ONNX's `TensorProto.DataType`.
-const FLOAT: u64 = 1;
-const FLOAT16: u64 = 10;
-const DOUBLE: u64 = 11;
-const BFLOAT16: u64 = 16;
-
 /// Numbers of two bytes that are packed as whole numbers.
 #[derive(Debug)]
 struct PackedHalves(Plain);
@@ -144,10 +138,7 @@ impl Reader<'_, '_> {
 /// Types by their numbers in `TensorProto.DataType`.
 fn dtype(number: u64) -> Dtype {
     match number {
-        FLOAT => Dtype::F32,
-        FLOAT16 => Dtype::F16,
-        DOUBLE => Dtype::F64,
-        BFLOAT16 => Dtype::BF16,
+        1 => Dtype::F32,
         2 => Dtype::Other("U8"),
         // Its scales are in the graph, not beside it.
         3 => Dtype::Other("I8 without scales"),
@@ -157,10 +148,13 @@ fn dtype(number: u64) -> Dtype {
         7 => Dtype::Other("I64"),
         8 => Dtype::Other("of texts"),
         9 => Dtype::Other("BOOL"),
+        10 => Dtype::F16,
+        11 => Dtype::F64,
         12 => Dtype::Other("U32"),
         13 => Dtype::Other("U64"),
         14 => Dtype::Other("C64"),
         15 => Dtype::Other("C128"),
+        16 => Dtype::BF16,
         _ => Dtype::Other("of another kind"),
     }
 }
