@@ -46,11 +46,8 @@ impl Reader<'_, '_> {
         let mut fields = Fields::of(source, Plain { offset: 0, length: source.length() });
         while let Some(field) = fields.next()? {
             match field.number {
-                7 => {
-                    if graph.replace(field.place(source)?).is_some() {
-                        return Err(source.refuse("the model has two graphs"));
-                    }
-                }
+                7 if graph.is_some() => return Err(source.refuse("the model has two graphs")),
+                7 => graph = Some(field.place(source)?),
                 14 => {
                     let (key, value) = self.pair(field.place(source)?)?;
                     metadata.insert(key, value);
