@@ -322,7 +322,8 @@ impl Plan {
     /// a step count the same.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`] if the device is gone (an application's own device: at the next wait or read); [`Error::OutOfBounds`] if a checked plan finds such a write.
+    /// [`Error::DeviceLost`] if the device is gone (an application's own device: at the next wait or read);
+    /// [`Error::OutOfBounds`] if a checked plan finds such a write.
     pub fn execute(&mut self, state: &RunState) -> Result<()> {
         self.execute_weighing(state, 1.0, false)
     }

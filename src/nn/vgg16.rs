@@ -26,9 +26,10 @@ pub const WIDTHS: [&[usize]; 5] = [&[64, 64], &[128, 128], &[256, 256, 256], &[5
 /// ```
 /// use vultus::nn::vgg16::{Pooling, head};
 ///
-/// let weight = |pooling| Ok::<_, vultus::Error>(head([512, 7, 7], pooling, &[], 0.0, 7).parameter_shapes()?[0].1.clone());
-/// assert_eq!(weight(Pooling::Flatten)?, [7, 512 * 7 * 7]);
-/// assert_eq!(weight(Pooling::Average)?, [7, 512]);
+/// let flat = head([512, 7, 7], Pooling::Flatten, &[], 0.0, 7);
+/// let mean = head([512, 7, 7], Pooling::Average, &[], 0.0, 7);
+/// assert_eq!(flat.parameter_shapes()?[0].1, [7, 512 * 7 * 7]);
+/// assert_eq!(mean.parameter_shapes()?[0].1, [7, 512]);
 /// # Ok::<(), vultus::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,8 +116,9 @@ pub fn head(features: [usize; 3], pooling: Pooling, hidden: &[usize], dropout: f
 /// ```
 /// use vultus::nn::vgg16;
 ///
-/// let sizes = vgg16::whole(224, 1000)?.parameter_shapes()?.into_iter().map(|(_, shape)| shape.iter().product::<usize>());
-/// assert_eq!(sizes.sum::<usize>(), 138_357_544);
+/// let shapes = vgg16::whole(224, 1000)?.parameter_shapes()?;
+/// let count: usize = shapes.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
+/// assert_eq!(count, 138_357_544);
 /// assert!(vgg16::whole(31, 1000).is_err());
 /// # Ok::<(), vultus::Error>(())
 /// ```

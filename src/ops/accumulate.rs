@@ -31,7 +31,8 @@ pub(super) fn update(inputs: &[&[usize]]) -> Result<Vec<Shape>> {
 /// use vultus::{Device, Options};
 ///
 /// for case in accumulate::cases() {
-///     let (mut plan, inputs) = (Device::Cpu.compile_op(&case.op, &case.shapes(), &Options::default())?, case.inputs(1));
+///     let mut plan = Device::Cpu.compile_op(&case.op, &case.shapes(), &Options::default())?;
+///     let inputs = case.inputs(1);
 ///     // The first micro-batch overwrites the mean of the step before.
 ///     assert_eq!(plan.run_all(&inputs, &RunState::default())?[0], inputs[1]);
 /// }

@@ -6,9 +6,9 @@
 //!
 //! // In the first step every parameter moves by the learning rate, however large its gradient is.
 //! let mut adam = Device::Cpu.compile_op(&Op::Adam(Adam::default()), &[&[2][..]; 4], &Options::default())?;
-//! let (parameter, gradient, zeros) = (Tensor::filled([2], 1.0), Tensor::new([2], vec![3.0, -0.5])?, Tensor::zeros([2]));
+//! let (parameter, gradient) = (Tensor::filled([2], 1.0), Tensor::new([2], vec![3.0, -0.5])?);
 //! let state = RunState { learning_rate: 0.1, ..RunState::default() };
-//! let after = adam.run_all(&[parameter, gradient, zeros.clone(), zeros], &state)?;
+//! let after = adam.run_all(&[parameter, gradient, Tensor::zeros([2]), Tensor::zeros([2])], &state)?;
 //! assert!((after[0].data()[0] - 0.9).abs() < 1e-6 && (after[0].data()[1] - 1.1).abs() < 1e-6);
 //! # Ok::<(), vultus::Error>(())
 //! ```

@@ -1,6 +1,6 @@
 //! The vocabulary: what every operation is called, takes and gives, on any backend.
 //!
-//! One file per operation holds its parameters, its shape rule, its cost and the cases that tests and benches share.
+//! One file per operation holds its parameters, its shape rule and the cases that tests and benches share.
 //! Images are NCHW, convolution weights OIHW, dense weights `[out, in]`; all numbers are f32.
 //!
 //! ```

@@ -7,6 +7,16 @@ use super::source::Source;
 use crate::error::Result;
 
 /// A format of files of weights.
+///
+/// ```
+/// use std::path::Path;
+/// use vultus::weights::{Catalog, Format};
+///
+/// assert_eq!(Format::Hdf5.to_string(), "Keras (HDF5)");
+/// // The contents tell it, not the name of the file.
+/// let error = Catalog::from_bytes(Path::new("weights.h5"), b"<html>").err().unwrap();
+/// assert!(error.to_string().contains("none of the formats that can be read"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Format {
