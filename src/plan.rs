@@ -196,6 +196,17 @@ impl Plan {
     ///
     /// # Errors
     /// As [`Plan::run`].
+    ///
+    /// ```
+    /// use vultus::ops::Op;
+    /// use vultus::{Device, Options, Tensor};
+    ///
+    /// let mut relu = Device::Cpu.compile_op(&Op::Relu, &[&[2]], &Options::default())?;
+    /// let input = Tensor::new([2], vec![-1.0, 1.0])?;
+    /// let outputs = pollster::block_on(relu.run_async(&input))?;
+    /// assert_eq!(outputs[0].data(), [0.0, 1.0]);
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
     pub async fn run_async(&mut self, input: &Tensor) -> Result<Vec<Tensor>> {
         self.check_inputs(1)?;
         self.set_input(0, input)?;

@@ -235,6 +235,14 @@ impl Gpu {
     ///
     /// # Errors
     /// [`Error::Io`] if the folder is not there and cannot be made.
+    ///
+    /// ```no_run
+    /// use vultus::gpu::Gpu;
+    ///
+    /// let gpu = Gpu::new()?;
+    /// gpu.cache_in(&std::env::temp_dir().join("my_application"))?;
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
     #[cfg(feature = "files")]
     pub fn cache_in(&self, folder: &std::path::Path) -> Result<()> {
         if self.shared.cache.get().is_none() {

@@ -46,7 +46,7 @@ use crate::random::Random;
 ///     let mut plan = model.compile_training(1, &training, &Options::default())?;
 ///     plan.train(&Tensor::filled([1, 2], 5.0), &[Some(0)], &RunState::default())
 /// };
-/// // At 1 the target says nothing: at least the entropy of two classes that are as likely.
+/// // At 1 the target says nothing, and no answer is better than that both classes are equally likely.
 /// assert!(loss(0.0)? != loss(0.1)? && loss(1.0)? >= 2f32.ln());
 /// # Ok::<(), vultus::Error>(())
 /// ```

@@ -22,18 +22,12 @@ use crate::random::Random;
 /// The parameters of the average.
 ///
 /// ```
-/// use vultus::nn::{Network, Training};
-/// use vultus::ops::{Ema, RunState};
-/// use vultus::{Device, Options, Tensor};
+/// use vultus::ops::{Ema, Op};
 ///
-/// let Ema { decay } = Ema { decay: 0.999 };
-/// let network = Network::new("small", [2]).dense("fc", "fc", 2).softmax();
-/// let model = Device::Cpu.load(&network, &network.initialize(1)?)?;
-/// let training = Training { ema: Some(decay), ..Training::default() };
-/// let mut plan = model.compile_training(1, &training, &Options::default())?;
-/// plan.train(&Tensor::filled([1, 2], 1.0), &[Some(0)], &RunState { learning_rate: 0.1, ..RunState::default() })?;
-/// // After the first step they are the parameters themselves.
-/// assert_eq!(plan.averages()?, model.parameters()?);
+/// let shapes = [&[64][..]; 2];
+/// assert_eq!(Op::Ema(Ema { decay: 0.999 }).output_shapes(&shapes)?, [[64]]);
+/// // It would never change.
+/// assert!(Op::Ema(Ema { decay: 1.0 }).output_shapes(&shapes).is_err());
 /// # Ok::<(), vultus::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -287,6 +287,14 @@ impl Op {
     }
 
     /// For each output, the input that it overwrites, if it works in place.
+    ///
+    /// ```
+    /// use vultus::ops::{Op, Sgd};
+    ///
+    /// // Of parameter, gradient and velocity, the first and the third are overwritten.
+    /// assert_eq!(Op::Sgd(Sgd::default()).in_place(), [0, 2]);
+    /// assert!(Op::Relu.in_place().is_empty());
+    /// ```
     pub fn in_place(&self) -> &'static [usize] {
         match self {
             Op::Sgd(_) => &[0, 2],

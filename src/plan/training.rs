@@ -170,6 +170,21 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::Shape`] if there is none.
+    ///
+    /// ```
+    /// use vultus::nn::{Network, Training};
+    /// use vultus::ops::RunState;
+    /// use vultus::{Device, Options, Tensor};
+    ///
+    /// let network = Network::new("small", [2]).dense("fc", "fc", 2).softmax();
+    /// let model = Device::Cpu.load(&network, &network.initialize(1)?)?;
+    /// let mut plan = model.compile_training(1, &Training::default(), &Options::default())?;
+    /// plan.train(&Tensor::filled([1, 2], 1.0), &[Some(0)], &RunState::default())?;
+    /// // More of the right class would lower the loss.
+    /// let gradient = plan.gradient("fc.bias")?;
+    /// assert!(gradient.data()[0] < 0.0 && gradient.data()[1] > 0.0);
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
     pub fn gradient(&mut self, parameter: &str) -> Result<Tensor> {
         let id = self.find(&gradient_name(parameter))?;
         // Other gradients share memory with what came after them.
@@ -239,6 +254,21 @@ impl Plan {
     /// # Errors
     /// [`Error::Shape`] if the plan keeps none (see [`Training::ema`](crate::nn::Training::ema)) or has not taken a step
     /// yet; [`Error::DeviceLost`] if the device is gone.
+    ///
+    /// ```
+    /// use vultus::nn::{Network, Training};
+    /// use vultus::ops::RunState;
+    /// use vultus::{Device, Options, Tensor};
+    ///
+    /// let network = Network::new("small", [2]).dense("fc", "fc", 2).softmax();
+    /// let model = Device::Cpu.load(&network, &network.initialize(1)?)?;
+    /// let training = Training { ema: Some(0.999), ..Training::default() };
+    /// let mut plan = model.compile_training(1, &training, &Options::default())?;
+    /// plan.train(&Tensor::filled([1, 2], 1.0), &[Some(0)], &RunState { learning_rate: 0.1, ..RunState::default() })?;
+    /// // After the first step they are the parameters themselves.
+    /// assert_eq!(plan.averages()?, model.parameters()?);
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
     pub fn averages(&mut self) -> Result<Parameters> {
         let program = self.program.clone();
         let parameters = program.values.iter().filter(|value| matches!(value.storage, Storage::Parameter(_)));

@@ -52,7 +52,8 @@ pub struct Catalog<'a> {
 }
 
 impl<'a> Catalog<'a> {
-    /// Looks into a file, whose format is told by its contents.
+    /// Looks into a file, whose format is told by its contents; where these do not tell it, by its name (`.safetensors`,
+    /// `.onnx`).
     ///
     /// # Errors
     /// [`Error::Weights`] if this is none of the formats, or not all of a file; [`Error::Io`] if it cannot be read.
