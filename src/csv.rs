@@ -1,4 +1,11 @@
 //! Comma-separated values (RFC 4180), as lists and results are read and written.
+//!
+//! ```
+//! use vultus::csv::quoted;
+//!
+//! let row = ["Ann, at home.png", "happy", "0.93"].map(quoted).join(",");
+//! assert_eq!(row, "\"Ann, at home.png\",happy,0.93");
+//! ```
 
 use std::borrow::Cow;
 

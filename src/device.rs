@@ -17,6 +17,19 @@ use crate::program::Program;
 use crate::tensor::Parameters;
 
 /// Where networks run.
+///
+/// ```
+/// use vultus::ops::Op;
+/// use vultus::{Device, Options, Tensor};
+///
+/// // `Device::best()` takes a GPU where there is one.
+/// let device = Device::Cpu;
+/// assert!(device.gpu().is_none());
+/// let mut relu = device.compile_op(&Op::Relu, &[&[1, 3]], &Options::default())?;
+/// let outputs = relu.run(&Tensor::new([1, 3], vec![-1.0, 0.0, 2.0])?)?;
+/// assert_eq!(outputs[0].data(), [0.0, 0.0, 2.0]);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Device {
@@ -32,6 +45,10 @@ pub enum Device {
 impl Device {
     /// The best device of this machine: a discrete GPU, then an integrated one, then the processor. A software adapter
     /// is slower than the processor's own backend and is never chosen here.
+    ///
+    /// ```no_run
+    /// println!("computing on {}", vultus::Device::best());
+    /// ```
     pub fn best() -> Self {
         Gpu::new().map_or(Device::Cpu, Device::Gpu)
     }
@@ -54,6 +71,15 @@ impl Device {
     }
 
     /// Why [`Device::best`] chooses what it chooses, in one sentence for each adapter.
+    ///
+    /// ```no_run
+    /// use vultus::Device;
+    /// use vultus::gpu::Adapter;
+    ///
+    /// for (adapter, why) in Adapter::all().iter().zip(Device::explain()) {
+    ///     println!("{}: {why}", adapter.info().name);
+    /// }
+    /// ```
     pub fn explain() -> Vec<String> {
         let adapters = Adapter::all();
         let best = adapters.iter().position(|adapter| !adapter.is_software());

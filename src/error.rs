@@ -3,9 +3,26 @@
 use std::path::{Path, PathBuf};
 
 /// A `Result` with the library's [`Error`].
+///
+/// ```
+/// use vultus::{Result, Tensor};
+///
+/// fn gray(image: &[f32], side: usize) -> Result<Tensor> {
+///     Tensor::new([1, 1, side, side], image.to_vec())
+/// }
+/// assert!(gray(&[0.5; 4], 2).is_ok() && gray(&[0.5; 5], 2).is_err());
+/// ```
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// The library's error. Its text is meant for the user: one or two lines.
+///
+/// ```
+/// use vultus::{Error, Tensor};
+///
+/// let error = Tensor::new([2, 3], vec![0.0; 5]).unwrap_err();
+/// assert_eq!(error.to_string(), "tensor: 5 values do not fill the shape [2, 3]");
+/// assert!(matches!(error, Error::Shape { what, .. } if what == "tensor"));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -9,6 +9,22 @@ use crate::tensor::Parameters;
 
 /// A network with its parameters on a device. All plans compiled from it share the parameters: what one trains, the
 /// others use.
+///
+/// ```
+/// use vultus::nn::{Network, Training};
+/// use vultus::ops::RunState;
+/// use vultus::{Device, Options, Tensor};
+///
+/// let network = Network::new("small", [2]).dense("fc", "fc", 3).softmax();
+/// let model = Device::Cpu.load(&network, &network.initialize(1)?)?;
+/// let mut teacher = model.compile_training(4, &Training::default(), &Options::default())?;
+/// let mut plan = model.compile(1, &Options::default())?;
+/// let before = plan.run(&Tensor::filled([1, 2], 1.0))?;
+/// let state = RunState { learning_rate: 0.1, ..RunState::default() };
+/// teacher.train(&Tensor::filled([4, 2], 1.0), &[Some(2); 4], &state)?;
+/// assert!(plan.run(&Tensor::filled([1, 2], 1.0))?[0].data()[2] > before[0].data()[2]);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub struct Model {
     network: Network,
     memory: ModelMemory,
@@ -89,6 +105,18 @@ impl Model {
     /// [`crate::Error::Shape`] if a parameter is missing, is not one of the network's, or has another shape, or if a plan
     /// stores it in f16 and the new values do not suit that: nothing is changed then. [`crate::Error::DeviceLost`] if the
     /// device is gone.
+    ///
+    /// ```
+    /// use vultus::Device;
+    /// use vultus::nn::Network;
+    ///
+    /// let network = Network::new("small", [2]).dense("fc", "fc", 3);
+    /// let (first, second) = (network.initialize(1)?, network.initialize(2)?);
+    /// let model = Device::Cpu.load(&network, &first)?;
+    /// model.set_parameters(&second)?;
+    /// assert_eq!(model.parameters()?, second);
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
     pub fn set_parameters(&self, parameters: &Parameters) -> Result<()> {
         self.network.check_parameters(parameters)?;
         match &self.memory {

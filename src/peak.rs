@@ -1,6 +1,12 @@
 //! What a device reaches at most: the roof over every kernel.
 
 /// What a device reaches at most (Williams, Waterman, Patterson 2009: the roofline model).
+///
+/// ```no_run
+/// let peak = vultus::Device::best().peak()?;
+/// println!("{:.0} GFLOP/s, {:.0} GB/s", peak.gflops, peak.gigabytes_per_second);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Peak {
     /// 10⁹ floating-point operations per second in f32, of fused multiply-adds that touch no memory; each counts as two.

@@ -4,6 +4,21 @@ use crate::error::{Error, Result};
 use crate::gpu::{Gpu, GpuPicture};
 
 /// A picture on a device: uploaded once, cut from and scaled by [`crate::Plan::set_picture`].
+///
+/// ```
+/// use vultus::ops::{Crop, Filter, Normalization, Op, Order, RunState};
+/// use vultus::{Device, Options};
+///
+/// // A red pixel and a blue one.
+/// let picture = Device::Cpu.upload(&[255, 0, 0, 0, 0, 255], 2, 1)?;
+/// let mut plan = Device::Cpu.compile_op(&Op::Relu, &[&[1, 3, 1, 2]], &Options::default())?;
+/// let to_one = Normalization { order: Order::Rgb, mean: [0.0; 3], std: [255.0; 3], gray: false };
+/// let crop = Crop::whole(picture.width(), picture.height());
+/// plan.set_picture(&picture, &[crop], Filter::Area, &to_one)?;
+/// plan.execute(&RunState::default())?;
+/// assert_eq!(plan.outputs()?[0].data(), [1.0, 0.0, 0.0, 0.0, 0.0, 1.0]);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub struct Picture {
     width: u32,
     height: u32,
@@ -28,6 +43,14 @@ impl Picture {
     /// # Errors
     /// [`crate::Error::Shape`] for other formats, usages and dimensions; [`crate::Error::Limit`] or
     /// [`crate::Error::Device`] if it does not fit.
+    ///
+    /// ```no_run
+    /// # fn frame(gpu: &vultus::gpu::Gpu, camera: &vultus::wgpu::Texture) -> vultus::Result<()> {
+    /// let picture = vultus::Picture::from_texture(gpu, camera)?;
+    /// println!("{}×{} pixels", picture.width(), picture.height());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn from_texture(gpu: &Gpu, texture: &wgpu::Texture) -> Result<Self> {
         let memory = PictureMemory::Gpu(GpuPicture::from_texture(gpu, texture)?);
         Ok(Picture { width: texture.width(), height: texture.height(), memory })

@@ -19,6 +19,18 @@ use crate::tensor::Tensor;
 use crate::tune::tune;
 
 /// How a plan is compiled.
+///
+/// ```
+/// use vultus::nn::Network;
+/// use vultus::{Device, Options, Tensor};
+///
+/// let network = Network::new("small", [4]).dense("fc", "fc", 2).softmax();
+/// let options = Options { keep_activations: true, kernel: Some("dense/rows".into()), ..Options::default() };
+/// let mut plan = Device::Cpu.load(&network, &network.initialize(1)?)?.compile(1, &options)?;
+/// plan.run(&Tensor::zeros([1, 4]))?;
+/// assert_eq!(plan.activation("fc")?.data(), [0.0, 0.0]);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Whether every layer's output can be looked at after a run; it costs memory.
@@ -33,6 +45,24 @@ pub struct Options {
 }
 
 /// A network or an operation on a device, with all the memory that it needs. Running it allocates nothing.
+///
+/// ```
+/// use vultus::nn::Network;
+/// use vultus::ops::RunState;
+/// use vultus::{Device, Options, Tensor};
+///
+/// let network = Network::new("small", [4]).dense("fc", "fc", 2).softmax();
+/// let mut plan = Device::Cpu.load(&network, &network.initialize(1)?)?.compile(3, &Options::default())?;
+/// assert_eq!((plan.input_shapes(), plan.output_shapes()), (vec![&[3, 4][..]], vec![&[3, 2][..]]));
+///
+/// let input = Tensor::from_fn([3, 4], |place| place as f32);
+/// let outputs = plan.run(&input)?;
+/// // The same, step by step.
+/// plan.set_input(0, &input)?;
+/// plan.execute(&RunState::default())?;
+/// assert_eq!(plan.outputs()?, outputs);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub struct Plan {
     program: Arc<Program>,
     executor: Executor,
@@ -48,6 +78,20 @@ enum Executor {
 }
 
 /// How long one layer took: its forward pass or, of a plan that trains, one of its steps backward or the optimiser's.
+///
+/// ```
+/// use vultus::nn::Network;
+/// use vultus::{Device, Options};
+///
+/// let network = Network::new("small", [4]).dense("fc", "fc", 2).softmax();
+/// let mut plan = Device::Cpu.load(&network, &network.initialize(1)?)?.compile(3, &Options::default())?;
+/// let times = plan.profile()?;
+/// for layer in &times {
+///     println!("{:>10} {:>8} {:.3} ms", layer.name, layer.operation, layer.milliseconds);
+/// }
+/// assert_eq!((times[0].operation, times[0].flops), ("dense", 2 * 3 * 4 * 2));
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerTime {
     /// The layer; for a step of the optimiser, the parameter.
@@ -121,6 +165,16 @@ impl Plan {
     ///
     /// # Errors
     /// As [`Plan::run`].
+    ///
+    /// ```
+    /// use vultus::ops::{Op, RunState};
+    /// use vultus::{Device, Options, Tensor};
+    ///
+    /// let mut prelu = Device::Cpu.compile_op(&Op::Prelu, &[&[1, 2], &[2]], &Options::default())?;
+    /// let (x, slope) = (Tensor::filled([1, 2], -1.0), Tensor::new([2], vec![0.25, 0.5])?);
+    /// assert_eq!(prelu.run_all(&[x, slope], &RunState::default())?[0].data(), [-0.25, -0.5]);
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
     pub fn run_all(&mut self, inputs: &[Tensor], state: &RunState) -> Result<Vec<Tensor>> {
         self.check_inputs(inputs.len())?;
         for (index, input) in inputs.iter().enumerate() {
@@ -142,6 +196,17 @@ impl Plan {
     ///
     /// # Errors
     /// As [`Plan::run`].
+    ///
+    /// ```
+    /// use vultus::ops::Op;
+    /// use vultus::{Device, Options, Tensor};
+    ///
+    /// let mut relu = Device::Cpu.compile_op(&Op::Relu, &[&[2]], &Options::default())?;
+    /// let input = Tensor::new([2], vec![-1.0, 1.0])?;
+    /// let outputs = pollster::block_on(relu.run_async(&input))?;
+    /// assert_eq!(outputs[0].data(), [0.0, 1.0]);
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
     pub async fn run_async(&mut self, input: &Tensor) -> Result<Vec<Tensor>> {
         self.check_inputs(1)?;
         self.set_input(0, input)?;
@@ -268,7 +333,8 @@ impl Plan {
     /// a step count the same.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`] if the device is gone (an application's own device: at the next wait or read); [`Error::OutOfBounds`] if a checked plan finds such a write.
+    /// [`Error::DeviceLost`] if the device is gone (an application's own device: at the next wait or read);
+    /// [`Error::OutOfBounds`] if a checked plan finds such a write.
     pub fn execute(&mut self, state: &RunState) -> Result<()> {
         self.execute_weighing(state, 1.0, false)
     }
@@ -317,6 +383,16 @@ impl Plan {
     }
 
     /// The names of the layers whose outputs [`Plan::activation`] gives, in the order in which they run.
+    ///
+    /// ```
+    /// use vultus::nn::Network;
+    /// use vultus::{Device, Options};
+    ///
+    /// let network = Network::new("small", [4]).dense("fc1", "fc1", 8).relu().dense("fc2", "fc2", 2).softmax();
+    /// let plan = Device::Cpu.load(&network, &network.initialize(1)?)?.compile(1, &Options::default())?;
+    /// assert_eq!(plan.layers(), ["fc1", "fc2", "fc2.softmax"]);
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
     pub fn layers(&self) -> Vec<&str> {
         let makes = |step: &&Step, name: &str| step.outputs.iter().any(|&id| self.program.values[id].name == name);
         self.program.steps.iter().filter(|step| makes(step, &step.name)).map(|step| step.name.as_str()).collect()

@@ -2,6 +2,19 @@
 
 /// How the weights that a GPU's kernels read are stored. Arithmetic is f32 in either case, and so is everything on the
 /// CPU, which computes the same whatever is asked for here.
+///
+/// ```
+/// use vultus::nn::Network;
+/// use vultus::{Device, Options, Precision, Tensor};
+///
+/// let network = Network::new("small", [8]).dense("fc", "fc", 2);
+/// let model = Device::Cpu.load(&network, &network.initialize(1)?)?;
+/// let halves = Options { precision: Precision::F16Weights, ..Options::default() };
+/// let input = Tensor::filled([1, 8], 1.0);
+/// // The CPU computes the same in either case.
+/// assert_eq!(model.compile(1, &halves)?.run(&input)?, model.compile(1, &Options::default())?.run(&input)?);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// In f32.

@@ -17,6 +17,19 @@ pub(crate) fn philox4x32(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 }
 
 /// A stream of random numbers, the same on every machine for the same seed.
+///
+/// ```
+/// use vultus::{Random, Tensor};
+///
+/// let mut random = Random::new(7);
+/// let noise = Tensor::from_fn([2, 3], |_| random.normal());
+/// let mut order: Vec<usize> = (0..5).collect();
+/// random.shuffle(&mut order);
+/// assert!((0.0..1.0).contains(&random.uniform()) && random.below(6) < 6);
+///
+/// let mut again = Random::new(7);
+/// assert_eq!(Tensor::from_fn([2, 3], |_| again.normal()), noise);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Random {
     key: [u32; 2],

@@ -6,6 +6,19 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 
 /// Named tensors: a network's parameters under PyTorch's names (`features.0.weight`, …).
+///
+/// ```
+/// use vultus::nn::Network;
+/// use vultus::{Device, Options, Parameters, Tensor};
+///
+/// let mut parameters = Parameters::new();
+/// parameters.insert("fc.weight".into(), Tensor::filled([1, 2], 0.5));
+/// parameters.insert("fc.bias".into(), Tensor::zeros([1]));
+/// let network = Network::new("mean", [2]).dense("fc", "fc", 1);
+/// let mut plan = Device::Cpu.load(&network, &parameters)?.compile(1, &Options::default())?;
+/// assert_eq!(plan.run(&Tensor::new([1, 2], vec![2.0, 4.0])?)?[0].data(), [3.0]);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub type Parameters = BTreeMap<String, Tensor>;
 
 /// Whether these tensors have exactly the wanted names and shapes. `owner` and `kind` are for the error's text.
@@ -39,6 +52,17 @@ pub(crate) fn check_tensors(
 /// weights OIHW, dense weights `[out, in]`.
 ///
 /// A clone shares the values until one of the two is changed.
+///
+/// ```
+/// use vultus::Tensor;
+///
+/// let mut image = Tensor::from_fn([1, 3, 2, 2], |place| place as f32);
+/// image.data_mut()[0] = -1.0;
+/// assert_eq!((image.shape(), image.len()), (&[1, 3, 2, 2][..], 12));
+/// let row = image.reshape([1, 12])?;
+/// assert_eq!(row.data()[..3], [-1.0, 1.0, 2.0]);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
     shape: Vec<usize>,

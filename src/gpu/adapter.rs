@@ -4,6 +4,17 @@ use super::device::{Gpu, GpuOptions};
 use crate::error::{Error, Result};
 
 /// An adapter that this machine has.
+///
+/// ```no_run
+/// use vultus::gpu::Adapter;
+///
+/// let adapters = Adapter::all();
+/// if let Some(adapter) = adapters.iter().find(|adapter| !adapter.is_software()) {
+///     println!("bindings of up to {} bytes", adapter.limits().max_storage_buffer_binding_size);
+///     let device = vultus::Device::Gpu(adapter.open()?);
+/// }
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Adapter {
     adapter: wgpu::Adapter,
@@ -12,6 +23,18 @@ pub struct Adapter {
 impl Adapter {
     /// All adapters that the drivers offer, the best first: discrete, integrated, virtual, other, software. A browser
     /// offers one, or none.
+    ///
+    /// ```no_run
+    /// use vultus::gpu::Adapter;
+    ///
+    /// # async fn in_a_browser() -> vultus::Result<()> {
+    /// let device = match Adapter::all_async().await.first() {
+    ///     Some(adapter) => vultus::Device::Gpu(adapter.open_async().await?),
+    ///     None => vultus::Device::Cpu,
+    /// };
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn all_async() -> Vec<Adapter> {
         let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
         descriptor.backends = wgpu::Backends::PRIMARY;

@@ -15,6 +15,23 @@ use crate::error::{Error, Result};
 use crate::parallel::*;
 
 /// How many objects the engine has created on a device.
+///
+/// ```no_run
+/// use vultus::gpu::Gpu;
+/// use vultus::nn::light;
+/// use vultus::{Device, Options, Tensor};
+///
+/// let (gpu, network) = (Gpu::new()?, light::network(48, 0.0, 7));
+/// let model = Device::Gpu(gpu.clone()).load(&network, &network.initialize(1)?)?;
+/// let mut plan = model.compile(1, &Options::default())?;
+/// let input = Tensor::zeros([1, 3, 48, 48]);
+/// plan.run(&input)?;
+/// let counts = gpu.counts();
+/// // Nothing more is made for further runs.
+/// plan.run(&input)?;
+/// assert_eq!(gpu.counts(), counts);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Buffers created so far.
@@ -26,6 +43,17 @@ pub struct Counts {
 }
 
 /// How work on a device is cut into pieces.
+///
+/// ```no_run
+/// use vultus::gpu::{Gpu, GpuOptions};
+/// use vultus::wgpu;
+///
+/// # fn embed(device: &wgpu::Device, queue: &wgpu::Queue) {
+/// // For a slow GPU that also draws: smaller pieces leave it time between them.
+/// let options = GpuOptions { flops_per_submit: 2_000_000_000, ..GpuOptions::default() };
+/// let gpu = Gpu::with_options(device.clone(), queue.clone(), options);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GpuOptions {
     /// Floating-point operations per submission, so that no driver's watchdog takes a slow GPU for a hung one.
@@ -44,6 +72,17 @@ impl Default for GpuOptions {
 }
 
 /// A GPU. Clones are cheap and stand for the same device.
+///
+/// ```no_run
+/// use vultus::gpu::Gpu;
+///
+/// let gpu = Gpu::named("radeon")?;
+/// println!("{}, driver {}", gpu.name(), gpu.info().driver);
+/// let (device, before) = (vultus::Device::Gpu(gpu.clone()), gpu.bytes_in_use());
+/// let picture = device.upload(&[0; 3 * 640 * 480], 640, 480)?;
+/// println!("the picture takes {} bytes there", gpu.bytes_in_use() - before);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Gpu {
     shared: Arc<Shared>,
@@ -174,6 +213,13 @@ impl Gpu {
     ///
     /// # Errors
     /// [`Error::Shape`] if there is no shader of this name.
+    ///
+    /// ```no_run
+    /// let gpu = vultus::gpu::Gpu::new()?;
+    /// let own = std::fs::read_to_string("my_softmax.wgsl").expect("a shader of one's own");
+    /// gpu.replace_shader("softmax", own)?;
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
     pub fn replace_shader(&self, shader: &str, wgsl: impl Into<String>) -> Result<()> {
         if shader_source(shader).is_none() {
             return Err(Error::shape(shader, "there is no shader of this name"));
@@ -189,6 +235,14 @@ impl Gpu {
     ///
     /// # Errors
     /// [`Error::Io`] if the folder is not there and cannot be made.
+    ///
+    /// ```no_run
+    /// use vultus::gpu::Gpu;
+    ///
+    /// let gpu = Gpu::new()?;
+    /// gpu.cache_in(&std::env::temp_dir().join("my_application"))?;
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
     #[cfg(feature = "files")]
     pub fn cache_in(&self, folder: &std::path::Path) -> Result<()> {
         if self.shared.cache.get().is_none() {

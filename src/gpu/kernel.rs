@@ -8,6 +8,13 @@ use super::{
 use crate::ops::Op;
 
 /// What a kernel does with a binding.
+///
+/// ```
+/// use vultus::gpu::{Access, kernels};
+///
+/// let relu = kernels().find(|kernel| kernel.name == "relu/forward").unwrap();
+/// assert_eq!(relu.bindings, [Access::Read, Access::Unused, Access::Write]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// A storage buffer that it reads.
@@ -21,6 +28,14 @@ pub enum Access {
 }
 
 /// One compute pipeline. Binding 0 is always the uniform buffer of its parameters.
+///
+/// ```
+/// use vultus::gpu::{kernels, shader_source};
+///
+/// let kernel = kernels().find(|kernel| kernel.name == "dense/matmul_64").unwrap();
+/// assert_eq!((kernel.op(), kernel.shader, kernel.entry), ("dense", "dense", "matmul"));
+/// assert!(shader_source(kernel.shader).unwrap().contains(&format!("fn {}(", kernel.entry)));
+/// ```
 #[derive(Debug, PartialEq)]
 pub struct Kernel {
     /// `operation/variant`.
@@ -58,6 +73,12 @@ impl Kernel {
 }
 
 /// Every kernel in use, with every set of constants.
+///
+/// ```
+/// use vultus::gpu::{kernels, shader_source};
+///
+/// assert!(kernels().all(|kernel| shader_source(kernel.shader).is_some()));
+/// ```
 pub fn kernels() -> impl Iterator<Item = &'static Kernel> {
     [
         conv2d::KERNELS,
@@ -83,12 +104,27 @@ pub fn kernels() -> impl Iterator<Item = &'static Kernel> {
 }
 
 /// What [`crate::Options::kernel`] can name: kernels, and algorithms of several kernels.
+///
+/// ```
+/// use vultus::gpu::choices;
+///
+/// let of_dense: Vec<&str> = choices().filter(|name| name.starts_with("dense/")).collect();
+/// assert!(of_dense.contains(&"dense/rows"));
+/// ```
 pub fn choices() -> impl Iterator<Item = &'static str> {
     kernels().map(|kernel| kernel.name).chain(conv2d_winograd::ALGORITHMS.iter().map(|algorithm| algorithm.name))
 }
 
 /// The kernels and algorithms that an operation may be done by, where there is a choice. Some may not suit the sizes of
 /// the inputs or the device: then the rules choose.
+///
+/// ```
+/// use vultus::gpu::candidates;
+/// use vultus::ops::Op;
+///
+/// assert_eq!(candidates(&Op::Softmax), ["softmax/forward", "softmax/forward_wide"]);
+/// assert!(candidates(&Op::Relu).is_empty());
+/// ```
 pub fn candidates(op: &Op) -> Vec<&'static str> {
     match op {
         Op::Conv2d(_) | Op::Conv2dBackwardInput(..) | Op::Conv2dBackwardWeight(_) => conv2d::candidates(op),
@@ -100,6 +136,13 @@ pub fn candidates(op: &Op) -> Vec<&'static str> {
 }
 
 /// The text of a shader, by the name of its file without the ending.
+///
+/// ```
+/// use vultus::gpu::shader_source;
+///
+/// assert!(shader_source("relu").is_some_and(|wgsl| wgsl.contains("@compute")));
+/// assert!(shader_source("relu.wgsl").is_none());
+/// ```
 pub fn shader_source(shader: &str) -> Option<&'static str> {
     Some(match shader {
         "accumulate" => include_str!("../../shaders/accumulate.wgsl"),

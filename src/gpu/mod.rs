@@ -1,5 +1,15 @@
 //! The GPU backend: every operation as WGSL kernels. One file per operation, under the operation's name, and its shader
 //! under the same name in `shaders/`.
+//!
+//! ```no_run
+//! use vultus::gpu::{Adapter, Gpu};
+//!
+//! for adapter in Adapter::all() {
+//!     println!("{} by {}", adapter.info().name, adapter.info().driver);
+//! }
+//! let device = vultus::Device::Gpu(Gpu::new()?);
+//! # Ok::<(), vultus::Error>(())
+//! ```
 
 mod accumulate;
 mod adam;

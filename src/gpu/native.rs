@@ -26,6 +26,16 @@ impl Adapter {
     ///
     /// # Errors
     /// [`Error::NoDevice`] if the driver refuses.
+    ///
+    /// ```no_run
+    /// use vultus::gpu::{Adapter, GpuOptions};
+    /// use vultus::wgpu;
+    ///
+    /// // A device as wgpu gives it to an application that asks for nothing.
+    /// let adapters = Adapter::all();
+    /// let gpu = adapters[0].open_with(wgpu::Features::empty(), wgpu::Limits::default(), GpuOptions::default())?;
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
     pub fn open_with(&self, features: wgpu::Features, limits: wgpu::Limits, options: GpuOptions) -> Result<Gpu> {
         pollster::block_on(self.open_with_async(features, limits, options))
     }

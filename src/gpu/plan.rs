@@ -67,6 +67,17 @@ impl GpuModel {
 /// A program on the GPU: memory, pipelines and bind groups, ready to run again and again.
 ///
 /// A [`crate::Plan`] gives access to it where it runs on a GPU, for applications that keep their data there.
+///
+/// ```no_run
+/// use vultus::{Plan, wgpu};
+///
+/// fn run_in(plan: &Plan, encoder: &mut wgpu::CommandEncoder, values: &wgpu::Buffer) {
+///     let Some(plan) = plan.gpu() else { return };
+///     let (input, start) = plan.input_buffer();
+///     encoder.copy_buffer_to_buffer(values, 0, input, start, values.size());
+///     plan.encode(encoder);
+/// }
+/// ```
 pub struct GpuPlan {
     gpu: Gpu,
     program: Arc<Program>,

@@ -8,6 +8,21 @@ use serde::{Deserialize, Serialize};
 use crate::ops::Op;
 
 /// What the tuner has found out about one operation on inputs of given shapes.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use vultus::gpu::Gpu;
+/// use vultus::nn::light;
+/// use vultus::{Device, Options};
+///
+/// let (gpu, network) = (Gpu::new()?, light::network(48, 0.0, 7));
+/// gpu.tune_within(Duration::from_secs(10));
+/// Device::Gpu(gpu.clone()).load(&network, &network.initialize(1)?)?.compile(1, &Options::default())?;
+/// for (operation, tuned) in gpu.tuned() {
+///     println!("{operation}: {:?}, {:.3} ms", tuned.kernel, tuned.milliseconds);
+/// }
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tuned {
     /// The kernel or algorithm that was the fastest; `None` if it is what the rules choose.

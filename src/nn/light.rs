@@ -1,6 +1,15 @@
 //! A small network in VGG's manner (Simonyan, Zisserman 2014), to be trained from scratch on faces of 48×48: eight
 //! convolutions of 3×3 without batch normalisation, pools between the blocks and a global average-pool (Lin et al. 2013)
 //! in place of hidden dense layers. With seven classes it has 841,703 parameters, 6 % of VGG16's base.
+//!
+//! ```
+//! use vultus::nn::light;
+//!
+//! let network = light::network(light::INPUT, 0.5, 7);
+//! let sizes = network.parameter_shapes()?.into_iter().map(|(_, shape)| shape.iter().product::<usize>());
+//! assert_eq!(sizes.sum::<usize>(), 841_703);
+//! # Ok::<(), vultus::Error>(())
+//! ```
 
 use super::Network;
 use crate::ops::{Conv2d, MaxPool2d};
@@ -14,6 +23,17 @@ pub const WIDTHS: [[usize; 2]; 4] = [[32, 32], [64, 64], [128, 128], [192, 192]]
 /// The whole network for pictures of three channels and this height and width (at least 8), giving probabilities. The
 /// layers are called `block1_conv1` to `block4_conv2`, `avgpool` and `fc`, the parameters `features.N` and
 /// `classifier.0` as in torchvision's VGG. Dropout comes before the dense layer.
+///
+/// ```
+/// use vultus::nn::light;
+/// use vultus::{Device, Options, Tensor};
+///
+/// let network = light::network(16, 0.5, 3);
+/// let mut plan = Device::Cpu.load(&network, &network.initialize(1)?)?.compile(1, &Options::default())?;
+/// let probabilities = plan.run(&Tensor::filled([1, 3, 16, 16], 0.5))?;
+/// assert!((probabilities[0].data().iter().sum::<f32>() - 1.0).abs() < 1e-5);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub fn network(input: usize, dropout: f32, classes: usize) -> Network {
     let mut network = Network::new("light", [3, input, input]);
     let mut number = 0;

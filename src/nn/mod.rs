@@ -1,4 +1,14 @@
 //! Networks as data: a list of layers, with shapes and the names of their parameters.
+//!
+//! ```
+//! use vultus::nn::{Network, vgg16};
+//!
+//! // A network of the house with a head of one's own behind it.
+//! let head = Network::new("head", [512, 3, 3]).flatten().dense("fc", "classifier.0", 7).softmax();
+//! let network = vgg16::base(96).followed_by(head)?;
+//! assert_eq!((network.input(), network.output_shapes()?), (&[3, 96, 96][..], vec![vec![7]]));
+//! # Ok::<(), vultus::Error>(())
+//! ```
 
 mod backward;
 mod gradient;
@@ -18,6 +28,17 @@ pub(crate) use lower::Purpose;
 pub use training::{Group, Optimizer, Trainable, Training};
 
 /// What a layer does.
+///
+/// ```
+/// use vultus::nn::{Kind, vgg16};
+///
+/// let base = vgg16::base(224);
+/// let filters = base.layers().iter().filter_map(|layer| match layer.kind {
+///     Kind::Conv2d(filters, _) => Some(filters),
+///     _ => None,
+/// });
+/// assert_eq!(filters.sum::<usize>(), 4224);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Kind {
@@ -42,6 +63,15 @@ pub enum Kind {
 }
 
 /// One layer of a network.
+///
+/// ```
+/// use vultus::nn::{Kind, vgg16};
+///
+/// let base = vgg16::base(224);
+/// let [conv, relu, ..] = base.layers() else { unreachable!() };
+/// assert_eq!((conv.name.as_str(), conv.parameters.as_str(), conv.input), ("block1_conv1", "features.0", None));
+/// assert_eq!((&relu.kind, relu.input), (&Kind::Relu, Some(0)));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
     /// Its name, unique in the network.
@@ -149,6 +179,20 @@ impl Network {
     ///
     /// # Errors
     /// [`Error::Shape`] if there is no such layer.
+    ///
+    /// ```
+    /// use vultus::nn::Network;
+    ///
+    /// let network = Network::new("two answers", [4])
+    ///     .dense("fc", "fc", 8)
+    ///     .dense("class", "class", 2)
+    ///     .output()
+    ///     .branch_from("fc")?
+    ///     .dense("age", "age", 1)
+    ///     .output();
+    /// assert_eq!(network.output_shapes()?, [[2], [1]]);
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
     pub fn branch_from(mut self, name: &str) -> Result<Self> {
         self.next_input = Some(self.index(name)?);
         Ok(self)
@@ -223,6 +267,17 @@ impl Network {
     ///
     /// # Errors
     /// [`Error::Shape`] if a layer does not accept what it is given.
+    ///
+    /// ```
+    /// use vultus::nn::Network;
+    ///
+    /// let network = Network::new("small", [4]).dense("fc", "fc", 2);
+    /// let parameters = network.initialize(1)?;
+    /// assert_eq!(parameters["fc.weight"].shape(), [2, 4]);
+    /// assert_eq!(parameters["fc.bias"].data(), [0.0, 0.0]);
+    /// assert_eq!(network.initialize(1)?, parameters);
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
     pub fn initialize(&self, seed: u64) -> Result<Parameters> {
         let mut random = Random::new(seed);
         let mut fill = |name: &str, shape: Shape| match shape.as_slice() {
@@ -265,6 +320,15 @@ impl Network {
     ///
     /// # Errors
     /// [`Error::Shape`] if there is no such layer, or a layer does not read the one before it.
+    ///
+    /// ```
+    /// use vultus::nn::{Trainable, vgg16};
+    ///
+    /// let (frozen, rest) = vgg16::base(64).split(&Trainable::From("block5_conv1".into()))?;
+    /// assert_eq!(frozen.output_shapes()?, [[512, 4, 4]]);
+    /// assert_eq!((rest.input(), rest.output_shapes()?), (&[512, 4, 4][..], vec![vec![512, 2, 2]]));
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
     pub fn split(&self, trainable: &Trainable) -> Result<(Network, Network)> {
         let chained = |(i, layer): (usize, &Layer)| layer.input == i.checked_sub(1);
         if !self.layers.iter().enumerate().all(chained) || !self.outputs.is_empty() {

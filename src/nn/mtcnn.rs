@@ -1,4 +1,13 @@
 //! The three networks of MTCNN (Zhang, Zhang, Li, Qiao 2016), with facenet-pytorch's names for their parameters.
+//!
+//! ```
+//! use vultus::nn::mtcnn::{onet, pnet, rnet};
+//!
+//! let networks = [pnet(48, 64)?, rnet()?, onet()?];
+//! let counts = networks.each_ref().map(|network| network.output_shapes().map(|outputs| outputs.len()));
+//! assert_eq!(counts.into_iter().collect::<vultus::Result<Vec<_>>>()?, [2, 2, 3]);
+//! # Ok::<(), vultus::Error>(())
+//! ```
 
 use super::Network;
 use crate::error::{Error, Result};
@@ -21,6 +30,14 @@ fn conv(network: Network, net: &str, number: usize, filters: usize, kernel: usiz
 ///
 /// # Errors
 /// [`Error::Shape`] if the picture is smaller than a cell.
+///
+/// ```
+/// use vultus::nn::mtcnn::pnet;
+///
+/// assert_eq!(pnet(12, 12)?.output_shapes()?, [[2, 1, 1], [4, 1, 1]]);
+/// assert_eq!(pnet(48, 64)?.output_shapes()?, [[2, 19, 27], [4, 19, 27]]);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub fn pnet(height: usize, width: usize) -> Result<Network> {
     let network = conv(Network::new("pnet", [3, height, width]), "pnet", 1, 10, 3).max_pool2d("pool1", pool(2, 2));
     let network = conv(conv(network, "pnet", 2, 16, 3), "pnet", 3, 32, 3);
@@ -32,6 +49,12 @@ pub fn pnet(height: usize, width: usize) -> Result<Network> {
 ///
 /// # Errors
 /// None in practice: its layers are fixed.
+///
+/// ```
+/// let rnet = vultus::nn::mtcnn::rnet()?;
+/// assert_eq!((rnet.input(), rnet.output_shapes()?), (&[3, 24, 24][..], vec![vec![2], vec![4]]));
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub fn rnet() -> Result<Network> {
     let network = conv(Network::new("rnet", [3, 24, 24]), "rnet", 1, 28, 3).max_pool2d("pool1", pool(3, 2));
     let network = conv(network, "rnet", 2, 48, 3).max_pool2d("pool2", pool(3, 2));
@@ -46,6 +69,12 @@ pub fn rnet() -> Result<Network> {
 ///
 /// # Errors
 /// None in practice: its layers are fixed.
+///
+/// ```
+/// let onet = vultus::nn::mtcnn::onet()?;
+/// assert_eq!((onet.input(), onet.output_shapes()?), (&[3, 48, 48][..], vec![vec![2], vec![4], vec![10]]));
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub fn onet() -> Result<Network> {
     let network = conv(Network::new("onet", [3, 48, 48]), "onet", 1, 32, 3).max_pool2d("pool1", pool(3, 2));
     let network = conv(network, "onet", 2, 64, 3).max_pool2d("pool2", pool(3, 2));
@@ -62,6 +91,18 @@ pub fn onet() -> Result<Network> {
 ///
 /// # Errors
 /// [`Error::Shape`] if one of these two weights is missing or has another shape.
+///
+/// ```
+/// use vultus::nn::mtcnn::{onet, reordered, rnet};
+///
+/// let mut reference = rnet()?.initialize(1)?;
+/// reference.extend(onet()?.initialize(2)?);
+/// let parameters = reordered(reference.clone())?;
+/// // The second channel at the first place: the second column there, the tenth here, behind 3×3 of the first channel.
+/// assert_eq!(parameters["rnet.dense4.weight"].data()[9], reference["rnet.dense4.weight"].data()[1]);
+/// assert_eq!(parameters["rnet.conv1.weight"], reference["rnet.conv1.weight"]);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub fn reordered(mut parameters: Parameters) -> Result<Parameters> {
     for (name, [channels, height, width]) in [("rnet.dense4.weight", [64, 3, 3]), ("onet.dense5.weight", [128, 3, 3])] {
         let columns = channels * height * width;

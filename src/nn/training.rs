@@ -5,6 +5,20 @@ use crate::error::{Error, Result};
 use crate::ops::{Adam, CrossEntropy, Sgd};
 
 /// How parameters follow their gradients.
+///
+/// ```
+/// use vultus::nn::{Network, Optimizer, Training};
+/// use vultus::ops::Sgd;
+/// use vultus::{Device, Options};
+///
+/// let momentum = Optimizer::Sgd(Sgd { momentum: 0.9, nesterov: true, ..Sgd::default() });
+/// let training = Training { optimizer: momentum, ..Training::default() };
+/// let network = Network::new("small", [2]).dense("fc", "fc", 2).softmax();
+/// let model = Device::Cpu.load(&network, &network.initialize(1)?)?;
+/// let mut plan = model.compile_training(1, &training, &Options::default())?;
+/// assert!(plan.state()?.keys().eq(["velocity of fc.bias", "velocity of fc.weight"]));
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Optimizer {
     /// Stochastic gradient descent.
@@ -38,6 +52,15 @@ impl Optimizer {
 }
 
 /// Which layers are trained. What comes before the first of them costs no more than inference.
+///
+/// ```
+/// use vultus::nn::{Network, Trainable};
+///
+/// let network = Network::new("small", [2]).dense("fc1", "fc1", 8).relu().dense("fc2", "fc2", 2).softmax();
+/// assert_eq!(network.parameters_from(&Trainable::From("fc2".into()))?, ["fc2.weight", "fc2.bias"]);
+/// assert_eq!(network.parameters_from(&Trainable::All)?.len(), 4);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Trainable {
     /// All of them.
@@ -48,6 +71,25 @@ pub enum Trainable {
 }
 
 /// Layers with a learning rate or a weight decay of their own: from one layer up to the next group.
+///
+/// ```
+/// use vultus::nn::{Group, Network, Training};
+/// use vultus::ops::RunState;
+/// use vultus::{Device, Options, Tensor};
+///
+/// let network = Network::new("small", [2]).dense("fc1", "fc1", 4).dense("fc2", "fc2", 2).softmax();
+/// let parameters = network.initialize(1)?;
+/// // Everything from fc2 on keeps still.
+/// let still = Group { from: "fc2".into(), learning_rate_factor: 0.0, weight_decay: None };
+/// let model = Device::Cpu.load(&network, &parameters)?;
+/// let training = Training { groups: vec![still], ..Training::default() };
+/// let mut plan = model.compile_training(1, &training, &Options::default())?;
+/// plan.train(&Tensor::filled([1, 2], 1.0), &[Some(0)], &RunState { learning_rate: 0.1, ..RunState::default() })?;
+/// let trained = model.parameters()?;
+/// assert_ne!(trained["fc1.weight"], parameters["fc1.weight"]);
+/// assert_eq!(trained["fc2.weight"], parameters["fc2.weight"]);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
     /// The name of the group's first layer.

@@ -1,10 +1,37 @@
 //! Adam (Kingma, Ba 2015) and AdamW (Loshchilov, Hutter 2019), as in PyTorch.
+//!
+//! ```
+//! use vultus::ops::{Adam, Op, RunState};
+//! use vultus::{Device, Options, Tensor};
+//!
+//! // In the first step every parameter moves by the learning rate, however large its gradient is.
+//! let mut adam = Device::Cpu.compile_op(&Op::Adam(Adam::default()), &[&[2][..]; 4], &Options::default())?;
+//! let (parameter, gradient) = (Tensor::filled([2], 1.0), Tensor::new([2], vec![3.0, -0.5])?);
+//! let state = RunState { learning_rate: 0.1, ..RunState::default() };
+//! let after = adam.run_all(&[parameter, gradient, Tensor::zeros([2]), Tensor::zeros([2])], &state)?;
+//! assert!((after[0].data()[0] - 0.9).abs() < 1e-6 && (after[0].data()[1] - 1.1).abs() < 1e-6);
+//! # Ok::<(), vultus::Error>(())
+//! ```
 
 use super::{Case, Fill, Op, Shape, check_factor, same, take};
 use crate::error::{Error, Result};
 use crate::random::Random;
 
 /// The parameters of the optimiser; the learning rate comes with every step.
+///
+/// ```
+/// use vultus::nn::{Network, Optimizer, Training};
+/// use vultus::ops::Adam;
+/// use vultus::{Device, Options};
+///
+/// let adamw = Adam { weight_decay: 0.01, decoupled: true, ..Adam::default() };
+/// let training = Training { optimizer: Optimizer::Adam(adamw), ..Training::default() };
+/// let network = Network::new("small", [2]).dense("fc", "fc", 2).softmax();
+/// let model = Device::Cpu.load(&network, &network.initialize(1)?)?;
+/// let mut plan = model.compile_training(1, &training, &Options::default())?;
+/// assert!(plan.state()?.keys().eq(["m of fc.bias", "m of fc.weight", "v of fc.bias", "v of fc.weight"]));
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adam {
     /// Decay of the running means of the gradient and of its square.
@@ -48,6 +75,12 @@ impl Adam {
 }
 
 /// Shapes that every kernel must get right.
+///
+/// ```
+/// use vultus::ops::{Op, adam};
+///
+/// assert!(adam::cases().iter().any(|case| matches!(case.op, Op::Adam(adam) if adam.decoupled)));
+/// ```
 pub fn cases() -> Vec<Case> {
     let decayed = Adam { weight_decay: 0.05, ..Adam::default() };
     [
@@ -61,6 +94,16 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// A case with a random shape and parameters.
+///
+/// ```
+/// use vultus::Random;
+/// use vultus::ops::adam;
+///
+/// let case = adam::random_case(&mut Random::new(1));
+/// // Parameter, gradient and both means have one shape.
+/// assert!(case.shapes().windows(2).all(|pair| pair[0] == pair[1]));
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub fn random_case(random: &mut Random) -> Case {
     let shape = (0..1 + random.below(3)).map(|_| 1 + random.below(20)).collect();
     let adam = Adam {

@@ -1,10 +1,31 @@
 //! Mean over windows chosen to give an output of a fixed size: window i goes from ⌊i·in/out⌋ to ⌈(i+1)·in/out⌉.
+//!
+//! ```
+//! use vultus::ops::{AdaptiveAvgPool2d, Op};
+//! use vultus::{Device, Options, Tensor};
+//!
+//! // Windows of two of the three values.
+//! let pool = Op::AdaptiveAvgPool2d(AdaptiveAvgPool2d { output: [1, 2] });
+//! let mut plan = Device::Cpu.compile_op(&pool, &[&[1, 1, 1, 3]], &Options::default())?;
+//! assert_eq!(plan.run(&Tensor::new([1, 1, 1, 3], vec![1.0, 3.0, 5.0])?)?[0].data(), [2.0, 4.0]);
+//! # Ok::<(), vultus::Error>(())
+//! ```
 
 use super::{Case, Fill, Op, Shape, image, same, take};
 use crate::error::{Error, Result};
 use crate::random::Random;
 
 /// The parameters of an adaptive average-pool.
+///
+/// ```
+/// use vultus::ops::{AdaptiveAvgPool2d, Op};
+///
+/// // The output has its size whatever comes in, also where that is smaller.
+/// let pool = Op::AdaptiveAvgPool2d(AdaptiveAvgPool2d { output: [7, 7] });
+/// assert_eq!(pool.output_shapes(&[&[1, 512, 10, 12]])?, [[1, 512, 7, 7]]);
+/// assert_eq!(pool.output_shapes(&[&[1, 512, 3, 3]])?, [[1, 512, 7, 7]]);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdaptiveAvgPool2d {
     /// Height and width of the output.
@@ -30,6 +51,16 @@ impl AdaptiveAvgPool2d {
 }
 
 /// Shapes that every kernel must get right: the same size, smaller, larger, remainders, one.
+///
+/// ```
+/// use vultus::ops::adaptive_avg_pool2d;
+///
+/// // Forward and backward in turn: what the one gives has the shape that the other takes.
+/// for pair in adaptive_avg_pool2d::cases().chunks(2) {
+///     assert_eq!(pair[0].op.output_shapes(&pair[0].shapes())?[0], pair[1].shapes()[0]);
+/// }
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub fn cases() -> Vec<Case> {
     [
         ([1, 64, 7, 7], [7, 7]),
@@ -44,6 +75,15 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// A case with random sizes, in either direction.
+///
+/// ```
+/// use vultus::Random;
+/// use vultus::ops::adaptive_avg_pool2d::random_case;
+///
+/// let mut random = Random::new(1);
+/// let names: Vec<&str> = (0..20).map(|_| random_case(&mut random).op.name()).collect();
+/// assert!(names.contains(&"adaptive_avg_pool2d") && names.contains(&"adaptive_avg_pool2d_backward"));
+/// ```
 pub fn random_case(random: &mut Random) -> Case {
     let output = [1 + random.below(9), 1 + random.below(9)];
     let shape = [1 + random.below(4), 1 + random.below(9), 1 + random.below(20), 1 + random.below(20)];

@@ -3,6 +3,16 @@ use crate::random::Random;
 use crate::tensor::Tensor;
 
 /// How an input of a [`Case`] is filled.
+///
+/// ```
+/// use vultus::ops::Op;
+/// use vultus::ops::cross_entropy::cases;
+///
+/// // Targets are `Fill::Class(7)`: class numbers, or -1.
+/// let case = cases().into_iter().find(|case| case.shapes() == [&[32, 7][..], &[32], &[7]]).unwrap();
+/// assert!(matches!(case.op, Op::CrossEntropy(_)));
+/// assert!(case.inputs(1)[1].data().iter().all(|&class| class == -1.0 || (0.0..7.0).contains(&class)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fill {
     /// Normally distributed with this standard deviation.
@@ -18,6 +28,18 @@ pub enum Fill {
 }
 
 /// One operation on inputs of given shapes: what tests check and benches time.
+///
+/// ```
+/// use vultus::ops::{RunState, relu};
+/// use vultus::{Device, Options, Random};
+///
+/// let case = relu::random_case(&mut Random::new(1));
+/// let mut plan = Device::Cpu.compile_op(&case.op, &case.shapes(), &Options::default())?;
+/// let outputs = plan.run_all(&case.inputs(2), &RunState::default())?;
+/// assert!(case.name().starts_with("relu"));
+/// assert_eq!(outputs[0].shape(), case.shapes()[0]);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Case {
     /// The operation.

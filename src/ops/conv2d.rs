@@ -1,10 +1,34 @@
 //! 2-D convolution (cross-correlation, as in PyTorch), with bias and an optional ReLU.
+//!
+//! ```
+//! use vultus::ops::{Conv2d, Op, RunState};
+//! use vultus::{Device, Options, Tensor};
+//!
+//! // Sums over windows of 2×2, and a bias of 1.
+//! let conv = Op::Conv2d(Conv2d::square(2, 1, 0));
+//! let mut plan = Device::Cpu.compile_op(&conv, &[&[1, 1, 2, 3], &[1, 1, 2, 2], &[1]], &Options::default())?;
+//! let x = Tensor::from_fn([1, 1, 2, 3], |place| place as f32);
+//! let inputs = [x, Tensor::filled([1, 1, 2, 2], 1.0), Tensor::filled([1], 1.0)];
+//! assert_eq!(plan.run_all(&inputs, &RunState::default())?[0].data(), [9.0, 13.0]);
+//! # Ok::<(), vultus::Error>(())
+//! ```
 
 use super::{Case, Fill, Op, Shape, image, same, take};
 use crate::error::{Error, Result};
 use crate::random::Random;
 
 /// The parameters of a convolution.
+///
+/// ```
+/// use vultus::ops::Conv2d;
+///
+/// assert_eq!(Conv2d::square(3, 1, 1).output_size([224, 224])?, [224, 224]);
+/// assert_eq!(Conv2d::square(7, 2, 3).output_size([224, 224])?, [112, 112]);
+/// let wide = Conv2d { kernel: [1, 5], stride: [1, 1], padding: [0, 2], relu: true };
+/// assert_eq!(wide.output_size([8, 8])?, [8, 8]);
+/// assert!(Conv2d::square(5, 1, 0).output_size([4, 8]).is_err());
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conv2d {
     /// Height and width of the filters.
@@ -83,6 +107,14 @@ impl Conv2d {
 }
 
 /// Shapes that every kernel must get right: VGG16's at a small size, edges of tiles, every kernel, stride and padding.
+///
+/// ```
+/// use std::collections::BTreeSet;
+/// use vultus::ops::conv2d;
+///
+/// let directions: BTreeSet<&str> = conv2d::cases().iter().map(|case| case.op.name()).collect();
+/// assert!(directions.into_iter().eq(["conv2d", "conv2d_backward_input", "conv2d_backward_weight"]));
+/// ```
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for ([n, c, h, w], filters, kernel, stride, padding) in [
@@ -109,6 +141,15 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// VGG16's thirteen convolutions on a picture of this height and width.
+///
+/// ```
+/// use vultus::ops::conv2d::vgg16_cases;
+///
+/// let cases = vgg16_cases(1, 224);
+/// assert_eq!(cases[0].name(), "conv2d/1x3x224x224_64x3x3x3_64");
+/// // Nine different ones, each in three directions.
+/// assert_eq!(cases.len(), 9 * 3);
+/// ```
 pub fn vgg16_cases(batch: usize, input: usize) -> Vec<Case> {
     let conv = Conv2d { relu: true, ..Conv2d::square(3, 1, 1) };
     [
@@ -130,6 +171,21 @@ pub fn vgg16_cases(batch: usize, input: usize) -> Vec<Case> {
 }
 
 /// A case with random sizes and parameters, in any direction.
+///
+/// ```
+/// use vultus::ops::{RunState, conv2d};
+/// use vultus::{Device, Options, Random};
+///
+/// let case = conv2d::random_case(&mut Random::new(1));
+/// let mut results = Vec::new();
+/// for kernel in ["conv2d/im2col", "conv2d/winograd2"] {
+///     let options = Options { kernel: Some(kernel.into()), ..Options::default() };
+///     let mut plan = Device::Cpu.compile_op(&case.op, &case.shapes(), &options)?;
+///     results.push(plan.run_all(&case.inputs(2), &RunState::default())?.swap_remove(0));
+/// }
+/// assert!(results[0].data().iter().zip(results[1].data()).all(|(a, b)| (a - b).abs() < 1e-2 + 1e-3 * a.abs()));
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub fn random_case(random: &mut Random) -> Case {
     let axis = |random: &mut Random| {
         let kernel = 1 + random.below(5);

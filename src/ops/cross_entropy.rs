@@ -11,6 +11,19 @@
 //!
 //! So the two differ for a one-hot y where classes have different weights: the first divides by these, the second does
 //! not.
+//!
+//! ```
+//! use vultus::ops::{CrossEntropy, Op, RunState};
+//! use vultus::{Device, Options, Tensor};
+//!
+//! let op = Op::CrossEntropy(CrossEntropy::default());
+//! let mut plan = Device::Cpu.compile_op(&op, &[&[1, 2], &[1], &[2]], &Options::default())?;
+//! let (logits, target, class_weight) = (Tensor::zeros([1, 2]), Tensor::filled([1], 1.0), Tensor::filled([2], 1.0));
+//! let outputs = plan.run_all(&[logits, target, class_weight], &RunState::default())?;
+//! assert!((outputs[0].data()[0] - 2f32.ln()).abs() < 1e-6);
+//! assert_eq!(outputs[1].data(), [0.5, -0.5]);
+//! # Ok::<(), vultus::Error>(())
+//! ```
 
 use super::{Case, Fill, Op, Shape, same, take};
 use crate::error::{Error, Result};
@@ -20,6 +33,23 @@ use crate::random::Random;
 ///
 /// A sample whose target (or the first of whose soft targets) is −1 is ignored, as if it were not there, so that a batch
 /// that is not full can be filled up. If every sample is ignored or weighs nothing, loss and gradient are 0.
+///
+/// ```
+/// use vultus::nn::{Network, Training};
+/// use vultus::ops::{CrossEntropy, RunState};
+/// use vultus::{Device, Options, Tensor};
+///
+/// let network = Network::new("small", [2]).dense("fc", "fc", 2).softmax();
+/// let model = Device::Cpu.load(&network, &network.initialize(1)?)?;
+/// let mut loss = |label_smoothing| {
+///     let training = Training { loss: CrossEntropy { label_smoothing }, ..Training::default() };
+///     let mut plan = model.compile_training(1, &training, &Options::default())?;
+///     plan.train(&Tensor::filled([1, 2], 5.0), &[Some(0)], &RunState::default())
+/// };
+/// // At 1 the target says nothing, and no answer is better than that both classes are equally likely.
+/// assert!(loss(0.0)? != loss(0.1)? && loss(1.0)? >= 2f32.ln());
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CrossEntropy {
     /// How much of a target goes evenly to all classes: 0 to 1.
@@ -50,6 +80,17 @@ impl CrossEntropy {
 }
 
 /// Shapes that every kernel must get right: with and without smoothing, logits of ±200, more samples than a workgroup.
+///
+/// ```
+/// use vultus::ops::{RunState, cross_entropy};
+/// use vultus::{Device, Options};
+///
+/// for case in cross_entropy::cases() {
+///     let mut plan = Device::Cpu.compile_op(&case.op, &case.shapes(), &Options::default())?;
+///     assert!(plan.run_all(&case.inputs(1), &RunState::default())?[0].data()[0] >= 0.0, "{}", case.name());
+/// }
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub fn cases() -> Vec<Case> {
     [
         (1, 7, 1.0, 0.0),
@@ -69,6 +110,17 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// A case with random sizes and parameters.
+///
+/// ```
+/// use vultus::Random;
+/// use vultus::ops::cross_entropy::random_case;
+///
+/// let case = random_case(&mut Random::new(1));
+/// let [logits, target, class_weight] = case.shapes()[..] else { unreachable!() };
+/// // Soft targets have the shape of the logits, class numbers that of the batch.
+/// assert!(target == logits || target == &logits[..1]);
+/// assert_eq!(class_weight, &logits[1..]);
+/// ```
 pub fn random_case(random: &mut Random) -> Case {
     let smoothing = if random.below(2) == 0 { 0.0 } else { random.uniform() };
     let (n, classes, scale) = (1 + random.below(300), 1 + random.below(40), 1.0 + random.below(60) as f32);

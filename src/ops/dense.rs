@@ -1,12 +1,32 @@
 //! Fully connected layer: `y = x · weightᵀ + bias`, with an optional ReLU.
 //!
 //! Everything behind the batch dimension of `x` counts as one row of features, in C, H, W order.
+//!
+//! ```
+//! use vultus::ops::{Dense, Op, RunState};
+//! use vultus::{Device, Options, Tensor};
+//!
+//! let op = Op::Dense(Dense { relu: true });
+//! let mut plan = Device::Cpu.compile_op(&op, &[&[1, 2], &[2, 2], &[2]], &Options::default())?;
+//! let (x, weight) = (Tensor::new([1, 2], vec![1.0, 2.0])?, Tensor::new([2, 2], vec![3.0, 4.0, -3.0, -4.0])?);
+//! assert_eq!(plan.run_all(&[x, weight, Tensor::filled([2], 0.5)], &RunState::default())?[0].data(), [11.5, 0.0]);
+//! # Ok::<(), vultus::Error>(())
+//! ```
 
 use super::{Case, Fill, Op, Shape, same, take};
 use crate::error::{Error, Result};
 use crate::random::Random;
 
 /// The parameters of a dense layer.
+///
+/// ```
+/// use vultus::ops::{Dense, Op};
+///
+/// // Feature maps need no flattening before it.
+/// let op = Op::Dense(Dense { relu: false });
+/// assert_eq!(op.output_shapes(&[&[32, 512, 3, 3], &[7, 512 * 3 * 3], &[7]])?, [[32, 7]]);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Dense {
     /// Whether a ReLU follows within the same kernel. The backward operations ignore it.
@@ -52,6 +72,13 @@ fn rows(weight: &[usize]) -> Result<usize> {
 }
 
 /// Shapes that every kernel must get right: heads of classifiers, edges of tiles, batch 1 and 64, a flattened image.
+///
+/// ```
+/// use vultus::ops::{Dense, Op, dense};
+///
+/// let fused = dense::cases().into_iter().filter(|case| case.op == Op::Dense(Dense { relu: true }));
+/// assert!(fused.count() > 1);
+/// ```
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (x, out) in [
@@ -71,6 +98,13 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// VGG16's three dense layers for 1000 classes.
+///
+/// ```
+/// use vultus::ops::dense::vgg16_cases;
+///
+/// let largest = &vgg16_cases(1)[0];
+/// assert_eq!(largest.shapes(), [&[1, 25088][..], &[4096, 25088], &[4096]]);
+/// ```
 pub fn vgg16_cases(batch: usize) -> Vec<Case> {
     [(25088, 4096), (4096, 4096), (4096, 1000)]
         .into_iter()
@@ -79,6 +113,16 @@ pub fn vgg16_cases(batch: usize) -> Vec<Case> {
 }
 
 /// A case with random sizes, in any direction.
+///
+/// ```
+/// use vultus::Random;
+/// use vultus::ops::dense::random_case;
+///
+/// let case = random_case(&mut Random::new(1));
+/// let outputs = case.op.output_shapes(&case.shapes())?;
+/// assert!(case.op.flops(&case.shapes(), &outputs) > 0);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub fn random_case(random: &mut Random) -> Case {
     let batch = [1, 1 + random.below(8), 1 + random.below(70)][random.below(3)];
     let x = [batch, 1 + random.below(300)];

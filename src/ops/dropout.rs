@@ -2,12 +2,36 @@
 //!
 //! The mask is a function of seed, step, layer and place (Philox4x32-10), so that every device drops the same values
 //! and the backward pass needs no stored mask.
+//!
+//! ```
+//! use vultus::ops::{Dropout, Op, RunState};
+//! use vultus::{Device, Options, Tensor};
+//!
+//! let op = Op::Dropout(Dropout { probability: 0.5, layer: 0 });
+//! let mut plan = Device::Cpu.compile_op(&op, &[&[1, 100]], &Options::default())?;
+//! let ones = [Tensor::filled([1, 100], 1.0)];
+//! let first = plan.run_all(&ones, &RunState { seed: 1, ..RunState::default() })?;
+//! assert!(first[0].data().iter().all(|&value| value == 0.0 || value == 2.0));
+//! assert_ne!(plan.run_all(&ones, &RunState { seed: 2, ..RunState::default() })?, first);
+//! # Ok::<(), vultus::Error>(())
+//! ```
 
 use super::{Case, Fill, Op, RunState, Shape, take};
 use crate::error::{Error, Result};
 use crate::random::Random;
 
 /// The parameters of dropout.
+///
+/// ```
+/// use vultus::nn::{Kind, Network};
+/// use vultus::ops::{Dropout, Op};
+///
+/// // A network numbers its layers itself.
+/// let network = Network::new("small", [4]).dropout(0.5).dense("fc", "fc", 2);
+/// assert_eq!(network.layers()[0].kind, Kind::Dropout(0.5));
+/// // By itself, with a probability that is none.
+/// assert!(Op::Dropout(Dropout { probability: 1.0, layer: 0 }).output_shapes(&[&[1, 4]]).is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropout {
     /// The probability that a value is dropped: 0 (inclusive) to 1 (exclusive).
@@ -48,6 +72,13 @@ impl Dropout {
 }
 
 /// Shapes that every kernel must get right.
+///
+/// ```
+/// use vultus::ops::{Dropout, Op, dropout};
+///
+/// let all_stay = |case: &vultus::ops::Case| matches!(case.op, Op::Dropout(Dropout { probability: 0.0, .. }));
+/// assert!(dropout::cases().iter().any(all_stay));
+/// ```
 pub fn cases() -> Vec<Case> {
     [(vec![1], 0.5), (vec![3, 513], 0.5), (vec![64, 256], 0.2), (vec![2, 5, 3, 3], 0.0), (vec![1, 1026], 0.9)]
         .into_iter()
@@ -56,6 +87,15 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// A case with a random shape and probability.
+///
+/// ```
+/// use vultus::Random;
+/// use vultus::ops::dropout::random_case;
+///
+/// let case = random_case(&mut Random::new(1));
+/// assert_eq!(case.op.output_shapes(&case.shapes())?, case.shapes());
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub fn random_case(random: &mut Random) -> Case {
     let shape = (0..1 + random.below(3)).map(|_| 1 + random.below(30)).collect();
     case(shape, random.uniform(), random.below(9) as u32)

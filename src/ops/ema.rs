@@ -2,12 +2,34 @@
 //!
 //! In step t, d is the smaller of the decay and `(t−1)/(t+8)`: the average is the parameter itself after the first step,
 //! and forgets the beginning quickly before it becomes as slow as the decay asks for.
+//!
+//! ```
+//! use vultus::ops::{Ema, Op, RunState};
+//! use vultus::{Device, Options, Tensor};
+//!
+//! let mut ema = Device::Cpu.compile_op(&Op::Ema(Ema { decay: 0.75 }), &[&[1], &[1]], &Options::default())?;
+//! let (average, parameter) = (Tensor::filled([1], 1.0), Tensor::filled([1], 5.0));
+//! let inputs = [average, parameter];
+//! assert_eq!(ema.run_all(&inputs, &RunState::default())?[0].data(), [5.0]);
+//! assert_eq!(ema.run_all(&inputs, &RunState { step: 1000, ..RunState::default() })?[0].data(), [2.0]);
+//! # Ok::<(), vultus::Error>(())
+//! ```
 
 use super::{Case, Fill, Op, Shape, same, take};
 use crate::error::{Error, Result};
 use crate::random::Random;
 
 /// The parameters of the average.
+///
+/// ```
+/// use vultus::ops::{Ema, Op};
+///
+/// let shapes = [&[64][..]; 2];
+/// assert_eq!(Op::Ema(Ema { decay: 0.999 }).output_shapes(&shapes)?, [[64]]);
+/// // It would never change.
+/// assert!(Op::Ema(Ema { decay: 1.0 }).output_shapes(&shapes).is_err());
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ema {
     /// How much of the average is kept in each step, once there have been enough: 0 (inclusive) to 1 (exclusive).
@@ -32,6 +54,14 @@ impl Ema {
 }
 
 /// Shapes that every kernel must get right. The decays are below and above what the step of the tests limits them to.
+///
+/// ```
+/// use vultus::ops::{Op, ema};
+///
+/// for case in ema::cases() {
+///     assert!(matches!(case.op, Op::Ema(ema) if (0.0..1.0).contains(&ema.decay)));
+/// }
+/// ```
 pub fn cases() -> Vec<Case> {
     [(vec![1], 0.1), (vec![1000], 0.999), (vec![64, 3, 3, 3], 0.05)]
         .into_iter()
@@ -40,6 +70,17 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// A case with a random shape and decay.
+///
+/// ```
+/// use vultus::ops::{RunState, ema};
+/// use vultus::{Device, Options, Random};
+///
+/// let case = ema::random_case(&mut Random::new(1));
+/// let mut plan = Device::Cpu.compile_op(&case.op, &case.shapes(), &Options::default())?;
+/// let inputs = case.inputs(2);
+/// assert_eq!(plan.run_all(&inputs, &RunState::default())?[0], inputs[1]);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub fn random_case(random: &mut Random) -> Case {
     let shape = (0..1 + random.below(3)).map(|_| 1 + random.below(20)).collect();
     case(shape, random.uniform() * 0.4)

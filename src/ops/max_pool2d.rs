@@ -1,10 +1,31 @@
 //! Maximum over windows. On a tie the gradient goes to the first maximum in row order, as in PyTorch.
+//!
+//! ```
+//! use vultus::ops::{MaxPool2d, Op};
+//! use vultus::{Device, Options, Tensor};
+//!
+//! let op = Op::MaxPool2d(MaxPool2d::new(2, 2));
+//! let mut plan = Device::Cpu.compile_op(&op, &[&[1, 1, 2, 4]], &Options::default())?;
+//! let x = Tensor::new([1, 1, 2, 4], vec![1.0, 2.0, 0.0, -1.0, 4.0, 3.0, -2.0, -3.0])?;
+//! assert_eq!(plan.run(&x)?[0].data(), [4.0, 0.0]);
+//! # Ok::<(), vultus::Error>(())
+//! ```
 
 use super::{Case, Fill, Op, Shape, image, same, take};
 use crate::error::{Error, Result};
 use crate::random::Random;
 
 /// The parameters of a max-pool with square windows.
+///
+/// ```
+/// use vultus::ops::MaxPool2d;
+///
+/// let pool = MaxPool2d::new(2, 2);
+/// assert_eq!(pool.output_size([7, 8])?, [3, 4]);
+/// assert_eq!(MaxPool2d { ceil_mode: true, ..pool }.output_size([7, 8])?, [4, 4]);
+/// assert!(MaxPool2d { padding: 2, ..pool }.output_size([7, 8]).is_err());
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MaxPool2d {
     /// Height and width of the windows.
@@ -67,6 +88,19 @@ impl MaxPool2d {
 }
 
 /// Shapes that every kernel must get right: VGG16's and MTCNN's windows, overlaps, remainders, padding, ties.
+///
+/// ```
+/// use vultus::ops::{RunState, max_pool2d};
+/// use vultus::{Device, Options};
+///
+/// for case in max_pool2d::cases().iter().step_by(2) {
+///     let mut plan = Device::Cpu.compile_op(&case.op, &case.shapes(), &Options::default())?;
+///     let inputs = case.inputs(1);
+///     let outputs = plan.run_all(&inputs, &RunState::default())?;
+///     assert!(outputs[0].data().iter().all(|maximum| inputs[0].data().contains(maximum)));
+/// }
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub fn cases() -> Vec<Case> {
     let ceil = |kernel, stride| MaxPool2d { ceil_mode: true, ..MaxPool2d::new(kernel, stride) };
     [
@@ -86,6 +120,15 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// VGG16's five pools on a picture of this height and width.
+///
+/// ```
+/// use vultus::ops::max_pool2d::vgg16_cases;
+///
+/// let cases = vgg16_cases(1, 224);
+/// // Five pools, forward and backward; the last one leaves 7×7.
+/// assert_eq!(cases[8].op.output_shapes(&cases[8].shapes())?, [[1, 512, 7, 7]]);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub fn vgg16_cases(batch: usize, input: usize) -> Vec<Case> {
     [(64, 1), (128, 2), (256, 4), (512, 8), (512, 16)]
         .into_iter()
@@ -96,6 +139,14 @@ pub fn vgg16_cases(batch: usize, input: usize) -> Vec<Case> {
 }
 
 /// A case with random sizes and parameters, in either direction.
+///
+/// ```
+/// use vultus::Random;
+/// use vultus::ops::max_pool2d::random_case;
+///
+/// let (case, again) = (random_case(&mut Random::new(1)), random_case(&mut Random::new(1)));
+/// assert_eq!((case.name(), case.op), (again.name(), again.op));
+/// ```
 pub fn random_case(random: &mut Random) -> Case {
     let kernel = 1 + random.below(4);
     let pool = MaxPool2d {

@@ -1,7 +1,18 @@
 //! The vocabulary: what every operation is called, takes and gives, on any backend.
 //!
-//! One file per operation holds its parameters, its shape rule, its cost and the cases that tests and benches share.
+//! One file per operation holds its parameters, its shape rule and the cases that tests and benches share.
 //! Images are NCHW, convolution weights OIHW, dense weights `[out, in]`; all numbers are f32.
+//!
+//! ```
+//! use vultus::ops::{Conv2d, Op};
+//!
+//! // What an operation makes of shapes, before anything is computed.
+//! let (x, weight, bias) = ([1, 3, 224, 224], [64, 3, 3, 3], [64]);
+//! let conv = Op::Conv2d(Conv2d::square(3, 1, 1));
+//! assert_eq!(conv.output_shapes(&[&x, &weight, &bias])?, [[1, 64, 224, 224]]);
+//! assert!(conv.output_shapes(&[&x, &weight]).is_err());
+//! # Ok::<(), vultus::Error>(())
+//! ```
 
 pub mod accumulate;
 pub mod adam;
@@ -35,11 +46,33 @@ pub use sgd::Sgd;
 use crate::error::{Error, Result};
 
 /// A shape.
+///
+/// ```
+/// use vultus::ops::{Op, Shape};
+///
+/// let outputs: Vec<Shape> = Op::Softmax.output_shapes(&[&[2, 7]])?;
+/// assert_eq!(outputs, [[2, 7]]);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub type Shape = Vec<usize>;
 
 /// One operation, forward or backward. Both backends implement every one.
 ///
 /// A gradient is named after what it is taken with respect to: `dx` belongs to `x` and has its shape.
+///
+/// ```
+/// use vultus::ops::{Dense, Op};
+///
+/// let (x, weight, bias) = (&[2, 100][..], &[10, 100][..], &[10][..]);
+/// let op = Op::Dense(Dense::default());
+/// let outputs = op.output_shapes(&[x, weight, bias])?;
+/// assert_eq!((op.name(), outputs.as_slice()), ("dense", &[vec![2, 10]][..]));
+/// assert_eq!(op.flops(&[x, weight, bias], &outputs), 2 * 2 * 100 * 10);
+/// // The backward pass gives back the shape of the input.
+/// let backward = Op::DenseBackwardInput(Dense::default(), vec![100]);
+/// assert_eq!(backward.output_shapes(&[&[2, 10], weight])?, [[2, 100]]);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Op {
@@ -90,6 +123,25 @@ pub enum Op {
 }
 
 /// What changes from run to run of a plan.
+///
+/// ```
+/// use vultus::nn::{Network, Training};
+/// use vultus::ops::RunState;
+/// use vultus::{Device, Options, Tensor};
+///
+/// let network = Network::new("small", [2]).dense("fc", "fc", 2).softmax();
+/// let model = Device::Cpu.load(&network, &network.initialize(1)?)?;
+/// let training = Training { accumulate: 2, ..Training::default() };
+/// let mut plan = model.compile_training(1, &training, &Options::default())?;
+/// let start = model.parameters()?;
+/// // One step of two micro-batches: the parameters move after the second.
+/// let first = RunState { step: 1, learning_rate: 0.1, micro_batches: 2, ..RunState::default() };
+/// plan.train(&Tensor::filled([1, 2], 1.0), &[Some(0)], &first)?;
+/// assert_eq!(model.parameters()?, start);
+/// plan.train(&Tensor::filled([1, 2], -1.0), &[Some(0)], &RunState { micro_batch: 1, ..first })?;
+/// assert_ne!(model.parameters()?, start);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RunState {
     /// How many steps the optimiser has taken with its present memory, this one included: 1 in a plan's first step. A
@@ -235,6 +287,14 @@ impl Op {
     }
 
     /// For each output, the input that it overwrites, if it works in place.
+    ///
+    /// ```
+    /// use vultus::ops::{Op, Sgd};
+    ///
+    /// // Of parameter, gradient and velocity, the first and the third are overwritten.
+    /// assert_eq!(Op::Sgd(Sgd::default()).in_place(), [0, 2]);
+    /// assert!(Op::Relu.in_place().is_empty());
+    /// ```
     pub fn in_place(&self) -> &'static [usize] {
         match self {
             Op::Sgd(_) => &[0, 2],

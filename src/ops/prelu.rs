@@ -1,5 +1,15 @@
 //! Parametric rectified linear unit (He et al. 2015): `y = x` where x > 0, else `slope[channel] · x`.
 //! Dimension 1 is the channel.
+//!
+//! ```
+//! use vultus::ops::{Op, RunState};
+//! use vultus::{Device, Options, Tensor};
+//!
+//! let mut plan = Device::Cpu.compile_op(&Op::Prelu, &[&[1, 2, 2], &[2]], &Options::default())?;
+//! let (x, slope) = (Tensor::new([1, 2, 2], vec![-2.0, 4.0, -2.0, 4.0])?, Tensor::new([2], vec![0.25, 0.5])?);
+//! assert_eq!(plan.run_all(&[x, slope], &RunState::default())?[0].data(), [-0.5, 4.0, -1.0, 4.0]);
+//! # Ok::<(), vultus::Error>(())
+//! ```
 
 use super::{Case, Fill, Op, Shape, same, take};
 use crate::error::{Error, Result};
@@ -26,6 +36,13 @@ pub(super) fn backward(inputs: &[&[usize]]) -> Result<Vec<Shape>> {
 }
 
 /// Shapes that every kernel must get right.
+///
+/// ```
+/// use vultus::ops::prelu;
+///
+/// // One slope for each channel.
+/// assert!(prelu::cases().iter().all(|case| case.shapes()[1] == &case.shapes()[0][1..2]));
+/// ```
 pub fn cases() -> Vec<Case> {
     [vec![2, 10, 10, 10], vec![3, 28, 11, 11], vec![4, 128], vec![1, 1], vec![64, 3, 1, 1]]
         .into_iter()
@@ -34,6 +51,15 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// A case with a random shape, in either direction.
+///
+/// ```
+/// use vultus::Random;
+/// use vultus::ops::prelu::random_case;
+///
+/// let case = random_case(&mut Random::new(1));
+/// let inputs = case.inputs(2);
+/// assert!(inputs.iter().zip(case.shapes()).all(|(tensor, shape)| tensor.shape() == shape));
+/// ```
 pub fn random_case(random: &mut Random) -> Case {
     let mut shape = vec![1 + random.below(6), 1 + random.below(40)];
     if random.below(3) > 0 {

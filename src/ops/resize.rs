@@ -2,6 +2,20 @@
 //!
 //! The two filters are PyTorch's `interpolate` with `mode="bilinear"` (half-pixel centres, no anti-aliasing) and
 //! `mode="area"` (adaptive average). They look at the crop only, never at pixels beside it.
+//!
+//! ```
+//! use vultus::ops::{Crop, Filter, Normalization, Op, Order, RunState};
+//! use vultus::{Device, Options};
+//!
+//! // Black and white become one gray pixel in the mean.
+//! let picture = Device::Cpu.upload(&[0, 0, 0, 255, 255, 255], 2, 1)?;
+//! let mut plan = Device::Cpu.compile_op(&Op::Relu, &[&[1, 3, 1, 1]], &Options::default())?;
+//! let plain = Normalization { order: Order::Rgb, mean: [0.0; 3], std: [1.0; 3], gray: false };
+//! plan.set_picture(&picture, &[Crop::whole(2, 1)], Filter::Area, &plain)?;
+//! plan.execute(&RunState::default())?;
+//! assert_eq!(plan.outputs()?[0].data(), [127.5; 3]);
+//! # Ok::<(), vultus::Error>(())
+//! ```
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +23,13 @@ use crate::error::{Error, Result};
 use crate::random::Random;
 
 /// How pixels become fewer or more.
+///
+/// ```
+/// use vultus::ops::{Crop, Filter};
+///
+/// assert_eq!(Filter::for_crop(&Crop::whole(640, 480), 224), Filter::Area);
+/// assert_eq!(Filter::for_crop(&Crop::whole(48, 48), 224), Filter::Bilinear);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Filter {
     /// Between the four nearest pixels: for enlarging.
@@ -25,6 +46,14 @@ impl Filter {
 }
 
 /// The order of the channels in the tensor.
+///
+/// ```
+/// use vultus::ops::{Normalization, Order};
+///
+/// assert_eq!(Normalization::CAFFE.order, Order::Bgr);
+/// // As it stands in the metadata of weights.
+/// assert_eq!(serde_json::to_string(&Order::Bgr).unwrap(), "\"bgr\"");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Order {
@@ -35,6 +64,16 @@ pub enum Order {
 }
 
 /// What a network expects of its input: `(value − mean) / std` per channel, from pixel values in 0 to 255.
+///
+/// ```
+/// use vultus::ops::{Normalization, Order};
+///
+/// // A network that takes gray pictures from 0 to 1.
+/// let own = Normalization { order: Order::Rgb, mean: [0.0; 3], std: [255.0; 3], gray: true };
+/// let text = serde_json::to_string(&own).unwrap();
+/// assert_eq!(serde_json::from_str::<Normalization>(&text).unwrap(), own);
+/// assert_ne!(own, Normalization { gray: true, ..Normalization::TORCHVISION });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Normalization {
     /// The order of the channels; `mean` and `std` are in this order too.
@@ -63,6 +102,20 @@ impl Normalization {
 pub(crate) const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 
 /// A rectangle of whole pixels, as it is or mirrored.
+///
+/// ```
+/// use vultus::Device;
+/// use vultus::ops::{Crop, Filter, Normalization, Op};
+/// use vultus::Options;
+///
+/// let picture = Device::Cpu.upload(&[0; 3 * 4 * 4], 4, 4)?;
+/// let mut plan = Device::Cpu.compile_op(&Op::Relu, &[&[2, 3, 2, 2]], &Options::default())?;
+/// let corner = Crop { x: 2, y: 2, width: 2, height: 2, mirror: false };
+/// plan.set_picture(&picture, &[Crop::whole(4, 4), corner], Filter::Area, &Normalization::MTCNN)?;
+/// let outside = Crop { x: 3, ..corner };
+/// assert!(plan.set_picture(&picture, &[outside], Filter::Area, &Normalization::MTCNN).is_err());
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Crop {
     /// Left edge.
@@ -109,6 +162,22 @@ impl Crop {
 }
 
 /// A case for tests and benches: a picture's size and bytes per pixel, its crops, and the tensor's height and width.
+///
+/// ```
+/// use vultus::ops::{Op, RunState, resize};
+/// use vultus::{Device, Options, Random};
+///
+/// let mut random = Random::new(1);
+/// let case = std::iter::repeat_with(|| resize::random_case(&mut random)).find(|case| case.channels == 3).unwrap();
+/// let [width, height] = case.picture;
+/// let picture = Device::Cpu.upload(&vec![128; 3 * (width * height) as usize], width, height)?;
+/// let shape = [case.crops.len(), 3, case.size[0], case.size[1]];
+/// let mut plan = Device::Cpu.compile_op(&Op::Relu, &[&shape], &Options::default())?;
+/// plan.set_picture(&picture, &case.crops, case.filter, &case.normalization)?;
+/// plan.execute(&RunState::default())?;
+/// assert!(plan.outputs()?[0].data().iter().all(|value| value.is_finite()));
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct ResizeCase {
     /// Width and height of the picture.
@@ -126,6 +195,15 @@ pub struct ResizeCase {
 }
 
 /// A case with random sizes and parameters.
+///
+/// ```
+/// use vultus::Random;
+/// use vultus::ops::resize::random_case;
+///
+/// let case = random_case(&mut Random::new(1));
+/// let [width, height] = case.picture;
+/// assert!(case.crops.iter().all(|crop| crop.x + crop.width <= width && crop.y + crop.height <= height));
+/// ```
 pub fn random_case(random: &mut Random) -> ResizeCase {
     let picture = [1 + random.below(60) as u32, 1 + random.below(60) as u32];
     let crops = (0..1 + random.below(4))

@@ -2,12 +2,34 @@
 //!
 //! `d = gradient + decay·parameter; velocity = momentum·velocity + d;
 //! parameter −= factor·rate·(nesterov ? d + momentum·velocity : velocity)`
+//!
+//! ```
+//! use vultus::ops::{Op, RunState, Sgd};
+//! use vultus::{Device, Options, Tensor};
+//!
+//! let sgd = Sgd { momentum: 0.5, ..Sgd::default() };
+//! let mut plan = Device::Cpu.compile_op(&Op::Sgd(sgd), &[&[1][..]; 3], &Options::default())?;
+//! let [parameter, gradient, velocity] = [1.0, 2.0, 4.0].map(|value| Tensor::filled([1], value));
+//! let state = RunState { learning_rate: 0.125, ..RunState::default() };
+//! let after = plan.run_all(&[parameter, gradient, velocity], &state)?;
+//! assert_eq!((after[0].data(), after[1].data()), (&[0.5][..], &[4.0][..]));
+//! # Ok::<(), vultus::Error>(())
+//! ```
 
 use super::{Case, Fill, Op, Shape, check_factor, same, take};
 use crate::error::{Error, Result};
 use crate::random::Random;
 
 /// The parameters of the optimiser; the learning rate comes with every step.
+///
+/// ```
+/// use vultus::ops::{Op, Sgd};
+///
+/// let shapes = [&[64, 3, 3, 3][..]; 3];
+/// let momentum = Sgd { momentum: 0.9, nesterov: true, weight_decay: 5e-4, ..Sgd::default() };
+/// assert!(Op::Sgd(momentum).output_shapes(&shapes).is_ok());
+/// assert!(Op::Sgd(Sgd { momentum: 1.5, ..momentum }).output_shapes(&shapes).is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sgd {
     /// How much of the last velocity is kept: 0 to 1.
@@ -43,6 +65,13 @@ impl Sgd {
 }
 
 /// Shapes that every kernel must get right.
+///
+/// ```
+/// use vultus::ops::sgd;
+///
+/// let names: Vec<String> = sgd::cases().iter().map(|case| case.name()).collect();
+/// assert_eq!(names[0], "sgd/1_1_1");
+/// ```
 pub fn cases() -> Vec<Case> {
     let momentum = Sgd { momentum: 0.9, ..Sgd::default() };
     [
@@ -56,6 +85,18 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// A case with a random shape and parameters.
+///
+/// ```
+/// use vultus::ops::{RunState, sgd};
+/// use vultus::{Device, Options, Random};
+///
+/// let case = sgd::random_case(&mut Random::new(1));
+/// let mut plan = Device::Cpu.compile_op(&case.op, &case.shapes(), &Options::default())?;
+/// let inputs = case.inputs(2);
+/// // At a learning rate of 0 the parameter stays.
+/// assert_eq!(plan.run_all(&inputs, &RunState::default())?[0], inputs[0]);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub fn random_case(random: &mut Random) -> Case {
     let shape = (0..1 + random.below(3)).map(|_| 1 + random.below(20)).collect();
     let sgd = Sgd {

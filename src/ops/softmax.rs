@@ -1,4 +1,14 @@
 //! Softmax over dimension 1: `y = exp(x − max) / Σ exp(x − max)`.
+//!
+//! ```
+//! use vultus::ops::Op;
+//! use vultus::{Device, Options, Tensor};
+//!
+//! let mut plan = Device::Cpu.compile_op(&Op::Softmax, &[&[1, 2]], &Options::default())?;
+//! let y = plan.run(&Tensor::new([1, 2], vec![0.0, 3f32.ln()])?)?;
+//! assert!((y[0].data()[0] - 0.25).abs() < 1e-6 && (y[0].data()[1] - 0.75).abs() < 1e-6);
+//! # Ok::<(), vultus::Error>(())
+//! ```
 
 use super::{Case, Fill, Op, Shape, same, take};
 use crate::error::{Error, Result};
@@ -19,6 +29,19 @@ pub(super) fn backward(inputs: &[&[usize]]) -> Result<Vec<Shape>> {
 }
 
 /// Shapes that every kernel must get right: one class, ImageNet's thousand, logits of ±200, classes per pixel.
+///
+/// ```
+/// use vultus::ops::{Op, RunState, softmax};
+/// use vultus::{Device, Options};
+///
+/// for case in softmax::cases().iter().filter(|case| case.op == Op::Softmax && case.shapes()[0].len() == 2) {
+///     let mut plan = Device::Cpu.compile_op(&case.op, &case.shapes(), &Options::default())?;
+///     let rows = plan.run_all(&case.inputs(1), &RunState::default())?;
+///     let sums = rows[0].data().chunks(case.shapes()[0][1]).map(|row| row.iter().sum::<f32>());
+///     assert!(sums.into_iter().all(|sum| (sum - 1.0).abs() < 1e-5), "{}", case.name());
+/// }
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub fn cases() -> Vec<Case> {
     [
         (vec![1, 7], 1.0),
@@ -35,6 +58,14 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// A case with a random shape, in either direction.
+///
+/// ```
+/// use vultus::Random;
+/// use vultus::ops::softmax::random_case;
+///
+/// let mut random = Random::new(1);
+/// assert!((0..10).map(|_| random_case(&mut random)).all(|case| case.shapes()[0].len() >= 2));
+/// ```
 pub fn random_case(random: &mut Random) -> Case {
     let mut shape = vec![1 + random.below(70), 1 + random.below(120)];
     if random.below(2) == 0 {

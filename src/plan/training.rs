@@ -18,6 +18,24 @@ impl Plan {
     /// # Errors
     /// [`Error::Shape`] if the input has another shape, a target is missing or is not a class, or the plan does not
     /// train, trains on soft targets, or is in another micro-batch of its step; [`Error::DeviceLost`] if the device is gone.
+    ///
+    /// ```
+    /// use vultus::nn::{Network, Training};
+    /// use vultus::ops::RunState;
+    /// use vultus::{Device, Options, Tensor};
+    ///
+    /// let network = Network::new("small", [2]).dense("fc", "fc", 2).softmax();
+    /// let model = Device::Cpu.load(&network, &network.initialize(1)?)?;
+    /// let mut plan = model.compile_training(3, &Training::default(), &Options::default())?;
+    /// let input = Tensor::new([3, 2], vec![1.0, 0.0, 0.0, 1.0, 0.0, 0.0])?;
+    /// let mut losses = Vec::new();
+    /// for step in 1..=20 {
+    ///     let state = RunState { step, learning_rate: 1.0, ..RunState::default() };
+    ///     losses.push(plan.train(&input, &[Some(0), Some(1), None], &state)?);
+    /// }
+    /// assert!(losses[19] < losses[0] / 2.0);
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
     pub fn train(&mut self, input: &Tensor, targets: &[Option<usize>], state: &RunState) -> Result<f32> {
         let Targets { value, classes, class_weights, is_soft } = self.targets()?;
         if is_soft {
@@ -41,6 +59,20 @@ impl Plan {
     /// [`Error::Shape`] if the input or the targets have another shape, a row of targets is neither made of probabilities
     /// that sum to 1 (within a thousandth) nor of −1, or the plan does not train on soft targets; [`Error::DeviceLost`]
     /// if the device is gone.
+    ///
+    /// ```
+    /// use vultus::nn::{Network, Training};
+    /// use vultus::ops::RunState;
+    /// use vultus::{Device, Options, Tensor};
+    ///
+    /// let network = Network::new("small", [2]).dense("fc", "fc", 2).softmax();
+    /// let training = Training { soft_targets: true, ..Training::default() };
+    /// let model = Device::Cpu.load(&network, &network.initialize(1)?)?;
+    /// let mut plan = model.compile_training(1, &training, &Options::default())?;
+    /// let mixed = Tensor::new([1, 2], vec![0.3, 0.7])?;
+    /// assert!(plan.train_soft(&Tensor::filled([1, 2], 1.0), &mixed, &RunState::default())? > 0.0);
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
     pub fn train_soft(&mut self, input: &Tensor, targets: &Tensor, state: &RunState) -> Result<f32> {
         let Targets { value, classes, is_soft, .. } = self.targets()?;
         if !is_soft {
@@ -138,6 +170,21 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::Shape`] if there is none.
+    ///
+    /// ```
+    /// use vultus::nn::{Network, Training};
+    /// use vultus::ops::RunState;
+    /// use vultus::{Device, Options, Tensor};
+    ///
+    /// let network = Network::new("small", [2]).dense("fc", "fc", 2).softmax();
+    /// let model = Device::Cpu.load(&network, &network.initialize(1)?)?;
+    /// let mut plan = model.compile_training(1, &Training::default(), &Options::default())?;
+    /// plan.train(&Tensor::filled([1, 2], 1.0), &[Some(0)], &RunState::default())?;
+    /// // More of the right class would lower the loss.
+    /// let gradient = plan.gradient("fc.bias")?;
+    /// assert!(gradient.data()[0] < 0.0 && gradient.data()[1] > 0.0);
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
     pub fn gradient(&mut self, parameter: &str) -> Result<Tensor> {
         let id = self.find(&gradient_name(parameter))?;
         // Other gradients share memory with what came after them.
@@ -165,6 +212,28 @@ impl Plan {
     /// # Errors
     /// [`Error::Shape`] if something is missing, is no part of this plan's state, or has another shape: nothing is changed
     /// then. [`Error::DeviceLost`] if the device is gone.
+    ///
+    /// ```
+    /// use vultus::nn::{Network, Optimizer, Training};
+    /// use vultus::ops::{Adam, RunState};
+    /// use vultus::{Device, Options, Tensor};
+    ///
+    /// let network = Network::new("small", [2]).dense("fc", "fc", 2).softmax();
+    /// let training = Training { optimizer: Optimizer::Adam(Adam::default()), ..Training::default() };
+    /// let (input, state) = (Tensor::filled([1, 2], 1.0), RunState { learning_rate: 0.1, ..RunState::default() });
+    /// let model = Device::Cpu.load(&network, &network.initialize(1)?)?;
+    /// let mut first = model.compile_training(1, &training, &Options::default())?;
+    /// first.train(&input, &[Some(1)], &state)?;
+    /// let (parameters, memory) = (model.parameters()?, first.state()?);
+    ///
+    /// // Another day.
+    /// let model = Device::Cpu.load(&network, &parameters)?;
+    /// let mut second = model.compile_training(1, &training, &Options::default())?;
+    /// second.set_state(&memory)?;
+    /// let state = RunState { step: 2, ..state };
+    /// assert_eq!(second.train(&input, &[Some(1)], &state)?, first.train(&input, &[Some(1)], &state)?);
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
     pub fn set_state(&mut self, state: &Parameters) -> Result<()> {
         let program = self.program.clone();
         let wanted = program.states().map(|(_, value)| (value.name.clone(), value.shape.clone()));
@@ -185,6 +254,21 @@ impl Plan {
     /// # Errors
     /// [`Error::Shape`] if the plan keeps none (see [`Training::ema`](crate::nn::Training::ema)) or has not taken a step
     /// yet; [`Error::DeviceLost`] if the device is gone.
+    ///
+    /// ```
+    /// use vultus::nn::{Network, Training};
+    /// use vultus::ops::RunState;
+    /// use vultus::{Device, Options, Tensor};
+    ///
+    /// let network = Network::new("small", [2]).dense("fc", "fc", 2).softmax();
+    /// let model = Device::Cpu.load(&network, &network.initialize(1)?)?;
+    /// let training = Training { ema: Some(0.999), ..Training::default() };
+    /// let mut plan = model.compile_training(1, &training, &Options::default())?;
+    /// plan.train(&Tensor::filled([1, 2], 1.0), &[Some(0)], &RunState { learning_rate: 0.1, ..RunState::default() })?;
+    /// // After the first step they are the parameters themselves.
+    /// assert_eq!(plan.averages()?, model.parameters()?);
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
     pub fn averages(&mut self) -> Result<Parameters> {
         let program = self.program.clone();
         let parameters = program.values.iter().filter(|value| matches!(value.storage, Storage::Parameter(_)));

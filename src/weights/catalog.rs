@@ -27,6 +27,21 @@ pub(super) fn largest(source: &Source) -> u64 {
 
 /// What is in a file of weights: the names, types and shapes of its tensors, whose numbers are read when they are asked
 /// for.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use std::path::Path;
+/// use vultus::weights::{Catalog, Format, safetensors};
+/// use vultus::{Parameters, Tensor};
+///
+/// let (path, parameters) = (Path::new("fc"), Parameters::from([("fc.weight".to_owned(), Tensor::zeros([2, 3]))]));
+/// let bytes = safetensors::to_bytes(path, &parameters, &BTreeMap::new(), safetensors::Precision::F16)?;
+/// let catalog = Catalog::from_bytes(path, &bytes)?;
+/// assert_eq!((catalog.format(), catalog.entries().len()), (Format::Safetensors, 1));
+/// assert_eq!(catalog.tensor(&catalog.entries()[0])?, Tensor::zeros([2, 3]));
+/// assert_eq!(catalog.read()?.parameters, parameters);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub struct Catalog<'a> {
     source: Source<'a>,
     format: Format,
@@ -37,10 +52,22 @@ pub struct Catalog<'a> {
 }
 
 impl<'a> Catalog<'a> {
-    /// Looks into a file, whose format is told by its contents.
+    /// Looks into a file, whose format is told by its contents; where these do not tell it, by its name (`.safetensors`,
+    /// `.onnx`).
     ///
     /// # Errors
     /// [`Error::Weights`] if this is none of the formats, or not all of a file; [`Error::Io`] if it cannot be read.
+    ///
+    /// ```no_run
+    /// use std::path::Path;
+    /// use vultus::weights::Catalog;
+    ///
+    /// let catalog = Catalog::open(Path::new("vgg16-397923af.pth"))?;
+    /// for entry in catalog.entries() {
+    ///     println!("{} {} {:?}", entry.name, entry.dtype, entry.shape);
+    /// }
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
     #[cfg(feature = "files")]
     pub fn open(path: &'a Path) -> Result<Self> {
         Catalog::of(Source::open(path)?)

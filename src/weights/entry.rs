@@ -12,6 +12,14 @@ use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
 /// The type of a tensor's numbers in a file.
+///
+/// ```
+/// use vultus::weights::Dtype;
+///
+/// assert_eq!((Dtype::BF16.to_string(), Dtype::BF16.size()), ("BF16".to_owned(), Some(2)));
+/// // What networks are not made of cannot be read.
+/// assert_eq!(Dtype::Other("I64").size(), None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Dtype {
@@ -56,6 +64,20 @@ impl fmt::Display for Dtype {
 }
 
 /// One tensor as a file describes it. Its numbers are read when they are asked for.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use std::path::Path;
+/// use vultus::weights::{Catalog, Dtype, safetensors};
+/// use vultus::{Parameters, Tensor};
+///
+/// let (path, parameters) = (Path::new("fc"), Parameters::from([("fc.weight".to_owned(), Tensor::zeros([2, 3]))]));
+/// let bytes = safetensors::to_bytes(path, &parameters, &BTreeMap::new(), safetensors::Precision::I8)?;
+/// let catalog = Catalog::from_bytes(path, &bytes)?;
+/// let weight = catalog.entries().iter().find(|entry| entry.name == "fc.weight").unwrap();
+/// assert_eq!((weight.dtype, weight.shape.as_slice()), (Dtype::I8, &[2, 3][..]));
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Entry {
     /// Its name in the file.

@@ -6,7 +6,18 @@ use std::io::Read;
 use super::source::Source;
 use crate::error::Result;
 
-/// A format of files of weights.
+/// A format of files of weights. Reading PyTorch's, NumPy's and Keras's takes the feature `import`, ONNX the feature
+/// `onnx`.
+///
+/// ```
+/// use std::path::Path;
+/// use vultus::weights::{Catalog, Format};
+///
+/// assert_eq!(Format::Hdf5.to_string(), "Keras (HDF5)");
+/// // What is none of them is refused, whatever its name ends with.
+/// let error = Catalog::from_bytes(Path::new("weights.h5"), b"<html>").err().unwrap();
+/// assert!(error.to_string().contains("none of the formats that can be read"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Format {

@@ -15,6 +15,13 @@ use crate::error::{Error, Result};
 const VARIABLE: &str = "VULTUS_WEIGHTS";
 
 /// The files that the program needs.
+///
+/// ```
+/// use vultus::weights::DefaultFile;
+///
+/// let names = DefaultFile::ALL.map(DefaultFile::file_name);
+/// assert_eq!(names, ["vgg16_base.safetensors", "mtcnn.safetensors", "expression_model.safetensors"]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DefaultFile {
     /// `vgg16_base.safetensors`: VGG16's convolutional layers.
@@ -44,6 +51,18 @@ impl DefaultFile {
 /// A folder may hold only some of the files; the others then come from the embedded ones. If it has a `SHA256SUMS`
 /// (the format of `sha256sum`), each file listed there must be in the folder and must have that sum; files that are
 /// not listed are accepted as they are. The embedded files are checked against a list of their own.
+///
+/// ```no_run
+/// use std::path::Path;
+/// use vultus::weights::{DefaultFile, Store};
+///
+/// let store = Store::open(Some(Path::new("my_weights")))?;
+/// println!("weights: {}", store.describe());
+/// for which in DefaultFile::ALL {
+///     println!("{} {}", store.load(which)?.sha256, which.file_name());
+/// }
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Store {
     folder: Option<Folder>,

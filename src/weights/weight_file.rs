@@ -11,6 +11,22 @@ use crate::tensor::Parameters;
 pub(super) const PREPROCESSING: &str = "preprocessing";
 
 /// The contents of a file of weights.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use std::path::Path;
+/// use vultus::nn::Network;
+/// use vultus::weights::safetensors::{Precision, from_bytes, to_bytes};
+///
+/// let network = Network::new("small", [4]).dense("fc1", "fc1", 8).dense("fc2", "fc2", 2);
+/// let path = Path::new("small.safetensors");
+/// let bytes = to_bytes(path, &network.initialize(1)?, &BTreeMap::new(), Precision::F32)?;
+/// let file = from_bytes(path, &bytes)?;
+/// file.check_shapes(&network.parameter_shapes()?)?;
+/// assert!(file.preprocessing().is_err(), "nobody has said what the network expects");
+/// assert!(file.with_prefix("fc2.")?.parameters.keys().eq(["fc2.bias", "fc2.weight"]));
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct WeightFile {
     /// Where it was read from, for messages.

@@ -20,6 +20,19 @@ const LENGTH_BYTES: u64 = 8;
 ///
 /// # Errors
 /// [`crate::Error::Io`] if it cannot be read; otherwise as [`from_bytes`].
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use vultus::weights::safetensors::{Precision, read, write};
+/// use vultus::{Parameters, Tensor};
+///
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("fc.safetensors");
+/// assert!(matches!(read(&path), Err(vultus::Error::Io { .. })));
+/// write(&path, &Parameters::from([("fc.bias".into(), Tensor::zeros([7]))]), &BTreeMap::new(), Precision::F32)?;
+/// assert_eq!(read(&path)?.parameters["fc.bias"].shape(), [7]);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[cfg(feature = "files")]
 pub fn read(path: &Path) -> Result<WeightFile> {
     catalog(Source::open(path)?)?.read()
@@ -30,6 +43,18 @@ pub fn read(path: &Path) -> Result<WeightFile> {
 /// # Errors
 /// [`crate::Error::Weights`] if this is not safetensors or not all of it, if a tensor has another type than F32, F16, BF16,
 /// F64 or I8, or holds a NaN or an infinity, or if one of the type I8 has no scales that fit to it.
+///
+/// ```
+/// use std::path::Path;
+/// use vultus::weights::safetensors::from_bytes;
+///
+/// // A program can have its weights within it: `include_bytes!("model.safetensors")`.
+/// let bytes = b"\x02\0\0\0\0\0\0\0{}";
+/// assert!(from_bytes(Path::new("model"), bytes)?.parameters.is_empty());
+/// let error = from_bytes(Path::new("model"), &bytes[..9]).unwrap_err();
+/// assert!(error.to_string().contains("cut short"));
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<WeightFile> {
     from_bytes_with_sum(path, bytes, sha256(bytes))
 }

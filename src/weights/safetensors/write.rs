@@ -22,6 +22,18 @@ use crate::weights::entry::{self, index};
 /// [`Error::Weights`] if a value is a NaN or an infinity, or becomes one in f16; if a tensor has the name
 /// `__metadata__`, which the format keeps for itself, or in eight bits that of another one's scales. [`Error::Io`] if
 /// the file cannot be written.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use vultus::weights::safetensors::{Precision, write};
+/// use vultus::{Parameters, Tensor};
+///
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("model.safetensors");
+/// let parameters = Parameters::from([("fc.bias".to_owned(), Tensor::filled([7], f32::NAN))]);
+/// // What no network can use is not written, and leaves no file.
+/// assert!(write(&path, &parameters, &BTreeMap::new(), Precision::F32).is_err() && !path.exists());
+/// ```
 #[cfg(feature = "files")]
 pub fn write(
     path: &Path,
@@ -39,6 +51,19 @@ pub fn write(
 ///
 /// # Errors
 /// [`Error::Weights`] as there.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use std::path::Path;
+/// use vultus::nn::light;
+/// use vultus::weights::safetensors::{Precision, to_bytes};
+///
+/// let parameters = light::network(48, 0.0, 7).initialize(1)?;
+/// let halves = to_bytes(Path::new(""), &parameters, &BTreeMap::new(), Precision::F16)?;
+/// let bytes = to_bytes(Path::new(""), &parameters, &BTreeMap::new(), Precision::I8)?;
+/// assert!(bytes.len() < halves.len() && halves.len() < 2 * 850_000);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub fn to_bytes(
     path: &Path,
     parameters: &Parameters,

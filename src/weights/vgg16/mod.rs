@@ -42,6 +42,23 @@ pub struct Vgg16<'c> {
 }
 
 /// A tensor of the file that is one of VGG16's.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use std::path::Path;
+/// use vultus::nn::vgg16;
+/// use vultus::weights::{Catalog, Vgg16, safetensors};
+///
+/// let narrow = vgg16::base_with_widths(32, &[&[1; 2], &[1; 2], &[1; 3], &[1; 3], &[1; 3]]).initialize(1)?;
+/// let path = Path::new("narrow");
+/// let bytes = safetensors::to_bytes(path, &narrow, &BTreeMap::new(), safetensors::Precision::F32)?;
+/// let catalog = Catalog::from_bytes(path, &bytes)?;
+/// let vgg16 = Vgg16::find(&catalog)?;
+/// let first = &vgg16.matches()[0];
+/// assert_eq!((first.name.as_str(), first.shape.as_slice()), ("features.0.weight", &[1, 3, 3, 3][..]));
+/// assert!(first.entry.name == first.name && !first.is_reordered());
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Match<'c> {
     /// torchvision's name: `features.0.weight`.
