@@ -6,6 +6,15 @@ use crate::error::{Error, Result};
 use crate::random::Random;
 
 /// How two images of a batch become one.
+///
+/// ```
+/// use vultus::prepare::Mix;
+/// use vultus::train::Recipe;
+///
+/// // As many training recipes for photos do it.
+/// let recipe = Recipe { mix: Some((Mix::CutMix, 1.0)), ..Recipe::default() };
+/// assert_ne!(recipe, Recipe { mix: Some((Mix::Mixup, 0.2)), ..recipe.clone() });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mix {

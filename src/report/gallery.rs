@@ -22,6 +22,15 @@ pub struct Gallery {
 }
 
 /// A picture with its caption.
+///
+/// ```
+/// use vultus::image::RgbImage;
+/// use vultus::report::GalleryItem;
+///
+/// let face = RgbImage::new(48, 48);
+/// let item = GalleryItem::new(face, "A face in gray").heading("neutral").line("luma").line("48 × 48 pixels");
+/// # let _ = item;
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct GalleryItem {
     picture: RgbImage,
