@@ -15,7 +15,8 @@ use crate::metrics::{Evaluation, Interval, Intervals};
 /// let mut predictions = Predictions::new(["happy", "sad"].map(str::to_owned).into());
 /// (predictions.labels, predictions.probabilities) = (vec![0], vec![vec![0.9, 0.1]]);
 /// let evaluation = Evaluation::new(&predictions, 1, 0)?;
-/// let method = Method { name: "small".to_owned(), evaluation: &evaluation, milliseconds: Some(1.5), parameters: None };
+/// let name = "small".to_owned();
+/// let method = Method { name, evaluation: &evaluation, milliseconds: Some(1.5), parameters: Some(841_703) };
 /// assert_eq!(method.evaluation.accuracy, 1.0);
 /// # Ok::<(), vultus::Error>(())
 /// ```
@@ -53,7 +54,9 @@ const FIGURES: [Figure; 3] = [
 /// let network = Evaluation::new(&predictions, 1, 0)?;
 /// predictions.probabilities[1] = vec![0.6, 0.4];
 /// let older = Evaluation::new(&predictions, 1, 0)?;
-/// let method = |name: &str, evaluation| Method { name: name.to_owned(), evaluation, milliseconds: None, parameters: None };
+/// let method = |name: &str, evaluation| {
+///     Method { name: name.to_owned(), evaluation, milliseconds: None, parameters: None }
+/// };
 /// let section = methods_section(&[method("network", &network), method("LBP", &older)]);
 /// assert!(Page::new("Comparison").section(section).html().contains("LBP"));
 /// # Ok::<(), vultus::Error>(())

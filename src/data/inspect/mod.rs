@@ -249,8 +249,8 @@ pub struct Leakage {
 ///
 /// let found = |class: &str| Found { index: 0, name: format!("{class}/1.png"), class: class.to_owned(), part: None };
 /// let leak = Leak { picture: found("sad"), twin: found("happy") };
-/// let relabelled = leak.picture.class != leak.twin.class;
-/// assert!(relabelled, "{} and {} agree", leak.picture.name, leak.twin.name);
+/// let text = format!("{} is {} too", leak.picture.name, leak.twin.name);
+/// assert_eq!(text, "sad/1.png is happy/1.png too");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leak {

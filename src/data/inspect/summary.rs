@@ -185,8 +185,7 @@ pub struct Duplicates {
 /// faces.samples[0].part = Some(Part::Test);
 /// faces.samples[1].part = Some(Part::Train);
 /// let leakage = &inspect(&faces, |_| ()).summary().leakage[0];
-/// assert_eq!([leakage.part, leakage.within].map(Part::name).len(), 2);
-/// assert_eq!(leakage.leakage.pictures, 1);
+/// assert_eq!((leakage.part, leakage.within, leakage.leakage.pictures), (Part::Test, Part::Train, 1));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,14 +12,14 @@ use super::{Drawing, TEXT, Unit, WIDTH};
 /// Horizontal bars: a group for each thing that is compared, in it a bar for each series.
 ///
 /// ```
-/// use vultus::report::{Bar, BarChart, Chart, Section, Unit};
+/// use vultus::report::{Bar, BarChart, Chart, Page, Section, Unit};
 ///
 /// let bar = |value| Bar { value: Some(value), interval: None };
 /// let chart = BarChart::new(["happy", "sad"], "recall", Unit::Percent)
 ///     .series("this model", [bar(0.9), bar(0.7)])
 ///     .series("before", [bar(0.8)]);
 /// let section = Section::new("Classes").chart("Recall", Chart::Bars(chart), "No one was sad before.");
-/// # assert!(vultus::report::Page::new("").section(section).html().contains("Bars of recall for happy, sad"));
+/// assert!(Page::new("Report").section(section).html().contains("Bars of recall for happy, sad"));
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct BarChart {
@@ -53,7 +53,7 @@ pub struct BarSeries {
 ///
 /// let accuracy = Bar { value: Some(0.63), interval: Some([0.61, 0.65]) };
 /// assert_eq!(Bar::default(), Bar { value: None, interval: None });
-/// # assert!(accuracy.value > accuracy.interval.map(|[low, _]| low));
+/// assert!(accuracy.value > accuracy.interval.map(|[low, _]| low));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Bar {

@@ -18,8 +18,8 @@ use super::{Drawing, TEXT, WIDTH};
 /// predictions.labels = vec![0, 1];
 /// predictions.probabilities = vec![vec![0.9, 0.1], vec![0.6, 0.4]];
 /// let Evaluation { classes, confusion, .. } = Evaluation::new(&predictions, 1, 0)?;
+/// assert_eq!(confusion, [[1, 0], [1, 0]]);
 /// let matrix = ConfusionMatrix::new(classes, confusion);
-/// # assert_eq!(matrix, ConfusionMatrix::new(["happy", "sad"].map(str::to_owned).into(), vec![vec![1, 0], vec![1, 0]]));
 /// # Ok::<(), vultus::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]

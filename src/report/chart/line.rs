@@ -38,7 +38,7 @@ pub struct LineChart {
 /// // Without a value for the second epoch there is a gap.
 /// let losses = [1.9, f64::NAN, 1.2];
 /// let series = Series::new("loss", losses.iter().enumerate().map(|(epoch, &loss)| [epoch as f64 + 1.0, loss]));
-/// # let _ = series;
+/// assert_ne!(series, Series::new("loss", [[1.0, 1.9], [3.0, 1.2]]));
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {

@@ -57,7 +57,7 @@ pub enum Chart {
 /// let bar = |value| Bar { value: Some(value), interval: None };
 /// let accuracy = BarChart::new(["ours"], "accuracy", Unit::Percent).series("test", [bar(0.632)]);
 /// let time = BarChart::new(["ours"], "milliseconds", Unit::Number).series("GPU", [bar(2.4)]);
-/// # assert_ne!(accuracy, time);
+/// assert_ne!(accuracy, time);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
