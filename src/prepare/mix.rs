@@ -8,12 +8,15 @@ use crate::random::Random;
 /// How two images of a batch become one.
 ///
 /// ```
-/// use vultus::prepare::Mix;
-/// use vultus::train::Recipe;
+/// use vultus::Random;
+/// use vultus::prepare::{Mix, mix};
 ///
-/// // As many training recipes for photos do it.
-/// let recipe = Recipe { mix: Some((Mix::CutMix, 1.0)), ..Recipe::default() };
-/// assert_ne!(recipe, Recipe { mix: Some((Mix::Mixup, 0.2)), ..recipe.clone() });
+/// let (black, white) = ([0.0; 64], [1.0; 64]);
+/// let (mut images, mut targets) = ([black, white].concat(), [1.0, 0.0, 0.0, 1.0]);
+/// mix(Mix::CutMix, 1.0, &mut images, [2, 1, 8, 8], &mut targets, &mut Random::new(1))?;
+/// // Each pixel is of the one or of the other image. With `Mix::Mixup` all would be gray.
+/// assert!(images.iter().all(|&value| value == 0.0 || value == 1.0));
+/// # Ok::<(), vultus::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
