@@ -12,6 +12,14 @@ const STEPS: i32 = 256;
 
 /// Where local binary patterns look: `points` neighbours at equal angles on a circle of `radius` pixels. Neighbour 0
 /// lies to the right, the others follow counter-clockwise. Between pixels the gray value is interpolated bilinearly.
+///
+/// ```
+/// use vultus::baseline::{Circle, Settings};
+///
+/// assert_eq!(Circle::default(), Circle { points: 8, radius: 1.0 });
+/// let wide = Settings { circle: Circle { points: 12, radius: 2.5 }, ..Settings::default() };
+/// assert!(wide.circle.radius <= 8.0);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Circle {
     /// The number of neighbours: 4 to 16.

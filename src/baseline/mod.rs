@@ -6,6 +6,23 @@
 //! training faces are used. Nothing is learned from others. The same faces, settings and seed give the same classifier.
 //!
 //! Memory: the features are f32 (4 bytes × faces × features), and kernel matrices take at most 2 GiB; see [`Settings`].
+//!
+//! ```
+//! use vultus::baseline::{Examples, FeatureKind, Method, Settings, SvmKind, train};
+//! use vultus::image::GrayImage;
+//!
+//! // Stripes in place of faces: across or down.
+//! let stripes = |i: u32| GrayImage::from_fn(48, 48, |x, y| {
+//!     [if ([y, x][i as usize % 2] + i / 2) % 6 < 3 { 60 } else { 180 }].into()
+//! });
+//! let (faces, labels): (Vec<_>, Vec<_>) = (0..20).map(|i| (stripes(i), i as usize % 2)).unzip();
+//! let method = Method { features: FeatureKind::Hog, svm: SvmKind::Linear };
+//! let examples = Examples { faces: &faces, labels: &labels, subjects: None, classes: 2 };
+//! let classifier = train(method, examples, &Settings::default())?;
+//! let scores = classifier.scores(&stripes(20))?;
+//! assert!(scores[0] > scores[1]);
+//! # Ok::<(), vultus::Error>(())
+//! ```
 
 mod cells;
 mod circle;
@@ -30,6 +47,23 @@ use rows::Standardization;
 use search::{Choice, Labelled, search, thinned};
 
 /// What is measured of a face.
+///
+/// ```
+/// use vultus::baseline::{Examples, FeatureKind, Method, Settings, SvmKind, train};
+/// # let stripes = |i: u32| vultus::image::GrayImage::from_fn(48, 48, |x, y| {
+/// #     [if ([y, x][i as usize % 2] + i / 2) % 6 < 3 { 60 } else { 180 }].into()
+/// # });
+/// # let (faces, labels): (Vec<_>, Vec<_>) = (0..20).map(|i| (stripes(i), i as usize % 2)).unzip();
+///
+/// let examples = Examples { faces: &faces, labels: &labels, subjects: None, classes: 2 };
+/// let count = |features| {
+///     let method = Method { features, svm: SvmKind::Linear };
+///     train(method, examples, &Settings::default()).map(|classifier| classifier.summary().features)
+/// };
+/// // 36 cells of 59 patterns; 25 blocks of 36 numbers.
+/// assert_eq!([count(FeatureKind::Lbp)?, count(FeatureKind::Hog)?], [36 * 59, 25 * 36]);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FeatureKind {
@@ -45,6 +79,22 @@ pub enum FeatureKind {
 }
 
 /// What tells the classes apart.
+///
+/// ```
+/// use vultus::baseline::{Examples, FeatureKind, Method, Settings, SvmKind, train};
+/// # let stripes = |i: u32| vultus::image::GrayImage::from_fn(48, 48, |x, y| {
+/// #     [if ([y, x][i as usize % 2] + i / 2) % 6 < 3 { 60 } else { 180 }].into()
+/// # });
+/// # let (faces, labels): (Vec<_>, Vec<_>) = (0..20).map(|i| (stripes(i), i as usize % 2)).unzip();
+///
+/// let examples = Examples { faces: &faces, labels: &labels, subjects: None, classes: 2 };
+/// let method = |svm| Method { features: FeatureKind::Hog, svm };
+/// let linear = train(method(SvmKind::Linear), examples, &Settings::default())?;
+/// let rbf = train(method(SvmKind::Rbf), examples, &Settings::default())?;
+/// // Only radial basis functions keep faces of the training.
+/// assert!(linear.summary().support_vectors.is_none() && rbf.summary().support_vectors.is_some());
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SvmKind {
@@ -55,6 +105,13 @@ pub enum SvmKind {
 }
 
 /// An older method.
+///
+/// ```
+/// use vultus::baseline::{FeatureKind, Method, SvmKind};
+///
+/// let method = Method { features: FeatureKind::Drlbp, svm: SvmKind::Rbf };
+/// assert_eq!(method.to_string(), "DRLBP + RBF SVM");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Method {
     /// What is measured.
@@ -79,6 +136,14 @@ impl std::fmt::Display for Method {
 }
 
 /// How a classifier is made.
+///
+/// ```
+/// use vultus::baseline::{Circle, Settings};
+///
+/// // Larger faces, and patterns at a distance that fits them.
+/// let settings = Settings { side: 96, circle: Circle { points: 8, radius: 2.0 }, ..Settings::default() };
+/// assert_eq!((settings.cells, settings.validation), (6, 0.2));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Height and width that faces are scaled to, in pixels.
@@ -122,6 +187,16 @@ impl Default for Settings {
 }
 
 /// Labelled faces to train on.
+///
+/// ```
+/// use vultus::baseline::Examples;
+/// use vultus::image::GrayImage;
+///
+/// let faces = vec![GrayImage::new(48, 48); 4];
+/// // Two people, each of whom shows both classes.
+/// let examples = Examples { faces: &faces, labels: &[0, 1, 0, 1], subjects: Some(&[0, 0, 1, 1]), classes: 2 };
+/// assert_eq!(examples.faces.len(), examples.labels.len());
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Examples<'a> {
     /// Faces; those of another size than [`Settings::side`] are scaled to it.
@@ -135,6 +210,22 @@ pub struct Examples<'a> {
 }
 
 /// What became of the training.
+///
+/// ```
+/// use vultus::baseline::{Examples, FeatureKind, Method, Settings, SvmKind, train};
+/// # let stripes = |i: u32| vultus::image::GrayImage::from_fn(48, 48, |x, y| {
+/// #     [if ([y, x][i as usize % 2] + i / 2) % 6 < 3 { 60 } else { 180 }].into()
+/// # });
+/// # let (faces, labels): (Vec<_>, Vec<_>) = (0..20).map(|i| (stripes(i), i as usize % 2)).unzip();
+///
+/// let examples = Examples { faces: &faces, labels: &labels, subjects: None, classes: 2 };
+/// let method = Method { features: FeatureKind::Hog, svm: SvmKind::Rbf };
+/// let classifier = train(method, examples, &Settings::default())?;
+/// let summary = classifier.summary();
+/// assert_eq!((summary.given, summary.used), (20, 20));
+/// println!("C {}, γ {:?}: {:.0} % right", summary.c, summary.gamma, 100.0 * summary.validation_accuracy);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// The method.
@@ -156,6 +247,23 @@ pub struct Summary {
 }
 
 /// A trained older method.
+///
+/// ```
+/// use vultus::baseline::{Examples, FeatureKind, Method, Settings, SvmKind, train};
+/// # let stripes = |i: u32| vultus::image::GrayImage::from_fn(48, 48, |x, y| {
+/// #     [if ([y, x][i as usize % 2] + i / 2) % 6 < 3 { 60 } else { 180 }].into()
+/// # });
+/// # let (faces, labels): (Vec<_>, Vec<_>) = (0..20).map(|i| (stripes(i), i as usize % 2)).unzip();
+///
+/// let examples = Examples { faces: &faces, labels: &labels, subjects: None, classes: 2 };
+/// let method = Method { features: FeatureKind::Lbp, svm: SvmKind::Linear };
+/// let classifier = train(method, examples, &Settings::default())?;
+/// for row in classifier.scores_of(&faces)? {
+///     assert_eq!(row.len(), 2);
+///     assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+/// }
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Classifier {
     extractor: Extractor,
@@ -167,6 +275,21 @@ pub struct Classifier {
 }
 
 /// Trains an older method.
+///
+/// ```
+/// use vultus::baseline::{Examples, FeatureKind, Method, Settings, SvmKind, train};
+/// # let stripes = |i: u32| vultus::image::GrayImage::from_fn(48, 48, |x, y| {
+/// #     [if ([y, x][i as usize % 2] + i / 2) % 6 < 3 { 60 } else { 180 }].into()
+/// # });
+/// # let (faces, labels): (Vec<_>, Vec<_>) = (0..20).map(|i| (stripes(i), i as usize % 2)).unzip();
+///
+/// let examples = Examples { faces: &faces, labels: &labels, subjects: None, classes: 2 };
+/// let method = Method { features: FeatureKind::Drlbp, svm: SvmKind::Linear };
+/// assert_eq!(train(method, examples, &Settings::default())?.summary().method, method);
+/// // Faces of a single class are nothing to learn from.
+/// assert!(train(method, Examples { labels: &[0; 20], ..examples }, &Settings::default()).is_err());
+/// # Ok::<(), vultus::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Shape`] if labels or subjects do not fit the faces, a face has no pixels, fewer than two classes have

@@ -13,6 +13,36 @@ use crate::metrics::Predictions;
 use crate::train::Pictures;
 
 /// The gray faces of a data set, decoded once: a byte for each pixel. All methods and splits share them.
+///
+/// ```
+/// use vultus::baseline::Faces;
+/// use vultus::data::Dataset;
+/// use vultus::ops::Normalization;
+/// use vultus::prepare::{Augmentation, Preparation};
+/// use vultus::train::Pictures;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # for i in 0..24 {
+/// #     let class = folder.path().join(["across", "down"][i % 2]);
+/// #     std::fs::create_dir_all(&class)?;
+/// #     let shade = |x: u32, y: u32| if ([y, x][i % 2] as usize + i / 2) % 6 < 3 { 60 } else { 180 };
+/// #     let picture = vultus::image::RgbImage::from_fn(48, 48, |x, y| [shade(x, y); 3].into());
+/// #     picture.save(class.join(format!("{i}.png")))?;
+/// # }
+/// let pictures = Pictures {
+///     data: &Dataset::open(folder.path())?,
+///     input: 48,
+///     normalization: Normalization::TORCHVISION,
+///     preparation: Preparation::default(),
+///     augmentation: Augmentation::none(),
+///     alignment: None,
+///     margin: 1.0,
+/// };
+/// let faces = Faces::load(&pictures);
+/// assert_eq!(faces.classes, ["across", "down"]);
+/// assert!(faces.unreadable.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Faces {
     /// The names of the classes.
@@ -26,6 +56,40 @@ pub struct Faces {
 }
 
 /// What a method answered.
+///
+/// ```
+/// use vultus::baseline::{Faces, FeatureKind, Method, Selection, Settings, SvmKind, evaluate};
+/// use vultus::data::Dataset;
+/// use vultus::metrics::Evaluation;
+/// use vultus::ops::Normalization;
+/// use vultus::prepare::{Augmentation, Preparation};
+/// use vultus::train::Pictures;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # for i in 0..24 {
+/// #     let class = folder.path().join(["across", "down"][i % 2]);
+/// #     std::fs::create_dir_all(&class)?;
+/// #     let shade = |x: u32, y: u32| if ([y, x][i % 2] as usize + i / 2) % 6 < 3 { 60 } else { 180 };
+/// #     let picture = vultus::image::RgbImage::from_fn(48, 48, |x, y| [shade(x, y); 3].into());
+/// #     picture.save(class.join(format!("{i}.png")))?;
+/// # }
+/// let pictures = Pictures {
+///     data: &Dataset::open(folder.path())?,
+///     input: 48,
+///     normalization: Normalization::TORCHVISION,
+///     preparation: Preparation::default(),
+///     augmentation: Augmentation::none(),
+///     alignment: None,
+///     margin: 1.0,
+/// };
+/// let (faces, training, test) = (Faces::load(&pictures), (0..20).collect::<Vec<_>>(), [20, 21, 22, 23]);
+/// let select = |indices| Selection { faces: &faces, indices };
+/// let method = Method { features: FeatureKind::Hog, svm: SvmKind::Linear };
+/// let trial = evaluate(method, select(&training), select(&test), &Settings::default())?;
+/// assert_eq!(trial.tested, test);
+/// println!("{:.2} of {}", Evaluation::new(&trial.predictions, 1, 0)?.accuracy, trial.summary.method);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Trial {
     /// The answers and the truth.
@@ -37,6 +101,37 @@ pub struct Trial {
 }
 
 /// Faces that take part, and which of them.
+///
+/// ```
+/// use vultus::baseline::{Faces, Selection};
+/// use vultus::data::{Dataset, Protocol, SHARES, Split};
+/// use vultus::ops::Normalization;
+/// use vultus::prepare::{Augmentation, Preparation};
+/// use vultus::train::Pictures;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # for i in 0..24 {
+/// #     let class = folder.path().join(["across", "down"][i % 2]);
+/// #     std::fs::create_dir_all(&class)?;
+/// #     let shade = |x: u32, y: u32| if ([y, x][i % 2] as usize + i / 2) % 6 < 3 { 60 } else { 180 };
+/// #     let picture = vultus::image::RgbImage::from_fn(48, 48, |x, y| [shade(x, y); 3].into());
+/// #     picture.save(class.join(format!("{i}.png")))?;
+/// # }
+/// let pictures = Pictures {
+///     data: &Dataset::open(folder.path())?,
+///     input: 48,
+///     normalization: Normalization::TORCHVISION,
+///     preparation: Preparation::default(),
+///     augmentation: Augmentation::none(),
+///     alignment: None,
+///     margin: 1.0,
+/// };
+/// let split = Split::shares(pictures.data, Protocol::Random, &SHARES, 1)?;
+/// let faces = Faces::load(&pictures);
+/// let training = Selection { faces: &faces, indices: split.part("train").expect("shares have one") };
+/// assert_eq!(training.indices.len(), 16);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Selection<'a> {
     /// A data set's faces.
@@ -84,6 +179,39 @@ impl Selection<'_> {
 
 /// Trains a method on some faces and asks it about others. Nothing of the others is used before. Where the subjects
 /// of the training faces are known, C and γ are chosen on subjects kept aside as a whole.
+///
+/// ```
+/// use vultus::baseline::{Faces, FeatureKind, Method, Selection, Settings, SvmKind, evaluate};
+/// use vultus::data::{Dataset, Protocol, Split};
+/// use vultus::ops::Normalization;
+/// use vultus::prepare::{Augmentation, Preparation};
+/// use vultus::train::Pictures;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # for i in 0..24 {
+/// #     let class = folder.path().join(["across", "down"][i % 2]);
+/// #     std::fs::create_dir_all(&class)?;
+/// #     let shade = |x: u32, y: u32| if ([y, x][i % 2] as usize + i / 2) % 6 < 3 { 60 } else { 180 };
+/// #     let picture = vultus::image::RgbImage::from_fn(48, 48, |x, y| [shade(x, y); 3].into());
+/// #     picture.save(class.join(format!("{i}.png")))?;
+/// # }
+/// let pictures = Pictures {
+///     data: &Dataset::open(folder.path())?,
+///     input: 48,
+///     normalization: Normalization::TORCHVISION,
+///     preparation: Preparation::default(),
+///     augmentation: Augmentation::none(),
+///     alignment: None,
+///     margin: 1.0,
+/// };
+/// let faces = Faces::load(&pictures);
+/// let split = Split::folds(pictures.data, Protocol::Random, 2, 1)?;
+/// let select = |place: usize| Selection { faces: &faces, indices: &split.parts[place].samples };
+/// let method = Method { features: FeatureKind::Lbp, svm: SvmKind::Linear };
+/// let trial = evaluate(method, select(0), select(1), &Settings::default())?;
+/// assert_eq!(trial.predictions.labels.len(), 12);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Shape`] as [`train`], if the two sets differ in their classes, or if there is nothing to ask about.

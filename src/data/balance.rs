@@ -6,6 +6,12 @@ use crate::random::Random;
 
 /// Indices of a part of the samples in which every class has as many as the smallest (that has any), chosen at random
 /// without repetition. Sorted; the same for the same seed.
+///
+/// ```
+/// let labels = [0, 0, 0, 0, 1, 1];
+/// let kept = vultus::data::under_sample(&labels, 7);
+/// assert_eq!(kept.iter().map(|&index| labels[index]).collect::<Vec<_>>(), [0, 0, 1, 1]);
+/// ```
 pub fn under_sample(labels: &[usize], seed: u64) -> Vec<usize> {
     let by_class = members(labels);
     let smallest = by_class.iter().map(Vec::len).filter(|&number| number > 0).min().unwrap_or(0);
@@ -15,6 +21,12 @@ pub fn under_sample(labels: &[usize], seed: u64) -> Vec<usize> {
 /// Indices of all samples, those of the smaller classes so often that every class (that has any) has as many as the
 /// largest: each is repeated equally often, and which ones once more is chosen at random. Sorted; the same for the same
 /// seed.
+///
+/// ```
+/// let labels = [0, 0, 0, 0, 1, 1];
+/// let drawn = vultus::data::over_sample(&labels, 7);
+/// assert_eq!(drawn, [0, 1, 2, 3, 4, 4, 5, 5]);
+/// ```
 pub fn over_sample(labels: &[usize], seed: u64) -> Vec<usize> {
     let by_class = members(labels);
     let largest = by_class.iter().map(Vec::len).max().unwrap_or(0);
@@ -22,6 +34,16 @@ pub fn over_sample(labels: &[usize], seed: u64) -> Vec<usize> {
 }
 
 /// How classes are weighed against each other.
+///
+/// ```
+/// use vultus::data::{Weighting, class_weights};
+///
+/// // 90 pictures of one class, 10 of another.
+/// let labels: Vec<usize> = (0..100).map(|i| usize::from(i < 10)).collect();
+/// let ratio = |weighting| { let weights = class_weights(&labels, 2, weighting); weights[1] / weights[0] };
+/// assert!((ratio(Weighting::Balanced) - 9.0).abs() < 1e-5);
+/// assert!((ratio(Weighting::Root) - 3.0).abs() < 1e-5);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Weighting {
@@ -34,6 +56,13 @@ pub enum Weighting {
 }
 
 /// The weight of each of so many classes in the loss; 0 for one without samples. Labels of no class are left out.
+///
+/// ```
+/// use vultus::data::{Weighting, class_weights};
+///
+/// // 4 / (2 · 3) and 4 / (2 · 1); the third class has no samples.
+/// assert_eq!(class_weights(&[0, 0, 0, 1], 3, Weighting::Balanced), [2.0 / 3.0, 2.0, 0.0]);
+/// ```
 pub fn class_weights(labels: &[usize], classes: usize, weighting: Weighting) -> Vec<f32> {
     let mut counts = vec![0usize; classes];
     labels.iter().filter(|&&label| label < classes).for_each(|&label| counts[label] += 1);

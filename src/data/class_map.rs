@@ -5,6 +5,16 @@ use std::collections::HashSet;
 use crate::error::{Error, Result};
 
 /// Which class of a model is meant by a class of a data set, where their names differ.
+///
+/// ```
+/// use vultus::data::ClassMap;
+///
+/// let map = ClassMap::parse("angry=anger, sad=sadness")?;
+/// assert!(map.check_model(&["angry", "happy", "sad"].map(str::to_owned)).is_ok());
+/// assert!(map.check_model(&["happy", "sad"].map(str::to_owned)).is_err());
+/// assert!(ClassMap::parse("angry=anger,angry=fury").is_err());
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClassMap {
     /// The model's name and the data set's.

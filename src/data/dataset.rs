@@ -8,6 +8,20 @@ use super::sample::{Part, Sample};
 use crate::error::{Error, Result};
 
 /// A data set of labelled pictures: an index, which holds no pixels.
+///
+/// ```
+/// use vultus::data::{ClassMap, Dataset};
+///
+/// # let folder = tempfile::tempdir()?;
+/// let list = folder.path().join("faces.csv");
+/// std::fs::write(&list, "path,label,subject\na.png,anger,Ada\nb.png,joy,Ada\nc.png,joy,Ben\n")?;
+/// let faces = Dataset::open(&list)?;
+/// assert_eq!((faces.counts(), faces.subjects()), (vec![1, 2], Some(2)));
+/// let renamed = faces.map_classes(&ClassMap::parse("angry=anger,happy=joy")?)?;
+/// assert_eq!(renamed.classes, ["angry", "happy"]);
+/// assert_eq!(renamed.without(&[1]).names(), ["a.png", "c.png"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
     /// What it was opened from: a folder or a list.

@@ -12,6 +12,18 @@ use crate::image::decode_file;
 
 /// One labelled picture. It is not held in memory; [`Sample::decode`] reads it. Copies are cheap: paths and names of
 /// subjects are shared.
+///
+/// ```
+/// use std::path::Path;
+/// use vultus::data::{Sample, Source};
+///
+/// let source = Source::File(Path::new("faces/happy/crowd.png").into());
+/// let face = Some([10.0, 12.0, 58.0, 60.0]);
+/// let sample = Sample { source, label: 0, subject: None, part: None, face, detected: None };
+/// assert_eq!(sample.name(Path::new("faces")), "happy/crowd.png#10,12,58,60");
+/// // Nothing is read before it is asked for, and there is no such file.
+/// assert!(sample.decode().is_err());
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
     /// Where the picture is.
@@ -30,6 +42,16 @@ pub struct Sample {
 }
 
 /// Where a picture is.
+///
+/// ```
+/// use std::path::Path;
+/// use vultus::data::{Sample, Source};
+///
+/// let source = Source::Row { file: Path::new("fer2013.csv").into(), offset: 96_004, line: 17, column: 1 };
+/// let sample = Sample { source, label: 3, subject: None, part: None, face: None, detected: None };
+/// assert_eq!(sample.name(Path::new("fer2013.csv")), "fer2013.csv:17");
+/// assert_eq!(sample.file(), Path::new("fer2013.csv"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
     /// A file of its own.
@@ -48,6 +70,15 @@ pub enum Source {
 }
 
 /// What a picture is for.
+///
+/// ```
+/// use vultus::data::Part;
+///
+/// assert_eq!(Part::named("PublicTest"), Some(Part::Validation));
+/// assert_eq!(Part::ALL.map(Part::name), ["train", "validation", "test"]);
+/// // They are in the order in which they are used.
+/// assert!(Part::Train < Part::Test);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Part {

@@ -8,6 +8,20 @@ use crate::weights::WeightFile;
 
 /// Whether some of the model's layers are not in its file, so that [`assemble`] needs the base.
 ///
+/// ```
+/// use std::collections::BTreeMap;
+/// use vultus::face::{Architecture, ModelCard, needs_base};
+/// use vultus::ops::Normalization;
+/// use vultus::weights::WeightFile;
+///
+/// let classes = vec!["happy".to_owned(), "sad".to_owned()];
+/// let card = ModelCard::new(Architecture::Light, classes, 48, Normalization::TORCHVISION);
+/// let (parameters, metadata) = (card.network()?.initialize(1)?, card.to_metadata()?);
+/// let file = WeightFile { path: "light.safetensors".into(), parameters, metadata, sha256: String::new() };
+/// assert!(!needs_base(&file)?);
+/// # Ok::<(), vultus::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Error::Weights`] if the file's metadata are not those of a [`ModelCard`].
 pub fn needs_base(file: &WeightFile) -> Result<bool> {
@@ -16,6 +30,18 @@ pub fn needs_base(file: &WeightFile) -> Result<bool> {
 
 /// The card of a model's file and all parameters of the card's network: from the first layer that the file holds, they
 /// are the file's, those before it the base's, which is used for nothing else.
+///
+/// ```no_run
+/// use vultus::Device;
+/// use vultus::face::assemble;
+/// use vultus::weights::{DefaultFile, Store};
+///
+/// let store = Store::open(None)?;
+/// let (base, file) = (store.load(DefaultFile::Vgg16Base)?, store.load(DefaultFile::ExpressionModel)?);
+/// let (card, parameters) = assemble(Some(base), file)?;
+/// let model = Device::best().load(&card.network()?, &parameters)?;
+/// # Ok::<(), vultus::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Weights`] if the file's metadata are not those of a [`ModelCard`], a tensor is missing, has another shape
@@ -44,6 +70,21 @@ pub fn assemble(base: Option<WeightFile>, file: WeightFile) -> Result<(ModelCard
 
 /// What of a network's parameters must be in the model's file: all of the light network's; of VGG16's, those from the
 /// first layer on that differs from the base, and the head in any case. [`assemble`] makes the whole of it again.
+///
+/// ```
+/// use vultus::face::{Architecture, ModelCard, without_base};
+/// use vultus::nn::vgg16::Pooling;
+/// use vultus::ops::Normalization;
+/// use vultus::{Parameters, Tensor};
+///
+/// let vgg16 = Architecture::Vgg16 { pooling: Pooling::Average, hidden: vec![], base_sha256: "0".repeat(64) };
+/// let card = ModelCard::new(vgg16, vec!["happy".to_owned(), "sad".to_owned()], 64, Normalization::CAFFE);
+/// let base = Parameters::from([("features.0.weight".to_owned(), Tensor::zeros([64, 3, 3, 3]))]);
+/// let mut trained = base.clone();
+/// trained.insert("classifier.0.weight".to_owned(), Tensor::zeros([2, 512]));
+/// assert!(without_base(&card, &base, trained)?.keys().eq(["classifier.0.weight"]));
+/// # Ok::<(), vultus::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Shape`] if the card's network cannot be.

@@ -26,6 +26,14 @@ pub fn square_crop(bounds: [f32; 4], margin: f32, width: u32, height: u32) -> Cr
 }
 
 /// The picture within [`square_crop`], in its own size.
+///
+/// ```
+/// use vultus::face::cut_square;
+/// use vultus::image::RgbImage;
+///
+/// let photo = RgbImage::new(640, 480);
+/// assert_eq!(cut_square(&photo, [100.0, 100.0, 180.0, 200.0], 1.2).dimensions(), (120, 120));
+/// ```
 pub fn cut_square(image: &RgbImage, bounds: [f32; 4], margin: f32) -> RgbImage {
     let Crop { x, y, width, height, .. } = square_crop(bounds, margin, image.width(), image.height());
     imageops::crop_imm(image, x, y, width, height).to_image()

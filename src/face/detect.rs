@@ -24,6 +24,14 @@ const ONET_BATCH: usize = 16;
 const LEAST_OVERLAP: f32 = 0.3;
 
 /// What counts as a face.
+///
+/// ```
+/// use vultus::face::DetectorOptions;
+///
+/// // Portraits: faces are large and few, so that small ones need not be looked for.
+/// let portraits = DetectorOptions { min_face: 80.0, thresholds: [0.6, 0.7, 0.9], ..DetectorOptions::default() };
+/// assert_eq!(portraits.factor, 0.709);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DetectorOptions {
     /// The side of the smallest face in pixels, at least 12. Time grows with the square of its inverse.
@@ -58,6 +66,15 @@ impl DetectorOptions {
 }
 
 /// A face in a picture.
+///
+/// ```
+/// use vultus::face::Face;
+///
+/// let landmarks = [[30.0, 40.0], [60.0, 40.0], [45.0, 55.0], [33.0, 70.0], [57.0, 70.0]];
+/// let face = Face { bounds: [15.0, 20.0, 75.0, 90.0], probability: 0.99, landmarks };
+/// let [left, right, ..] = face.landmarks;
+/// assert_eq!(right[0] - left[0], 30.0);
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Face {
     /// Left, upper, right and lower edge in pixels of the picture. They may lie a little outside of it.
@@ -95,6 +112,22 @@ impl Face {
 
 /// Finds faces in pictures. It keeps the plans for the size of the last picture, so pictures of one size (a video) are
 /// the fastest.
+///
+/// ```no_run
+/// use std::path::Path;
+/// use vultus::Device;
+/// use vultus::face::{Detector, DetectorOptions};
+/// use vultus::weights::{DefaultFile, Store};
+///
+/// let device = Device::best();
+/// let weights = Store::open(None)?.load(DefaultFile::Mtcnn)?;
+/// let mut detector = Detector::new(&device, weights, DetectorOptions::default())?;
+/// let photo = vultus::image::decode_file(Path::new("photo.jpg"))?;
+/// for face in detector.detect(&device.upload(&photo, photo.width(), photo.height())?)? {
+///     println!("{:?}, surely {:.2}", face.bounds, face.probability);
+/// }
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub struct Detector {
     device: Device,
     options: DetectorOptions,

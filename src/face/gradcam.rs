@@ -11,12 +11,35 @@ use crate::plan::{Options, Plan};
 use crate::tensor::{Parameters, Tensor};
 
 /// Explains what a network that ends in classes makes of an image.
+///
+/// ```
+/// use vultus::face::GradCam;
+/// use vultus::nn::Network;
+/// use vultus::ops::Conv2d;
+/// use vultus::{Device, Tensor};
+///
+/// let network = Network::new("small", [3, 8, 8]).conv2d("conv", "conv", 4, Conv2d::square(3, 1, 1)).relu();
+/// let network = network.flatten().dense("fc", "fc", 2).softmax();
+/// let mut explanation = GradCam::new(&Device::Cpu, &network, &network.initialize(1)?, "conv")?;
+/// let (heat, size) = explanation.map(&Tensor::from_fn([1, 3, 8, 8], |i| (i % 8) as f32), 0)?;
+/// assert_eq!((heat.len(), size), (64, [8, 8]));
+/// assert!(heat.iter().all(|value| (0.0..=1.0).contains(value)));
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub struct GradCam {
     device: Device,
     plan: Plan,
 }
 
 /// How much each place spoke for a class, 0 to 1 in row order, and height and width of that.
+///
+/// ```
+/// use vultus::face::HeatMap;
+///
+/// let (heat, [_, width]): HeatMap = (vec![0.0, 0.2, 1.0, 0.4], [2, 2]);
+/// let strongest = (0..heat.len()).max_by(|&a, &b| heat[a].total_cmp(&heat[b])).unwrap();
+/// assert_eq!([strongest / width, strongest % width], [1, 0]);
+/// ```
 pub type HeatMap = (Vec<f32>, [usize; 2]);
 
 impl GradCam {

@@ -32,6 +32,19 @@ const KEYS: [&str; 11] = [
 
 /// What must be known of a trained model to run it: written into the metadata of its file by training, read by
 /// [`super::Recognizer`]. Numbers and lists are JSON, the other values are plain text.
+///
+/// ```
+/// use vultus::face::{Architecture, ModelCard, TestTimeAugmentation};
+/// use vultus::ops::Normalization;
+///
+/// let classes = ["happy", "neutral", "sad"].map(str::to_owned).to_vec();
+/// let mut card = ModelCard::new(Architecture::Light, classes, 48, Normalization::TORCHVISION);
+/// card.tta = TestTimeAugmentation::Flip;
+/// card.notes.insert("trained_on".to_owned(), "my own photos".to_owned());
+/// assert_eq!(card.network()?.output_shapes()?[0], [3]);
+/// assert_eq!(card.to_metadata()?["classes"], r#"["happy","neutral","sad"]"#);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelCard {
     /// The network and what belongs to that kind alone.
@@ -57,6 +70,20 @@ pub struct ModelCard {
 }
 
 /// The network of a trained model. Key `network`: `vgg16`, which a missing key means too, or `light`.
+///
+/// ```
+/// use vultus::face::{Architecture, ModelCard};
+/// use vultus::nn::vgg16::Pooling;
+/// use vultus::ops::Normalization;
+///
+/// // A head with a hidden layer of 64 on the means of the base's feature maps.
+/// let (pooling, base_sha256) = (Pooling::Average, "0".repeat(64));
+/// let vgg16 = Architecture::Vgg16 { pooling, hidden: vec![64], base_sha256 };
+/// let card = ModelCard::new(vgg16, vec!["happy".to_owned(), "sad".to_owned()], 96, Normalization::CAFFE);
+/// let shapes = card.network()?.parameter_shapes()?;
+/// assert!(shapes.contains(&("classifier.0.weight".to_owned(), vec![64, 512])));
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum Architecture {
     /// VGG16's convolutions with a head of dense layers. The file holds the head and any number of the last
@@ -74,6 +101,13 @@ pub enum Architecture {
 }
 
 /// How often a face is looked at to judge it.
+///
+/// ```
+/// use vultus::face::TestTimeAugmentation;
+///
+/// let looks = |tta| if tta == TestTimeAugmentation::Flip { 2 } else { 1 };
+/// assert_eq!((looks(TestTimeAugmentation::default()), looks(TestTimeAugmentation::Flip)), (1, 2));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TestTimeAugmentation {
     /// Once.

@@ -24,6 +24,26 @@ use crate::weights::WeightFile;
 ///
 /// Faces are computed in batches. A plan takes as long for a batch that is not full as for a full one, so there is a plan
 /// for every power of two below the largest batch too, compiled when it is first of use.
+///
+/// ```
+/// use vultus::Device;
+/// use vultus::face::{Architecture, ModelCard, Recognizer, TestTimeAugmentation};
+/// use vultus::image::RgbImage;
+/// use vultus::ops::Normalization;
+/// use vultus::weights::WeightFile;
+///
+/// // A model that has learned nothing yet; mostly it comes from a file.
+/// let classes = vec!["happy".to_owned(), "sad".to_owned()];
+/// let card = ModelCard::new(Architecture::Light, classes, 48, Normalization::TORCHVISION);
+/// let (parameters, metadata) = (card.network()?.initialize(1)?, card.to_metadata()?);
+/// let model = WeightFile { path: "light.safetensors".into(), parameters, metadata, sha256: String::new() };
+///
+/// let mut recognizer = Recognizer::new(&Device::Cpu, None, model, 4)?;
+/// let scores = recognizer.recognize_faces(&[RgbImage::new(60, 60)], TestTimeAugmentation::Flip)?;
+/// assert_eq!((recognizer.classes().len(), scores[0].len()), (2, 2));
+/// assert!((scores[0].iter().sum::<f32>() - 1.0).abs() < 1e-5);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub struct Recognizer {
     device: Device,
     card: ModelCard,

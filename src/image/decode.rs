@@ -23,6 +23,14 @@ const DECODER_BYTES_PER_PIXEL: u64 = 10;
 
 /// Reads a picture and decodes it as [`decode_bytes`] does, whatever the file's name says.
 ///
+/// ```no_run
+/// use std::path::Path;
+///
+/// let photo = vultus::image::decode_file(Path::new("photo.jpg"))?;
+/// println!("{}×{} pixels", photo.width(), photo.height());
+/// # Ok::<(), vultus::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Error::Io`] if the file cannot be read; [`Error::Image`] if it is not an ordinary file, or as [`decode_bytes`].
 #[cfg(feature = "files")]
@@ -42,6 +50,15 @@ pub fn decode_file(path: &Path) -> Result<RgbImage> {
 /// turned upright as its EXIF orientation says. 16 bits are rounded to 8, gray is put into all three channels, alpha is
 /// dropped. Of an animation this is the first frame. `path` is only for messages.
 ///
+/// ```
+/// use std::path::Path;
+///
+/// // A PNM of two pixels: red and blue.
+/// let picture = vultus::image::decode_bytes(Path::new("upload"), b"P6 2 1 255\n\xFF\0\0\0\0\xFF")?;
+/// assert_eq!(picture.get_pixel(1, 0).0, [0, 0, 255]);
+/// # Ok::<(), vultus::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Error::Image`] if this is not a picture, is damaged or cut short, has no pixels, or is larger than [`MAX_PIXELS`]
 /// or [`MAX_FILE_BYTES`] allow.
@@ -52,6 +69,16 @@ pub fn decode_bytes(path: &Path, bytes: &[u8]) -> Result<RgbImage> {
 /// As [`decode_bytes`], for pictures of at most this many pixels ([`MAX_PIXELS`] holds too): for bytes of strangers. The
 /// decoder gets no more memory than such a picture needs.
 ///
+/// ```
+/// use std::path::Path;
+/// use vultus::image::decode_bytes_within;
+///
+/// let (name, upload) = (Path::new("upload"), b"P5 3 2 255\n......");
+/// assert_eq!(decode_bytes_within(name, upload, 6)?.dimensions(), (3, 2));
+/// assert!(decode_bytes_within(name, upload, 5).is_err());
+/// # Ok::<(), vultus::Error>(())
+/// ```
+///
 /// # Errors
 /// As [`decode_bytes`].
 pub fn decode_bytes_within(path: &Path, bytes: &[u8], max_pixels: u64) -> Result<RgbImage> {
@@ -60,6 +87,14 @@ pub fn decode_bytes_within(path: &Path, bytes: &[u8], max_pixels: u64) -> Result
 }
 
 /// Width and height that a picture's file says, before it is turned upright. Nothing is decoded.
+///
+/// ```
+/// use std::path::Path;
+///
+/// // The head is enough: this file has no pixels in it.
+/// assert_eq!(vultus::image::stored_size(Path::new("upload"), b"P6 640 480 255\n")?, [640, 480]);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Image`] if this is not a picture, or its head is damaged.

@@ -10,6 +10,16 @@ use crate::error::{Error, Result};
 /// The files of a folder (not of the folders in it) whose extension is that of a format that [`super::decode_file`] knows, in
 /// order of their names. Hidden files (`.name`) are left out. The files are not opened.
 ///
+/// ```no_run
+/// use std::path::Path;
+/// use vultus::image::{decode_file, pictures_in};
+///
+/// for path in pictures_in(Path::new("holiday"))? {
+///     println!("{}: {:?}", path.display(), decode_file(&path)?.dimensions());
+/// }
+/// # Ok::<(), vultus::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Error::Io`] if the folder cannot be read.
 pub fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>> {

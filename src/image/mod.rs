@@ -14,7 +14,7 @@ mod decode;
 mod folder;
 mod jpeg;
 
-pub use ::image::RgbImage;
+pub use ::image::{GrayImage, RgbImage};
 #[cfg(feature = "files")]
 pub use decode::decode_file;
 pub use decode::{MAX_FILE_BYTES, MAX_PIXELS, decode_bytes, decode_bytes_within, stored_size};

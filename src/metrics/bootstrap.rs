@@ -21,11 +21,32 @@ const LEVEL: f64 = 0.95;
 const MAX_RESAMPLES: usize = 1_000_000;
 
 /// Lower and upper end.
+///
+/// ```
+/// use vultus::metrics::Interval;
+///
+/// let accuracy: Interval = [0.61, 0.67];
+/// assert!(accuracy[0] <= 0.63 && 0.63 <= accuracy[1]);
+/// ```
 pub type Interval = [f64; 2];
 
 /// 95 % intervals of the figures of an [`super::Evaluation`].
 ///
 /// A figure that is not defined in a resample (the recall of a class that was not drawn) does not count there.
+///
+/// ```
+/// use vultus::metrics::{Evaluation, Predictions};
+///
+/// let mut predictions = Predictions::new(["happy", "sad"].map(str::to_owned).into());
+/// predictions.labels = (0..100).map(|sample| sample % 2).collect();
+/// // Every fourth answer is wrong.
+/// let row = |sample| if (sample % 2 == 0) != (sample % 4 == 1) { vec![0.8, 0.2] } else { vec![0.3, 0.7] };
+/// predictions.probabilities = (0..100).map(row).collect();
+/// let intervals = Evaluation::new(&predictions, 1, 500)?.intervals.expect("there are 100 images to resample");
+/// let [low, high] = intervals.accuracy;
+/// assert!(low < 0.75 && 0.75 < high && high - low < 0.25);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Intervals {
     /// How they were made.
@@ -50,6 +71,15 @@ pub struct Intervals {
 }
 
 /// How intervals were made.
+///
+/// ```
+/// use vultus::metrics::{Bootstrap, Unit};
+///
+/// let method = Bootstrap { level: 0.95, resamples: 2000, seed: 1, unit: Unit::Subject, units: 10 };
+/// let unit = if method.unit == Unit::Subject { "subjects" } else { "images" };
+/// let text = format!("{} % of {} resamples of {} {unit}", 100.0 * method.level, method.resamples, method.units);
+/// assert_eq!(text, "95 % of 2000 resamples of 10 subjects");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bootstrap {
     /// The part of the resamples that lies within an interval; as much is below as is above.
@@ -65,6 +95,19 @@ pub struct Bootstrap {
 }
 
 /// What is drawn with replacement.
+///
+/// ```
+/// use vultus::metrics::{Evaluation, Predictions, Unit};
+///
+/// let mut predictions = Predictions::new(["happy", "sad"].map(str::to_owned).into());
+/// predictions.labels = vec![0, 1, 0, 1];
+/// predictions.probabilities = vec![vec![0.9, 0.1], vec![0.2, 0.8], vec![0.4, 0.6], vec![0.3, 0.7]];
+/// // Where it is known who is in each image, people are drawn.
+/// predictions.subjects = Some(vec!["Ada".into(), "Ada".into(), "Ben".into(), "Ben".into()]);
+/// let method = Evaluation::new(&predictions, 1, 100)?.intervals.expect("there are two subjects").method;
+/// assert_eq!((method.unit, method.units), (Unit::Subject, 2));
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {

@@ -9,6 +9,19 @@ use super::predictions::Predictions;
 pub const BINS: usize = 15;
 
 /// The predictions whose highest probability is within a range.
+///
+/// ```
+/// use vultus::metrics::{BINS, Evaluation, Predictions};
+///
+/// let mut predictions = Predictions::new(["happy", "sad"].map(str::to_owned).into());
+/// predictions.labels = vec![0, 1];
+/// predictions.probabilities = vec![vec![0.95, 0.05], vec![0.96, 0.04]];
+/// let bins = Evaluation::new(&predictions, 1, 0)?.reliability;
+/// // It was sure twice and right once.
+/// assert_eq!((bins.len(), bins[14].count, bins[14].accuracy), (BINS, 2, Some(0.5)));
+/// assert!(bins[14].confidence > Some(0.9) && bins[0].confidence.is_none());
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReliabilityBin {
     /// Above this probability …

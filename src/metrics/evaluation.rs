@@ -15,6 +15,20 @@ use crate::csv::quoted;
 use crate::error::Result;
 
 /// What predictions are worth. Its JSON has the names of the fields as keys, `macro` for [`Evaluation::macro_average`].
+///
+/// ```
+/// use vultus::metrics::{Evaluation, Predictions};
+///
+/// let mut predictions = Predictions::new(["happy", "neutral", "sad"].map(str::to_owned).into());
+/// predictions.labels = vec![0, 1, 2];
+/// predictions.probabilities = vec![vec![0.7, 0.2, 0.1], vec![0.1, 0.4, 0.5], vec![0.1, 0.3, 0.6]];
+/// let evaluation = Evaluation::new(&predictions, 1, 0)?;
+/// assert_eq!((evaluation.accuracy, evaluation.top2), (2.0 / 3.0, 1.0));
+/// let mut table = Vec::new();
+/// evaluation.write_confusion_csv(&mut table)?;
+/// assert_eq!(table, b"true,happy,neutral,sad\nhappy,1,0,0\nneutral,0,0,1\nsad,0,0,1\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// The names of the classes.
@@ -52,6 +66,18 @@ pub struct Evaluation {
 }
 
 /// The measures of a class.
+///
+/// ```
+/// use vultus::metrics::{Evaluation, Predictions};
+///
+/// let mut predictions = Predictions::new(["happy", "sad"].map(str::to_owned).into());
+/// predictions.labels = vec![0, 0, 1];
+/// predictions.probabilities = vec![vec![0.9, 0.1], vec![0.4, 0.6], vec![0.2, 0.8]];
+/// let sad = Evaluation::new(&predictions, 1, 0)?.per_class["sad"];
+/// assert_eq!((sad.support, sad.predicted), (1, 2));
+/// assert_eq!((sad.measures.recall, sad.measures.precision), (Some(1.0), Some(0.5)));
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClassMeasures {
     /// The number of its samples.

@@ -6,6 +6,20 @@ use serde::{Deserialize, Serialize};
 ///
 /// With the numbers of true and false positives and negatives TP, FP, TN, FN. A measure whose denominator is 0 is
 /// undefined: `None`.
+///
+/// ```
+/// use vultus::metrics::{Evaluation, Predictions};
+///
+/// let mut predictions = Predictions::new(["happy", "sad", "fear"].map(str::to_owned).into());
+/// predictions.labels = vec![0, 1];
+/// predictions.probabilities = vec![vec![0.8, 0.1, 0.1], vec![0.6, 0.3, 0.1]];
+/// let per_class = Evaluation::new(&predictions, 1, 0)?.per_class;
+/// let happy = per_class["happy"].measures;
+/// assert_eq!((happy.recall, happy.specificity, happy.f1), (Some(1.0), Some(0.0), Some(2.0 / 3.0)));
+/// // There is no picture of fear, and none was taken for it.
+/// assert_eq!(per_class["fear"].measures.recall, None);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measures<T = Option<f64>> {
     /// Sensitivity: TP / (TP + FN).

@@ -12,6 +12,22 @@ use crate::error::{Error, Result};
 const SUM_TOLERANCE: f64 = 1e-2;
 
 /// What was predicted for samples whose classes are known.
+///
+/// ```
+/// use vultus::metrics::Predictions;
+///
+/// let mut predictions = Predictions::new(["happy", "sad", "fear"].map(str::to_owned).into());
+/// predictions.labels = vec![0, 1];
+/// predictions.probabilities = vec![vec![0.3, 0.2, 0.5], vec![0.1, 0.8, 0.1]];
+/// assert_eq!(predictions.predicted(), [2, 1]);
+/// // If it had to be one of these two, both answers would be right.
+/// let forced = predictions.restrict(&["happy", "sad"])?;
+/// assert_eq!(forced.predicted(), forced.labels);
+/// let mut list = Vec::new();
+/// predictions.write_csv(&["a.png", "b.png"], &mut list)?;
+/// assert!(list.starts_with(b"name,true,predicted,happy,sad,fear\na.png,happy,fear,0.3,0.2,0.5\n"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Predictions {
     /// The names of the classes, at least two, all different.

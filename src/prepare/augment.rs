@@ -258,6 +258,16 @@ fn erase(image: &mut RgbImage, [left, upper, right, lower]: [u32; 4], random: &m
 }
 
 /// A picture to judge augmentation by: a row for each of the images, itself first and `copies` changed ones behind it.
+///
+/// ```
+/// use vultus::Random;
+/// use vultus::image::RgbImage;
+/// use vultus::prepare::{Augmentation, augmentation_sheet};
+///
+/// let faces = [RgbImage::new(48, 48), RgbImage::new(48, 48)];
+/// let sheet = augmentation_sheet(&faces, &Augmentation::standard(), 5, &mut Random::new(1));
+/// assert!(sheet.width() >= 6 * 48 && sheet.height() >= 2 * 48);
+/// ```
 pub fn augmentation_sheet(
     images: &[RgbImage],
     augmentation: &Augmentation,

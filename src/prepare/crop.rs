@@ -6,6 +6,11 @@ use super::warp::{Affine, warp};
 use crate::ops::Crop;
 
 /// The largest square in the middle of a picture of this size: for pictures that are already faces.
+///
+/// ```
+/// let crop = vultus::prepare::centre_crop(640, 480);
+/// assert_eq!((crop.x, crop.y, crop.width, crop.height), (80, 0, 480, 480));
+/// ```
 pub fn centre_crop(width: u32, height: u32) -> Crop {
     let side = width.min(height);
     Crop { x: (width - side) / 2, y: (height - side) / 2, width: side, height: side, mirror: false }
@@ -14,6 +19,16 @@ pub fn centre_crop(width: u32, height: u32) -> Crop {
 /// A part of a picture, scaled to this width and height: between its pixels where it becomes larger, by their mean
 /// where it becomes smaller. What lies beside the part is not looked at; a part that leaves the picture is cut at its
 /// edge.
+///
+/// ```
+/// use vultus::image::RgbImage;
+/// use vultus::prepare::{centre_crop, resize};
+///
+/// let stripes = RgbImage::from_fn(64, 48, |x, _| [if x % 2 == 0 { 0 } else { 200 }; 3].into());
+/// let small = resize(&stripes, &centre_crop(64, 48), 24, 24);
+/// // Each pixel is the mean of a dark and a bright one.
+/// assert_eq!(small.get_pixel(12, 12).0, [100; 3]);
+/// ```
 pub fn resize(image: &RgbImage, part: &Crop, width: u32, height: u32) -> RgbImage {
     let part = imageops::crop_imm(image, part.x, part.y, part.width, part.height).to_image();
     if part.dimensions() == (width, height) {

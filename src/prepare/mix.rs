@@ -6,6 +6,18 @@ use crate::error::{Error, Result};
 use crate::random::Random;
 
 /// How two images of a batch become one.
+///
+/// ```
+/// use vultus::Random;
+/// use vultus::prepare::{Mix, mix};
+///
+/// let (black, white) = ([0.0; 64], [1.0; 64]);
+/// let (mut images, mut targets) = ([black, white].concat(), [1.0, 0.0, 0.0, 1.0]);
+/// mix(Mix::CutMix, 1.0, &mut images, [2, 1, 8, 8], &mut targets, &mut Random::new(1))?;
+/// // Each pixel is of the one or of the other image. With `Mix::Mixup` all would be gray.
+/// assert!(images.iter().all(|&value| value == 0.0 || value == 1.0));
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mix {

@@ -14,6 +14,18 @@ const MISTAKES: usize = 5;
 const MANY_CLASSES: usize = 12;
 
 /// The key figures of an evaluation, with their 95 % intervals where there are any.
+///
+/// ```
+/// use vultus::metrics::{Evaluation, Predictions};
+/// use vultus::report::{Page, evaluation_cards};
+///
+/// let mut predictions = Predictions::new(["happy", "sad"].map(str::to_owned).into());
+/// predictions.labels = vec![0, 1];
+/// predictions.probabilities = vec![vec![0.9, 0.1], vec![0.2, 0.8]];
+/// let page = Page::new("Expressions").cards(evaluation_cards(&Evaluation::new(&predictions, 1, 0)?));
+/// assert!(page.html().contains("100.0\u{A0}%"));
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub fn evaluation_cards(evaluation: &Evaluation) -> Vec<Card> {
     let intervals = evaluation.intervals.as_ref();
     let share = |label: &str, value: f64, interval: Option<Interval>| {
@@ -34,6 +46,18 @@ pub fn evaluation_cards(evaluation: &Evaluation) -> Vec<Card> {
 
 /// An evaluation in sections: the figures over all classes, the confusion matrix, the measures of each class, and whether
 /// probabilities mean what they say.
+///
+/// ```no_run
+/// use std::path::Path;
+/// use vultus::metrics::{Evaluation, Predictions};
+/// use vultus::report::{Page, evaluation_cards, evaluation_sections};
+///
+/// # let predictions = Predictions::new(vec![]);
+/// let evaluation = Evaluation::new(&predictions, 1, 2000)?;
+/// let page = Page::new("Expressions").cards(evaluation_cards(&evaluation));
+/// page.sections(evaluation_sections(&evaluation)).save(Path::new("report.html"))?;
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub fn evaluation_sections(evaluation: &Evaluation) -> Vec<Section> {
     vec![overall(evaluation), confusion(evaluation), classes(evaluation), calibration(evaluation)]
 }

@@ -11,6 +11,18 @@ use crate::tensor::Tensor;
 /// `weights` is `[filters, 3, height, width]`, channels in the order that the network takes. Each filter is scaled by its
 /// own largest magnitude: middle gray is 0, 0 and 255 are the magnitude with either sign.
 ///
+/// ```
+/// use vultus::nn::light;
+/// use vultus::ops::Order;
+/// use vultus::report::filters_picture;
+///
+/// // The 32 filters of 3×3 pixels, before they have learned anything.
+/// let parameters = light::network(48, 0.0, 7).initialize(1)?;
+/// let picture = filters_picture(&parameters["features.0.weight"], Order::Rgb)?;
+/// assert!(picture.width() * picture.height() >= 32 * 9);
+/// # Ok::<(), vultus::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Error::Shape`] if these are no filters of three channels.
 pub fn filters_picture(weights: &Tensor, order: Order) -> Result<RgbImage> {

@@ -12,6 +12,19 @@ use crate::image::RgbImage;
 const SIDE: u32 = 112;
 
 /// Pictures beside each other.
+///
+/// ```
+/// use vultus::image::RgbImage;
+/// use vultus::report::{Gallery, GalleryItem, Page, Section};
+///
+/// let face = |shade| RgbImage::from_pixel(48, 48, [shade; 3].into());
+/// let gallery = Gallery::new("Errors")
+///     .note("The surest of those that are wrong.")
+///     .item(GalleryItem::face(face(90), "sad", "happy", 0.97, "test/17.png"))
+///     .item(GalleryItem::face(face(120), "fear", "surprise", 0.93, ""));
+/// let page = Page::new("Expressions").section(Section::new("Faces").gallery(gallery));
+/// assert_eq!(page.html().matches("<img").count(), 2);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Gallery {
     title: String,
@@ -22,6 +35,17 @@ pub struct Gallery {
 }
 
 /// A picture with its caption.
+///
+/// ```
+/// use vultus::image::RgbImage;
+/// use vultus::report::GalleryItem;
+///
+/// let face = || RgbImage::new(48, 48);
+/// let gray = GalleryItem::new(face(), "A face in gray").heading("gray").line("48 × 48 pixels");
+/// // The caption and the text for those who cannot see it are made from what is known of it.
+/// let judged = GalleryItem::face(face(), "sad", "happy", 0.97, "test/17.png");
+/// assert_ne!(gray, judged);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct GalleryItem {
     picture: RgbImage,

@@ -15,6 +15,18 @@ const HEAT: f32 = 0.5;
 /// The map has `size` (height, width) values in row order, each 0 to 1, such as those of Grad-CAM (Selvaraju et al. 2017);
 /// it is stretched over the face, bilinear between the centres of its cells. NaN counts as 0.
 ///
+/// ```
+/// use vultus::image::RgbImage;
+/// use vultus::report::heat_overlay;
+///
+/// let face = RgbImage::from_pixel(96, 96, [128; 3].into());
+/// // What spoke for the class is on the right.
+/// let overlay = heat_overlay(&face, &[0.0, 1.0, 0.0, 1.0], [2, 2])?;
+/// let [red_left, red_right] = [0, 95].map(|x| overlay.get_pixel(x, 48).0[0]);
+/// assert!(red_right > red_left);
+/// # Ok::<(), vultus::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Error::Shape`] if the map has another number of values, or none.
 pub fn heat_overlay(face: &RgbImage, map: &[f32], size: [usize; 2]) -> Result<RgbImage> {

@@ -12,6 +12,17 @@ use crate::tensor::Tensor;
 ///
 /// `maps` is `[batch, channels, height, width]`.
 ///
+/// ```
+/// use vultus::Tensor;
+/// use vultus::report::maps_picture;
+///
+/// let maps = Tensor::from_fn([1, 16, 6, 6], |i| (i % 6) as f32);
+/// let picture = maps_picture(&maps, 4)?;
+/// // Two by two maps with a pixel between them.
+/// assert!((13..=15).contains(&picture.width()) && picture.width() == picture.height());
+/// # Ok::<(), vultus::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Error::Shape`] if these are no feature maps, or none are to be shown.
 pub fn maps_picture(maps: &Tensor, most: usize) -> Result<RgbImage> {

@@ -7,6 +7,19 @@ use super::table::{Cell, Table};
 use crate::metrics::{Evaluation, Interval, Intervals};
 
 /// A method and how it did.
+///
+/// ```
+/// use vultus::metrics::{Evaluation, Predictions};
+/// use vultus::report::Method;
+///
+/// let mut predictions = Predictions::new(["happy", "sad"].map(str::to_owned).into());
+/// (predictions.labels, predictions.probabilities) = (vec![0], vec![vec![0.9, 0.1]]);
+/// let evaluation = Evaluation::new(&predictions, 1, 0)?;
+/// let name = "small".to_owned();
+/// let method = Method { name, evaluation: &evaluation, milliseconds: Some(1.5), parameters: Some(841_703) };
+/// assert_eq!(method.evaluation.accuracy, 1.0);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Method<'a> {
     /// Its name.
@@ -30,6 +43,24 @@ const FIGURES: [Figure; 3] = [
 
 /// A section that compares methods on the same test: a table with the best of each column in bold, bars with intervals,
 /// accuracy against time where that is known, and the recall of each class.
+///
+/// ```
+/// use vultus::metrics::{Evaluation, Predictions};
+/// use vultus::report::{Method, Page, methods_section};
+///
+/// let mut predictions = Predictions::new(["happy", "sad"].map(str::to_owned).into());
+/// predictions.labels = vec![0, 1];
+/// predictions.probabilities = vec![vec![0.9, 0.1], vec![0.4, 0.6]];
+/// let network = Evaluation::new(&predictions, 1, 0)?;
+/// predictions.probabilities[1] = vec![0.6, 0.4];
+/// let older = Evaluation::new(&predictions, 1, 0)?;
+/// let method = |name: &str, evaluation| {
+///     Method { name: name.to_owned(), evaluation, milliseconds: None, parameters: None }
+/// };
+/// let section = methods_section(&[method("network", &network), method("LBP", &older)]);
+/// assert!(Page::new("Comparison").section(section).html().contains("LBP"));
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub fn methods_section(methods: &[Method<'_>]) -> Section {
     let section = Section::new("Methods").table(table(methods));
     let bar = |evaluation: &Evaluation, (_, value, interval): &Figure| Bar {

@@ -1,4 +1,10 @@
 //! Numbers as the report writes them.
+//!
+//! ```
+//! use vultus::report::number::{UNDEFINED, count, decimal};
+//!
+//! assert_eq!((count(14_714_688), decimal(f64::NAN, 2)), ("14,714,688".to_owned(), UNDEFINED.to_owned()));
+//! ```
 
 /// What stands for a number that has no value.
 pub const UNDEFINED: &str = "undefined";
@@ -7,11 +13,22 @@ pub const UNDEFINED: &str = "undefined";
 const LARGE: f64 = 1e9;
 
 /// A number from 0 to 1 as `63.2 %`.
+///
+/// ```
+/// // The space between them does not break.
+/// assert_eq!(vultus::report::number::percent(0.6317), "63.2\u{A0}%");
+/// ```
 pub fn percent(value: f64) -> String {
     if value.is_finite() { format!("{}\u{A0}%", decimal(100.0 * value, 1)) } else { UNDEFINED.to_owned() }
 }
 
 /// A number with this many decimals.
+///
+/// ```
+/// use vultus::report::number::decimal;
+///
+/// assert_eq!([decimal(0.4567, 3), decimal(-0.5, 1), decimal(-0.01, 1)], ["0.457", "\u{2212}0.5", "0.0"]);
+/// ```
 pub fn decimal(value: f64, decimals: usize) -> String {
     if !value.is_finite() {
         return UNDEFINED.to_owned();
@@ -25,6 +42,12 @@ pub fn decimal(value: f64, decimals: usize) -> String {
 }
 
 /// A number with three significant digits, for what spans magnitudes: milliseconds, rates of learning.
+///
+/// ```
+/// use vultus::report::number::significant;
+///
+/// assert_eq!([0.001234, 1.5, 1234.5].map(significant), ["0.00123", "1.50", "1234"]);
+/// ```
 pub fn significant(value: f64) -> String {
     if !value.is_finite() {
         return UNDEFINED.to_owned();
@@ -37,6 +60,10 @@ pub fn significant(value: f64) -> String {
 }
 
 /// A whole number with commas: `14,714,688`.
+///
+/// ```
+/// assert_eq!(vultus::report::number::count(28_709), "28,709");
+/// ```
 pub fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);

@@ -14,6 +14,19 @@ use crate::file::write_atomically;
 const LONG_VALUE: usize = 10;
 
 /// A report. Nothing on it is loaded from elsewhere, which its content security policy enforces.
+///
+/// ```
+/// use vultus::report::{Card, Page, Section};
+///
+/// # let folder = tempfile::tempdir()?;
+/// let page = Page::new("Expressions <beta>")
+///     .lead("Seven expressions, tested on people that the model has never seen.")
+///     .card(Card::new("pictures", "3,589"))
+///     .section(Section::new("Method").text("Each picture is looked at twice."));
+/// page.save(&folder.path().join("report.html"))?;
+/// assert!(page.html().contains("Expressions &lt;beta&gt;"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
     title: String,
@@ -23,6 +36,13 @@ pub struct Page {
 }
 
 /// A key figure.
+///
+/// ```
+/// use vultus::report::{Card, Page};
+///
+/// let card = Card::new("accuracy", "63.2 %").note("95 % interval 61.6 to 64.8 %");
+/// assert!(Page::new("Expressions").card(card).html().contains("61.6 to 64.8"));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Card {
     label: String,

@@ -13,6 +13,15 @@ const LONGEST_SIDE: u32 = 384;
 
 /// The picture as a PNG within a `data:` URI, scaled down to 384 pixels along its longer side where it is larger; none if
 /// it has no pixels.
+///
+/// ```
+/// use vultus::image::RgbImage;
+/// use vultus::report::data_uri;
+///
+/// let uri = data_uri(&RgbImage::new(48, 48)).expect("it has pixels");
+/// assert!(uri.starts_with("data:image/png;base64,"));
+/// assert_eq!(data_uri(&RgbImage::new(0, 0)), None);
+/// ```
 pub fn data_uri(picture: &RgbImage) -> Option<String> {
     let longest = picture.width().max(picture.height());
     let mut png = Cursor::new(Vec::new());

@@ -8,6 +8,18 @@ use super::gallery::Gallery;
 use super::table::Table;
 
 /// A section of a [`super::Page`].
+///
+/// ```
+/// use vultus::report::{Page, Section};
+///
+/// let section = Section::new("Training")
+///     .text("All layers were trained.")
+///     .facts([("seed", "7"), ("epochs", "40")])
+///     .heading("Pictures that could not be read")
+///     .list(["happy/17.png", "sad/3.png"])
+///     .note("They are left out of all figures.");
+/// assert!(Page::new("Report").section(section).html().contains("happy/17.png"));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Section {
     title: String,

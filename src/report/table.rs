@@ -6,6 +6,17 @@ use super::escape::escaped;
 use super::number;
 
 /// A table: the first column names the rows. A column of numbers stands right.
+///
+/// ```
+/// use vultus::report::{Cell, Page, Section, Table};
+///
+/// let table = Table::new(["class", "pictures", "recall"])
+///     .caption("The test part")
+///     .row([Cell::text("happy"), Cell::count(1774), Cell::percent(0.86)])
+///     .row([Cell::text("disgust"), Cell::count(111), Cell::percent(None)]);
+/// assert!(!table.is_empty());
+/// assert!(Page::new("Report").section(Section::new("Classes").table(table)).html().contains("1,774"));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
     caption: String,
@@ -14,6 +25,16 @@ pub struct Table {
 }
 
 /// What stands in a cell.
+///
+/// ```
+/// use vultus::report::Cell;
+///
+/// let accuracies = [0.66, 0.71];
+/// let best = accuracies.iter().copied().fold(0.0, f64::max);
+/// let cells = accuracies.map(|accuracy| Cell::percent(accuracy).strong_if(accuracy == best));
+/// assert_eq!(cells[0], Cell::percent(0.66));
+/// assert_ne!(cells[1], Cell::percent(0.71));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cell {
     text: String,

@@ -3,6 +3,15 @@
 use crate::error::{Error, Result};
 
 /// What a [`super::Tracker`] goes by.
+///
+/// ```
+/// use vultus::track::{Tracker, TrackerOptions};
+///
+/// // For a camera that looks at passers-by: faces return soon or never, and every frame counts by itself.
+/// let options = TrackerOptions { patience: 0.2, smoothing: 0.0, ..TrackerOptions::default() };
+/// assert!(Tracker::new(options).is_ok());
+/// assert!(Tracker::new(TrackerOptions { least_overlap: 30.0, ..options }).is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrackerOptions {
     /// From which overlap on a found face is the one that was expected there: 0 to 1, what both boxes have in common as

@@ -7,6 +7,19 @@ use crate::error::{Error, Result};
 use crate::face::Face;
 
 /// A face of one frame, with what is known from the frames before.
+///
+/// ```
+/// use vultus::face::Face;
+/// use vultus::track::{Tracker, TrackerOptions};
+///
+/// let face = || vec![Face { bounds: [0.0, 0.0, 40.0, 50.0], probability: 1.0, landmarks: [[0.0; 2]; 5] }];
+/// let mut tracker = Tracker::new(TrackerOptions::default())?;
+/// tracker.update(10.0, face(), vec![vec![1.0, 0.0]])?;
+/// let tracked = &tracker.update(10.5, face(), vec![vec![0.0, 1.0]])?[0];
+/// assert_eq!((tracked.id, tracked.since), (1, 0.5));
+/// assert!(tracked.smoothed[1] > 0.5 && tracked.smoothed[1] < tracked.scores[1]);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrackedFace {
     /// Which face it is: counted from 1, never used twice by one tracker.
@@ -26,6 +39,25 @@ pub struct TrackedFace {
 /// A found face is the one whose expected box it overlaps most; boxes are expected to go on as they moved. Where frames
 /// are so far apart in time that they do not overlap, the nearest one is taken, if it is near enough for the time that
 /// passed.
+///
+/// ```
+/// use vultus::face::Face;
+/// use vultus::track::{Tracker, TrackerOptions};
+///
+/// let face = || vec![Face { bounds: [0.0, 0.0, 40.0, 50.0], probability: 1.0, landmarks: [[0.0; 2]; 5] }];
+/// let mut tracker = Tracker::new(TrackerOptions { patience: 1.0, ..TrackerOptions::default() })?;
+/// let mut see = |time, faces: Vec<Face>| {
+///     let scores = vec![vec![0.5, 0.5]; faces.len()];
+///     tracker.update(time, faces, scores).map(|faces| faces.iter().map(|face| face.id).collect::<Vec<_>>())
+/// };
+/// assert_eq!(see(0.0, face())?, [1]);
+/// assert!(see(0.2, vec![])?.is_empty());
+/// // It was missing for less than a second, then for longer.
+/// assert_eq!(see(0.4, face())?, [1]);
+/// see(0.6, vec![])?;
+/// assert_eq!(see(2.0, face())?, [2]);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Tracker {
     options: TrackerOptions,

@@ -14,6 +14,39 @@ use crate::tensor::{Parameters, Tensor};
 const PROBED: usize = 64;
 
 /// What is trained, and on what.
+///
+/// ```
+/// use vultus::Device;
+/// use vultus::data::Dataset;
+/// use vultus::face::{Architecture, ModelCard};
+/// use vultus::nn::Trainable;
+/// use vultus::ops::Normalization;
+/// use vultus::prepare::Augmentation;
+/// use vultus::train::{Course, Pictures, Recipe};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # for (name, shade) in [("happy/1.png", 90), ("happy/2.png", 90), ("sad/1.png", 90), ("sad/2.png", 40)] {
+/// #     std::fs::create_dir_all(folder.path().join(name).parent().unwrap())?;
+/// #     vultus::image::RgbImage::from_fn(8, 8, |x, _| [shade + x as u8; 3].into()).save(folder.path().join(name))?;
+/// # }
+/// let data = Dataset::open(folder.path())?;
+/// let card = ModelCard::new(Architecture::Light, data.classes.clone(), 32, Normalization::TORCHVISION);
+/// let course = Course {
+///     device: &Device::Cpu,
+///     card: &card,
+///     dropout: 0.0,
+///     start: card.network()?.initialize(1)?,
+///     trainable: Trainable::All,
+///     pictures: &Pictures::new(&data, &card, Augmentation::light()),
+///     training: &[0, 1, 2],
+///     validation: &[3],
+///     recipe: &Recipe { epochs: 1, batch: 2, ..Recipe::default() },
+///     cache: None,
+///     checkpoint: None,
+/// };
+/// assert_eq!(course.run(&mut |_| (), |_| ())?.epochs.len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Course<'a> {
     /// Where to compute.
     pub device: &'a Device,
@@ -41,6 +74,16 @@ pub struct Course<'a> {
 }
 
 /// What a course reports before its epochs begin: how many pictures have gone through the frozen layers.
+///
+/// ```
+/// use vultus::train::Prepared;
+///
+/// let mut last = 0;
+/// let prepared: Prepared = &mut |done| last = done;
+/// prepared(64);
+/// prepared(100);
+/// assert_eq!(last, 100);
+/// ```
 pub type Prepared<'a> = &'a mut dyn FnMut(usize);
 
 impl Course<'_> {
@@ -114,6 +157,30 @@ fn fit_on_features(
 /// first dense layer that is new is scaled by the magnitude of what goes into it, so that its outputs are as large as
 /// they would be behind features around 1.
 ///
+/// ```
+/// use vultus::data::Dataset;
+/// use vultus::face::{Architecture, ModelCard};
+/// use vultus::ops::Normalization;
+/// use vultus::prepare::Augmentation;
+/// use vultus::train::{Pictures, start};
+/// use vultus::{Device, Parameters, Tensor};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # for (name, shade) in [("happy/1.png", 90), ("happy/2.png", 90), ("sad/1.png", 90), ("sad/2.png", 40)] {
+/// #     std::fs::create_dir_all(folder.path().join(name).parent().unwrap())?;
+/// #     vultus::image::RgbImage::from_fn(8, 8, |x, _| [shade + x as u8; 3].into()).save(folder.path().join(name))?;
+/// # }
+/// let data = Dataset::open(folder.path())?;
+/// let card = ModelCard::new(Architecture::Light, data.classes.clone(), 32, Normalization::TORCHVISION);
+/// let pictures = Pictures::new(&data, &card, Augmentation::none());
+/// // The bias of the first convolution is known, everything else is new.
+/// let known = Parameters::from([("features.0.bias".to_owned(), Tensor::filled([32], 0.5))]);
+/// let parameters = start(&Device::Cpu, &card, &known, &pictures, &[0, 1, 2, 3], 1)?;
+/// assert_eq!(parameters["features.0.bias"].data()[0], 0.5);
+/// assert_eq!(parameters["classifier.0.weight"].shape(), [2, 192]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// [`Error::Shape`] if the card's network cannot be; the device's own errors.
 pub fn start(
@@ -143,6 +210,21 @@ pub fn start(
 
 /// What a trained model knows of the classes of another: its parameters, with the last layer's rows in the order of the
 /// new classes. Classes that it does not know get rows of zeros; if it knows none, there is no last layer.
+///
+/// ```
+/// use vultus::face::{Architecture, ModelCard};
+/// use vultus::ops::Normalization;
+/// use vultus::train::adapt;
+///
+/// let classes = |names: [&str; 2]| names.map(str::to_owned).to_vec();
+/// let model = ModelCard::new(Architecture::Light, classes(["happy", "sad"]), 48, Normalization::TORCHVISION);
+/// let parameters = model.network()?.initialize(1)?;
+/// let adapted = adapt(&model, parameters.clone(), &classes(["fear", "happy"]))?;
+/// let (old, new) = (&parameters["classifier.0.weight"], &adapted["classifier.0.weight"]);
+/// assert_eq!(new.data()[192..], old.data()[..192]);
+/// assert!(new.data()[..192].iter().all(|&value| value == 0.0));
+/// # Ok::<(), vultus::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Shape`] if the model's last layer is not that of its card.

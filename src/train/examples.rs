@@ -13,6 +13,33 @@ use crate::prepare::{Alignment, Augmentation, Preparation};
 use crate::random::Random;
 
 /// Numbered inputs of a network, all of one shape.
+///
+/// ```
+/// use vultus::train::Examples;
+/// use vultus::{Random, Result};
+///
+/// /// Numbers from a list, three in a row, with a little noise in training.
+/// struct Rows(Vec<[f32; 3]>);
+///
+/// impl Examples for Rows {
+///     fn shape(&self) -> [usize; 3] {
+///         [1, 1, 3]
+///     }
+///
+///     fn write(&self, index: usize, mut random: Option<&mut Random>, out: &mut [f32]) -> Result<()> {
+///         out.copy_from_slice(&self.0[index]);
+///         for value in out {
+///             *value += random.as_mut().map_or(0.0, |random| 0.01 * random.normal());
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let (rows, mut out) = (Rows(vec![[1.0, 2.0, 3.0]]), [0.0; 3]);
+/// rows.write(0, None, &mut out)?;
+/// assert_eq!(out, [1.0, 2.0, 3.0]);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub trait Examples: Sync {
     /// The shape of each: channels, height, width.
     fn shape(&self) -> [usize; 3];
@@ -31,6 +58,28 @@ pub trait Examples: Sync {
 }
 
 /// The pictures of a data set as a network takes them.
+///
+/// ```
+/// use vultus::data::Dataset;
+/// use vultus::face::{Architecture, ModelCard};
+/// use vultus::ops::Normalization;
+/// use vultus::prepare::Augmentation;
+/// use vultus::train::{Examples, Pictures};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # for (name, shade) in [("happy/1.png", 90), ("happy/2.png", 90), ("sad/1.png", 90), ("sad/2.png", 40)] {
+/// #     std::fs::create_dir_all(folder.path().join(name).parent().unwrap())?;
+/// #     vultus::image::RgbImage::from_fn(8, 8, |x, _| [shade + x as u8; 3].into()).save(folder.path().join(name))?;
+/// # }
+/// let data = Dataset::open(folder.path())?;
+/// let card = ModelCard::new(Architecture::Light, data.classes.clone(), 48, Normalization::TORCHVISION);
+/// let pictures = Pictures::new(&data, &card, Augmentation::standard());
+/// assert_eq!(pictures.shape(), [3, 48, 48]);
+/// // Without a source of random numbers a picture is not varied.
+/// assert_eq!(pictures.picture(0, None)?, pictures.picture(1, None)?);
+/// assert_ne!(pictures.picture(0, Some(&mut vultus::Random::new(1)))?, pictures.picture(0, None)?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Pictures<'a> {
     /// The data set.

@@ -23,6 +23,32 @@ const BATCH: usize = 32;
 const MAGIC: &[u8; 8] = b"vultusF1";
 
 /// The frozen part of a network, with its parameters.
+///
+/// ```
+/// use vultus::Device;
+/// use vultus::nn::Network;
+/// use vultus::ops::Conv2d;
+/// use vultus::train::{Examples, Frozen};
+///
+/// # struct Halves;
+/// # impl Examples for Halves {
+/// #     fn shape(&self) -> [usize; 3] {
+/// #         [1, 4, 4]
+/// #     }
+/// #     fn write(&self, index: usize, _: Option<&mut vultus::Random>, out: &mut [f32]) -> vultus::Result<()> {
+/// #         out.iter_mut().enumerate().for_each(|(i, value)| *value = f32::from(u8::from(i / 8 == index % 2)));
+/// #         Ok(())
+/// #     }
+/// # }
+/// # let folder = tempfile::tempdir()?;
+/// let network = Network::new("base", [1, 4, 4]).conv2d("conv", "conv", 2, Conv2d::square(3, 1, 1)).relu();
+/// let frozen = Frozen { device: &Device::Cpu, network: &network, parameters: &network.initialize(1)? };
+/// let features = frozen.features(&Halves, 16, "halves", folder.path(), |done| println!("{done} of 16"))?;
+/// assert_eq!(features.shape(), [2, 4, 4]);
+/// // They are there now and only read.
+/// frozen.features(&Halves, 16, "halves", folder.path(), |done| assert_eq!(done, 16))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Frozen<'a> {
     /// Where to compute.
     pub device: &'a Device,
@@ -35,6 +61,37 @@ pub struct Frozen<'a> {
 /// Features of all examples, in a file: memory does not grow with their number.
 ///
 /// The file holds a row of f32 for every example, then a byte for each that is 1 if it could be read.
+///
+/// ```
+/// use vultus::Device;
+/// use vultus::nn::Network;
+/// use vultus::ops::Conv2d;
+/// use vultus::train::{Examples, Frozen};
+///
+/// # struct Halves;
+/// # impl Examples for Halves {
+/// #     fn shape(&self) -> [usize; 3] {
+/// #         [1, 4, 4]
+/// #     }
+/// #     fn write(&self, index: usize, _: Option<&mut vultus::Random>, out: &mut [f32]) -> vultus::Result<()> {
+/// #         out.iter_mut().enumerate().for_each(|(i, value)| *value = f32::from(u8::from(i / 8 == index % 2)));
+/// #         Ok(())
+/// #     }
+/// # }
+/// # let folder = tempfile::tempdir()?;
+/// let network = Network::new("base", [1, 4, 4]).conv2d("conv", "conv", 2, Conv2d::square(3, 1, 1));
+/// let frozen = Frozen { device: &Device::Cpu, network: &network, parameters: &network.initialize(1)? };
+/// let mut features = frozen.features(&Halves, 2, "halves", folder.path(), |_| ())?;
+/// features.normalize(&[0, 1])?;
+/// let mut rows = [[0.0; 32]; 2];
+/// for (index, row) in rows.iter_mut().enumerate() {
+///     assert!(features.is_readable(index));
+///     features.write(index, None, row)?;
+/// }
+/// let square: f32 = rows.iter().flatten().map(|value| value * value).sum();
+/// assert!((square / 64.0 - 1.0).abs() < 1e-4);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Features {
     path: PathBuf,
     file: Mutex<BufReader<File>>,
@@ -45,11 +102,12 @@ pub struct Features {
 }
 
 impl Frozen<'_> {
-    /// The features of all examples, from `file` if it holds them, else computed and put there. `source` says what the
-    /// examples are: features of others are not used. `progress` hears how many are done.
+    /// The features of all examples, from a file in `folder` if it is there, else computed and put into one. `source` says
+    /// what the examples are: features of others are not used. `progress` hears how many are done.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be written; [`Error::Data`] if no example can be read; the device's own.
+    /// [`Error::Io`] if the file cannot be written; [`Error::Shape`] if the network does not give feature maps or no
+    /// example can be read; the device's own errors.
     pub fn features(
         &self,
         examples: &dyn Examples,

@@ -23,6 +23,41 @@ use crate::random::Random;
 use crate::tensor::{Parameters, Tensor};
 
 /// A network to be trained, and on what.
+///
+/// ```
+/// use std::path::Path;
+/// use vultus::Device;
+/// use vultus::nn::{Network, Trainable};
+/// use vultus::train::{Examples, Job, Recipe};
+///
+/// # struct Halves;
+/// # impl Examples for Halves {
+/// #     fn shape(&self) -> [usize; 3] {
+/// #         [1, 4, 4]
+/// #     }
+/// #     fn write(&self, index: usize, _: Option<&mut vultus::Random>, out: &mut [f32]) -> vultus::Result<()> {
+/// #         out.iter_mut().enumerate().for_each(|(i, value)| *value = f32::from(u8::from(i / 8 == index % 2)));
+/// #         Ok(())
+/// #     }
+/// # }
+/// let network = Network::new("small", [1, 4, 4]).flatten().dense("fc", "fc", 2).softmax();
+/// let job = Job {
+///     device: &Device::Cpu,
+///     network: &network,
+///     start: network.initialize(1)?,
+///     trainable: Trainable::From("fc".to_owned()),
+///     examples: &Halves,
+///     classes: &["above", "below"].map(str::to_owned),
+///     labels: &[0, 1, 0, 1],
+///     training: &[0, 1, 2, 3],
+///     validation: &[],
+///     recipe: &Recipe::default(),
+///     // When this file is there, the training goes on behind its last epoch.
+///     checkpoint: Some(Path::new("training.ckpt").into()),
+/// };
+/// assert_eq!(job.classes.len(), job.network.output_shapes()?[0][0]);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub struct Job<'a> {
     /// Where to compute.
     pub device: &'a Device,
@@ -49,6 +84,20 @@ pub struct Job<'a> {
 }
 
 /// What one pass over the pictures gave.
+///
+/// ```
+/// use vultus::train::{Epoch, Judgement};
+///
+/// let validation = Some(Judgement { loss: 0.9, accuracy: 0.64, macro_recall: 0.58 });
+/// let (seconds, pictures_per_second) = (12.5, 2300.0);
+/// let epoch =
+///     Epoch { number: 3, learning_rate: 5e-4, loss: 1.1, validation, seconds, pictures_per_second, waited: 0.4 };
+/// let accuracy = epoch.validation.map_or("unknown".to_owned(), |part| format!("{:.2}", part.accuracy));
+/// assert_eq!(format!("epoch {}: {accuracy}", epoch.number), "epoch 3: 0.64");
+/// if epoch.waited > 0.2 {
+///     println!("the device could do more: pictures do not come fast enough");
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     /// 1 for the first.
@@ -68,6 +117,18 @@ pub struct Epoch {
 }
 
 /// What a training hears about while it runs.
+///
+/// ```
+/// use vultus::train::Event;
+///
+/// let line = |event: Event| match event {
+///     Event::Step { done, all, loss } => format!("step {done} of {all}: {loss:.3}"),
+///     Event::Epoch(epoch) => format!("epoch {} took {:.1} s", epoch.number, epoch.seconds),
+///     Event::Resumed(epochs) => format!("{} epochs were done before", epochs.len()),
+/// };
+/// assert_eq!(line(Event::Step { done: 7, all: 90, loss: 1.25 }), "step 7 of 90: 1.250");
+/// assert_eq!(line(Event::Resumed(&[])), "0 epochs were done before");
+/// ```
 pub enum Event<'a> {
     /// A step was taken: how many of how many, and its loss.
     Step {
@@ -85,6 +146,20 @@ pub enum Event<'a> {
 }
 
 /// A trained network.
+///
+/// ```
+/// use vultus::train::{Epoch, Trained};
+/// use vultus::Parameters;
+///
+/// let epoch = |number, loss| Epoch {
+///     number, loss, learning_rate: 1e-3, validation: None, seconds: 1.0, pictures_per_second: 100.0, waited: 0.0,
+/// };
+/// let epochs = vec![epoch(1, 1.9), epoch(2, 1.2)];
+/// let unreadable = [(4, "the picture is cut short".to_owned())].into();
+/// let trained = Trained { parameters: Parameters::new(), epochs, best: 2, unreadable };
+/// let best = trained.epochs.iter().find(|epoch| epoch.number == trained.best).unwrap();
+/// assert_eq!((best.loss, trained.unreadable.len()), (1.2, 1));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Trained {
     /// The parameters that were trained, after the best epoch.
@@ -98,6 +173,45 @@ pub struct Trained {
 }
 
 /// Trains a network. The same job on the same device gives the same numbers, in one go or continued from a checkpoint.
+///
+/// ```
+/// use vultus::Device;
+/// use vultus::nn::{Network, Trainable};
+/// use vultus::train::{Event, Examples, Job, Recipe, fit};
+///
+/// # struct Halves;
+/// # impl Examples for Halves {
+/// #     fn shape(&self) -> [usize; 3] {
+/// #         [1, 4, 4]
+/// #     }
+/// #     fn write(&self, index: usize, _: Option<&mut vultus::Random>, out: &mut [f32]) -> vultus::Result<()> {
+/// #         out.iter_mut().enumerate().for_each(|(i, value)| *value = f32::from(u8::from(i / 8 == index % 2)));
+/// #         Ok(())
+/// #     }
+/// # }
+/// let network = Network::new("small", [1, 4, 4]).flatten().dense("fc", "fc", 2).softmax();
+/// let job = Job {
+///     device: &Device::Cpu,
+///     network: &network,
+///     start: network.initialize(1)?,
+///     trainable: Trainable::All,
+///     examples: &Halves,
+///     classes: &["above", "below"].map(str::to_owned),
+///     labels: &[0, 1, 0, 1],
+///     training: &[0, 1, 2, 3],
+///     validation: &[],
+///     recipe: &Recipe { epochs: 5, batch: 2, learning_rate: 0.1, ..Recipe::default() },
+///     checkpoint: None,
+/// };
+/// let mut losses = Vec::new();
+/// fit(job, |event| {
+///     if let Event::Epoch(epoch) = event {
+///         losses.push(epoch.loss);
+///     }
+/// })?;
+/// assert!(losses.len() == 5 && losses[4] < losses[0]);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Shape`] for settings out of range or nothing to train on; [`Error::Weights`] if the checkpoint belongs to

@@ -13,9 +13,27 @@ use crate::plan::{Options, Plan};
 use crate::tensor::Parameters;
 
 /// Probabilities for each class, by the number of the example.
+///
+/// ```
+/// use vultus::train::Answers;
+///
+/// // The second example could not be read.
+/// let answers: Answers = vec![(0, vec![0.8, 0.2]), (2, vec![0.4, 0.6])];
+/// let labels = [0, 0, 0];
+/// let right = answers.iter().filter(|(index, row)| row.iter().all(|&other| other <= row[labels[*index]]));
+/// assert_eq!(right.count(), 1);
+/// ```
 pub type Answers = Vec<(usize, Vec<f32>)>;
 
 /// How well examples were told apart.
+///
+/// ```
+/// use vultus::train::Judgement;
+///
+/// // 90 of 100 pictures are of one class, and everything is taken for it.
+/// let lazy = Judgement { loss: 0.4, accuracy: 0.9, macro_recall: 0.5 };
+/// assert!(lazy.macro_recall < lazy.accuracy);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Judgement {
     /// The mean negative logarithm of the true class's probability.

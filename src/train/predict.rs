@@ -10,6 +10,31 @@ use crate::random::Random;
 use crate::tensor::Parameters;
 
 /// A network with its parameters, to be asked about many examples.
+///
+/// ```
+/// use vultus::Device;
+/// use vultus::nn::Network;
+/// use vultus::train::{Examples, Predictor};
+///
+/// # struct Halves;
+/// # impl Examples for Halves {
+/// #     fn shape(&self) -> [usize; 3] {
+/// #         [1, 4, 4]
+/// #     }
+/// #     fn write(&self, index: usize, _: Option<&mut vultus::Random>, out: &mut [f32]) -> vultus::Result<()> {
+/// #         out.iter_mut().enumerate().for_each(|(i, value)| *value = f32::from(u8::from(i / 8 == index % 2)));
+/// #         Ok(())
+/// #     }
+/// # }
+/// let network = Network::new("small", [1, 4, 4]).flatten().dense("fc", "fc", 2).softmax();
+/// let parameters = network.initialize(1)?;
+/// let device = &Device::Cpu;
+/// let predictor = Predictor { device, network: &network, parameters: &parameters, batch: 8, flip: true };
+/// let answers = predictor.predict(&Halves, &[3, 4, 5])?;
+/// assert_eq!(answers.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [3, 4, 5]);
+/// assert_eq!(answers[0].1, answers[2].1);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 pub struct Predictor<'a> {
     /// Where to compute.
     pub device: &'a Device,

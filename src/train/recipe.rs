@@ -10,6 +10,14 @@ use crate::ops::{Adam, Sgd};
 use crate::prepare::Mix;
 
 /// Which rule changes the parameters.
+///
+/// ```
+/// use vultus::train::{Recipe, Rule};
+///
+/// let recipe = Recipe { rule: Rule::Sgd, learning_rate: 0.01, weight_decay: 5e-4, ..Recipe::default() };
+/// assert_eq!(Recipe::default().rule, Rule::AdamW);
+/// assert_ne!(recipe, Recipe::default());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Rule {
@@ -22,6 +30,15 @@ pub enum Rule {
 }
 
 /// What is done where classes are of different sizes.
+///
+/// ```
+/// use vultus::train::{Balance, Recipe};
+///
+/// // FER2013 has 16 times as many happy faces as disgusted ones; at full weight the few would be too loud.
+/// let recipe = Recipe { balance: Balance::SqrtWeights, ..Recipe::default() };
+/// assert_eq!(Balance::default(), Balance::None);
+/// assert_ne!(recipe, Recipe::default());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Balance {
@@ -39,6 +56,23 @@ pub enum Balance {
 }
 
 /// Everything about a training but the network, the pictures and the device.
+///
+/// ```
+/// use vultus::train::{Decay, Recipe, Schedule};
+///
+/// // The head learns ten times as fast as the convolutions; without progress in five epochs it ends.
+/// let recipe = Recipe {
+///     epochs: 40,
+///     learning_rate: 1e-4,
+///     head_factor: 10.0,
+///     schedule: Schedule { warm_up: 2.0, decay: Decay::Cosine },
+///     ema: Some(0.999),
+///     patience: Some(5),
+///     seed: 7,
+///     ..Recipe::default()
+/// };
+/// assert_eq!((recipe.batch, recipe.label_smoothing), (64, 0.1));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
     /// How often every picture is seen.

@@ -5,6 +5,15 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 
 /// The course of the learning rate behind the warm-up.
+///
+/// ```
+/// use vultus::train::{Decay, Schedule};
+///
+/// let after_ten_of_twenty = |decay| Schedule { warm_up: 0.0, decay }.factor(10.0, 20);
+/// assert_eq!(after_ten_of_twenty(Decay::Constant), 1.0);
+/// assert!((after_ten_of_twenty(Decay::Cosine) - 0.5).abs() < 1e-6);
+/// assert_eq!(after_ten_of_twenty(Decay::Step { epochs: 5, factor: 0.5 }), 0.25);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decay {
@@ -22,6 +31,15 @@ pub enum Decay {
 }
 
 /// A linear rise from 0 during the first `warm_up` epochs, then a decay.
+///
+/// ```
+/// use vultus::train::{Decay, Schedule};
+///
+/// let schedule = Schedule { warm_up: 2.0, decay: Decay::Cosine };
+/// let factors: Vec<f32> = (0..10).map(|epoch| schedule.factor(epoch as f32, 10)).collect();
+/// assert!(factors[0] < 0.01 && factors[1] > 0.5 && factors[2] == 1.0);
+/// assert!(factors[2..].is_sorted_by(|a, b| a > b));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Schedule {
     /// Epochs of the rise; a part of one is allowed.

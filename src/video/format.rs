@@ -1,6 +1,17 @@
 //! Which format a video has, told by how it begins.
 
 /// A format that is read without any other program.
+///
+/// ```
+/// use vultus::video::VideoFormat;
+///
+/// let advice = |beginning: &[u8]| match VideoFormat::of(beginning) {
+///     Some(VideoFormat::Y4m) => "says its frame rate",
+///     Some(VideoFormat::Mjpeg) => "needs a frame rate",
+///     None => "needs ffmpeg",
+/// };
+/// assert_eq!(advice(&[0xFF, 0xD8, 0xFF, 0xDB]), "needs a frame rate");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VideoFormat {
     /// YUV4MPEG2: uncompressed frames after a line of text.

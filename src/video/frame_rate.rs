@@ -4,6 +4,17 @@ use std::fmt;
 use std::str::FromStr;
 
 /// Frames per second, as a ratio: 30000/1001 is exact where 29.97 is not.
+///
+/// ```
+/// use vultus::video::FrameRate;
+///
+/// let rate: FrameRate = "30000/1001".parse()?;
+/// assert_eq!((rate.numerator(), rate.denominator()), (30000, 1001));
+/// assert_eq!(rate.to_string(), "29.97");
+/// assert_eq!(rate.time_of(30), 1.001);
+/// assert_eq!(FrameRate::new(25, 0), None);
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameRate {
     numerator: u32,

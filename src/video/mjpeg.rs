@@ -134,6 +134,17 @@ impl<R: BufRead> MjpegReader<R> {
 }
 
 /// Writes pictures as JPEG one after the other. Motion JPEG has no frame rate: who shows it must know.
+///
+/// ```
+/// use vultus::image::RgbImage;
+/// use vultus::video::{MjpegWriter, VideoFormat};
+///
+/// let mut writer = MjpegWriter::new(Vec::new(), 90);
+/// writer.write(&RgbImage::new(64, 48))?;
+/// let video = writer.finish()?;
+/// assert_eq!(VideoFormat::of(&video), Some(VideoFormat::Mjpeg));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct MjpegWriter<W> {
     out: W,
     quality: u8,

@@ -31,6 +31,27 @@ impl From<io::Error> for Fault {
 ///
 /// Y4M: 8 bits per value; 4:2:0, 4:2:2, 4:4:4 or gray; chroma of the nearest place; colours of BT.601, limited range
 /// unless the video says that it is full. Motion JPEG: any JPEG; all pictures must have the size of the first.
+///
+/// ```
+/// use std::path::Path;
+/// use vultus::image::RgbImage;
+/// use vultus::video::{FrameRate, MjpegWriter, VideoReader};
+///
+/// let mut writer = MjpegWriter::new(Vec::new(), 90);
+/// for red in [0, 100, 200] {
+///     writer.write(&RgbImage::from_pixel(32, 24, [red, 0, 0].into()))?;
+/// }
+/// let (bytes, rate) = (writer.finish()?, FrameRate::new(10, 1).expect("neither is 0"));
+/// let mut reader = VideoReader::open(Path::new("camera.mjpeg"), &bytes[..], rate)?;
+/// while reader.advance()? {
+///     // Frames between those of interest are not decoded.
+///     if reader.number() == Some(2) {
+///         assert!(reader.image()?.get_pixel(0, 0).0[0] > 190);
+///         assert_eq!(reader.rate().time_of(2), 0.2);
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct VideoReader<R> {
     name: PathBuf,
     input: Input<R>,

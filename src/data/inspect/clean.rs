@@ -9,6 +9,22 @@ use crate::data::dataset::Dataset;
 use crate::data::sample::Part;
 
 /// Samples to leave out before training, each in the first list that it fits. Indices, sorted.
+///
+/// ```
+/// use vultus::data::{Dataset, inspect};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # for (name, shade) in [("happy/1.png", 90), ("happy/2.png", 90), ("sad/1.png", 90), ("sad/2.png", 40)] {
+/// #     std::fs::create_dir_all(folder.path().join(name).parent().unwrap())?;
+/// #     vultus::image::RgbImage::from_fn(8, 8, |x, _| [shade + x as u8; 3].into()).save(folder.path().join(name))?;
+/// # }
+/// let faces = Dataset::open(folder.path())?;
+/// let cleaning = inspect(&faces, |_| ()).clean(None);
+/// // The same picture is labelled happy twice and sad once.
+/// assert_eq!(cleaning.conflicting, [0, 1, 2]);
+/// assert_eq!(faces.without(&cleaning.all()).names(), ["sad/2.png"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cleaning {
     /// Cannot be read, in any part.
@@ -36,6 +52,20 @@ impl Cleaning {
 }
 
 /// The training set without the pictures that are pixel for pixel in the set that the model is tested on.
+///
+/// ```
+/// use vultus::data::{Dataset, dedup, inspect};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # for (name, shade) in [("happy/1.png", 90), ("happy/2.png", 90), ("sad/1.png", 90), ("sad/2.png", 40)] {
+/// #     std::fs::create_dir_all(folder.path().join(name).parent().unwrap())?;
+/// #     vultus::image::RgbImage::from_fn(8, 8, |x, _| [shade + x as u8; 3].into()).save(folder.path().join(name))?;
+/// # }
+/// let inspected = inspect(&Dataset::open(folder.path())?, |_| ());
+/// let (train, test) = (inspected.subset(&[1, 2, 3]), inspected.subset(&[0]));
+/// assert_eq!(dedup(&train, &test).names(), ["sad/2.png"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn dedup(train: &Inspected, against: &Inspected) -> Dataset {
     train.dataset.without(&train.repeated_in(against))
 }

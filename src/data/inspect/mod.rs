@@ -22,6 +22,23 @@ pub use summary::{ClassCount, Duplicates, Inspection, PartLeakage, Sizes, Spread
 type Digest = [u8; 32];
 
 /// A data set whose pictures have all been decoded once.
+///
+/// ```
+/// use vultus::data::{Dataset, inspect};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # for (name, shade) in [("happy/1.png", 90), ("happy/2.png", 90), ("sad/1.png", 90), ("sad/2.png", 40)] {
+/// #     std::fs::create_dir_all(folder.path().join(name).parent().unwrap())?;
+/// #     vultus::image::RgbImage::from_fn(8, 8, |x, _| [shade + x as u8; 3].into()).save(folder.path().join(name))?;
+/// # }
+/// let inspected = inspect(&Dataset::open(folder.path())?, |_| ());
+/// // happy/1.png, happy/2.png and sad/1.png show the same.
+/// assert_eq!(inspected.duplicates(), [[0, 1, 2]]);
+/// assert!(inspected.unreadable().is_empty() && inspected.blank().is_empty());
+/// // What is in `sad` is looked for in `happy`.
+/// assert_eq!(inspected.subset(&[2, 3]).repeated_in(&inspected.subset(&[0, 1])), [0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Inspected {
     dataset: Dataset,
@@ -74,6 +91,23 @@ fn digest(picture: &RgbImage, face: Option<[f32; 4]>) -> Digest {
 
 /// Decodes all pictures of a data set, on all cores; at any time as many are in memory as there are threads. Those that
 /// cannot be read are part of the result. `progress` hears how many are done, from any thread.
+///
+/// ```
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+/// use vultus::data::{Dataset, inspect};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # for (name, shade) in [("happy/1.png", 90), ("happy/2.png", 90), ("sad/1.png", 90), ("sad/2.png", 40)] {
+/// #     std::fs::create_dir_all(folder.path().join(name).parent().unwrap())?;
+/// #     vultus::image::RgbImage::from_fn(8, 8, |x, _| [shade + x as u8; 3].into()).save(folder.path().join(name))?;
+/// # }
+/// let looked_at = AtomicUsize::new(0);
+/// let inspected = inspect(&Dataset::open(folder.path())?, |done| {
+///     looked_at.fetch_max(done, Ordering::Relaxed);
+/// });
+/// assert_eq!((looked_at.into_inner(), inspected.dataset().samples.len()), (4, 4));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn inspect(dataset: &Dataset, progress: impl Fn(usize) + Sync) -> Inspected {
     let done = AtomicUsize::new(0);
     let look = |sample: &Sample| {
@@ -162,6 +196,14 @@ impl Inspected {
 }
 
 /// A picture that something was found about.
+///
+/// ```
+/// use vultus::data::{Found, Part};
+///
+/// let found = Found { index: 4, name: "happy/5.png".to_owned(), class: "happy".to_owned(), part: Some(Part::Test) };
+/// let part = found.part.map_or("no part", Part::name);
+/// assert_eq!(format!("{} ({part})", found.name), "happy/5.png (test)");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {
     /// Its index among the samples.
@@ -175,6 +217,21 @@ pub struct Found {
 }
 
 /// Pictures that are in two sets of which one must not know the other.
+///
+/// ```
+/// use vultus::data::{Dataset, inspect, leakage};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # for (name, shade) in [("happy/1.png", 90), ("happy/2.png", 90), ("sad/1.png", 90), ("sad/2.png", 40)] {
+/// #     std::fs::create_dir_all(folder.path().join(name).parent().unwrap())?;
+/// #     vultus::image::RgbImage::from_fn(8, 8, |x, _| [shade + x as u8; 3].into()).save(folder.path().join(name))?;
+/// # }
+/// let inspected = inspect(&Dataset::open(folder.path())?, |_| ());
+/// let leakage = leakage(&inspected.subset(&[2, 3]), &inspected.subset(&[0, 1]));
+/// // One of the sad pictures is among the happy ones, as another class of course.
+/// assert_eq!((leakage.pictures, leakage.other_class), (1, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leakage {
     /// How many pictures of the first set are pixel for pixel in the second.
@@ -186,6 +243,15 @@ pub struct Leakage {
 }
 
 /// A picture that is in two sets.
+///
+/// ```
+/// use vultus::data::{Found, Leak};
+///
+/// let found = |class: &str| Found { index: 0, name: format!("{class}/1.png"), class: class.to_owned(), part: None };
+/// let leak = Leak { picture: found("sad"), twin: found("happy") };
+/// let text = format!("{} is {} too", leak.picture.name, leak.twin.name);
+/// assert_eq!(text, "sad/1.png is happy/1.png too");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leak {
     /// The picture in the first set.
@@ -195,6 +261,21 @@ pub struct Leak {
 }
 
 /// The pictures of `a` that are pixel for pixel in `b`. Classes are compared by name.
+///
+/// ```
+/// use vultus::data::{Dataset, inspect, leakage};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # for (name, shade) in [("happy/1.png", 90), ("happy/2.png", 90), ("sad/1.png", 90), ("sad/2.png", 40)] {
+/// #     std::fs::create_dir_all(folder.path().join(name).parent().unwrap())?;
+/// #     vultus::image::RgbImage::from_fn(8, 8, |x, _| [shade + x as u8; 3].into()).save(folder.path().join(name))?;
+/// # }
+/// let inspected = inspect(&Dataset::open(folder.path())?, |_| ());
+/// for leak in leakage(&inspected.subset(&[3, 1]), &inspected.subset(&[0, 2])).leaks {
+///     assert_eq!((leak.picture.name.as_str(), leak.twin.name.as_str()), ("happy/2.png", "sad/1.png"));
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn leakage(a: &Inspected, b: &Inspected) -> Leakage {
     let in_b = b.by_digest();
     let leak = |index: usize| {

@@ -6,6 +6,20 @@ use super::{Found, Inspected, Leakage, Picture, leakage};
 use crate::data::sample::Part;
 
 /// What is in a data set.
+///
+/// ```
+/// use vultus::data::{Dataset, inspect};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # for (name, shade) in [("happy/1.png", 90), ("happy/2.png", 90), ("sad/1.png", 90), ("sad/2.png", 40)] {
+/// #     std::fs::create_dir_all(folder.path().join(name).parent().unwrap())?;
+/// #     vultus::image::RgbImage::from_fn(8, 8, |x, _| [shade + x as u8; 3].into()).save(folder.path().join(name))?;
+/// # }
+/// let found = inspect(&Dataset::open(folder.path())?, |_| ()).summary();
+/// assert_eq!((found.pictures, found.readable, found.subjects), (4, 4, None));
+/// assert_eq!((found.duplicates.len(), found.conflicts), (1, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Inspection {
     /// Its path.
@@ -37,6 +51,14 @@ pub struct Inspection {
 }
 
 /// How many pictures a class has.
+///
+/// ```
+/// use vultus::data::ClassCount;
+///
+/// let count = ClassCount { class: "happy".to_owned(), pictures: 10, train: 6, validation: 1, test: 2 };
+/// // One picture is in no part.
+/// assert_eq!(count.pictures - count.train - count.validation - count.test, 1);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClassCount {
     /// The class.
@@ -52,6 +74,19 @@ pub struct ClassCount {
 }
 
 /// The sizes of pictures, in pixels.
+///
+/// ```
+/// use vultus::data::{Dataset, inspect};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # for (name, shade) in [("happy/1.png", 90), ("happy/2.png", 90), ("sad/1.png", 90), ("sad/2.png", 40)] {
+/// #     std::fs::create_dir_all(folder.path().join(name).parent().unwrap())?;
+/// #     vultus::image::RgbImage::from_fn(8, 8, |x, _| [shade + x as u8; 3].into()).save(folder.path().join(name))?;
+/// # }
+/// let sizes = inspect(&Dataset::open(folder.path())?, |_| ()).summary().sizes.expect("all can be read");
+/// assert_eq!((sizes.width.max, sizes.height.max, sizes.gray, sizes.color), (8, 8, 4, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sizes {
     /// Their widths.
@@ -65,6 +100,13 @@ pub struct Sizes {
 }
 
 /// The smallest, the middle and the largest of some numbers. Of an even count, the middle is the lower of the two.
+///
+/// ```
+/// use vultus::data::Spread;
+///
+/// let width = Spread { min: 48, median: 48, max: 640 };
+/// assert!(width.min < width.max, "all pictures are {} pixels wide", width.median);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Spread {
@@ -82,6 +124,21 @@ impl Spread {
 }
 
 /// A picture that cannot be read.
+///
+/// ```
+/// use vultus::data::{Dataset, inspect};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # for (name, shade) in [("happy/1.png", 90), ("happy/2.png", 90), ("sad/1.png", 90), ("sad/2.png", 40)] {
+/// #     std::fs::create_dir_all(folder.path().join(name).parent().unwrap())?;
+/// #     vultus::image::RgbImage::from_fn(8, 8, |x, _| [shade + x as u8; 3].into()).save(folder.path().join(name))?;
+/// # }
+/// std::fs::write(folder.path().join("sad/3.png"), "no picture")?;
+/// let unreadable = inspect(&Dataset::open(folder.path())?, |_| ()).summary().unreadable;
+/// assert_eq!(unreadable[0].picture.name, "sad/3.png");
+/// assert!(unreadable[0].reason.contains("this is not a JPEG, PNG"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unreadable {
     /// Which.
@@ -91,6 +148,21 @@ pub struct Unreadable {
 }
 
 /// Pictures that are pixel for pixel the same.
+///
+/// ```
+/// use vultus::data::{Dataset, inspect};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # for (name, shade) in [("happy/1.png", 90), ("happy/2.png", 90), ("sad/1.png", 90), ("sad/2.png", 40)] {
+/// #     std::fs::create_dir_all(folder.path().join(name).parent().unwrap())?;
+/// #     vultus::image::RgbImage::from_fn(8, 8, |x, _| [shade + x as u8; 3].into()).save(folder.path().join(name))?;
+/// # }
+/// let duplicates = inspect(&Dataset::open(folder.path())?, |_| ()).summary().duplicates;
+/// let names: Vec<&str> = duplicates[0].pictures.iter().map(|found| found.name.as_str()).collect();
+/// assert_eq!(names, ["happy/1.png", "happy/2.png", "sad/1.png"]);
+/// assert!(duplicates[0].conflicting);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Duplicates {
     /// Two or more.
@@ -100,6 +172,22 @@ pub struct Duplicates {
 }
 
 /// Pictures of one part that are also in another.
+///
+/// ```
+/// use vultus::data::{Dataset, Part, inspect};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # for (name, shade) in [("happy/1.png", 90), ("happy/2.png", 90), ("sad/1.png", 90), ("sad/2.png", 40)] {
+/// #     std::fs::create_dir_all(folder.path().join(name).parent().unwrap())?;
+/// #     vultus::image::RgbImage::from_fn(8, 8, |x, _| [shade + x as u8; 3].into()).save(folder.path().join(name))?;
+/// # }
+/// let mut faces = Dataset::open(folder.path())?;
+/// faces.samples[0].part = Some(Part::Test);
+/// faces.samples[1].part = Some(Part::Train);
+/// let leakage = &inspect(&faces, |_| ()).summary().leakage[0];
+/// assert_eq!((leakage.part, leakage.within, leakage.leakage.pictures), (Part::Test, Part::Train, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartLeakage {
     /// The part whose pictures are looked for.

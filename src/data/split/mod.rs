@@ -13,6 +13,22 @@ use super::sample::Part;
 use crate::error::{Error, Result};
 
 /// How it is decided which sample goes into which part.
+///
+/// ```
+/// use vultus::data::{Dataset, Protocol, Split};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let list = folder.path().join("faces.csv");
+/// # let lines: String = (0..20).map(|i| format!("{i}.png,{},{}\n", ["happy", "sad"][i % 2], i / 4)).collect();
+/// # std::fs::write(&list, format!("path,label,subject\n{lines}"))?;
+/// // 20 pictures of five people, who are happy in every other one.
+/// let faces = Dataset::open(&list)?;
+/// // Who is in the test part is in no other picture.
+/// let split = Split::shares(&faces, Protocol::Subject, &[0.6, 0.4], 1)?;
+/// let subjects = |part| faces.subset(split.part(part).unwrap()).subjects().unwrap();
+/// assert_eq!(subjects("train") + subjects("test"), 5);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
@@ -26,6 +42,23 @@ pub enum Protocol {
 }
 
 /// A data set cut into parts. Every part has about its share of every class.
+///
+/// ```
+/// use vultus::data::{Dataset, Protocol, SHARES, Split};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let list = folder.path().join("faces.csv");
+/// # let lines: String = (0..20).map(|i| format!("{i}.png,{},{}\n", ["happy", "sad"][i % 2], i / 4)).collect();
+/// # std::fs::write(&list, format!("path,label,subject\n{lines}"))?;
+/// // 20 pictures of five people, who are happy in every other one.
+/// let faces = Dataset::open(&list)?;
+/// let split = Split::shares(&faces, Protocol::Random, &SHARES, 1)?;
+/// assert_eq!([&split.parts[0], &split.parts[1]].map(|part| part.samples.len()), [14, 6]);
+/// // The same pictures, whatever order the data set has next time.
+/// split.write(&faces, &folder.path().join("split.json"))?;
+/// assert_eq!(Split::read(&folder.path().join("split.json"), &faces)?, split);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
     /// How it was made.
@@ -37,6 +70,23 @@ pub struct Split {
 }
 
 /// One part of a split.
+///
+/// ```
+/// use vultus::data::{Dataset, Protocol, Split};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let list = folder.path().join("faces.csv");
+/// # let lines: String = (0..20).map(|i| format!("{i}.png,{},{}\n", ["happy", "sad"][i % 2], i / 4)).collect();
+/// # std::fs::write(&list, format!("path,label,subject\n{lines}"))?;
+/// // 20 pictures of five people, who are happy in every other one.
+/// let faces = Dataset::open(&list)?;
+/// let split = Split::folds(&faces, Protocol::Random, 5, 1)?;
+/// for (place, fold) in split.parts.iter().enumerate() {
+///     assert_eq!(fold.name, format!("fold{}", place + 1));
+///     assert_eq!((split.all_but(place).len(), fold.samples.len()), (16, 4));
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SplitPart {
     /// `train`, `validation`, `test`, or `fold1` and so on.

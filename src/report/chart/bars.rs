@@ -10,6 +10,17 @@ use super::text::{fitted, text_width, widest};
 use super::{Drawing, TEXT, Unit, WIDTH};
 
 /// Horizontal bars: a group for each thing that is compared, in it a bar for each series.
+///
+/// ```
+/// use vultus::report::{Bar, BarChart, Chart, Page, Section, Unit};
+///
+/// let bar = |value| Bar { value: Some(value), interval: None };
+/// let chart = BarChart::new(["happy", "sad"], "recall", Unit::Percent)
+///     .series("this model", [bar(0.9), bar(0.7)])
+///     .series("before", [bar(0.8)]);
+/// let section = Section::new("Classes").chart("Recall", Chart::Bars(chart), "No one was sad before.");
+/// assert!(Page::new("Report").section(section).html().contains("Bars of recall for happy, sad"));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct BarChart {
     groups: Vec<String>,
@@ -19,6 +30,14 @@ pub struct BarChart {
 }
 
 /// The bars of one colour, one for each group.
+///
+/// ```
+/// use vultus::report::{Bar, BarSeries};
+///
+/// let bars = [0.9, 0.7].map(|value| Bar { value: Some(value), interval: None });
+/// let series = BarSeries { name: "recall".to_owned(), bars: bars.to_vec() };
+/// assert_eq!(series.bars[1].value, Some(0.7));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct BarSeries {
     /// What they are of.
@@ -28,6 +47,14 @@ pub struct BarSeries {
 }
 
 /// The length of a bar.
+///
+/// ```
+/// use vultus::report::Bar;
+///
+/// let accuracy = Bar { value: Some(0.63), interval: Some([0.61, 0.65]) };
+/// assert_eq!(Bar::default(), Bar { value: None, interval: None });
+/// assert!(accuracy.value > accuracy.interval.map(|[low, _]| low));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Bar {
     /// The value; `None` where it is undefined.

@@ -9,6 +9,19 @@ use super::{Drawing, TEXT, WIDTH};
 
 /// A confusion matrix: a row for each true class, a column for each predicted one. Each cell has its count and its share of
 /// the row, which is also its colour.
+///
+/// ```
+/// use vultus::metrics::{Evaluation, Predictions};
+/// use vultus::report::ConfusionMatrix;
+///
+/// let mut predictions = Predictions::new(["happy", "sad"].map(str::to_owned).into());
+/// predictions.labels = vec![0, 1];
+/// predictions.probabilities = vec![vec![0.9, 0.1], vec![0.6, 0.4]];
+/// let Evaluation { classes, confusion, .. } = Evaluation::new(&predictions, 1, 0)?;
+/// assert_eq!(confusion, [[1, 0], [1, 0]]);
+/// let matrix = ConfusionMatrix::new(classes, confusion);
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConfusionMatrix {
     classes: Vec<String>,

@@ -10,6 +10,17 @@ use super::text::{fitted, widest};
 use super::{Drawing, TEXT, Unit, WIDTH};
 
 /// Curves over one axis, each with its name at its end.
+///
+/// ```
+/// use vultus::report::{Chart, LineChart, Page, Section, Series, Unit};
+///
+/// let chart = LineChart::new("epoch", "accuracy", Unit::Percent)
+///     .series(Series::new("training", [[1.0, 0.4], [2.0, 0.6], [3.0, 0.8]]))
+///     .series(Series::new("validation", [[1.0, 0.4], [2.0, 0.55], [3.0, 0.5]]))
+///     .mark(2.0, "kept");
+/// let section = Section::new("Training").chart("Accuracy", Chart::Line(chart), "");
+/// assert!(Page::new("Report").section(section).html().contains("accuracy over epoch. training: from"));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct LineChart {
     x_label: String,
@@ -20,6 +31,15 @@ pub struct LineChart {
 }
 
 /// A curve.
+///
+/// ```
+/// use vultus::report::Series;
+///
+/// // Without a value for the second epoch there is a gap.
+/// let losses = [1.9, f64::NAN, 1.2];
+/// let series = Series::new("loss", losses.iter().enumerate().map(|(epoch, &loss)| [epoch as f64 + 1.0, loss]));
+/// assert_ne!(series, Series::new("loss", [[1.0, 1.9], [3.0, 1.2]]));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
     name: String,

@@ -24,6 +24,14 @@ use svg::Svg;
 pub use timeline::TimelineChart;
 
 /// A chart.
+///
+/// ```
+/// use vultus::report::{Chart, ConfusionMatrix, Page, Section};
+///
+/// let confusion = ConfusionMatrix::new(["happy", "sad"].map(str::to_owned).into(), vec![vec![8, 2], vec![1, 9]]);
+/// let section = Section::new("Errors").chart("Confusions", Chart::Confusion(confusion), "");
+/// assert!(Page::new("Report").section(section).html().contains("<svg"));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Chart {
@@ -42,6 +50,15 @@ pub enum Chart {
 }
 
 /// In what an axis is labelled.
+///
+/// ```
+/// use vultus::report::{Bar, BarChart, Unit};
+///
+/// let bar = |value| Bar { value: Some(value), interval: None };
+/// let accuracy = BarChart::new(["ours"], "accuracy", Unit::Percent).series("test", [bar(0.632)]);
+/// let time = BarChart::new(["ours"], "milliseconds", Unit::Number).series("GPU", [bar(2.4)]);
+/// assert_ne!(accuracy, time);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// As it is.

@@ -9,6 +9,19 @@ use super::{Drawing, Unit, WIDTH};
 use crate::metrics::ReliabilityBin;
 
 /// A reliability diagram: for each bin of probabilities the share that is right, and below how many predictions it has.
+///
+/// ```
+/// use vultus::metrics::{Evaluation, Predictions};
+/// use vultus::report::{Chart, Page, ReliabilityCurve, Section};
+///
+/// let mut predictions = Predictions::new(["happy", "sad"].map(str::to_owned).into());
+/// predictions.labels = vec![0, 1];
+/// predictions.probabilities = vec![vec![0.9, 0.1], vec![0.9, 0.1]];
+/// let curve = ReliabilityCurve::new(Evaluation::new(&predictions, 1, 0)?.reliability);
+/// let section = Section::new("Trust").chart("Reliability", Chart::Reliability(curve), "");
+/// assert!(Page::new("Report").section(section).html().contains("1 of 1 bins are too sure"));
+/// # Ok::<(), vultus::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReliabilityCurve {
     bins: Vec<ReliabilityBin>,

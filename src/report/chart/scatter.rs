@@ -11,6 +11,16 @@ use super::text::{fitted, text_width, widest};
 use super::{Drawing, TEXT, Unit, WIDTH};
 
 /// Points with their names beside them. The horizontal axis is logarithmic, the vertical one in percent.
+///
+/// ```
+/// use vultus::report::{Chart, Page, ScatterChart, ScatterPoint, Section};
+///
+/// let point = |name: &str, x, y| ScatterPoint { name: name.to_owned(), x, y, interval: None };
+/// let points = vec![point("large", 21.0, 0.71), point("small", 1.5, 0.66)];
+/// let chart = ScatterChart::new("milliseconds", "accuracy", points);
+/// let section = Section::new("Cost").chart("Accuracy and time", Chart::Scatter(chart), "");
+/// assert!(Page::new("Report").section(section).html().contains("accuracy against milliseconds"));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScatterChart {
     x_label: String,
@@ -19,6 +29,13 @@ pub struct ScatterChart {
 }
 
 /// A point and its name.
+///
+/// ```
+/// use vultus::report::ScatterPoint;
+///
+/// let point = ScatterPoint { name: "small".to_owned(), x: 1.5, y: 0.66, interval: Some([0.64, 0.68]) };
+/// assert!(point.interval.is_some_and(|[low, high]| low <= point.y && point.y <= high));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScatterPoint {
     /// Its name.

@@ -8,6 +8,17 @@ use super::text::{fitted, text_width, widest};
 use super::{Drawing, TEXT};
 
 /// Shares of some things over a span of time. Times without any stay empty.
+///
+/// ```
+/// use vultus::report::{Chart, Page, Section, TimelineChart};
+///
+/// // Nobody is seen from the second to the third second.
+/// let chart = TimelineChart::new(["happy", "sad"], [0.0, 4.0])
+///     .part(0.0, 2.0, [0.9, 0.1])
+///     .part(3.0, 4.0, [0.3, 0.7]);
+/// let section = Section::new("Video").chart("Expressions", Chart::Timeline(chart), "");
+/// assert!(Page::new("clip.mp4").section(section).html().contains("happy: 70.0"));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct TimelineChart {
     names: Vec<String>,

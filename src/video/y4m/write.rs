@@ -10,6 +10,19 @@ use crate::video::frame_rate::FrameRate;
 
 /// Writes an uncompressed video (4:2:0, BT.601, limited range), half of the size of its pictures, which all programs
 /// for videos read.
+///
+/// ```
+/// use vultus::image::RgbImage;
+/// use vultus::video::{FrameRate, Y4mWriter};
+///
+/// let rate = FrameRate::new(24, 1).expect("neither is 0");
+/// let mut writer = Y4mWriter::new(Vec::new(), 4, 2, rate)?;
+/// writer.write(&RgbImage::from_pixel(4, 2, [255; 3].into()))?;
+/// let video = writer.finish()?;
+/// // 8 values of luma and twice 2 of chroma at the end.
+/// assert!(video.ends_with(&[[235; 8].as_slice(), &[128; 4]].concat()));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Y4mWriter<W> {
     out: W,
     width: u32,
