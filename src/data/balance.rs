@@ -47,9 +47,9 @@ pub fn over_sample(labels: &[usize], seed: u64) -> Vec<usize> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Weighting {
-    /// Each class counts alike as a whole: n / (k · n_c) for n samples, n_c of which are of the class, and k classes that
-    /// have any (scikit-learn's "balanced"; King & Zeng, "Logistic regression in rare events data", 2001). The mean over
-    /// the samples is 1.
+    /// Each class counts alike as a whole: n / (k · n_c) for n samples, n_c of which are of the class, and k classes
+    /// that have any (scikit-learn's "balanced"; King & Zeng, "Logistic regression in rare events data", 2001). The
+    /// mean over the samples is 1.
     Balanced,
     /// The square root of that, for where rare classes would get too loud.
     Root,

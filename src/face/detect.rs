@@ -87,8 +87,8 @@ pub struct Face {
 
 impl Face {
     /// The one of these faces that is meant: without a box the first, which is the largest of those that
-    /// [`Detector::detect`] finds; with one the face that overlaps it most, if what both have in common is at least 3/10
-    /// of what they cover together.
+    /// [`Detector::detect`] finds; with one the face that overlaps it most, if what both have in common is at least
+    /// 3/10 of what they cover together.
     ///
     /// ```
     /// use vultus::face::Face;

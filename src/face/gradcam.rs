@@ -43,12 +43,12 @@ pub struct GradCam {
 pub type HeatMap = (Vec<f32>, [usize; 2]);
 
 impl GradCam {
-    /// Explains by the feature maps of a layer, mostly the last convolution: those before it see less of the image, those
-    /// behind it no places.
+    /// Explains by the feature maps of a layer, mostly the last convolution: those before it see less of the image,
+    /// those behind it no places.
     ///
     /// # Errors
-    /// [`Error::Shape`] if there is no such layer, it does not give feature maps, or the network does not end in classes;
-    /// [`Error::Limit`] or [`Error::Device`] if the device cannot hold the network.
+    /// [`Error::Shape`] if there is no such layer, it does not give feature maps, or the network does not end in
+    /// classes; [`Error::Limit`] or [`Error::Device`] if the device cannot hold the network.
     pub fn new(device: &Device, network: &Network, parameters: &Parameters, layer: &str) -> Result<Self> {
         let plan = device.load(network, parameters)?.compile_gradient(1, layer, &Options::default())?;
         match plan.output_shapes()[1] {
@@ -57,12 +57,12 @@ impl GradCam {
         }
     }
 
-    /// The map for an input of the network, `[1, channels, height, width]`, and the number of a class. The highest value
-    /// is 1; all are 0 where nothing spoke for the class.
+    /// The map for an input of the network, `[1, channels, height, width]`, and the number of a class. The highest
+    /// value is 1; all are 0 where nothing spoke for the class.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the input has another shape or there is no such class; [`Error::DeviceLost`] if the device is
-    /// gone.
+    /// [`Error::Shape`] if the input has another shape or there is no such class; [`Error::DeviceLost`] if the device
+    /// is gone.
     pub fn map(&mut self, input: &Tensor, class: usize) -> Result<HeatMap> {
         self.plan.set_input(0, input)?;
         self.explain(class)
@@ -97,8 +97,8 @@ impl GradCam {
     }
 }
 
-/// The feature maps, weighted by the means of their gradients and summed; what speaks against the class is left out, the
-/// rest divided by the highest value.
+/// The feature maps, weighted by the means of their gradients and summed; what speaks against the class is left out,
+/// the rest divided by the highest value.
 fn weighted(maps: &[f32], gradient: &[f32], places: usize) -> Vec<f32> {
     let mut heat = vec![0.0f32; places];
     for (map, gradient) in maps.chunks_exact(places).zip(gradient.chunks_exact(places)) {

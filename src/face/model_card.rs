@@ -57,8 +57,8 @@ pub struct ModelCard {
     pub preprocessing: Normalization,
     /// What is done to the picture of a face before it is scaled. Key `preparation`; nothing where it is missing.
     pub preparation: Preparation,
-    /// How a found face is turned, scaled and moved by its eyes. Key `alignment`; where it is missing, the square around
-    /// the face's box is cut out.
+    /// How a found face is turned, scaled and moved by its eyes. Key `alignment`; where it is missing, the square
+    /// around the face's box is cut out.
     pub alignment: Option<Alignment>,
     /// The side of the crop that goes into the network, relative to the longer side of the face's box: 0.5 to 4. Key
     /// `margin`.
@@ -199,8 +199,8 @@ impl ModelCard {
         Ok(own.chain(self.notes.clone()).collect())
     }
 
-    /// The picture of a face to judge it by, cut out as the model was trained: turned, scaled and moved by the eyes if the
-    /// card has an alignment, else the square around the box with the card's margin.
+    /// The picture of a face to judge it by, cut out as the model was trained: turned, scaled and moved by the eyes if
+    /// the card has an alignment, else the square around the box with the card's margin.
     ///
     /// # Errors
     /// [`Error::Shape`] if the face is to be aligned and its eyes are less than a pixel apart.

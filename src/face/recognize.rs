@@ -22,8 +22,8 @@ use crate::weights::WeightFile;
 
 /// Gives every face a probability for each class.
 ///
-/// Faces are computed in batches. A plan takes as long for a batch that is not full as for a full one, so there is a plan
-/// for every power of two below the largest batch too, compiled when it is first of use.
+/// Faces are computed in batches. A plan takes as long for a batch that is not full as for a full one, so there is a
+/// plan for every power of two below the largest batch too, compiled when it is first of use.
 ///
 /// ```
 /// use vultus::Device;
@@ -56,8 +56,8 @@ pub struct Recognizer {
 }
 
 impl Recognizer {
-    /// Puts a trained model on a device, to run on batches of at most this many faces. The base is VGG16's, for a model whose
-    /// file does not hold all layers ([`super::needs_base`]); `None` will do for others.
+    /// Puts a trained model on a device, to run on batches of at most this many faces. The base is VGG16's, for a model
+    /// whose file does not hold all layers ([`super::needs_base`]); `None` will do for others.
     ///
     /// # Errors
     /// [`Error::Weights`] as [`assemble`]; [`Error::Shape`] if the batch is empty; [`Error::Limit`] or

@@ -66,8 +66,8 @@ pub fn decode_bytes(path: &Path, bytes: &[u8]) -> Result<RgbImage> {
     decode_bytes_within(path, bytes, MAX_PIXELS)
 }
 
-/// As [`decode_bytes`], for pictures of at most this many pixels ([`MAX_PIXELS`] holds too): for bytes of strangers. The
-/// decoder gets no more memory than such a picture needs.
+/// As [`decode_bytes`], for pictures of at most this many pixels ([`MAX_PIXELS`] holds too): for bytes of strangers.
+/// The decoder gets no more memory than such a picture needs.
 ///
 /// ```
 /// use std::path::Path;

@@ -7,8 +7,8 @@ use ::image::ImageFormat;
 
 use crate::error::{Error, Result};
 
-/// The files of a folder (not of the folders in it) whose extension is that of a format that [`super::decode_file`] knows, in
-/// order of their names. Hidden files (`.name`) are left out. The files are not opened.
+/// The files of a folder (not of the folders in it) whose extension is that of a format that [`super::decode_file`]
+/// knows, in order of their names. Hidden files (`.name`) are left out. The files are not opened.
 ///
 /// ```no_run
 /// use std::path::Path;

@@ -28,9 +28,9 @@ pub enum Mix {
     CutMix,
 }
 
-/// Mixes every image of a batch, NCHW of this `shape`, with the one before it (the first with the last), and the rows of
-/// `targets`, `[N, classes]`, in the same proportion. λ is drawn once from Beta(`alpha`, `alpha`), a small `alpha` mixes
-/// little. The batch should be in random order. Returns λ: how much of each image is still its own.
+/// Mixes every image of a batch, NCHW of this `shape`, with the one before it (the first with the last), and the rows
+/// of `targets`, `[N, classes]`, in the same proportion. λ is drawn once from Beta(`alpha`, `alpha`), a small `alpha`
+/// mixes little. The batch should be in random order. Returns λ: how much of each image is still its own.
 ///
 /// ```
 /// use vultus::prepare::{Mix, mix};

@@ -9,8 +9,8 @@ use super::raster::Raster;
 use crate::error::Result;
 
 /// What is done to the picture of a face before it is scaled and normalised: gray, then denoise, then illumination.
-/// Training and recognition must do the same; it is a part of what is known about a trained network. The default is gray
-/// alone.
+/// Training and recognition must do the same; it is a part of what is known about a trained network. The default is
+/// gray alone.
 ///
 /// ```
 /// use vultus::prepare::{Illumination, Preparation};

@@ -2,10 +2,10 @@
 
 use crate::ops::Crop;
 
-/// The boxes of `eyes`, `nose` and `mouth` in a picture of this size, from x and y of the eyes, the nose and the corners
-/// of the mouth, as in [`crate::face::Face`]. Their sizes are parts of the distance between the eyes or, for faces seen
-/// from the side, of that between eyes and mouth, where it is longer. They are cut at the picture's edges, but hold at
-/// least one pixel.
+/// The boxes of `eyes`, `nose` and `mouth` in a picture of this size, from x and y of the eyes, the nose and the
+/// corners of the mouth, as in [`crate::face::Face`]. Their sizes are parts of the distance between the eyes or, for
+/// faces seen from the side, of that between eyes and mouth, where it is longer. They are cut at the picture's edges,
+/// but hold at least one pixel.
 ///
 /// ```
 /// let landmarks = [[20.0, 30.0], [60.0, 30.0], [40.0, 50.0], [25.0, 70.0], [55.0, 70.0]];

@@ -1,7 +1,7 @@
 //! A perceptual colour map.
 
-/// Matplotlib's map viridis (van der Walt and Smith, 2015) at nine places in equal steps: dark blue for 0, yellow for 1,
-/// ever lighter between them, for every kind of colour vision.
+/// Matplotlib's map viridis (van der Walt and Smith, 2015) at nine places in equal steps: dark blue for 0, yellow for
+/// 1, ever lighter between them, for every kind of colour vision.
 const VIRIDIS: [[u8; 3]; 9] = [
     [68, 1, 84],
     [71, 44, 122],

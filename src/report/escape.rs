@@ -1,7 +1,7 @@
 //! Text that a browser shows as it is.
 
-/// The text for an element or a quoted attribute of HTML or SVG. Characters that HTML does not know (control characters)
-/// become U+FFFD.
+/// The text for an element or a quoted attribute of HTML or SVG. Characters that HTML does not know (control
+/// characters) become U+FFFD.
 pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {

@@ -44,8 +44,8 @@ pub fn evaluation_cards(evaluation: &Evaluation) -> Vec<Card> {
     ]
 }
 
-/// An evaluation in sections: the figures over all classes, the confusion matrix, the measures of each class, and whether
-/// probabilities mean what they say.
+/// An evaluation in sections: the figures over all classes, the confusion matrix, the measures of each class, and
+/// whether probabilities mean what they say.
 ///
 /// ```no_run
 /// use std::path::Path;

@@ -8,8 +8,8 @@ use crate::tensor::Tensor;
 
 /// The filters of a convolution on pictures, as small pictures in a grid as square as can be, one dark pixel apart.
 ///
-/// `weights` is `[filters, 3, height, width]`, channels in the order that the network takes. Each filter is scaled by its
-/// own largest magnitude: middle gray is 0, 0 and 255 are the magnitude with either sign.
+/// `weights` is `[filters, 3, height, width]`, channels in the order that the network takes. Each filter is scaled by
+/// its own largest magnitude: middle gray is 0, 0 and 255 are the magnitude with either sign.
 ///
 /// ```
 /// use vultus::nn::light;

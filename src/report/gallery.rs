@@ -60,8 +60,8 @@ impl GalleryItem {
         GalleryItem { picture, alternative: alternative.into(), heading: String::new(), lines: Vec::new() }
     }
 
-    /// A face with what it was taken for, how surely (0 to 1), and what its label is; `name` says where it comes from and
-    /// may be empty.
+    /// A face with what it was taken for, how surely (0 to 1), and what its label is; `name` says where it comes from
+    /// and may be empty.
     pub fn face(picture: RgbImage, truth: &str, predicted: &str, probability: f64, name: &str) -> Self {
         let right = if truth == predicted { "right".to_owned() } else { format!("label: {truth}") };
         let probability = number::percent(probability);

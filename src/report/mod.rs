@@ -1,7 +1,7 @@
 //! Reports: one self-contained HTML page from plain data, with charts as SVG and pictures inside.
 //!
-//! The page needs no network, no script and no font of its own; it follows the reader's light or dark theme, prints, and
-//! fits narrow screens. Every text is escaped, and the numbers behind every chart are there as a table too.
+//! The page needs no network, no script and no font of its own; it follows the reader's light or dark theme, prints,
+//! and fits narrow screens. Every text is escaped, and the numbers behind every chart are there as a table too.
 //!
 //! ```
 //! use vultus::report::{Card, Cell, Chart, LineChart, Page, Section, Series, Table, Unit};

@@ -11,8 +11,8 @@ use crate::image::RgbImage;
 /// The longest side that a picture keeps in pixels, twice of what the page shows it at.
 const LONGEST_SIDE: u32 = 384;
 
-/// The picture as a PNG within a `data:` URI, scaled down to 384 pixels along its longer side where it is larger; none if
-/// it has no pixels.
+/// The picture as a PNG within a `data:` URI, scaled down to 384 pixels along its longer side where it is larger; none
+/// if it has no pixels.
 ///
 /// ```
 /// use vultus::image::RgbImage;

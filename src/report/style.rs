@@ -14,8 +14,8 @@ const SERIES: usize = 6;
 /// A name, and the colour in the light and in the dark theme.
 type Colors = (&'static str, &'static str, &'static str);
 
-/// Surfaces, text and lines. The series are the hues of Okabe and Ito (2008), which people with any kind of colour vision
-/// can tell apart, darker or lighter so that they can be read as text.
+/// Surfaces, text and lines. The series are the hues of Okabe and Ito (2008), which people with any kind of colour
+/// vision can tell apart, darker or lighter so that they can be read as text.
 const COLORS: [Colors; 12] = [
     ("ground", "#ffffff", "#14181d"),
     ("raised", "#f5f7f9", "#1c2229"),
@@ -44,8 +44,8 @@ const HEAT: [(&str, &str, &str, &str); 9] = [
     ("#083661", "#ffffff", "#bedcf7", "#0b0f13"),
 ];
 
-/// The classes that give a series its colour and the dashes of its line. When the colours repeat, bars and dots are hollow
-/// and dashes are others, so that twelve can be told apart.
+/// The classes that give a series its colour and the dashes of its line. When the colours repeat, bars and dots are
+/// hollow and dashes are others, so that twelve can be told apart.
 pub(super) fn series_class(number: usize) -> String {
     let round = number / SERIES;
     let hollow = if round % 2 == 1 { " hollow" } else { "" };

@@ -44,8 +44,8 @@ pub trait Examples: Sync {
     /// The shape of each: channels, height, width.
     fn shape(&self) -> [usize; 3];
 
-    /// How examples are made, as a text that is another one for other settings: a training that goes on must not go on with
-    /// others.
+    /// How examples are made, as a text that is another one for other settings: a training that goes on must not go on
+    /// with others.
     fn settings(&self) -> String {
         String::new()
     }

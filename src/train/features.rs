@@ -102,8 +102,8 @@ pub struct Features {
 }
 
 impl Frozen<'_> {
-    /// The features of all examples, from a file in `folder` if it is there, else computed and put into one. `source` says
-    /// what the examples are: features of others are not used. `progress` hears how many are done.
+    /// The features of all examples, from a file in `folder` if it is there, else computed and put into one. `source`
+    /// says what the examples are: features of others are not used. `progress` hears how many are done.
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be written; [`Error::Shape`] if the network does not give feature maps or no

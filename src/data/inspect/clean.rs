@@ -71,8 +71,8 @@ pub fn dedup(train: &Inspected, against: &Inspected) -> Dataset {
 }
 
 impl Inspected {
-    /// What to leave out before training. Nothing is taken from the test part but what cannot be read, so that results on
-    /// it can be compared with others'; pictures of `against`, another data set to test on, count as held out.
+    /// What to leave out before training. Nothing is taken from the test part but what cannot be read, so that results
+    /// on it can be compared with others'; pictures of `against`, another data set to test on, count as held out.
     pub fn clean(&self, against: Option<&Inspected>) -> Cleaning {
         let elsewhere: HashSet<Digest> =
             against.map(|other| other.by_digest().into_keys().collect()).unwrap_or_default();

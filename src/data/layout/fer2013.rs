@@ -1,5 +1,5 @@
-//! FER2013 as one table (Goodfellow et al., "Challenges in representation learning", 2013): `fer2013.csv` with the columns
-//! `emotion,pixels,Usage` and `icml_face_data.csv` with `emotion, Usage, pixels`.
+//! FER2013 as one table (Goodfellow et al., "Challenges in representation learning", 2013): `fer2013.csv` with the
+//! columns `emotion,pixels,Usage` and `icml_face_data.csv` with `emotion, Usage, pixels`.
 
 use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom, Write};

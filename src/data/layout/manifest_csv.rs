@@ -1,4 +1,5 @@
-//! A manifest as CSV with a header: `path,label`, and `subject`, `split`, `face` (or `x1,y1,x2,y2`) where they are known.
+//! A manifest as CSV with a header: `path,label`, and `subject`, `split`, `face` (or `x1,y1,x2,y2`) where they are
+//! known.
 
 use std::borrow::Cow;
 use std::io::Write;

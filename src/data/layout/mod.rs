@@ -41,8 +41,8 @@ impl Dataset {
     /// No picture is opened here, and that a manifest's pictures exist is not checked.
     ///
     /// # Errors
-    /// [`Error::Io`] if something cannot be read; [`Error::Line`] for a line of a list that is wrong; [`Error::Data`] if
-    /// this is none of the layouts, or there are fewer than two classes or one without pictures.
+    /// [`Error::Io`] if something cannot be read; [`Error::Line`] for a line of a list that is wrong; [`Error::Data`]
+    /// if this is none of the layouts, or there are fewer than two classes or one without pictures.
     pub fn open(path: &Path) -> Result<Self> {
         if path.is_file() {
             return open_list(path);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::random::Random;
 
-/// Indices of the samples, their subjects dealt into parts of these shares (above 0, 1 in all): the subject with the most
-/// samples first, each into the part in which it brings the classes closest to what the part should have. The seed
+/// Indices of the samples, their subjects dealt into parts of these shares (above 0, 1 in all): the subject with the
+/// most samples first, each into the part in which it brings the classes closest to what the part should have. The seed
 /// decides the order of subjects of equal size. There must be at least as many subjects as parts.
 pub(super) fn shares(labels: &[usize], subjects: &[Arc<str>], shares: &[f64], seed: u64) -> Vec<Vec<usize>> {
     let classes = labels.iter().max().map_or(0, |&last| last + 1);
@@ -67,8 +67,8 @@ fn add(counts: &mut [usize], more: &[usize]) {
     counts.iter_mut().zip(more).for_each(|(count, more)| *count += more);
 }
 
-/// By how much the squared distance from the wanted counts grows with `more`, each class in units of its size, each part
-/// in units of its share.
+/// By how much the squared distance from the wanted counts grows with `more`, each class in units of its size, each
+/// part in units of its share.
 fn cost(counts: &[usize], more: &[usize], all: &[usize], share: f64) -> f64 {
     let classes = counts.iter().zip(more).zip(all).filter(|(_, all)| **all > 0);
     let growth = classes.map(|((&count, &more), &all)| {

@@ -33,8 +33,8 @@ impl Split {
     /// ([`Dataset::names`]). It appears complete or not at all.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be written; [`Error::Data`] if two samples have the same name, or the split has samples
-    /// that the data set has not.
+    /// [`Error::Io`] if it cannot be written; [`Error::Data`] if two samples have the same name, or the split has
+    /// samples that the data set has not.
     pub fn write(&self, dataset: &Dataset, path: &Path) -> Result<()> {
         let names = dataset.names();
         by_name(dataset, &names)?;
@@ -57,8 +57,8 @@ impl Split {
     /// Reads a split of this data set.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be read; [`Error::Line`] if it is no such file; [`Error::Data`] if it names a sample that
-    /// the data set does not have, or one twice, or two parts have the same name, or one is empty.
+    /// [`Error::Io`] if it cannot be read; [`Error::Line`] if it is no such file; [`Error::Data`] if it names a sample
+    /// that the data set does not have, or one twice, or two parts have the same name, or one is empty.
     pub fn read(path: &Path, dataset: &Dataset) -> Result<Self> {
         let file = File::open(path).map_err(|error| Error::io(path, error))?;
         let file: SplitFile = serde_json::from_reader(BufReader::new(file)).map_err(|error| wrong(path, &error))?;

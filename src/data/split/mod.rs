@@ -99,12 +99,12 @@ pub struct SplitPart {
 pub const SHARES: [f64; 2] = [0.7, 0.3];
 
 impl Split {
-    /// Cuts a data set into `train` and `test`, or `train`, `validation` and `test`, of these shares. The same seed gives
-    /// the same parts.
+    /// Cuts a data set into `train` and `test`, or `train`, `validation` and `test`, of these shares. The same seed
+    /// gives the same parts.
     ///
     /// # Errors
-    /// [`Error::Data`] for shares that are not two or three positive numbers with the sum 1, by subject where subjects are
-    /// not known or fewer than parts, or as [`Split::given`] where that is the protocol.
+    /// [`Error::Data`] for shares that are not two or three positive numbers with the sum 1, by subject where subjects
+    /// are not known or fewer than parts, or as [`Split::given`] where that is the protocol.
     pub fn shares(dataset: &Dataset, protocol: Protocol, shares: &[f64], seed: u64) -> Result<Self> {
         let names = match shares.len() {
             2 => vec!["train", "test"],
@@ -152,8 +152,8 @@ impl Split {
         Ok((numbers(&split.parts[0]), numbers(&split.parts[1])))
     }
 
-    /// Cuts a data set into this many parts of equal size, `fold1`, `fold2` …, each of which is to be the test part of a
-    /// run of its own.
+    /// Cuts a data set into this many parts of equal size, `fold1`, `fold2` …, each of which is to be the test part of
+    /// a run of its own.
     ///
     /// # Errors
     /// [`Error::Data`] for fewer than two folds or more than samples, by subject where subjects are not known or fewer

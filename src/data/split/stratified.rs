@@ -3,9 +3,9 @@
 use crate::data::balance::members;
 use crate::random::Random;
 
-/// Indices of the labels, dealt at random into parts of these shares (above 0, 1 in all) class by class. A part's number
-/// of each class differs from its share by less than one, unless it would get none of a class that has enough for all
-/// parts.
+/// Indices of the labels, dealt at random into parts of these shares (above 0, 1 in all) class by class. A part's
+/// number of each class differs from its share by less than one, unless it would get none of a class that has enough
+/// for all parts.
 pub(super) fn shares(labels: &[usize], shares: &[f64], seed: u64) -> Vec<Vec<usize>> {
     let mut random = Random::new(seed);
     let mut parts = vec![Vec::new(); shares.len()];

@@ -7,8 +7,8 @@ use super::svg::{Anchor, Svg};
 use super::text::{fitted, text_width, widest};
 use super::{Drawing, TEXT, WIDTH};
 
-/// A confusion matrix: a row for each true class, a column for each predicted one. Each cell has its count and its share of
-/// the row, which is also its colour.
+/// A confusion matrix: a row for each true class, a column for each predicted one. Each cell has its count and its
+/// share of the row, which is also its colour.
 ///
 /// ```
 /// use vultus::metrics::{Evaluation, Predictions};

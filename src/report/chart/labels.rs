@@ -45,8 +45,8 @@ pub(super) fn spread(places: &[f64], gap: f64, low: f64, high: f64) -> Vec<f64> 
     spread
 }
 
-/// For each point the rectangle of a label of this width, near the point, within `bounds`, clear of all `taken` areas and
-/// of the other labels. Where that cannot be had, what covers the least.
+/// For each point the rectangle of a label of this width, near the point, within `bounds`, clear of all `taken` areas
+/// and of the other labels. Where that cannot be had, what covers the least.
 pub(super) fn place(points: &[[f64; 2]], widths: &[f64], height: f64, taken: &[Area], bounds: Area) -> Vec<Area> {
     let mut placed: Vec<Area> = Vec::with_capacity(points.len());
     for (&point, &width) in points.iter().zip(widths) {

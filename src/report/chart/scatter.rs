@@ -55,7 +55,8 @@ const RIGHT: f64 = WIDTH - 10.0;
 const NAMES: f64 = 190.0;
 
 impl ScatterChart {
-    /// A chart of these points. Those that are not finite, or not above 0 on the horizontal axis, are only in its table.
+    /// A chart of these points. Those that are not finite, or not above 0 on the horizontal axis, are only in its
+    /// table.
     pub fn new(x_label: impl Into<String>, y_label: impl Into<String>, points: Vec<ScatterPoint>) -> Self {
         ScatterChart { x_label: x_label.into(), y_label: y_label.into(), points }
     }

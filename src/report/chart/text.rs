@@ -1,5 +1,5 @@
-//! How much room a text needs. The reader's font is not known: these are the widths of a wide one (DejaVu Sans), so that
-//! what fits here fits with the usual ones too.
+//! How much room a text needs. The reader's font is not known: these are the widths of a wide one (DejaVu Sans), so
+//! that what fits here fits with the usual ones too.
 
 /// The width of a text at a size, in the same unit.
 pub(super) fn text_width(text: &str, size: f64) -> f64 {
