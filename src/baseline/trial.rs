@@ -129,7 +129,7 @@ pub struct Trial {
 /// let split = Split::shares(pictures.data, Protocol::Random, &SHARES, 1)?;
 /// let faces = Faces::load(&pictures);
 /// let training = Selection { faces: &faces, indices: split.part("train").expect("shares have one") };
-/// assert_eq!(training.indices.len(), 16);
+/// assert_eq!(training.indices.len(), 17);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug)]

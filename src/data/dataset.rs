@@ -81,6 +81,19 @@ impl Dataset {
     /// The same samples with the class numbers of another list of classes; those of classes that are not in it are
     /// left out.
     ///
+    /// ```
+    /// use vultus::data::Dataset;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let list = folder.path().join("faces.csv");
+    /// # std::fs::write(&list, "path,label\na.png,anger\nb.png,happy\nc.png,sad\n")?;
+    /// // As a model has them that does not know anger.
+    /// let known = ["sad", "happy"].map(str::to_owned);
+    /// let faces = Dataset::open(&list)?.with_classes(&known)?;
+    /// assert_eq!((faces.names(), faces.labels()), (vec!["b.png".to_owned(), "c.png".to_owned()], vec![1, 0]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Data`] if no sample is left.
     pub fn with_classes(self, classes: &[String]) -> Result<Self> {

@@ -70,6 +70,22 @@ impl GradCam {
 
     /// As [`GradCam::map`], for a face that fills its picture, which is scaled and normalised as the network asks for.
     ///
+    /// ```
+    /// use vultus::Device;
+    /// use vultus::face::GradCam;
+    /// use vultus::image::RgbImage;
+    /// use vultus::nn::light;
+    /// use vultus::ops::Normalization;
+    ///
+    /// let network = light::network(32, 0.0, 2);
+    /// let mut explanation = GradCam::new(&Device::Cpu, &network, &network.initialize(1)?, "block4_conv2")?;
+    /// let face = RgbImage::from_fn(60, 60, |x, y| [(x + y) as u8; 3].into());
+    /// let (heat, size) = explanation.map_picture(&face, &Normalization::TORCHVISION, 1)?;
+    /// // A cell for every 8×8 pixels of the network's input; `report::heat_overlay` lays it over the face.
+    /// assert_eq!((heat.len(), size), (16, [4, 4]));
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`GradCam::map`]; [`Error::Shape`] also if the picture is empty or the network does not take three channels.
     pub fn map_picture(&mut self, face: &RgbImage, normalization: &Normalization, class: usize) -> Result<HeatMap> {

@@ -135,6 +135,22 @@ impl ModelCard {
 
     /// Reads and checks the card of a model's file.
     ///
+    /// ```
+    /// use vultus::Parameters;
+    /// use vultus::face::ModelCard;
+    /// use vultus::weights::WeightFile;
+    ///
+    /// // What such a file says at least; all the rest has its defaults.
+    /// let normalization = r#"{"order":"rgb","mean":[0,0,0],"std":[255,255,255],"gray":false}"#;
+    /// let said = [("classes", r#"["happy","sad"]"#), ("input", "48"), ("preprocessing", normalization)];
+    /// let said = said.into_iter().chain([("network", "light"), ("margin", "0.9")]);
+    /// let metadata = said.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+    /// let (path, parameters) = ("light.safetensors".into(), Parameters::new());
+    /// let card = ModelCard::from_file(&WeightFile { path, parameters, metadata, sha256: String::new() })?;
+    /// assert_eq!((card.classes.len(), card.input, card.alignment), (2, 48, None));
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Weights`] that names the key that is missing or wrong, and what is wrong with it.
     pub fn from_file(file: &WeightFile) -> Result<Self> {
@@ -201,6 +217,23 @@ impl ModelCard {
 
     /// The picture of a face to judge it by, cut out as the model was trained: turned, scaled and moved by the eyes if
     /// the card has an alignment, else the square around the box with the card's margin.
+    ///
+    /// ```
+    /// use vultus::face::{Architecture, Face, ModelCard};
+    /// use vultus::image::RgbImage;
+    /// use vultus::ops::Normalization;
+    /// use vultus::prepare::Alignment;
+    ///
+    /// let photo = RgbImage::new(640, 480);
+    /// let landmarks = [[220.0, 230.0], [260.0, 230.0], [240.0, 250.0], [225.0, 270.0], [255.0, 270.0]];
+    /// let face = Face { bounds: [200.0, 200.0, 280.0, 300.0], probability: 1.0, landmarks };
+    /// let classes = ["happy", "sad"].map(str::to_owned).to_vec();
+    /// let mut card = ModelCard::new(Architecture::Light, classes, 48, Normalization::TORCHVISION);
+    /// assert_eq!(card.cut(&photo, &face)?.dimensions(), (90, 90));
+    /// card.alignment = Some(Alignment { eye_x: 0.3, eye_y: 0.4 });
+    /// assert_eq!(card.cut(&photo, &face)?.dimensions(), (100, 100));
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Shape`] if the face is to be aligned and its eyes are less than a pixel apart.

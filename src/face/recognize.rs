@@ -112,6 +112,26 @@ impl Recognizer {
 
     /// The probabilities of the classes for each crop of a picture.
     ///
+    /// ```no_run
+    /// use std::path::Path;
+    /// use vultus::Device;
+    /// use vultus::face::Recognizer;
+    /// use vultus::ops::Crop;
+    /// use vultus::weights::{DefaultFile, Store};
+    ///
+    /// let (device, store) = (Device::best(), Store::open(None)?);
+    /// let model = store.load(DefaultFile::ExpressionModel)?;
+    /// let mut recognizer = Recognizer::new(&device, store.load(DefaultFile::Vgg16Base)?, model, 8)?;
+    /// let photo = vultus::image::decode_file(Path::new("photo.jpg"))?;
+    /// let picture = device.upload(&photo, photo.width(), photo.height())?;
+    /// let crop = Crop { x: 120, y: 40, width: 200, height: 200, mirror: false };
+    /// let scores = recognizer.recognize(&picture, &[crop])?;
+    /// for (class, score) in recognizer.classes().iter().zip(&scores[0]) {
+    ///     println!("{class}: {score:.2}");
+    /// }
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Shape`] if a crop is empty or leaves the picture, the picture is on another device, or the model wants
     /// its faces aligned or prepared, which [`Recognizer::cut`] and [`Recognizer::recognize_faces`] do;

@@ -89,6 +89,20 @@ impl Predictions {
 
     /// Appends the predictions for other samples, such as those of another fold.
     ///
+    /// ```
+    /// use vultus::metrics::Predictions;
+    ///
+    /// let fold = |label, row: [f32; 2]| Predictions {
+    ///     labels: vec![label],
+    ///     probabilities: vec![row.to_vec()],
+    ///     ..Predictions::new(["happy", "sad"].map(str::to_owned).into())
+    /// };
+    /// let mut all = fold(0, [0.9, 0.1]);
+    /// all.extend(fold(1, [0.6, 0.4]))?;
+    /// assert_eq!((all.labels, all.probabilities.len()), (vec![0, 1], 2));
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Predictions`] if their classes are not the same in the same order, or subjects are known of one part
     /// only.

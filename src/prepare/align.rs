@@ -59,6 +59,22 @@ impl Alignment {
     /// the corners of the mouth, as in [`crate::face::Face`]; only the eyes count. Angles and proportions stay; where
     /// the square leaves the picture, its border pixels go on.
     ///
+    /// ```
+    /// use vultus::image::RgbImage;
+    /// use vultus::prepare::Alignment;
+    ///
+    /// // The head is tilted: the eye on the right is lower.
+    /// let mut photo = RgbImage::new(100, 100);
+    /// let landmarks = [[30.0, 30.0], [60.0, 50.0], [40.0, 55.0], [25.0, 65.0], [45.0, 75.0]];
+    /// for [x, y] in landmarks {
+    ///     let eye = |dx: u32, dy: u32| (x as u32 - 3 + dx, y as u32 - 3 + dy);
+    ///     (0..36).map(|i| eye(i % 6, i / 6)).for_each(|(x, y)| photo.put_pixel(x, y, [255; 3].into()));
+    /// }
+    /// let face = Alignment { eye_x: 0.25, eye_y: 0.5 }.align(&photo, &landmarks, 80)?;
+    /// assert!([[20, 40], [60, 40]].iter().all(|&[x, y]| face.get_pixel(x, y).0 == [255; 3]));
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Shape`] if the eyes are less than a pixel apart or no numbers, the side is 0, or as
     /// [`Alignment::check`].

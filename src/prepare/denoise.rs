@@ -94,6 +94,17 @@ impl Denoise {
 
     /// A copy of the picture with less noise; the picture as it is if the parameters do not pass
     /// [`Denoise::check`].
+    ///
+    /// ```
+    /// use vultus::image::RgbImage;
+    /// use vultus::prepare::Denoise;
+    ///
+    /// // A single wrong pixel.
+    /// let mut image = RgbImage::from_pixel(9, 9, [100; 3].into());
+    /// image.put_pixel(4, 4, [255; 3].into());
+    /// let clean = Denoise::Median { radius: 1 }.apply(&image);
+    /// assert!(clean.pixels().all(|pixel| pixel.0 == [100; 3]));
+    /// ```
     pub fn apply(&self, image: &RgbImage) -> RgbImage {
         if *self == Denoise::None || self.check().is_err() || image.is_empty() {
             image.clone()

@@ -69,6 +69,16 @@ impl Illumination {
 
     /// A copy of the picture in more even light; the picture as it is if the parameters do not pass
     /// [`Illumination::check`].
+    ///
+    /// ```
+    /// use vultus::image::RgbImage;
+    /// use vultus::prepare::Illumination;
+    ///
+    /// let dark = RgbImage::from_fn(16, 16, |x, y| [(x + y) as u8; 3].into());
+    /// let brightest = |image: RgbImage| image.pixels().map(|pixel| pixel.0[0]).max();
+    /// assert_eq!(brightest(Illumination::Equalize.apply(&dark)), Some(255));
+    /// assert!(brightest(Illumination::Gamma { gamma: 0.5 }.apply(&dark)) > brightest(dark));
+    /// ```
     pub fn apply(&self, image: &RgbImage) -> RgbImage {
         if self.check().is_err() || image.is_empty() {
             return image.clone();

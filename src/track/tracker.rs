@@ -128,6 +128,18 @@ impl Tracker {
     }
 
     /// Forgets all faces and the time, as after a cut or when another video begins. Numbers are still not used twice.
+    ///
+    /// ```
+    /// use vultus::face::Face;
+    /// use vultus::track::{Tracker, TrackerOptions};
+    ///
+    /// let face = || vec![Face { bounds: [0.0, 0.0, 40.0, 50.0], probability: 1.0, landmarks: [[0.0; 2]; 5] }];
+    /// let mut tracker = Tracker::new(TrackerOptions::default())?;
+    /// tracker.update(100.0, face(), vec![vec![0.5, 0.5]])?;
+    /// tracker.reset();
+    /// assert_eq!(tracker.update(0.0, face(), vec![vec![0.5, 0.5]])?[0].id, 2);
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
     pub fn reset(&mut self) {
         self.tracks.clear();
         self.last = None;

@@ -67,6 +67,18 @@ impl Dataset {
     /// rows of one. It appears complete or not at all. Paths are relative to the list where the pictures lie in or
     /// below its folder, else absolute.
     ///
+    /// ```
+    /// use vultus::data::Dataset;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let list = folder.path().join("faces.csv");
+    /// # std::fs::write(&list, "path,label\na.png,happy\nb.png,happy\nc.png,sad\n")?;
+    /// let (faces, kept) = (Dataset::open(&list)?, folder.path().join("kept.csv"));
+    /// faces.subset(&[0, 2]).write(&kept)?;
+    /// assert_eq!(Dataset::open(&kept)?.names(), ["a.png", "c.png"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Io`] if it cannot be written; [`Error::Data`] if a path is not Unicode.
     pub fn write(&self, path: &Path) -> Result<()> {

@@ -132,6 +132,22 @@ impl Split {
     /// Keeps a share of some samples aside: what is left of them, and what is kept, each sorted. A share of 0 keeps
     /// nothing.
     ///
+    /// ```
+    /// use vultus::data::{Dataset, Protocol, Split};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let list = folder.path().join("faces.csv");
+    /// # let lines: String = (0..20).map(|i| format!("{i}.png,{},{}\n", ["happy", "sad"][i % 2], i / 4)).collect();
+    /// # std::fs::write(&list, format!("path,label,subject\n{lines}"))?;
+    /// // 20 pictures of five people, who are happy in every other one.
+    /// let faces = Dataset::open(&list)?;
+    /// let all: Vec<usize> = (0..faces.samples.len()).collect();
+    /// // Two of the five people are kept aside.
+    /// let (rest, kept) = Split::hold_out(&faces, &all, Protocol::Subject, 0.4, 1)?;
+    /// assert_eq!((faces.subset(&rest).subjects(), faces.subset(&kept).subjects()), (Some(3), Some(2)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Split::shares`].
     ///
@@ -175,6 +191,17 @@ impl Split {
     }
 
     /// The parts that the data set's authors made; those without samples are left out.
+    ///
+    /// ```
+    /// use vultus::data::{Dataset, Split};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// let list = folder.path().join("faces.csv");
+    /// std::fs::write(&list, "path,label,split\na.png,happy,train\nb.png,sad,train\nc.png,happy,test\n")?;
+    /// let split = Split::given(&Dataset::open(&list)?)?;
+    /// assert_eq!((split.part("train"), split.part("test")), (Some(&[0, 1][..]), Some(&[2][..])));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Data`] if a sample is in none, or all are in the same.
