@@ -46,6 +46,8 @@ pub struct Catalog<'a> {
     source: Source<'a>,
     format: Format,
     entries: Vec<Entry>,
+    /// Where in that list each name is.
+    places: BTreeMap<String, usize>,
     metadata: BTreeMap<String, String>,
     /// Of a format that has a graph: its layers, or why they cannot be told.
     layers: Option<std::result::Result<Vec<GraphLayer>, String>>,
@@ -113,10 +115,9 @@ impl<'a> Catalog<'a> {
         entries: Vec<Entry>,
         metadata: BTreeMap<String, String>,
     ) -> Result<Self> {
-        let mut names = BTreeSet::new();
-        let mut bytes = 0u64;
-        for entry in &entries {
-            if !names.insert(entry.name.as_str()) {
+        let (mut places, mut bytes) = (BTreeMap::new(), 0u64);
+        for (place, entry) in entries.iter().enumerate() {
+            if places.insert(entry.name.clone(), place).is_some() {
                 return Err(source.refuse_tensor(&entry.name, "there are two tensors of this name"));
             }
             let size = entry.len().and_then(|length| length.checked_mul(4));
@@ -128,7 +129,7 @@ impl<'a> Catalog<'a> {
                 return Err(source.refuse_tensor(&entry.name, reason));
             }
         }
-        Ok(Catalog { source, format, entries, metadata, layers: None })
+        Ok(Catalog { source, format, entries, places, metadata, layers: None })
     }
 
     /// The same with the layers of the file's graph.
@@ -145,6 +146,11 @@ impl<'a> Catalog<'a> {
     /// The tensors, in the order of the file where it has one.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// The tensor of this name.
+    pub fn entry(&self, name: &str) -> Option<&Entry> {
+        self.places.get(name).map(|&place| &self.entries[place])
     }
 
     /// The size of the file.
@@ -188,13 +194,13 @@ impl<'a> Catalog<'a> {
 
     /// [`Catalog::read`] for who has the file's SHA-256 already.
     pub(super) fn read_with_sum(&self, sha256: String) -> Result<WeightFile> {
-        let by_name: BTreeMap<&str, &Entry> = self.entries.iter().map(|entry| (entry.name.as_str(), entry)).collect();
         let scales: BTreeSet<String> = (self.entries.iter().filter(|entry| entry.dtype == Dtype::I8))
             .map(|entry| channels::scale_name(&entry.name))
             .collect();
         // All results first, and then the first error in order of names: the same message at every run.
-        let tensors: Vec<Result<(String, Tensor)>> = (by_name.par_iter().filter(|(name, _)| !scales.contains(**name)))
-            .map(|(name, entry)| Ok(((*name).to_owned(), self.tensor(entry)?)))
+        let tensors: Vec<Result<(String, Tensor)>> = (self.places.par_iter())
+            .filter(|(name, _)| !scales.contains(*name))
+            .map(|(name, &place)| Ok((name.clone(), self.tensor(&self.entries[place])?)))
             .collect();
         Ok(WeightFile {
             path: self.source.path().to_path_buf(),
@@ -212,8 +218,7 @@ impl<'a> Catalog<'a> {
         if entry.dtype != Dtype::I8 {
             return entry.read(&self.source);
         }
-        let scale_name = channels::scale_name(&entry.name);
-        self.read_scaled(entry, self.entries.iter().find(|other| other.name == scale_name))
+        self.read_scaled(entry, self.entry(&channels::scale_name(&entry.name)))
     }
 
     /// The file itself.

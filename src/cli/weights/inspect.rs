@@ -99,7 +99,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
 
 /// The range of a tensor's values. Types that no network here is made of have none.
 fn range(catalog: &Catalog, entry: &Entry) -> Result<Option<Range>, Error> {
-    let has_scale = || catalog.entries().iter().any(|other| other.name == format!("{}.scale", entry.name));
+    let has_scale = || catalog.entry(&format!("{}.scale", entry.name)).is_some();
     if matches!(entry.dtype, Dtype::Other(_)) || entry.dtype == Dtype::I8 && !has_scale() {
         return Ok(None);
     }

@@ -1,5 +1,7 @@
 //! Telling which of a file's tensors are which of VGG16's layers.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{Match, Vgg16};
 use crate::error::{Error, Result};
 use crate::nn::vgg16::WIDTHS;
@@ -9,6 +11,7 @@ use crate::weights::format::Format;
 use crate::weights::graph_layer::GraphLayer;
 use crate::weights::layout::Layout;
 use crate::weights::natural_order::natural_order;
+use crate::weights::safetensors::channels;
 
 /// Height and width of the feature maps that VGG16's own first dense layer reads.
 const POOLED: usize = 7;
@@ -55,32 +58,39 @@ impl<'c> Vgg16<'c> {
         let outputs =
             finder.dense(&dense, kernels, widths.last().and_then(|block| block.last()).copied().unwrap_or(0))?;
         let matches = finder.matches;
-        let is_used = |entry: &Entry| matches.iter().any(|found| std::ptr::eq(found.entry, entry));
-        let is_scale = |entry: &Entry| {
-            entry.name.strip_suffix(".scale").is_some_and(|name| {
-                matches.iter().any(|found| found.entry.dtype == Dtype::I8 && found.entry.name == name)
-            })
-        };
-        let unused = of_network(catalog).into_iter().filter(|entry| !is_used(entry) && !is_scale(entry)).collect();
+        let mut used: BTreeSet<String> = matches.iter().map(|found| found.entry.name.clone()).collect();
+        let packed = matches.iter().filter(|found| found.entry.dtype == Dtype::I8);
+        used.extend(packed.map(|found| channels::scale_name(&found.entry.name)));
+        let unused = of_network(catalog).into_iter().filter(|entry| !used.contains(&entry.name)).collect();
         Ok(Vgg16 { catalog, matches, unused, widths, dense: outputs })
     }
 }
 
 impl<'c> Found<'c> {
     /// The layers of a file without a graph, in the order of its tensors: each weight of two or four dimensions, and the
-    /// vector whose name is the most like the weight's.
+    /// vector that is called as it is but for the last part of the name.
     fn all(catalog: &'c Catalog<'c>) -> Vec<Self> {
         let entries = of_network(catalog);
-        let weights = entries.iter().filter(|entry| [2, 4].contains(&entry.shape.len()));
-        weights
-            .map(|&weight| Found { weight, bias: nearest(weight, &entries), transposed: None, channels_last: None })
-            .collect()
+        let mut biases: BTreeMap<&str, &Entry> = BTreeMap::new();
+        for &entry in entries.iter().filter(|entry| entry.shape.len() == 1) {
+            let (layer, part) = parts(&entry.name);
+            let bias = biases.entry(layer).or_insert(entry);
+            if BIASES.contains(&part) {
+                *bias = entry;
+            }
+        }
+        let found = |&weight: &&'c Entry| {
+            let bias = biases.get(parts(&weight.name).0).copied();
+            Found { weight, bias, transposed: None, channels_last: None }
+        };
+        entries.iter().filter(|entry| [2, 4].contains(&entry.shape.len())).map(found).collect()
     }
 
     fn of_graph(catalog: &'c Catalog<'c>, layer: &GraphLayer) -> Result<Self> {
         let entry = |name: &str| {
-            let found = catalog.entries().iter().find(|entry| entry.name == name);
-            found.ok_or_else(|| catalog.source().refuse_tensor(name, "the graph reads it, but it is missing"))
+            catalog
+                .entry(name)
+                .ok_or_else(|| catalog.source().refuse_tensor(name, "the graph reads it, but it is missing"))
         };
         Ok(Found {
             weight: entry(&layer.weight)?,
@@ -106,27 +116,17 @@ fn is_state_of_training(name: &str) -> bool {
     ["optimizer/", "optimizer_weights/", "optimizer.", "optimizer_state"].iter().any(|start| name.starts_with(start))
 }
 
-/// The vector whose name begins as the weight's does, and further than the names of all other vectors.
-fn nearest<'c>(weight: &Entry, entries: &[&'c Entry]) -> Option<&'c Entry> {
-    let alike = |entry: &Entry| entry.name.bytes().zip(weight.name.bytes()).take_while(|(a, b)| a == b).count();
-    let vectors =
-        entries.iter().copied().filter(|entry| entry.shape.len() == 1 && same_layer(&entry.name, &weight.name));
-    vectors.max_by_key(|entry| alike(entry))
-}
+/// What the last part of a bias's name may be.
+const BIASES: [&str; 3] = ["bias", "b", "1"];
 
-/// Whether two names differ only in their last part: `features.0.weight` and `features.0.bias`, `conv1_1_W` and `conv1_1_b`,
-/// `fc1/fc1_W_1:0` and `fc1/fc1_b_1:0`, `conv2d/vars/0` and `conv2d/vars/1`.
-fn same_layer(a: &str, b: &str) -> bool {
-    stem(a) == stem(b)
-}
-
-/// The name without what says whether it is the weight or the bias.
-fn stem(name: &str) -> &str {
+/// The name of a tensor's layer, and what says whether it is the weight or the bias: `features.0` and `weight`, `conv1_1` and
+/// `W`, `fc1/fc1` and `b` of `fc1/fc1_b_1:0`, `conv2d/vars` and `1`.
+fn parts(name: &str) -> (&str, &str) {
     let name = name.strip_suffix(":0").unwrap_or(name);
     let name = name.strip_suffix("_1").unwrap_or(name);
     match name.rfind(['.', '/', '_']) {
-        Some(at) => &name[..at],
-        None => "",
+        Some(at) => (&name[..at], &name[at + 1..]),
+        None => ("", name),
     }
 }
 
@@ -185,7 +185,11 @@ impl<'c> Finder<'c> {
         let mut inputs = channels * POOLED * POOLED;
         let mut outputs = Vec::new();
         for (i, layer) in dense.iter().enumerate() {
-            let &[first, second] = layer.weight.shape.as_slice() else { continue };
+            let &[first, second] = layer.weight.shape.as_slice() else {
+                let reason =
+                    format!("its shape is {:?}, but a dense layer's weights have two dimensions", layer.weight.shape);
+                return Err(self.refuse(layer.weight, reason));
+            };
             let by_input = layer.transposed.unwrap_or(kernels == Kernels::Hwio);
             let (input, out) = if by_input { (first, second) } else { (second, first) };
             if input != inputs {
