@@ -92,16 +92,17 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
 
 /// What `vultus` does to a face before the exported model sees it.
 fn say_what_is_outside(card: &ModelCard, preprocessing: bool, global: &Global) {
-    let mut steps = Vec::new();
+    let mut steps = vec!["cut out"];
     steps.extend(card.alignment.map(|_| "aligned by its eyes"));
     if card.preparation != Preparation::NONE {
         steps.push("prepared");
     }
-    steps.push("scaled");
     if !preprocessing {
-        steps.push("normalised");
+        steps.push("scaled");
     }
-    global.note(&format!("a face must be cut out, {} before the model sees it: docs/export.md", steps.join(", ")));
+    let last = if preprocessing { "scaled" } else { "normalised" };
+    let steps = steps.join(", ");
+    global.note(&format!("a face must be {steps} and {last} before the model sees it: docs/export.md"));
 }
 
 impl Arguments {

@@ -143,7 +143,7 @@ impl<'a> Catalog<'a> {
         self.format
     }
 
-    /// The tensors, in the order of the file where it has one.
+    /// The tensors, in the order of the file, or of their names where it has none (`features.2` before `features.10`).
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }

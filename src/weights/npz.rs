@@ -8,6 +8,7 @@ use std::io;
 use super::catalog::{self, Catalog};
 use super::entry::Entry;
 use super::format::Format;
+use super::natural_order::natural_order;
 use super::npy::{self, Header};
 use super::record::Record;
 use super::source::Source;
@@ -33,6 +34,7 @@ pub(super) fn catalog<'a>(source: Source<'a>, records: &Records) -> Result<Catal
     if cost > catalog::largest(&source) {
         return Err(source.refuse("the arrays are far larger than the file"));
     }
+    entries.sort_by(|a, b| natural_order(&a.name, &b.name));
     Catalog::new(source, Format::Npz, entries, BTreeMap::new())
 }
 

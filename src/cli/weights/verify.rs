@@ -40,7 +40,10 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         let file = arguments.file.display();
         return Err(Failure::Failed(format!("{file}: its SHA-256 is {sum}, not {wanted}…: get the file again")));
     }
-    let vgg16 = Vgg16::find(&catalog)?;
+    let vgg16 = Vgg16::find(&catalog).map_err(|error| match catalog.metadata().contains_key("classes") {
+        true => Failure::Failed(format!("{error}: this is a trained model, for --model of other commands")),
+        false => error.into(),
+    })?;
     writeln!(out, "{}", describe(&vgg16, &catalog, &arguments.file))?;
     writeln!(out, "SHA-256 {sum}")?;
     writeln!(out, "preprocessing: {}\n", preprocessing_name(vgg16.preprocessing()?.as_ref()))?;

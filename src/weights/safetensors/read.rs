@@ -9,6 +9,7 @@ use crate::weights::WeightFile;
 use crate::weights::catalog::Catalog;
 use crate::weights::entry::{Dtype, Entry, Plain};
 use crate::weights::format::Format;
+use crate::weights::natural_order::natural_order;
 use crate::weights::sha256::sha256;
 use crate::weights::source::Source;
 
@@ -68,7 +69,7 @@ pub(in crate::weights) fn from_bytes_with_sum(path: &Path, bytes: &[u8], sha256:
 /// shape's size.
 pub(in crate::weights) fn catalog(source: Source<'_>) -> Result<Catalog<'_>> {
     let (header, start) = header(&source)?;
-    let entries = (header.tensors().into_iter())
+    let mut entries: Vec<Entry> = (header.tensors().into_iter())
         .map(|(name, info)| {
             let (first, end) = info.data_offsets;
             let place = Plain { offset: start + first as u64, length: (end - first) as u64 };
@@ -81,6 +82,8 @@ pub(in crate::weights) fn catalog(source: Source<'_>) -> Result<Catalog<'_>> {
             }
         })
         .collect();
+    // The header is a map, which has no order.
+    entries.sort_by(|a, b| natural_order(&a.name, &b.name));
     let metadata = header.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
     Catalog::new(source, Format::Safetensors, entries, metadata)
 }

@@ -7,10 +7,8 @@ use crate::error::{Error, Result};
 use crate::nn::vgg16::WIDTHS;
 use crate::weights::catalog::Catalog;
 use crate::weights::entry::{Dtype, Entry};
-use crate::weights::format::Format;
 use crate::weights::graph_layer::GraphLayer;
 use crate::weights::layout::Layout;
-use crate::weights::natural_order::natural_order;
 use crate::weights::safetensors::channels;
 
 /// Height and width of the feature maps that VGG16's own first dense layer reads.
@@ -101,14 +99,10 @@ impl<'c> Found<'c> {
     }
 }
 
-/// The tensors that may be a network's, in the order of the file, or of their names where the file has none.
+/// The tensors that may be a network's, in the order of the catalog.
 fn of_network<'c>(catalog: &'c Catalog) -> Vec<&'c Entry> {
     let may_be = |entry: &&Entry| !is_state_of_training(&entry.name) && !matches!(entry.dtype, Dtype::Other(_));
-    let mut entries: Vec<&Entry> = catalog.entries().iter().filter(may_be).collect();
-    if [Format::Safetensors, Format::Npz].contains(&catalog.format()) {
-        entries.sort_by(|a, b| natural_order(&a.name, &b.name));
-    }
-    entries
+    catalog.entries().iter().filter(may_be).collect()
 }
 
 /// What optimisers keep beside the weights.
