@@ -142,11 +142,13 @@ impl Answer {
     }
 
     /// Whether it is there, which it stays.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn is_there(&self) -> bool {
         self.lock().0.is_some()
     }
 
     /// Ends waiting for what has not arrived.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn give_up(&self) {
         if !self.is_there() {
             self.set(Err(wgpu::BufferAsyncError));

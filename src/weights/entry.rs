@@ -115,9 +115,11 @@ impl Storage for Plain {
 }
 
 /// Bytes that the file's reader has in memory already.
+#[cfg(any(feature = "import", feature = "onnx"))]
 #[derive(Debug)]
 pub(crate) struct Held(pub Vec<u8>);
 
+#[cfg(any(feature = "import", feature = "onnx"))]
 impl Storage for Held {
     fn open<'s>(&'s self, _: &'s Source<'_>) -> io::Result<Box<dyn Read + 's>> {
         Ok(Box::new(self.0.as_slice()))
