@@ -4,7 +4,7 @@
 
 /// `ModelProto`, without its graph.
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct Model {
+pub(super) struct Model {
     #[prost(int64, tag = "1")]
     pub ir_version: i64,
     #[prost(string, tag = "2")]
@@ -24,7 +24,7 @@ pub const GRAPH: u32 = 7;
 
 /// `OperatorSetIdProto`.
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct OperatorSet {
+pub(super) struct OperatorSet {
     #[prost(string, optional, tag = "1")]
     pub domain: Option<String>,
     #[prost(int64, tag = "2")]
@@ -33,7 +33,7 @@ pub struct OperatorSet {
 
 /// `StringStringEntryProto`.
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct Property {
+pub(super) struct Property {
     #[prost(string, tag = "1")]
     pub key: String,
     #[prost(string, tag = "2")]
@@ -42,7 +42,7 @@ pub struct Property {
 
 /// `GraphProto`, without its initialisers.
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct Graph {
+pub(super) struct Graph {
     #[prost(message, repeated, tag = "1")]
     pub node: Vec<Node>,
     #[prost(string, tag = "2")]
@@ -58,7 +58,7 @@ pub const INITIALIZER: u32 = 5;
 
 /// `NodeProto`.
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct Node {
+pub(super) struct Node {
     #[prost(string, repeated, tag = "1")]
     pub input: Vec<String>,
     #[prost(string, repeated, tag = "2")]
@@ -73,7 +73,7 @@ pub struct Node {
 
 /// `AttributeProto`: a whole number or a list of them. A zero is written too, since readers ask which field is there.
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct Attribute {
+pub(super) struct Attribute {
     #[prost(string, tag = "1")]
     pub name: String,
     #[prost(int64, optional, tag = "3")]
@@ -91,7 +91,7 @@ pub const INTS: i32 = 7;
 
 /// `ValueInfoProto`.
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct ValueInfo {
+pub(super) struct ValueInfo {
     #[prost(string, tag = "1")]
     pub name: String,
     #[prost(message, optional, tag = "2")]
@@ -100,14 +100,14 @@ pub struct ValueInfo {
 
 /// `TypeProto` of a tensor.
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct Type {
+pub(super) struct Type {
     #[prost(message, optional, tag = "1")]
     pub tensor_type: Option<TensorType>,
 }
 
 /// `TypeProto.Tensor`.
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct TensorType {
+pub(super) struct TensorType {
     #[prost(int32, tag = "1")]
     pub elem_type: i32,
     #[prost(message, optional, tag = "2")]
@@ -116,14 +116,14 @@ pub struct TensorType {
 
 /// `TensorShapeProto`.
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct TensorShape {
+pub(super) struct TensorShape {
     #[prost(message, repeated, tag = "1")]
     pub dim: Vec<Dimension>,
 }
 
 /// `TensorShapeProto.Dimension`: a size, or a name for one that is only known when the model runs.
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct Dimension {
+pub(super) struct Dimension {
     #[prost(int64, optional, tag = "1")]
     pub dim_value: Option<i64>,
     #[prost(string, optional, tag = "2")]
@@ -132,7 +132,7 @@ pub struct Dimension {
 
 /// `TensorProto`, without its numbers.
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct Tensor {
+pub(super) struct Tensor {
     #[prost(int64, repeated, packed = "false", tag = "1")]
     pub dims: Vec<i64>,
     #[prost(int32, tag = "2")]

@@ -67,7 +67,8 @@ sendable! { faces:
     face::Architecture, face::Detector, face::DetectorOptions, face::Face, face::GradCam, face::ModelCard,
     face::Recognizer, face::TestTimeAugmentation, prepare::Alignment, prepare::Augmentation, prepare::Denoise,
     prepare::Illumination, prepare::Mix, prepare::Preparation, track::TrackedFace, track::Tracker,
-    track::TrackerOptions, weights::DefaultFile, weights::Store, weights::WeightFile, weights::safetensors::Precision,
+    track::TrackerOptions, weights::Catalog<'static>, weights::DefaultFile, weights::Dtype, weights::Entry, weights::Format,
+    weights::Match<'static>, weights::Store, weights::Vgg16<'static>, weights::WeightFile, weights::safetensors::Precision,
 }
 
 sendable! { training:
@@ -101,6 +102,9 @@ sendable! { videos:
     video::FrameRate, video::MjpegWriter<Vec<u8>>, video::VideoFormat, video::VideoReader<&'static [u8]>,
     video::Y4mWriter<Vec<u8>>,
 }
+
+#[cfg(feature = "onnx")]
+sendable! { onnx_models: onnx::Export, onnx::Precision }
 
 /// `gpu::Plan<'static>` to `gpu::Plan`, `ops::resize::Case` to `ops::Case`: the room and the name.
 fn short(path: &str) -> String {
@@ -140,10 +144,13 @@ fn every_public_type_may_go_from_thread_to_thread() {
     listed.extend(reports());
     #[cfg(feature = "video")]
     listed.extend(videos());
+    #[cfg(feature = "onnx")]
+    listed.extend(onnx_models());
     for (room, is_there) in [
         ("baseline", cfg!(feature = "baseline")),
         ("report", cfg!(feature = "report")),
         ("video", cfg!(feature = "video")),
+        ("onnx", cfg!(feature = "onnx")),
     ] {
         if !is_there {
             others.push(room);
