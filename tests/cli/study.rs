@@ -122,5 +122,7 @@ fn what_cannot_be_studied_is_refused() {
     assert!(said.contains("'1' for '--ratio <SHARE>': it is not between 0 and 1"), "{said}");
     assert!(refused(&["--methods", "magic"], 2).contains("magic"));
     assert!(refused(&["--classes", "angry"], 2).contains("angry"));
+    let said = refused(&["--methods", "adapted", "--classes", "angy=across"], 2);
+    assert!(said.contains("the model has no class \"angy\""), "{said}");
     assert!(messages(&study(Path::new("nowhere"), out.path(), &[]), 1).contains("nowhere"));
 }

@@ -107,9 +107,9 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     let protocol = arguments.protocol.unwrap_or_else(|| Protocol::of(&data));
     let split = protocol.split(&data, arguments.ratio, arguments.folds, arguments.seed, global)?;
     let trials = trials(&split);
+    let networks = Networks::new(arguments, device, &data, protocol, global)?;
     let folder = &arguments.out;
     std::fs::create_dir_all(folder).map_err(|source| vultus::Error::Io { path: folder.clone(), source })?;
-    let networks = Networks::new(arguments, device, &data, protocol, global)?;
     split.write(&data, &folder.join("split.json"))?;
     let faces = Faces::load(&networks.pictures(&Augmentation::none()));
     faces.unreadable.values().for_each(|error| global.note(&format!("vultus: {error}")));

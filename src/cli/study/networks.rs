@@ -62,8 +62,12 @@ impl<'a> Networks<'a> {
             };
             Ok(assemble(Some(base.clone()), file)?)
         });
+        let expert = expert.transpose()?;
+        if let (Some(map), Some((card, _))) = (&arguments.classes, &expert) {
+            map.check_model(&card.classes)?;
+        }
         Ok(Networks {
-            expert: expert.transpose()?,
+            expert,
             device,
             data,
             arguments,
