@@ -4,6 +4,8 @@
 #     examples/web/build.sh
 #     python3 -m http.server --bind 127.0.0.1 --directory target/web/page
 #
+# `examples/web/build.sh check` only checks that the library and the page's program build.
+#
 # Takes rustup's wasm32-unknown-unknown where it is installed. Debian's compiler for it has no standard library, which is
 # built along then.
 set -euo pipefail
@@ -15,7 +17,9 @@ triple=wasm32-unknown-unknown
 folder=target/web
 page=$folder/page
 
-build=(build --profile web --example web --no-default-features --target "$triple" --target-dir "$folder")
+build=(build --profile web --example web)
+if [ "${1:-}" = check ]; then build=(check --lib --example web); fi
+build+=(--no-default-features --target "$triple" --target-dir "$folder")
 if [ -d "$(rustc --print target-libdir --target "$triple")" ]; then
     cargo "${build[@]}"
 else
@@ -30,6 +34,8 @@ else
     RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-ld \
         /usr/bin/cargo "${build[@]}" -Z build-std=std,panic_abort
 fi
+
+if [ "${1:-}" = check ]; then exit; fi
 
 # The module's way to JavaScript is written by the tool of the very version that is compiled into it.
 version=$(sed -n '/^name = "wasm-bindgen"$/{n;s/^version = "\(.*\)"$/\1/p}' Cargo.lock)
