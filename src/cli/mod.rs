@@ -23,6 +23,7 @@ mod protocol;
 pub mod recognizer;
 #[cfg(feature = "serve")]
 mod serve;
+mod stored;
 mod study;
 mod table;
 mod train;

@@ -162,7 +162,7 @@ impl<'a> Catalog<'a> {
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read.
-    pub fn sha256(&self) -> Result<String> {
+    pub fn sha256(&self) -> Result<&str> {
         self.source.sha256()
     }
 
@@ -189,11 +189,7 @@ impl<'a> Catalog<'a> {
     /// [`Error::Weights`] if a tensor has a type that cannot be read, not all of its numbers are there, one of them is a
     /// NaN or an infinity, or if one in eight bits has no scales that fit to it. [`Error::Io`] if the file cannot be read.
     pub fn read(&self) -> Result<WeightFile> {
-        self.read_with_sum(self.source.sha256()?)
-    }
-
-    /// [`Catalog::read`] for who has the file's SHA-256 already.
-    pub(super) fn read_with_sum(&self, sha256: String) -> Result<WeightFile> {
+        let sha256 = self.sha256()?.to_owned();
         let scales: BTreeSet<String> = (self.entries.iter().filter(|entry| entry.dtype == Dtype::I8))
             .map(|entry| channels::scale_name(&entry.name))
             .collect();

@@ -4,10 +4,14 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::OnceLock;
 
+#[cfg(feature = "files")]
 use sha2::{Digest, Sha256};
 
+#[cfg(feature = "files")]
 use super::sha256::hexadecimal;
+use super::sha256::sha256;
 use crate::error::{Error, Result};
 
 /// An ordinary file, or bytes in memory that stand for one.
@@ -15,6 +19,8 @@ pub(crate) struct Source<'a> {
     path: &'a Path,
     length: u64,
     bytes: Bytes<'a>,
+    /// Once it was asked for.
+    sum: OnceLock<String>,
 }
 
 enum Bytes<'a> {
@@ -37,12 +43,12 @@ impl<'a> Source<'a> {
         }
         let file = File::open(path).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
-        Ok(Source { path, length, bytes: Bytes::File(file) })
+        Ok(Source { path, length, bytes: Bytes::File(file), sum: OnceLock::new() })
     }
 
     /// Bytes in memory; `path` is only for messages.
     pub fn from_bytes(path: &'a Path, bytes: &'a [u8]) -> Self {
-        Source { path, length: bytes.len() as u64, bytes: Bytes::Memory(bytes) }
+        Source { path, length: bytes.len() as u64, bytes: Bytes::Memory(bytes), sum: OnceLock::new() }
     }
 
     /// Where the bytes come from, for messages.
@@ -95,26 +101,29 @@ impl<'a> Source<'a> {
         Section { source: self, at: offset.min(end), end }
     }
 
-    /// The SHA-256 of everything in lower-case hexadecimal.
+    /// The SHA-256 of everything in lower-case hexadecimal, calculated the first time.
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read.
-    pub fn sha256(&self) -> Result<String> {
-        let mut digest = Sha256::new();
-        match &self.bytes {
-            Bytes::Memory(bytes) => digest.update(bytes),
+    pub fn sha256(&self) -> Result<&str> {
+        if let Some(sum) = self.sum.get() {
+            return Ok(sum);
+        }
+        let sum = match &self.bytes {
+            Bytes::Memory(bytes) => sha256(bytes),
             #[cfg(feature = "files")]
             Bytes::File(_) => {
-                let (mut block, mut at) = (vec![0; 1 << 20], 0);
+                let (mut digest, mut block, mut at) = (Sha256::new(), vec![0; 1 << 20], 0);
                 while at < self.length {
                     let block = &mut block[..(self.length - at).min(1 << 20) as usize];
                     self.read_exact_at(at, block).map_err(|e| Error::io(self.path, e))?;
                     digest.update(&*block);
                     at += block.len() as u64;
                 }
+                hexadecimal(&digest.finalize())
             }
-        }
-        Ok(hexadecimal(&digest.finalize()))
+        };
+        Ok(self.sum.get_or_init(|| sum))
     }
 
     /// Fills a buffer from a place in the file; several threads may do so at once.

@@ -6,7 +6,6 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::checksums::{self, Checksums};
-use super::sha256::sha256;
 use super::source::Source;
 use super::{WeightFile, safetensors};
 use crate::error::{Error, Result};
@@ -111,17 +110,13 @@ impl Store {
             && folder.files.contains(&which)
         {
             let path = folder.path.join(name);
-            let source = Source::open(&path)?;
-            let sum = source.sha256()?;
-            folder.sums.verify(name, &path, &sum)?;
-            return safetensors::catalog(source)?.read_with_sum(sum);
+            return read_verified(name, Source::open(&path)?, &folder.sums);
         }
         match (embedded::bytes(which), &self.folder) {
             (Some(bytes), _) => {
                 let sums = Checksums::parse(&Path::new(embedded::FOLDER).join(checksums::FILE_NAME), embedded::SUMS)?;
-                let (path, sum) = (Path::new(embedded::FOLDER).join(name), sha256(bytes));
-                sums.verify(name, &path, &sum)?;
-                safetensors::from_bytes_with_sum(&path, bytes, sum)
+                let path = Path::new(embedded::FOLDER).join(name);
+                read_verified(name, Source::from_bytes(&path, bytes), &sums)
             }
             (None, Some(folder)) => Err(absent(&folder.path.join(name), "put this file there or name another folder")),
             (None, None) => Err(absent(Path::new(name), "name the folder that holds this file")),
@@ -188,6 +183,12 @@ fn is_there(path: &Path) -> Result<bool> {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
         Err(e) => Err(Error::io(path, e)),
     }
+}
+
+/// Compares the checksum, then reads.
+fn read_verified(name: &str, source: Source, sums: &Checksums) -> Result<WeightFile> {
+    sums.verify(name, source.path(), source.sha256()?)?;
+    safetensors::catalog(source)?.read()
 }
 
 /// What a build without embedded weights says.

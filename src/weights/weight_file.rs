@@ -1,7 +1,7 @@
 //! What any file of weights gives, whatever its format.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::ops::Normalization;
@@ -39,6 +39,18 @@ pub struct WeightFile {
     pub sha256: String,
 }
 
+/// What the metadata of a file say of its network's input, if they do.
+pub(super) fn declared_preprocessing(
+    path: &Path,
+    metadata: &BTreeMap<String, String>,
+) -> Result<Option<Normalization>> {
+    let Some(text) = metadata.get(PREPROCESSING) else { return Ok(None) };
+    serde_json::from_str(text).map(Some).map_err(|e| {
+        let reason = format!("its metadata key {PREPROCESSING:?} cannot be read ({e}) from {text:?}");
+        Error::weights(path, None, reason)
+    })
+}
+
 impl WeightFile {
     /// Keeps only the tensors whose names start with `prefix`, under their full names. A file of torchvision's VGG16
     /// holds `features.*` and `classifier.*`: `with_prefix("features.")` leaves the convolutional base.
@@ -58,17 +70,10 @@ impl WeightFile {
     /// # Errors
     /// [`Error::Weights`] if the key is missing or cannot be read.
     pub fn preprocessing(&self) -> Result<Normalization> {
-        let Some(text) = self.metadata.get(PREPROCESSING) else {
+        declared_preprocessing(&self.path, &self.metadata)?.ok_or_else(|| {
             let reason = "its metadata do not say what the network expects of its input (key \"preprocessing\"): \
                           `vultus weights convert --preprocess` makes a file that does";
-            return Err(Error::weights(&self.path, None, reason));
-        };
-        serde_json::from_str(text).map_err(|e| {
-            Error::weights(
-                &self.path,
-                None,
-                format!("its metadata key {PREPROCESSING:?} cannot be read ({e}) from {text:?}"),
-            )
+            Error::weights(&self.path, None, reason)
         })
     }
 

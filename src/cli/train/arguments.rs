@@ -12,10 +12,10 @@ use vultus::ops::Normalization;
 use vultus::prepare::{Augmentation, Mix};
 use vultus::train::{Balance, Decay, Recipe, Rule, Schedule};
 use vultus::weights::WeightFile;
-use vultus::weights::safetensors::Precision;
 
 use crate::cli::faces::FaceArguments;
 use crate::cli::failure::Failure;
+use crate::cli::stored::Stored;
 
 /// Train a model on labelled faces
 ///
@@ -71,8 +71,8 @@ pub struct Arguments {
     #[arg(long, value_name = "P", default_value_t = 0.5, help_heading = "Network")]
     pub dropout: f32,
     /// Type of the saved numbers
-    #[arg(long, value_enum, default_value_t = PrecisionName::F16, help_heading = "Network")]
-    pub precision: PrecisionName,
+    #[arg(long, value_enum, default_value_t = Stored::F16, help_heading = "Network")]
+    pub precision: Stored,
     /// Side of the crop around a found face when the model is used, relative to the face's box
     #[arg(long, value_name = "SCALE", default_value_t = 0.9, help_heading = "Network")]
     pub margin: f32,
@@ -165,17 +165,6 @@ pub enum PoolingName {
     Flatten,
     /// The mean of each feature map
     Average,
-}
-
-/// Type of the saved numbers.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum PrecisionName {
-    /// Four bytes
-    F32,
-    /// Two bytes
-    F16,
-    /// One byte, with a scale for each output channel
-    I8,
 }
 
 /// Rule of the optimiser.
@@ -352,15 +341,6 @@ impl Arguments {
             ema: self.ema,
             patience: self.patience,
             seed: self.seed,
-        }
-    }
-
-    /// The type of the saved numbers.
-    pub fn precision(&self) -> Precision {
-        match self.precision {
-            PrecisionName::F32 => Precision::F32,
-            PrecisionName::F16 => Precision::F16,
-            PrecisionName::I8 => Precision::I8,
         }
     }
 }

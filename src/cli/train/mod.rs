@@ -81,7 +81,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     metadata.insert("trained_on".to_owned(), format!("{read} pictures"));
     metadata.insert("recipe".to_owned(), serde_json::to_string(&recipe)?);
     metadata.insert("augmentation".to_owned(), serde_json::to_string(&arguments.augment)?);
-    safetensors::write(&arguments.out, &own, &metadata, arguments.precision())?;
+    safetensors::write(&arguments.out, &own, &metadata, arguments.precision.into())?;
     // Only now: that nobody reads the rows any more, or a disk is full, must not cost the model.
     written?;
     writeln!(out, "saved epoch {} in {}", trained.best, arguments.out.display())?;

@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use clap::ValueEnum;
-use vultus::weights::safetensors::{self, Precision};
+use vultus::weights::safetensors;
 use vultus::weights::{Catalog, Vgg16};
 
 use super::{Preprocess, describe};
 use crate::cli::failure::Failure;
+use crate::cli::stored::Stored;
 
 /// Write VGG16 from a file of any format as safetensors, under torchvision's names and with its preprocessing
 ///
@@ -37,13 +37,6 @@ pub struct Arguments {
     ignore_others: bool,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Stored {
-    F32,
-    F16,
-    I8,
-}
-
 /// Converts the file.
 pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     let catalog = Catalog::open(&arguments.file)?;
@@ -56,12 +49,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         return Err(Failure::Failed(format!("{reason}; --ignore-others leaves them out")));
     }
     let converted = vgg16.read(arguments.preprocess.map(Into::into))?;
-    let precision = match arguments.precision {
-        Stored::F32 => Precision::F32,
-        Stored::F16 => Precision::F16,
-        Stored::I8 => Precision::I8,
-    };
-    safetensors::write(&arguments.out, &converted.parameters, &converted.metadata, precision)?;
+    safetensors::write(&arguments.out, &converted.parameters, &converted.metadata, arguments.precision.into())?;
     writeln!(out, "{}", describe(&vgg16, &catalog, &arguments.file))?;
     writeln!(out, "{}: written", arguments.out.display())?;
     Ok(())

@@ -81,7 +81,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         file: arguments.file.display().to_string(),
         format: catalog.format().to_string(),
         bytes: catalog.bytes(),
-        sha256: catalog.sha256()?,
+        sha256: catalog.sha256()?.to_owned(),
         metadata: catalog.metadata(),
         tensors,
     };

@@ -25,8 +25,6 @@ mod write;
 pub(super) use read::catalog;
 pub use read::from_bytes;
 #[cfg(feature = "files")]
-pub(super) use read::from_bytes_with_sum;
-#[cfg(feature = "files")]
 pub use read::read;
 pub use write::to_bytes;
 #[cfg(feature = "files")]

@@ -10,7 +10,6 @@ use crate::weights::catalog::Catalog;
 use crate::weights::entry::{Dtype, Entry, Plain};
 use crate::weights::format::Format;
 use crate::weights::natural_order::natural_order;
-use crate::weights::sha256::sha256;
 use crate::weights::source::Source;
 
 /// The header's length stands in the first eight bytes.
@@ -57,12 +56,7 @@ pub fn read(path: &Path) -> Result<WeightFile> {
 /// # Ok::<(), vultus::Error>(())
 /// ```
 pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<WeightFile> {
-    from_bytes_with_sum(path, bytes, sha256(bytes))
-}
-
-/// [`from_bytes`] for who has the file's SHA-256 already.
-pub(in crate::weights) fn from_bytes_with_sum(path: &Path, bytes: &[u8], sha256: String) -> Result<WeightFile> {
-    catalog(Source::from_bytes(path, bytes))?.read_with_sum(sha256)
+    catalog(Source::from_bytes(path, bytes))?.read()
 }
 
 /// Looks into a file. The crate checks that the tensors lie one behind the other without gaps and that each has its

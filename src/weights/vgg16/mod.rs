@@ -114,7 +114,7 @@ impl<'c> Vgg16<'c> {
     /// # Errors
     /// [`crate::Error::Weights`] if the metadata cannot be read, [`crate::Error::Io`] if the file cannot.
     pub fn preprocessing(&self) -> Result<Option<Normalization>> {
-        origin::preprocessing(self.catalog, None)
+        origin::preprocessing(self.catalog)
     }
 
     /// [`Vgg16::parameters`] as a file. The metadata get the key `preprocessing`
@@ -124,15 +124,14 @@ impl<'c> Vgg16<'c> {
     /// [`crate::Error::Weights`] if the file does not tell what its network expects and nothing is given, if both are known
     /// and differ, or if a tensor cannot be read; [`crate::Error::Io`] if the file cannot.
     pub fn read(&self, preprocessing: Option<Normalization>) -> Result<WeightFile> {
-        let sha256 = self.catalog.source().sha256()?;
-        let preprocessing = origin::decide(self.catalog, &sha256, preprocessing)?;
+        let preprocessing = origin::decide(self.catalog, preprocessing)?;
         let mut metadata = BTreeMap::from([(PREPROCESSING.to_owned(), preprocessing)]);
         metadata.extend(self.catalog.metadata().clone());
         Ok(WeightFile {
             path: self.catalog.source().path().to_path_buf(),
             parameters: self.parameters()?,
             metadata,
-            sha256,
+            sha256: self.catalog.sha256()?.to_owned(),
         })
     }
 

@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::ops::{Normalization, Order};
 use crate::weights::catalog::Catalog;
 use crate::weights::format::Format;
-use crate::weights::weight_file::PREPROCESSING;
+use crate::weights::weight_file::declared_preprocessing;
 
 /// The first digits of the SHA-256 of files that torchvision publishes, which stand in the files' names, and what their
 /// networks expect: <https://docs.pytorch.org/vision/main/models/generated/torchvision.models.vgg16.html>.
@@ -17,16 +17,16 @@ const PUBLISHED: [(&str, Normalization); 2] = [
     ),
 ];
 
-/// What the file tells. Its SHA-256 is calculated where it is not given and matters.
-pub(super) fn preprocessing(catalog: &Catalog, sha256: Option<&str>) -> Result<Option<Normalization>> {
-    if let Some(text) = catalog.metadata().get(PREPROCESSING) {
-        let wrong = |e| catalog.source().refuse(format!("its metadata's {PREPROCESSING:?} cannot be read: {e}"));
-        return serde_json::from_str(text).map(Some).map_err(wrong);
+/// What the file tells.
+pub(super) fn preprocessing(catalog: &Catalog) -> Result<Option<Normalization>> {
+    let declared = declared_preprocessing(catalog.source().path(), catalog.metadata())?;
+    if declared.is_some() {
+        return Ok(declared);
     }
     match catalog.format() {
         Format::Hdf5 => Ok(Some(Normalization::CAFFE)),
         _ => {
-            let sum = sha256.map_or_else(|| catalog.source().sha256(), |sum| Ok(sum.to_owned()))?;
+            let sum = catalog.sha256()?;
             Ok(PUBLISHED.iter().find(|(start, _)| sum.starts_with(start)).map(|&(_, normalization)| normalization))
         }
     }
@@ -34,8 +34,8 @@ pub(super) fn preprocessing(catalog: &Catalog, sha256: Option<&str>) -> Result<O
 
 /// What is to be used, as the text of the metadata: what the file tells or the caller does, which must not contradict each
 /// other.
-pub(super) fn decide(catalog: &Catalog, sha256: &str, given: Option<Normalization>) -> Result<String> {
-    let told = preprocessing(catalog, Some(sha256))?;
+pub(super) fn decide(catalog: &Catalog, given: Option<Normalization>) -> Result<String> {
+    let told = preprocessing(catalog)?;
     let decided = match (told, given) {
         (Some(told), Some(given)) if told != given => {
             let reason = "the file itself tells another preprocessing than the one that is asked for: leave that out";
