@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use safetensors::tensor::{Dtype, SafeTensors};
 use vultus::gpu::{Adapter, Gpu};
 use vultus::ops::{Op, RunState};
-use vultus::{Device, Options, Result, Tensor};
+use vultus::{Device, Options, Result, Tensor, wgpu};
 
 /// The adapter under test: the best hardware adapter, or else software. A machine without any cannot run these tests,
 /// and must not pass them.
@@ -44,6 +44,26 @@ pub fn checked() -> Options {
 pub fn run_op(device: &Device, op: &Op, inputs: &[Tensor], state: &RunState, options: &Options) -> Result<Vec<Tensor>> {
     let shapes: Vec<&[usize]> = inputs.iter().map(Tensor::shape).collect();
     device.compile_op(op, &shapes, options)?.run_all(inputs, state)
+}
+
+/// An empty texture of this size that the engine can copy, but for a change.
+pub fn texture(
+    device: &wgpu::Device,
+    [width, height]: [u32; 2],
+    change: impl Fn(&mut wgpu::TextureDescriptor),
+) -> wgpu::Texture {
+    let mut descriptor = wgpu::TextureDescriptor {
+        label: None,
+        size: wgpu::Extent3d { width, height, depth_or_array_layers: 1 },
+        mip_level_count: 1,
+        sample_count: 1,
+        dimension: wgpu::TextureDimension::D2,
+        format: wgpu::TextureFormat::Rgba8Unorm,
+        usage: wgpu::TextureUsages::COPY_SRC | wgpu::TextureUsages::COPY_DST,
+        view_formats: &[],
+    };
+    change(&mut descriptor);
+    device.create_texture(&descriptor)
 }
 
 /// Collects what differs, so that one run of a test shows every failure.

@@ -273,19 +273,9 @@ pub fn check_resize(gpu: &Gpu, case: &ResizeCase, seed: u64, comparison: &mut Co
 /// The picture in a texture, as an application's camera would give it.
 fn texture(gpu: &Gpu, rgb: &[u8], width: u32, height: u32) -> vultus::Result<vultus::Picture> {
     use vultus::wgpu;
-    let size = wgpu::Extent3d { width, height, depth_or_array_layers: 1 };
-    let texture = gpu.device().create_texture(&wgpu::TextureDescriptor {
-        label: None,
-        size,
-        mip_level_count: 1,
-        sample_count: 1,
-        dimension: wgpu::TextureDimension::D2,
-        format: wgpu::TextureFormat::Rgba8Unorm,
-        usage: wgpu::TextureUsages::COPY_SRC | wgpu::TextureUsages::COPY_DST,
-        view_formats: &[],
-    });
+    let texture = super::texture(gpu.device(), [width, height], |_| ());
     let rgba: Vec<u8> = rgb.chunks(3).flat_map(|pixel| [pixel[0], pixel[1], pixel[2], 255]).collect();
     let layout = wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(4 * width), rows_per_image: None };
-    gpu.queue().write_texture(texture.as_image_copy(), &rgba, layout, size);
+    gpu.queue().write_texture(texture.as_image_copy(), &rgba, layout, texture.size());
     vultus::Picture::from_texture(gpu, &texture)
 }

@@ -6,7 +6,7 @@ use vultus::gpu::Gpu;
 use vultus::{Device, Error, Picture, wgpu};
 
 use super::application::{buffer, embedded, input, plan, request};
-use super::textures::texture;
+use crate::compare::texture;
 
 /// What the driver complains of.
 fn make_a_mistake(device: &wgpu::Device) {

@@ -4,27 +4,7 @@ use vultus::ops::{Crop, Filter, Normalization, RunState};
 use vultus::{Device, Error, Picture, Plan, Tensor, wgpu};
 
 use super::application::{embedded, plan};
-use crate::compare::Comparison;
-
-/// An empty texture of this size that the engine can copy, but for a change.
-pub fn texture(
-    device: &wgpu::Device,
-    [width, height]: [u32; 2],
-    change: impl Fn(&mut wgpu::TextureDescriptor),
-) -> wgpu::Texture {
-    let mut descriptor = wgpu::TextureDescriptor {
-        label: None,
-        size: wgpu::Extent3d { width, height, depth_or_array_layers: 1 },
-        mip_level_count: 1,
-        sample_count: 1,
-        dimension: wgpu::TextureDimension::D2,
-        format: wgpu::TextureFormat::Rgba8Unorm,
-        usage: wgpu::TextureUsages::COPY_SRC | wgpu::TextureUsages::COPY_DST,
-        view_formats: &[],
-    };
-    change(&mut descriptor);
-    device.create_texture(&descriptor)
-}
+use crate::compare::{Comparison, texture};
 
 const SIZE: [u32; 2] = [37, 23];
 
