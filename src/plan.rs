@@ -181,14 +181,7 @@ impl Plan {
             self.set_input(index, input)?;
         }
         self.execute_weighing(state, 1.0, true)?;
-        let tensor = |&id: &ValueId| {
-            let data = match &mut self.executor {
-                Executor::Cpu(plan) => plan.read(id),
-                Executor::Gpu(plan) => plan.read_copied(id)?,
-            };
-            Tensor::new(self.program.values[id].shape.clone(), data)
-        };
-        self.program.outputs.iter().map(tensor).collect()
+        self.program.outputs.iter().map(|&id| at_once(self.read_copied(id, Reading::Blocking))).collect()
     }
 
     /// As [`Plan::run`], without blocking while a GPU computes: see [`Plan::output_async`]. The processor computes before
@@ -213,7 +206,7 @@ impl Plan {
         self.execute_weighing(&RunState::default(), 1.0, true)?;
         let mut outputs = Vec::new();
         for &output in &self.program.outputs {
-            outputs.push(self.read_copied_async(output).await?);
+            outputs.push(self.read_copied(output, Reading::Async).await?);
         }
         Ok(outputs)
     }
@@ -344,8 +337,7 @@ impl Plan {
     /// # Errors
     /// [`Error::DeviceLost`] if the device is gone.
     pub fn outputs(&mut self) -> Result<Vec<Tensor>> {
-        let program = self.program.clone();
-        program.outputs.iter().map(|&id| self.read(id)).collect()
+        at_once(self.read_outputs(Reading::Blocking))
     }
 
     /// As [`Plan::outputs`], in either way.
@@ -462,10 +454,11 @@ impl Plan {
     }
 
     /// An output that has been copied to where it is read.
-    async fn read_copied_async(&self, id: ValueId) -> Result<Tensor> {
-        let data = match &self.executor {
-            Executor::Cpu(plan) => plan.read(id),
-            Executor::Gpu(plan) => plan.read_copied_async(id).await?,
+    async fn read_copied(&self, id: ValueId, reading: Reading) -> Result<Tensor> {
+        let data = match (&self.executor, reading) {
+            (Executor::Cpu(plan), _) => plan.read(id),
+            (Executor::Gpu(plan), Reading::Blocking) => plan.read_copied(id)?,
+            (Executor::Gpu(plan), Reading::Async) => plan.read_copied_async(id).await?,
         };
         Tensor::new(self.program.values[id].shape.clone(), data)
     }
@@ -475,14 +468,9 @@ impl Plan {
     }
 
     async fn read_by(&mut self, id: ValueId, reading: Reading) -> Result<Tensor> {
-        let data = match (&mut self.executor, reading) {
-            (Executor::Cpu(plan), _) => plan.read(id),
-            (Executor::Gpu(plan), Reading::Blocking) => plan.read(id)?,
-            (Executor::Gpu(plan), Reading::Async) => {
-                plan.copy(id)?;
-                plan.read_copied_async(id).await?
-            }
-        };
-        Tensor::new(self.program.values[id].shape.clone(), data)
+        if let Executor::Gpu(plan) = &mut self.executor {
+            plan.copy(id)?;
+        }
+        self.read_copied(id, reading).await
     }
 }

@@ -275,13 +275,8 @@ impl GpuPlan {
         Ok(())
     }
 
-    /// The values of an output or of any other value that is still there, once the work submitted so far is done.
-    pub(crate) fn read(&mut self, value: ValueId) -> Result<Vec<f32>> {
-        self.copy(value)?;
-        self.read_copied(value)
-    }
-
-    /// The values of an output that `submit` has copied.
+    /// The values of an output that `submit` has copied, or of a value that `copy` has, once the work submitted so far is
+    /// done.
     pub(crate) fn read_copied(&self, output: ValueId) -> Result<Vec<f32>> {
         self.read_back[&output].read_blocking(&self.gpu)
     }
@@ -291,13 +286,13 @@ impl GpuPlan {
         self.read_back[&output].read(&self.gpu).await
     }
 
-    /// As `read`, for what is seldom read: keeps no buffer for the next time.
+    /// The values of any value that is still there, for what is seldom read: keeps no buffer for the next time.
     pub(crate) fn read_once(&self, value: ValueId) -> Result<Vec<f32>> {
         self.gpu.check()?;
         read_once(&self.gpu, &self.values[value])
     }
 
-    /// Copies the values to where they are read.
+    /// Copies the values of an output, or of any other value that is still there, to where they are read.
     pub(crate) fn copy(&mut self, value: ValueId) -> Result<()> {
         let storage = &self.values[value];
         let read_back = match self.read_back.entry(value) {
