@@ -30,7 +30,7 @@ mod cpu;
 pub mod csv;
 #[cfg(feature = "train")]
 pub mod data;
-mod device;
+mod engine;
 mod error;
 pub mod face;
 #[cfg(feature = "files")]
@@ -38,16 +38,12 @@ mod file;
 pub mod gpu;
 pub mod image;
 pub mod metrics;
-mod model;
 pub mod nn;
 #[cfg(feature = "onnx")]
 pub mod onnx;
 pub mod ops;
 mod parallel;
 mod peak;
-mod picture;
-mod plan;
-mod precision;
 pub mod prepare;
 mod program;
 mod random;
@@ -59,18 +55,14 @@ mod time;
 pub mod track;
 #[cfg(feature = "train")]
 pub mod train;
-mod tune;
 #[cfg(feature = "video")]
 pub mod video;
 pub mod weights;
 
-pub use device::Device;
+pub use engine::{Device, LayerTime, Model, Options, Picture, Plan};
 pub use error::{Error, Result};
-pub use model::Model;
+pub use gpu::Precision;
 pub use peak::Peak;
-pub use picture::Picture;
-pub use plan::{LayerTime, Options, Plan};
-pub use precision::Precision;
 pub use random::Random;
 pub use tensor::{Parameters, Tensor};
 pub use wgpu;

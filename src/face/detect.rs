@@ -4,12 +4,10 @@ use serde::Serialize;
 
 use super::boxes::{Bounds, Candidate, Overlap, clipped, corrected, squared, suppress};
 use super::proposals::{CELL, Pyramid};
-use crate::device::Device;
+use crate::engine::{Device, Options, Picture, Plan};
 use crate::error::{Error, Result};
 use crate::nn::{Network, mtcnn};
 use crate::ops::{Crop, Filter, Normalization, RunState};
-use crate::picture::Picture;
-use crate::plan::{Options, Plan};
 use crate::reading::{Reading, at_once};
 use crate::tensor::Parameters;
 use crate::weights::WeightFile;

@@ -3,11 +3,10 @@
 
 use ::image::RgbImage;
 
-use crate::device::Device;
+use crate::engine::{Device, Options, Plan};
 use crate::error::{Error, Result};
 use crate::nn::Network;
 use crate::ops::{Crop, Filter, Normalization, RunState};
-use crate::plan::{Options, Plan};
 use crate::tensor::{Parameters, Tensor};
 
 /// Explains what a network that ends in classes makes of an image.

@@ -1,11 +1,9 @@
 //! The first stage: P-Net looks for faces of about 12 pixels in a pyramid of ever smaller copies of the picture.
 
-use crate::device::Device;
+use crate::engine::{Device, Options, Picture, Plan};
 use crate::error::Result;
 use crate::nn::mtcnn::pnet;
 use crate::ops::{Crop, Filter, Normalization, RunState};
-use crate::picture::Picture;
-use crate::plan::{Options, Plan};
 use crate::reading::Reading;
 use crate::tensor::Parameters;
 

@@ -38,6 +38,7 @@ mod picture;
 mod plan;
 #[cfg(not(target_arch = "wasm32"))]
 mod poller;
+mod precision;
 mod prelu;
 mod read_back;
 mod relu;
@@ -56,5 +57,6 @@ pub use kernel::{Access, Kernel, candidates, choices, kernels, shader_source};
 pub(crate) use picture::GpuPicture;
 pub(crate) use plan::GpuModel;
 pub use plan::GpuPlan;
+pub use precision::Precision;
 pub use tuning::Tuned;
 pub(crate) use tuning::tuning_key;

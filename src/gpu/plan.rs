@@ -9,12 +9,12 @@ use super::compile::{Compiled, Compiler, Dispatch, Operands};
 use super::device::{CountedBuffer, Gpu};
 use super::parameter::{Packed, Parameter};
 use super::picture::GpuPicture;
+use super::precision::Precision;
 use super::read_back::ReadBack;
 use super::resize::Resizer;
 use super::timer::Timer;
 use crate::error::{Error, Result};
 use crate::ops::{Crop, Filter, Normalization, Op, RunState};
-use crate::precision::Precision;
 use crate::program::{self, Place, Program, Span, ValueId, plan_memory};
 use crate::tensor::{Parameters, Tensor};
 

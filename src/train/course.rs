@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::{Event, Examples, Features, Frozen, Job, Pictures, Recipe, Trained, fit};
-use crate::device::Device;
+use crate::engine::{Device, Options};
 use crate::error::{Error, Result};
 use crate::face::ModelCard;
 use crate::nn::{Kind, Network, Trainable};
-use crate::plan::Options;
 use crate::tensor::{Parameters, Tensor};
 
 /// Examples by which the magnitude of features is measured.

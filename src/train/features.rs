@@ -9,11 +9,10 @@ use sha2::{Digest, Sha256};
 
 use super::Examples;
 use super::stream::{Pass, Stream};
-use crate::device::Device;
+use crate::engine::{Device, Options, Plan};
 use crate::error::{Error, Result};
 use crate::file::write_atomically;
 use crate::nn::Network;
-use crate::plan::{Options, Plan};
 use crate::random::Random;
 use crate::tensor::Parameters;
 

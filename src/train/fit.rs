@@ -13,12 +13,10 @@ use super::judge::{Judge, Judgement};
 use super::order::epoch_order;
 use super::stream::{Pass, Stream};
 use super::{Examples, Recipe};
-use crate::device::Device;
+use crate::engine::{Device, Model, Options, Plan};
 use crate::error::{Error, Result};
-use crate::model::Model;
 use crate::nn::{Kind, Network, Trainable, Training};
 use crate::ops::{CrossEntropy, RunState};
-use crate::plan::{Options, Plan};
 use crate::random::Random;
 use crate::tensor::{Parameters, Tensor};
 

@@ -4,12 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Examples;
 use super::stream::{Pass, Stream};
-use crate::device::Device;
+use crate::engine::{Device, Model, Options, Plan};
 use crate::error::Result;
 use crate::metrics::{Tally, most_probable};
-use crate::model::Model;
 use crate::nn::Network;
-use crate::plan::{Options, Plan};
 use crate::tensor::Parameters;
 
 /// Probabilities for each class, by the number of the example.

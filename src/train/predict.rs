@@ -3,7 +3,7 @@
 use super::Examples;
 use super::judge::{Answers, Judge};
 use super::stream::Stream;
-use crate::device::Device;
+use crate::engine::Device;
 use crate::error::Result;
 use crate::nn::Network;
 use crate::random::Random;

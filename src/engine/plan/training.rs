@@ -1,6 +1,7 @@
 //! Plans that train: a step, and what steps leave behind.
 
-use super::{Executor, Plan};
+use super::super::backend::Executor;
+use super::Plan;
 use crate::error::{Error, Result};
 use crate::nn::{average_name, gradient_name};
 use crate::ops::{Op, RunState};

@@ -2,17 +2,18 @@
 
 use std::fmt;
 
+use super::backend::{ModelMemory, PictureMemory};
+use super::model::Model;
+use super::picture::Picture;
+use super::plan::{Options, Plan};
 use crate::cpu::{self, CpuModel};
 use crate::error::{Error, Result};
 #[cfg(not(target_family = "wasm"))]
 use crate::gpu::Adapter;
 use crate::gpu::{Gpu, GpuModel, GpuPicture};
-use crate::model::{Model, ModelMemory};
 use crate::nn::Network;
 use crate::ops::Op;
 use crate::peak::Peak;
-use crate::picture::{Picture, PictureMemory};
-use crate::plan::{Options, Plan};
 use crate::program::Program;
 use crate::tensor::Parameters;
 

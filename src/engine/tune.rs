@@ -2,16 +2,15 @@
 //! result is the CPU's.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use crate::device::Device;
+use crate::cpu::{CpuModel, CpuPlan};
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, GpuModel, Tuned, candidates, tuning_key};
-use crate::model::ModelMemory;
+use crate::gpu::{Gpu, GpuModel, GpuPlan, Precision, Tuned, candidates, tuning_key};
 use crate::ops::{Op, RunState};
-use crate::plan::{Options, Plan};
 use crate::program::Program;
 use crate::random::Random;
-use crate::tensor::Tensor;
+use crate::tensor::{Parameters, Tensor};
 use crate::time::Instant;
 
 /// Runs of a candidate that are timed; the fastest counts.
@@ -58,21 +57,21 @@ pub(crate) fn tune(gpu: &Gpu, program: &Program) {
 fn measure(gpu: &Gpu, op: &Op, shapes: &[&[usize]], deadline: Instant) -> Result<Option<Tuned>> {
     let mut random = Random::new(1);
     let inputs: Vec<Tensor> = shapes.iter().map(|&shape| Tensor::from_fn(shape, |_| random.uniform() - 0.5)).collect();
-    let mut reference = Device::Cpu.compile_op(op, shapes, &Options::default())?;
-    let wanted = reference.run_all(&inputs, &RunState::default())?;
-    drop(reference);
+    let wanted = reference(op, shapes, &inputs)?;
     let trial = Trial::new(gpu, op, shapes, inputs, wanted)?;
 
-    let (mut plan, rule) = trial.compile(None)?;
+    let mut plan = trial.compile(None)?;
     let rule_milliseconds = trial.run(&mut plan, f64::INFINITY)?;
     let mut best = rule_milliseconds.map(|milliseconds| (None, milliseconds));
     let mut wrong = Vec::new();
-    let mut seen = vec![rule];
+    let mut seen = vec![plan.kernels_of_step(0)];
+    drop(plan);
     for name in candidates(op) {
         if Instant::now() > deadline {
             return Ok(None);
         }
-        let (mut plan, used) = trial.compile(Some(name))?;
+        let mut plan = trial.compile(Some(name))?;
+        let used = plan.kernels_of_step(0);
         // A candidate that does not suit the shapes gives way to what the rules choose.
         if seen.contains(&used) {
             continue;
@@ -92,39 +91,51 @@ fn measure(gpu: &Gpu, op: &Op, shapes: &[&[usize]], deadline: Instant) -> Result
     Ok(Some(Tuned { kernel, milliseconds, rule_milliseconds, wrong }))
 }
 
+/// What the CPU backend computes.
+fn reference(op: &Op, shapes: &[&[usize]], inputs: &[Tensor]) -> Result<Vec<Vec<f32>>> {
+    let program = Arc::new(Program::single(op.clone(), shapes)?);
+    let mut plan = CpuPlan::new(program.clone(), &CpuModel::new(&Parameters::new()), false, None);
+    program.inputs.iter().zip(inputs).for_each(|(&id, input)| plan.write(id, input.data()));
+    plan.run(&RunState::default(), 1.0);
+    Ok(program.outputs.iter().map(|&id| plan.read(id)).collect())
+}
+
 /// One operation with its inputs on the GPU, and what must come out.
 struct Trial {
-    program: Program,
-    memory: ModelMemory,
+    gpu: Gpu,
+    program: Arc<Program>,
+    model: GpuModel,
     inputs: Vec<Tensor>,
-    wanted: Vec<Tensor>,
+    wanted: Vec<Vec<f32>>,
 }
 
 impl Trial {
-    fn new(gpu: &Gpu, op: &Op, shapes: &[&[usize]], inputs: Vec<Tensor>, wanted: Vec<Tensor>) -> Result<Self> {
-        let program = Program::single_with_parameters(op, shapes)?;
+    fn new(gpu: &Gpu, op: &Op, shapes: &[&[usize]], inputs: Vec<Tensor>, wanted: Vec<Vec<f32>>) -> Result<Self> {
+        let program = Arc::new(Program::single_with_parameters(op, shapes)?);
         let numbered = inputs.into_iter().enumerate();
         let (parameters, inputs): (Vec<_>, Vec<_>) = numbered.partition(|(i, _)| op.parameter_inputs().contains(i));
         let parameters = parameters.into_iter().map(|(i, tensor)| (Program::input_name(i), tensor)).collect();
-        let memory = ModelMemory::Gpu(gpu.clone(), GpuModel::new(gpu, &parameters)?);
-        Ok(Trial { program, memory, inputs: inputs.into_iter().map(|(_, tensor)| tensor).collect(), wanted })
+        let model = GpuModel::new(gpu, &parameters)?;
+        let inputs = inputs.into_iter().map(|(_, tensor)| tensor).collect();
+        Ok(Trial { gpu: gpu.clone(), program, model, inputs, wanted })
     }
 
-    /// A plan with this kernel (or by the rules), and the kernels that it uses.
-    fn compile(&self, kernel: Option<&str>) -> Result<(Plan, Vec<&'static str>)> {
-        let options = Options { kernel: kernel.map(str::to_owned), ..Options::default() };
-        let plan = Plan::new(self.program.clone(), &self.memory, &options)?;
-        let used = plan.gpu().map(|plan| plan.kernels_of_step(0)).unwrap_or_default();
-        Ok((plan, used))
+    /// A plan with this kernel, or by the rules.
+    fn compile(&self, kernel: Option<&str>) -> Result<GpuPlan> {
+        GpuPlan::new(&self.gpu, self.program.clone(), &self.model, false, kernel, Precision::F32)
     }
 
     /// How long a plan takes, if its result is right. What takes far longer than the best so far is timed once.
-    fn run(&self, plan: &mut Plan, best: f64) -> Result<Option<f64>> {
-        let found = plan.run_all(&self.inputs, &RunState::default())?;
-        if !found.iter().zip(&self.wanted).all(|(found, wanted)| agrees(found, wanted)) {
-            return Ok(None);
+    fn run(&self, plan: &mut GpuPlan, best: f64) -> Result<Option<f64>> {
+        let state = RunState::default();
+        self.program.inputs.iter().zip(&self.inputs).for_each(|(&id, input)| plan.write(id, input.data()));
+        plan.submit(&state, 1.0, true)?;
+        for (&id, wanted) in self.program.outputs.iter().zip(&self.wanted) {
+            if !agrees(&plan.read_copied(id)?, wanted) {
+                return Ok(None);
+            }
         }
-        let mut once = || Ok(plan.profile()?[0].milliseconds);
+        let mut once = || Ok(plan.profile(&state)?[0].milliseconds);
         let mut milliseconds: f64 = once()?;
         for _ in 0..if milliseconds < 2.0 * best { RUNS } else { 0 } {
             milliseconds = milliseconds.min(once()?);
@@ -133,11 +144,11 @@ impl Trial {
     }
 }
 
-/// Whether no value is further away than the tolerance allows; a value that is no number agrees with nothing.
-fn agrees(found: &Tensor, wanted: &Tensor) -> bool {
-    let largest = wanted.data().iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
-    let mut pairs = found.data().iter().zip(wanted.data());
-    found.shape() == wanted.shape() && pairs.all(|(found, wanted)| (found - wanted).abs() <= TOLERANCE * largest)
+/// Whether no value is further away than the tolerance allows; a value that is not a number agrees with nothing.
+fn agrees(found: &[f32], wanted: &[f32]) -> bool {
+    let largest = wanted.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+    let mut pairs = found.iter().zip(wanted);
+    found.len() == wanted.len() && pairs.all(|(found, wanted)| (found - wanted).abs() <= TOLERANCE * largest)
 }
 
 #[cfg(test)]
@@ -146,11 +157,11 @@ mod tests {
 
     #[test]
     fn what_is_wrong_does_not_agree() {
-        let wanted = Tensor::new([3], vec![1.0, -4.0, 0.0]).unwrap();
-        let agrees = |values: &[f32]| agrees(&Tensor::new([3], values.to_vec()).unwrap(), &wanted);
-        assert!(agrees(&[1.003, -4.0, 0.003]));
-        assert!(!agrees(&[1.005, -4.0, 0.0]));
-        assert!(!agrees(&[1.0, f32::NAN, 0.0]));
-        assert!(!agrees(&[1.0, f32::INFINITY, 0.0]));
+        let wanted = [1.0, -4.0, 0.0];
+        assert!(agrees(&[1.003, -4.0, 0.003], &wanted));
+        assert!(!agrees(&[1.005, -4.0, 0.0], &wanted));
+        assert!(!agrees(&[1.0, -4.0], &wanted));
+        assert!(!agrees(&[1.0, f32::NAN, 0.0], &wanted));
+        assert!(!agrees(&[1.0, f32::INFINITY, 0.0], &wanted));
     }
 }

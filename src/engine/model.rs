@@ -1,10 +1,9 @@
 //! A network with its parameters on a device.
 
-use crate::cpu::CpuModel;
+use super::backend::ModelMemory;
+use super::plan::{Options, Plan};
 use crate::error::Result;
-use crate::gpu::{Gpu, GpuModel};
 use crate::nn::{Network, Purpose, Training};
-use crate::plan::{Options, Plan};
 use crate::tensor::Parameters;
 
 /// A network with its parameters on a device. All plans compiled from it share the parameters: what one trains, the
@@ -28,11 +27,6 @@ use crate::tensor::Parameters;
 pub struct Model {
     network: Network,
     memory: ModelMemory,
-}
-
-pub(crate) enum ModelMemory {
-    Cpu(CpuModel),
-    Gpu(Gpu, GpuModel),
 }
 
 impl Model {
@@ -119,11 +113,7 @@ impl Model {
     /// ```
     pub fn set_parameters(&self, parameters: &Parameters) -> Result<()> {
         self.network.check_parameters(parameters)?;
-        match &self.memory {
-            ModelMemory::Cpu(memory) => memory.set_parameters(parameters),
-            ModelMemory::Gpu(_, memory) => memory.set_parameters(parameters)?,
-        }
-        Ok(())
+        self.memory.set_parameters(parameters)
     }
 
     /// A copy of the parameters as they are now. Blocks until the device is done with what it is doing.
@@ -131,9 +121,6 @@ impl Model {
     /// # Errors
     /// [`crate::Error::DeviceLost`] if the device is gone.
     pub fn parameters(&self) -> Result<Parameters> {
-        match &self.memory {
-            ModelMemory::Cpu(memory) => memory.parameters(),
-            ModelMemory::Gpu(_, memory) => memory.parameters(),
-        }
+        self.memory.parameters()
     }
 }

@@ -1,5 +1,6 @@
 //! Pictures on a device.
 
+use super::backend::PictureMemory;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, GpuPicture};
 
@@ -23,12 +24,6 @@ pub struct Picture {
     width: u32,
     height: u32,
     pub(crate) memory: PictureMemory,
-}
-
-pub(crate) enum PictureMemory {
-    /// RGB without gaps.
-    Cpu(Vec<u8>),
-    Gpu(GpuPicture),
 }
 
 impl Picture {

@@ -6,17 +6,16 @@ use training::Progress;
 
 use std::sync::Arc;
 
+use super::backend::{Executor, ModelMemory, PictureMemory};
+use super::picture::Picture;
+use super::tune::tune;
 use crate::cpu::{Algorithm, CpuPlan, resize::Pixels};
 use crate::error::{Error, Result};
-use crate::gpu::{GpuPlan, choices};
-use crate::model::ModelMemory;
+use crate::gpu::{GpuPlan, Precision, choices};
 use crate::ops::{Crop, Filter, Normalization, RunState};
-use crate::picture::{Picture, PictureMemory};
-use crate::precision::Precision;
 use crate::program::{Program, Step, ValueId};
 use crate::reading::{Reading, at_once};
 use crate::tensor::Tensor;
-use crate::tune::tune;
 
 /// How a plan is compiled.
 ///
@@ -70,11 +69,6 @@ pub struct Plan {
     has_state: bool,
     /// The micro-batch that comes next in a step of training.
     progress: Progress,
-}
-
-enum Executor {
-    Cpu(Box<CpuPlan>),
-    Gpu(Box<GpuPlan>),
 }
 
 /// How long one layer took: its forward pass or, of a plan that trains, one of its steps backward or the optimiser's.
