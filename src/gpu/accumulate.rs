@@ -2,12 +2,14 @@ use bytemuck::{Pod, Zeroable};
 
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, State, Write};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Shader, shader};
 use crate::error::Result;
 
 pub(super) static KERNELS: &[&Kernel] = &[&UPDATE];
 
-static UPDATE: Kernel = Kernel::new("accumulate/update", "accumulate", "update", &[Write, Read, State]);
+const SHADER: Shader = shader!("accumulate");
+
+static UPDATE: Kernel = Kernel::new("accumulate/update", SHADER, "update", &[Write, Read, State]);
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]

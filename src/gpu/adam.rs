@@ -2,13 +2,15 @@ use bytemuck::{Pod, Zeroable};
 
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, State, Write};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Shader, shader};
 use crate::error::Result;
 use crate::ops::Adam;
 
 pub(super) static KERNELS: &[&Kernel] = &[&UPDATE];
 
-static UPDATE: Kernel = Kernel::new("adam/update", "adam", "update", &[Write, Read, Write, Write, State]);
+const SHADER: Shader = shader!("adam");
+
+static UPDATE: Kernel = Kernel::new("adam/update", SHADER, "update", &[Write, Read, Write, Write, State]);
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]

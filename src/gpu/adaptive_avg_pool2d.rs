@@ -2,14 +2,15 @@ use bytemuck::{Pod, Zeroable};
 
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, Write};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Shader, shader};
 use crate::error::Result;
 
 pub(super) static KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD];
 
-static FORWARD: Kernel = Kernel::new("adaptive_avg_pool2d/forward", "adaptive_avg_pool2d", "forward", &[Read, Write]);
-static BACKWARD: Kernel =
-    Kernel::new("adaptive_avg_pool2d/backward", "adaptive_avg_pool2d", "backward", &[Read, Write]);
+const SHADER: Shader = shader!("adaptive_avg_pool2d");
+
+static FORWARD: Kernel = Kernel::new("adaptive_avg_pool2d/forward", SHADER, "forward", &[Read, Write]);
+static BACKWARD: Kernel = Kernel::new("adaptive_avg_pool2d/backward", SHADER, "backward", &[Read, Write]);
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]

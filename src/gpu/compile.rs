@@ -6,30 +6,16 @@ use std::sync::Arc;
 use bytemuck::Pod;
 
 use super::buffer::{GUARD, Storage, View};
-use super::device::{CountedBuffer, Gpu, Pipeline};
+use super::device::{CountedBuffer, Gpu};
+use super::dispatch::{Compiled, Dispatch, Packed};
 use super::kernel::{Access, Kernel};
-use super::parameter::{Packed, Parameter};
+use super::parameter::Parameter;
 use super::tuning::tuning_key;
-use super::{
-    accumulate, adam, adaptive_avg_pool2d, conv2d, cross_entropy, dense, dropout, ema, max_pool2d, prelu, relu, sgd,
-    softmax,
-};
 use crate::error::{Error, Result};
-use crate::ops::{Conv2d, Op};
+use crate::ops::Op;
 
 /// The most workgroups along one dimension of a grid.
 pub(super) const MAX_GRID: usize = 65_535;
-
-/// One dispatch, ready to be encoded.
-pub(super) struct Dispatch {
-    pub pipeline: Arc<Pipeline>,
-    pub bind_group: wgpu::BindGroup,
-    pub grid: [u32; 3],
-    pub flops: u64,
-    /// The step of the program that it belongs to.
-    pub step: usize,
-    pub kernel: &'static Kernel,
-}
 
 /// A dispatch whose parameters are not in a buffer yet.
 struct Pending {
@@ -61,14 +47,6 @@ pub(super) struct Compiler<'a> {
     scratch: Vec<Storage>,
     /// How often this step has asked for scratch memory.
     asked: usize,
-}
-
-/// What a program has become: its dispatches, and the memory that they need besides the program's values.
-pub(super) struct Compiled {
-    pub dispatches: Vec<Dispatch>,
-    pub parameters: CountedBuffer,
-    pub scratch: Vec<Storage>,
-    pub packed: Vec<Arc<Packed>>,
 }
 
 /// What an operation works on.
@@ -109,46 +87,11 @@ impl<'a> Compiler<'a> {
         parameter.suits_f16() && !trained.iter().any(|trained| Arc::ptr_eq(trained, parameter))
     }
 
-    /// Adds the dispatches of a convolution and of the max-pool of 2×2 that follows, in one: `operands` has the inputs of
-    /// the former and the output of the latter, `unpooled` is the shape in between. False if that cannot be.
-    pub fn pooled_step(&mut self, index: usize, op: &Conv2d, unpooled: &[usize], operands: &Operands) -> Result<bool> {
-        self.begin(index, &Op::Conv2d(*op), operands);
-        conv2d::forward_pooled(self, op, unpooled, operands)
-    }
-
-    fn begin(&mut self, index: usize, op: &Op, operands: &Operands) {
+    /// Begins a step: what it wants is known, and the scratch memory of the one before is free.
+    pub fn begin(&mut self, index: usize, op: &Op, operands: &Operands) {
         self.step = index;
         self.wish = self.forced.map(str::to_owned).or_else(|| self.gpu.fastest(&tuning_key(op, operands.shapes)));
         self.reuse_scratch();
-    }
-
-    /// Adds the dispatches of one step.
-    pub fn step(&mut self, index: usize, op: &Op, operands: &Operands) -> Result<()> {
-        self.begin(index, op, operands);
-        match op {
-            Op::Conv2d(op) => conv2d::forward(self, op, operands),
-            Op::Conv2dBackwardInput(op, size) => conv2d::backward_input(self, op, *size, operands),
-            Op::Conv2dBackwardWeight(op) => conv2d::backward_weight(self, op, operands),
-            Op::Relu => relu::forward(self, operands),
-            Op::ReluBackward => relu::backward(self, operands),
-            Op::Prelu => prelu::forward(self, operands),
-            Op::PreluBackward => prelu::backward(self, operands),
-            Op::MaxPool2d(op) => max_pool2d::forward(self, op, operands),
-            Op::MaxPool2dBackward(op) => max_pool2d::backward(self, op, operands),
-            Op::AdaptiveAvgPool2d(_) => adaptive_avg_pool2d::forward(self, operands),
-            Op::AdaptiveAvgPool2dBackward(..) => adaptive_avg_pool2d::backward(self, operands),
-            Op::Dense(op) => dense::forward(self, op, operands),
-            Op::DenseBackwardInput(..) => dense::backward_input(self, operands),
-            Op::DenseBackwardWeight(_) => dense::backward_weight(self, operands),
-            Op::Softmax => softmax::forward(self, operands),
-            Op::SoftmaxBackward => softmax::backward(self, operands),
-            Op::CrossEntropy(op) => cross_entropy::forward(self, op, operands),
-            Op::Dropout(op) => dropout::forward(self, op, operands),
-            Op::Sgd(op) => sgd::update(self, op, operands),
-            Op::Adam(op) => adam::update(self, op, operands),
-            Op::Ema(op) => ema::update(self, op, operands),
-            Op::Accumulate => accumulate::update(self, operands),
-        }
     }
 
     /// The kernel that is wished for, if it is one of these, else the default.
@@ -184,7 +127,7 @@ impl<'a> Compiler<'a> {
             let storage = self.gpu.storage(&format!("{}, packed", weight.name), values, 0)?;
             let mut compiler = Compiler::new(self.gpu, self.forced, self.checked);
             pack(&mut compiler, &storage)?;
-            Ok((storage, compiler.finish(None)?))
+            Ok(Packed::new(parameter.clone(), storage, compiler.finish(None)?))
         })?;
         self.packed.push(packed.clone());
         Ok(packed.storage.clone())

@@ -8,7 +8,7 @@ use bytemuck::{Pod, Zeroable};
 use super::buffer::Storage;
 use super::compile::{Compiler, MAX_GRID, cut_evenly};
 use super::kernel::Access::{Read, Unused, Write};
-use super::kernel::{Access, Kernel};
+use super::kernel::{Access, Kernel, Shader, shader};
 use crate::error::Result;
 
 pub(super) static KERNELS: &[&Kernel] = &[
@@ -61,7 +61,7 @@ const POOL: &[(&str, f64)] = &[("POOL", 1.0)];
 const RELU_POOL: &[(&str, f64)] = &[("RELU", 1.0), ("POOL", 1.0)];
 
 macro_rules! transforms {
-    ($tile:literal, $shader:literal, $name:literal) => {
+    ($tile:literal, $shader:expr, $name:literal) => {
         Transforms {
             tile: $tile,
             weight: Kernel::new(concat!($name, "_weight"), $shader, "weight", TO_SCRATCH),
@@ -79,18 +79,20 @@ macro_rules! transforms {
     };
 }
 
-static TILE2: Transforms = transforms!(2, "conv2d_winograd2", "conv2d/winograd2");
-static TILE4: Transforms = transforms!(4, "conv2d_winograd4", "conv2d/winograd4");
+static TILE2: Transforms = transforms!(2, shader!("conv2d_winograd2"), "conv2d/winograd2");
+static TILE4: Transforms = transforms!(4, shader!("conv2d_winograd4"), "conv2d/winograd4");
 
 const PRODUCT: &[Access] = &[Read, Read, Write];
 
-static MULTIPLY: Kernel = Kernel::new("conv2d/winograd_multiply", "conv2d_winograd", "multiply", PRODUCT);
+const MULTIPLY_SHADER: Shader = shader!("conv2d_winograd");
+
+static MULTIPLY: Kernel = Kernel::new("conv2d/winograd_multiply", MULTIPLY_SHADER, "multiply", PRODUCT);
 static MULTIPLY_BLOCKED: Kernel =
-    Kernel::new("conv2d/winograd_multiply_blocked", "conv2d_winograd", "multiply_blocked", PRODUCT);
+    Kernel::new("conv2d/winograd_multiply_blocked", MULTIPLY_SHADER, "multiply_blocked", PRODUCT);
 static MULTIPLY_F16: Kernel =
-    Kernel::new("", "conv2d_winograd", "multiply", PRODUCT).with("conv2d/winograd_multiply_f16", U_F16);
+    Kernel::new("", MULTIPLY_SHADER, "multiply", PRODUCT).with("conv2d/winograd_multiply_f16", U_F16);
 static MULTIPLY_BLOCKED_F16: Kernel =
-    Kernel::new("", "conv2d_winograd", "multiply_blocked", PRODUCT).with("conv2d/winograd_multiply_blocked_f16", U_F16);
+    Kernel::new("", MULTIPLY_SHADER, "multiply_blocked", PRODUCT).with("conv2d/winograd_multiply_blocked_f16", U_F16);
 
 /// The steps along the products' inner dimension come in pairs of eight.
 const INNER: usize = 16;

@@ -2,17 +2,18 @@ use bytemuck::{Pod, Zeroable};
 
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, Write};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Shader, shader};
 use crate::error::Result;
 use crate::ops::CrossEntropy;
 
 pub(super) static KERNELS: &[&Kernel] = &[&FORWARD, &FORWARD_SOFT];
 
-static FORWARD: Kernel =
-    Kernel::new("cross_entropy/forward", "cross_entropy", "forward", &[Read, Read, Read, Write, Write]);
+const SHADER: Shader = shader!("cross_entropy");
+
+static FORWARD: Kernel = Kernel::new("cross_entropy/forward", SHADER, "forward", &[Read, Read, Read, Write, Write]);
 
 static FORWARD_SOFT: Kernel =
-    Kernel::new("cross_entropy/forward_soft", "cross_entropy", "forward_soft", &[Read, Read, Read, Write, Write]);
+    Kernel::new("cross_entropy/forward_soft", SHADER, "forward_soft", &[Read, Read, Read, Write, Write]);
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]

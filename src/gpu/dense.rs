@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 use super::buffer::{Storage, View};
 use super::compile::{Compiler, MAX_GRID, Operands};
 use super::kernel::Access::{Read, Unused, Write};
-use super::kernel::{Access, Kernel};
+use super::kernel::{Access, Kernel, Shader, shader};
 use super::tiling::{STEP, prefers_large, units_per_part};
 use crate::error::Result;
 use crate::ops::{Dense, Op};
@@ -16,14 +16,16 @@ pub(super) static KERNELS: &[&Kernel] =
 const ALL: &[Access] = &[Read, Read, Read, Write];
 const TILE_64: &[(&str, f64)] = &[("TILE", 64.0)];
 
-static ROWS: Kernel = Kernel::new("dense/rows", "dense", "rows", ALL);
-static ROWS_QUADS: Kernel = Kernel::new("dense/rows_quads", "dense", "rows_quads", ALL);
-static ROWS_F16: Kernel = Kernel::new("dense/rows_f16", "dense", "rows_f16", ALL);
-static PACK_F16: Kernel = Kernel::new("dense/pack_f16", "dense", "pack_f16", &[Read, Unused, Unused, Write]);
-static MATMUL_128: Kernel = Kernel::new("dense/matmul_128", "dense", "matmul", ALL);
-static MATMUL_64: Kernel = Kernel::new("", "dense", "matmul", ALL).with("dense/matmul_64", TILE_64);
-static SUM_PARTS: Kernel = Kernel::new("dense/sum_parts", "dense", "sum_parts", &[Read, Unused, Read, Write]);
-static COLUMNS: Kernel = Kernel::new("dense/columns", "dense", "columns", &[Read, Unused, Read, Write]);
+const SHADER: Shader = shader!("dense");
+
+static ROWS: Kernel = Kernel::new("dense/rows", SHADER, "rows", ALL);
+static ROWS_QUADS: Kernel = Kernel::new("dense/rows_quads", SHADER, "rows_quads", ALL);
+static ROWS_F16: Kernel = Kernel::new("dense/rows_f16", SHADER, "rows_f16", ALL);
+static PACK_F16: Kernel = Kernel::new("dense/pack_f16", SHADER, "pack_f16", &[Read, Unused, Unused, Write]);
+static MATMUL_128: Kernel = Kernel::new("dense/matmul_128", SHADER, "matmul", ALL);
+static MATMUL_64: Kernel = Kernel::new("", SHADER, "matmul", ALL).with("dense/matmul_64", TILE_64);
+static SUM_PARTS: Kernel = Kernel::new("dense/sum_parts", SHADER, "sum_parts", &[Read, Unused, Read, Write]);
+static COLUMNS: Kernel = Kernel::new("dense/columns", SHADER, "columns", &[Read, Unused, Read, Write]);
 
 /// Rows of `a` that one workgroup of `rows`, `rows_quads` and `rows_f16` multiplies, and rows of weights of the latter two.
 const ROWS_PER_GROUP: usize = 4;

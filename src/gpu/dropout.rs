@@ -2,13 +2,15 @@ use bytemuck::{Pod, Zeroable};
 
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, State, Write};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Shader, shader};
 use crate::error::Result;
 use crate::ops::Dropout;
 
 pub(super) static KERNELS: &[&Kernel] = &[&FORWARD];
 
-static FORWARD: Kernel = Kernel::new("dropout/forward", "dropout", "forward", &[Read, Write, State]);
+const SHADER: Shader = shader!("dropout");
+
+static FORWARD: Kernel = Kernel::new("dropout/forward", SHADER, "forward", &[Read, Write, State]);
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]

@@ -2,13 +2,15 @@ use bytemuck::{Pod, Zeroable};
 
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, State, Write};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Shader, shader};
 use crate::error::Result;
 use crate::ops::Ema;
 
 pub(super) static KERNELS: &[&Kernel] = &[&UPDATE];
 
-static UPDATE: Kernel = Kernel::new("ema/update", "ema", "update", &[Write, Read, State]);
+const SHADER: Shader = shader!("ema");
+
+static UPDATE: Kernel = Kernel::new("ema/update", SHADER, "update", &[Write, Read, State]);
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]

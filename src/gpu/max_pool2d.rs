@@ -2,14 +2,16 @@ use bytemuck::{Pod, Zeroable};
 
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, Unused, Write};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Shader, shader};
 use crate::error::Result;
 use crate::ops::MaxPool2d;
 
 pub(super) static KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD];
 
-static FORWARD: Kernel = Kernel::new("max_pool2d/forward", "max_pool2d", "forward", &[Read, Unused, Write]);
-static BACKWARD: Kernel = Kernel::new("max_pool2d/backward", "max_pool2d", "backward", &[Read, Read, Write]);
+const SHADER: Shader = shader!("max_pool2d");
+
+static FORWARD: Kernel = Kernel::new("max_pool2d/forward", SHADER, "forward", &[Read, Unused, Write]);
+static BACKWARD: Kernel = Kernel::new("max_pool2d/backward", SHADER, "backward", &[Read, Read, Write]);
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::adapter::Adapter;
+use super::answer::Answer;
 use super::device::{Gpu, GpuOptions};
 use super::poller::Poller;
-use super::read_back::Answer;
 use crate::error::{Error, Result};
 
 impl Adapter {

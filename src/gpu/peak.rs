@@ -6,15 +6,17 @@ use super::buffer::Storage;
 use super::compile::Compiler;
 use super::device::Gpu;
 use super::kernel::Access::{Read, Unused, Write};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Shader, shader};
 use super::timer::Timer;
 use crate::error::Result;
 use crate::peak::Peak;
 
 pub(super) static KERNELS: &[&Kernel] = &[&MULTIPLY_ADD, &COPY];
 
-static MULTIPLY_ADD: Kernel = Kernel::new("peak/multiply_add", "peak", "multiply_add", &[Unused, Write]);
-static COPY: Kernel = Kernel::new("peak/copy", "peak", "copy", &[Read, Write]);
+const SHADER: Shader = shader!("peak");
+
+static MULTIPLY_ADD: Kernel = Kernel::new("peak/multiply_add", SHADER, "multiply_add", &[Unused, Write]);
+static COPY: Kernel = Kernel::new("peak/copy", SHADER, "copy", &[Read, Write]);
 
 /// Runs of which the fastest counts.
 const RUNS: usize = 5;

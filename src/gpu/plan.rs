@@ -5,9 +5,10 @@ use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use super::buffer::{GUARD, GUARD_WORD, Storage};
-use super::compile::{Compiled, Compiler, Dispatch, Operands};
+use super::compile::{Compiler, Operands};
 use super::device::{CountedBuffer, Gpu};
-use super::parameter::{Packed, Parameter};
+use super::dispatch::{Compiled, Dispatch, Packed};
+use super::parameter::Parameter;
 use super::picture::GpuPicture;
 use super::precision::Precision;
 use super::read_back::ReadBack;

@@ -2,16 +2,18 @@ use bytemuck::{Pod, Zeroable};
 
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, Unused, Write};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Shader, shader};
 use crate::error::Result;
 
 pub(super) static KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD_INPUT, &BACKWARD_SLOPE];
 
-static FORWARD: Kernel = Kernel::new("prelu/forward", "prelu", "forward", &[Read, Read, Unused, Write]);
+const SHADER: Shader = shader!("prelu");
+
+static FORWARD: Kernel = Kernel::new("prelu/forward", SHADER, "forward", &[Read, Read, Unused, Write]);
 static BACKWARD_INPUT: Kernel =
-    Kernel::new("prelu/backward_input", "prelu", "backward_input", &[Read, Read, Read, Write]);
+    Kernel::new("prelu/backward_input", SHADER, "backward_input", &[Read, Read, Read, Write]);
 static BACKWARD_SLOPE: Kernel =
-    Kernel::new("prelu/backward_slope", "prelu", "backward_slope", &[Read, Unused, Read, Write]);
+    Kernel::new("prelu/backward_slope", SHADER, "backward_slope", &[Read, Unused, Read, Write]);
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]

@@ -2,13 +2,15 @@ use bytemuck::{Pod, Zeroable};
 
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, Unused, Write};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Shader, shader};
 use crate::error::Result;
 
 pub(super) static KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD];
 
-static FORWARD: Kernel = Kernel::new("relu/forward", "relu", "forward", &[Read, Unused, Write]);
-static BACKWARD: Kernel = Kernel::new("relu/backward", "relu", "backward", &[Read, Read, Write]);
+const SHADER: Shader = shader!("relu");
+
+static FORWARD: Kernel = Kernel::new("relu/forward", SHADER, "forward", &[Read, Unused, Write]);
+static BACKWARD: Kernel = Kernel::new("relu/backward", SHADER, "backward", &[Read, Read, Write]);
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]

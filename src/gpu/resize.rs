@@ -8,15 +8,17 @@ use bytemuck::{Pod, Zeroable};
 use super::buffer::View;
 use super::device::{CountedBuffer, Gpu, Pipeline};
 use super::kernel::Access::{Read, Write};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Shader, shader};
 use super::picture::GpuPicture;
 use crate::error::Result;
 use crate::ops::{Crop, Filter, Normalization, Order};
 
 pub(super) static KERNELS: &[&Kernel] = &[&AREA, &BILINEAR];
 
-static AREA: Kernel = Kernel::new("resize/area", "resize", "area", &[Read, Read, Write]);
-static BILINEAR: Kernel = Kernel::new("resize/bilinear", "resize", "bilinear", &[Read, Read, Write]);
+const SHADER: Shader = shader!("resize");
+
+static AREA: Kernel = Kernel::new("resize/area", SHADER, "area", &[Read, Read, Write]);
+static BILINEAR: Kernel = Kernel::new("resize/bilinear", SHADER, "bilinear", &[Read, Read, Write]);
 
 /// A crop as the kernels read it.
 #[repr(C)]

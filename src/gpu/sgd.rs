@@ -2,13 +2,15 @@ use bytemuck::{Pod, Zeroable};
 
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, State, Write};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Shader, shader};
 use crate::error::Result;
 use crate::ops::Sgd;
 
 pub(super) static KERNELS: &[&Kernel] = &[&UPDATE];
 
-static UPDATE: Kernel = Kernel::new("sgd/update", "sgd", "update", &[Write, Read, Write, State]);
+const SHADER: Shader = shader!("sgd");
+
+static UPDATE: Kernel = Kernel::new("sgd/update", SHADER, "update", &[Write, Read, Write, State]);
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]

@@ -2,15 +2,17 @@ use bytemuck::{Pod, Zeroable};
 
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, Unused, Write};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Shader, shader};
 use crate::error::Result;
 
 pub(super) static KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD, &FORWARD_WIDE, &BACKWARD_WIDE];
 
-static FORWARD: Kernel = Kernel::new("softmax/forward", "softmax", "forward", &[Read, Unused, Write]);
-static BACKWARD: Kernel = Kernel::new("softmax/backward", "softmax", "backward", &[Read, Read, Write]);
-static FORWARD_WIDE: Kernel = Kernel::new("softmax/forward_wide", "softmax", "forward_wide", &[Read, Unused, Write]);
-static BACKWARD_WIDE: Kernel = Kernel::new("softmax/backward_wide", "softmax", "backward_wide", &[Read, Read, Write]);
+const SHADER: Shader = shader!("softmax");
+
+static FORWARD: Kernel = Kernel::new("softmax/forward", SHADER, "forward", &[Read, Unused, Write]);
+static BACKWARD: Kernel = Kernel::new("softmax/backward", SHADER, "backward", &[Read, Read, Write]);
+static FORWARD_WIDE: Kernel = Kernel::new("softmax/forward_wide", SHADER, "forward_wide", &[Read, Unused, Write]);
+static BACKWARD_WIDE: Kernel = Kernel::new("softmax/backward_wide", SHADER, "backward_wide", &[Read, Read, Write]);
 
 /// From this many classes on, a workgroup per row pays.
 const WIDE: usize = 64;

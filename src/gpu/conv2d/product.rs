@@ -5,22 +5,24 @@ use bytemuck::{Pod, Zeroable};
 use super::super::buffer::View;
 use super::super::compile::{Compiler, MAX_GRID};
 use super::super::kernel::Access::{Read, Unused, Write};
-use super::super::kernel::{Access, Kernel};
+use super::super::kernel::{Access, Kernel, Shader, shader};
 use super::super::tiling::{STEP, prefers_large, units_per_part};
-use super::Geometry;
+use super::geometry::Geometry;
 use crate::error::Result;
 
 const ALL: &[Access] = &[Read, Read, Read, Write];
 const TILE_64: &[(&str, f64)] = &[("TILE", 64.0)];
 
-pub(super) static GEMM_128: Kernel = Kernel::new("conv2d/gemm_128", "conv2d", "gemm", ALL);
-pub(super) static GEMM_64: Kernel = Kernel::new("", "conv2d", "gemm", ALL).with("conv2d/gemm_64", TILE_64);
-pub(super) static GEMM_WEIGHT_128: Kernel = Kernel::new("conv2d/gemm_weight_128", "conv2d", "gemm_weight", ALL);
+const SHADER: Shader = shader!("conv2d");
+
+pub(super) static GEMM_128: Kernel = Kernel::new("conv2d/gemm_128", SHADER, "gemm", ALL);
+pub(super) static GEMM_64: Kernel = Kernel::new("", SHADER, "gemm", ALL).with("conv2d/gemm_64", TILE_64);
+pub(super) static GEMM_WEIGHT_128: Kernel = Kernel::new("conv2d/gemm_weight_128", SHADER, "gemm_weight", ALL);
 pub(super) static GEMM_WEIGHT_64: Kernel =
-    Kernel::new("", "conv2d", "gemm_weight", ALL).with("conv2d/gemm_weight_64", TILE_64);
-pub(super) static PACK: Kernel = Kernel::new("conv2d/pack", "conv2d", "pack", &[Unused, Read, Unused, Write]);
+    Kernel::new("", SHADER, "gemm_weight", ALL).with("conv2d/gemm_weight_64", TILE_64);
+pub(super) static PACK: Kernel = Kernel::new("conv2d/pack", SHADER, "pack", &[Unused, Read, Unused, Write]);
 pub(super) static SUM_PARTS: Kernel =
-    Kernel::new("conv2d/sum_parts", "conv2d", "sum_parts", &[Read, Unused, Read, Write]);
+    Kernel::new("conv2d/sum_parts", SHADER, "sum_parts", &[Read, Unused, Read, Write]);
 
 /// A product, as the shader describes it.
 #[repr(C)]

@@ -1,0 +1,47 @@
+//! Which file lowers which operation to dispatches.
+
+use super::compile::{Compiler, Operands};
+use super::{
+    accumulate, adam, adaptive_avg_pool2d, conv2d, cross_entropy, dense, dropout, ema, max_pool2d, prelu, relu, sgd,
+    softmax,
+};
+use crate::error::Result;
+use crate::ops::{Conv2d, Op};
+
+impl Compiler<'_> {
+    /// Adds the dispatches of one step.
+    pub fn step(&mut self, index: usize, op: &Op, operands: &Operands) -> Result<()> {
+        self.begin(index, op, operands);
+        match op {
+            Op::Conv2d(op) => conv2d::forward(self, op, operands),
+            Op::Conv2dBackwardInput(op, size) => conv2d::backward_input(self, op, *size, operands),
+            Op::Conv2dBackwardWeight(op) => conv2d::backward_weight(self, op, operands),
+            Op::Relu => relu::forward(self, operands),
+            Op::ReluBackward => relu::backward(self, operands),
+            Op::Prelu => prelu::forward(self, operands),
+            Op::PreluBackward => prelu::backward(self, operands),
+            Op::MaxPool2d(op) => max_pool2d::forward(self, op, operands),
+            Op::MaxPool2dBackward(op) => max_pool2d::backward(self, op, operands),
+            Op::AdaptiveAvgPool2d(_) => adaptive_avg_pool2d::forward(self, operands),
+            Op::AdaptiveAvgPool2dBackward(..) => adaptive_avg_pool2d::backward(self, operands),
+            Op::Dense(op) => dense::forward(self, op, operands),
+            Op::DenseBackwardInput(..) => dense::backward_input(self, operands),
+            Op::DenseBackwardWeight(_) => dense::backward_weight(self, operands),
+            Op::Softmax => softmax::forward(self, operands),
+            Op::SoftmaxBackward => softmax::backward(self, operands),
+            Op::CrossEntropy(op) => cross_entropy::forward(self, op, operands),
+            Op::Dropout(op) => dropout::forward(self, op, operands),
+            Op::Sgd(op) => sgd::update(self, op, operands),
+            Op::Adam(op) => adam::update(self, op, operands),
+            Op::Ema(op) => ema::update(self, op, operands),
+            Op::Accumulate => accumulate::update(self, operands),
+        }
+    }
+
+    /// Adds the dispatches of a convolution and of the max-pool of 2×2 that follows, in one: `operands` has the inputs of
+    /// the former and the output of the latter, `unpooled` is the shape in between. False if that cannot be.
+    pub fn pooled_step(&mut self, index: usize, op: &Conv2d, unpooled: &[usize], operands: &Operands) -> Result<bool> {
+        self.begin(index, &Op::Conv2d(*op), operands);
+        conv2d::forward_pooled(self, op, unpooled, operands)
+    }
+}
