@@ -21,7 +21,7 @@ struct Params {
 }
 
 pub(super) fn update(compiler: &mut Compiler, operands: &Operands) -> Result<()> {
-    let &[mean, gradient] = operands.inputs else { return Ok(()) };
+    let [mean, gradient] = operands.inputs()?;
     for chunk in &mean.chunks {
         let mean = compiler.gpu.view(mean, chunk.values.clone())?;
         let gradient = compiler.gpu.view(gradient, chunk.values.clone())?;

@@ -30,7 +30,7 @@ struct Params {
 }
 
 pub(super) fn update(compiler: &mut Compiler, op: &Adam, operands: &Operands) -> Result<()> {
-    let &[parameter, gradient, m, v] = operands.inputs else { return Ok(()) };
+    let [parameter, gradient, m, v] = operands.inputs()?;
     for chunk in &parameter.chunks {
         let [parameter, gradient, m, v] =
             [parameter, gradient, m, v].map(|storage| compiler.gpu.view(storage, chunk.values.clone()));

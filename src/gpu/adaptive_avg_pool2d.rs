@@ -35,6 +35,7 @@ pub(super) fn backward(compiler: &mut Compiler, operands: &Operands) -> Result<(
 
 /// `x` and `y` are the shapes of the forward pass.
 fn run(compiler: &mut Compiler, kernel: &'static Kernel, operands: &Operands, x: &[usize], y: &[usize]) -> Result<()> {
+    let ([source], [out]) = (operands.inputs()?, operands.outputs()?);
     let planes = x[0] * x[1];
     let per_dispatch = (compiler.gpu.values_per_binding() / (x[2] * x[3]).max(y[2] * y[3])).max(1);
     for first in (0..planes).step_by(per_dispatch) {
@@ -43,8 +44,8 @@ fn run(compiler: &mut Compiler, kernel: &'static Kernel, operands: &Operands, x:
             let plane = shape[2] * shape[3];
             compiler.gpu.view(storage, first * plane..(first + count) * plane)
         };
-        let source = view(operands.inputs[0], operands.shapes[0])?;
-        let out = view(operands.outputs[0], operands.output_shapes[0])?;
+        let source = view(source, operands.shapes[0])?;
+        let out = view(out, operands.output_shapes[0])?;
         let invocations = count * operands.output_shapes[0][2] * operands.output_shapes[0][3];
         let grid = compiler.folded(invocations.div_ceil(256));
         let params = Params {

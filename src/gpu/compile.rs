@@ -58,6 +58,25 @@ pub(super) struct Operands<'a> {
     pub output_shapes: &'a [&'a [usize]],
 }
 
+impl<'a> Operands<'a> {
+    /// The inputs, if there are as many as the operation's kernels read.
+    pub fn inputs<const N: usize>(&self) -> Result<[&'a Storage; N]> {
+        exactly("inputs", self.inputs)
+    }
+
+    /// The outputs, if there are as many as the operation's kernels write.
+    pub fn outputs<const N: usize>(&self) -> Result<[&'a Storage; N]> {
+        exactly("outputs", self.outputs)
+    }
+}
+
+fn exactly<'a, const N: usize>(what: &str, storages: &[&'a Storage]) -> Result<[&'a Storage; N]> {
+    storages.try_into().map_err(|_| {
+        let found = storages.len();
+        Error::shape("operands", format!("{found} {what} instead of {N}, which is a fault of this library: report it"))
+    })
+}
+
 impl<'a> Compiler<'a> {
     pub fn new(gpu: &'a Gpu, forced: Option<&'a str>, checked: bool) -> Self {
         let (pending, parameters, scratch) = (Vec::new(), Vec::new(), Vec::new());

@@ -6,6 +6,7 @@ mod product;
 
 use std::sync::Arc;
 
+use super::buffer::Storage;
 use super::compile::{Compiler, Operands};
 use super::conv2d_winograd::{self, Job, Winograd};
 use super::kernel::Kernel;
@@ -90,9 +91,14 @@ fn choose_forward(compiler: &Compiler, geometry: &Geometry) -> &'static Kernel {
 }
 
 /// The convolution as Winograd's algorithms see it. With `pool`, y is the output of a pooling of 2×2 that follows.
-fn forward_job<'a>(op: &Conv2d, geometry: &Geometry, operands: &Operands<'a>, pool: bool) -> Option<Job<'a>> {
-    let (&[x, weight, bias], &[y]) = (operands.inputs, operands.outputs) else { return None };
-    Some(Job {
+fn forward_job<'a>(
+    op: &Conv2d,
+    geometry: &Geometry,
+    [x, weight, bias]: [&'a Storage; 3],
+    y: &'a Storage,
+    pool: bool,
+) -> Job<'a> {
+    Job {
         x,
         weight,
         bias: Some(bias),
@@ -105,7 +111,7 @@ fn forward_job<'a>(op: &Conv2d, geometry: &Geometry, operands: &Operands<'a>, po
         padding: op.padding,
         relu: op.relu,
         pool,
-    })
+    }
 }
 
 /// The convolution and a pooling of 2×2 in one, where an algorithm can do that; whether it was done.
@@ -116,7 +122,8 @@ pub(super) fn forward_pooled(
     operands: &Operands,
 ) -> Result<bool> {
     let geometry = Geometry::new(op, nchw(operands.shapes[0]), unpooled);
-    let Some(job) = forward_job(op, &geometry, operands, true) else { return Ok(false) };
+    let [y] = operands.outputs()?;
+    let job = forward_job(op, &geometry, operands.inputs()?, y, true);
     let Some(algorithm) = winograd(compiler, op, &job) else { return Ok(false) };
     // The memory of x may have been given to y, which then must not be written before all of x was read.
     if Arc::ptr_eq(&job.x.chunks[0].buffer, &job.y.chunks[0].buffer) && !algorithm.reads_first(compiler, &job) {
@@ -127,11 +134,10 @@ pub(super) fn forward_pooled(
 }
 
 pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands) -> Result<()> {
-    let (&[x, weight, bias], &[y]) = (operands.inputs, operands.outputs) else { return Ok(()) };
+    let ([x, weight, bias], [y]) = (operands.inputs()?, operands.outputs()?);
     let geometry = Geometry::new(op, nchw(operands.shapes[0]), operands.output_shapes[0]);
-    if let Some(job) = forward_job(op, &geometry, operands, false)
-        && let Some(algorithm) = winograd(compiler, op, &job)
-    {
+    let job = forward_job(op, &geometry, [x, weight, bias], y, false);
+    if let Some(algorithm) = winograd(compiler, op, &job) {
         return algorithm.convolve(compiler, &job);
     }
     let kernel = choose_forward(compiler, &geometry);
@@ -171,7 +177,7 @@ pub(super) fn backward_input(
     [height, width]: [usize; 2],
     operands: &Operands,
 ) -> Result<()> {
-    let (&[dy, weight], &[dx]) = (operands.inputs, operands.outputs) else { return Ok(()) };
+    let ([dy, weight], [dx]) = (operands.inputs()?, operands.outputs()?);
     let x = [operands.shapes[0][0], operands.shapes[1][1], height, width];
     let geometry = Geometry::new(op, x, operands.shapes[0]);
     let job = Job {
@@ -213,7 +219,7 @@ pub(super) fn backward_input(
 }
 
 pub(super) fn backward_weight(compiler: &mut Compiler, op: &Conv2d, operands: &Operands) -> Result<()> {
-    let (&[x, dy], &[dweight, dbias]) = (operands.inputs, operands.outputs) else { return Ok(()) };
+    let ([x, dy], [dweight, dbias]) = (operands.inputs()?, operands.outputs()?);
     let geometry = Geometry::new(op, nchw(operands.shapes[0]), operands.shapes[1]);
     for (images, filters) in geometry.parts(compiler, dweight) {
         let x = geometry.x_view(compiler, x, &images)?;

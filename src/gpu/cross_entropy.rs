@@ -29,8 +29,9 @@ struct Params {
 }
 
 pub(super) fn forward(compiler: &mut Compiler, op: &CrossEntropy, operands: &Operands) -> Result<()> {
+    let ([logits, target, weight], [loss, gradient]) = (operands.inputs()?, operands.outputs()?);
     let mut views = Vec::new();
-    for storage in operands.inputs.iter().chain(operands.outputs) {
+    for storage in [logits, target, weight, loss, gradient] {
         views.push(compiler.gpu.whole(storage)?);
     }
     let logits = operands.shapes[0];

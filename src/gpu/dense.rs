@@ -150,7 +150,7 @@ fn packed_f16(compiler: &mut Compiler, weight: &Storage, features: usize, rows: 
 }
 
 pub(super) fn forward(compiler: &mut Compiler, op: &Dense, operands: &Operands) -> Result<()> {
-    let (&[x, storage, bias], &[y]) = (operands.inputs, operands.outputs) else { return Ok(()) };
+    let ([x, storage, bias], [y]) = (operands.inputs()?, operands.outputs()?);
     let (batch, features, out) = (operands.shapes[0][0], operands.shapes[1][1], operands.shapes[1][0]);
     let mut candidates = vec![&ROWS, &MATMUL_128, &MATMUL_64];
     if features % 4 == 0 {
@@ -207,7 +207,7 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Dense, operands: &Operands) 
 }
 
 pub(super) fn backward_input(compiler: &mut Compiler, operands: &Operands) -> Result<()> {
-    let (&[dy, weight], &[dx]) = (operands.inputs, operands.outputs) else { return Ok(()) };
+    let ([dy, weight], [dx]) = (operands.inputs()?, operands.outputs()?);
     let (batch, features, out) = (operands.shapes[0][0], operands.shapes[1][1], operands.shapes[1][0]);
     let rows_at_once = compiler.images_per_dispatch(&[features, out], 2 * (features * out) as u64);
     for first in (0..batch).step_by(rows_at_once) {
@@ -240,7 +240,7 @@ pub(super) fn backward_input(compiler: &mut Compiler, operands: &Operands) -> Re
 }
 
 pub(super) fn backward_weight(compiler: &mut Compiler, operands: &Operands) -> Result<()> {
-    let (&[x, dy], &[dweight, dbias]) = (operands.inputs, operands.outputs) else { return Ok(()) };
+    let ([x, dy], [dweight, dbias]) = (operands.inputs()?, operands.outputs()?);
     let (batch, out) = (operands.shapes[1][0], operands.shapes[1][1]);
     let features = operands.shapes[0][1..].iter().product::<usize>();
     let rows_at_once = compiler.images_per_dispatch(&[features, out], 2 * (features * out) as u64);

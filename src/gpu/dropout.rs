@@ -27,15 +27,16 @@ struct Params {
 }
 
 pub(super) fn forward(compiler: &mut Compiler, op: &Dropout, operands: &Operands) -> Result<()> {
+    let ([x], [out]) = (operands.inputs()?, operands.outputs()?);
     // Four values share one draw, so a stretch begins at a multiple of four.
-    for values in compiler.stretches(operands.inputs[0].len, 4) {
-        let x = compiler.gpu.view(operands.inputs[0], values.clone())?;
-        let out = compiler.gpu.view(operands.outputs[0], values.clone())?;
+    let quads = x.len.div_ceil(4) as u32;
+    for values in compiler.stretches(x.len, 4) {
+        let (x, out) = (compiler.gpu.view(x, values.clone())?, compiler.gpu.view(out, values.clone())?);
         let grid = compiler.folded(values.len().div_ceil(4 * 256));
         let params = Params {
             length: values.len() as u32,
             first_quad: (values.start / 4) as u32,
-            quads: operands.inputs[0].len.div_ceil(4) as u32,
+            quads,
             layer: op.layer,
             threshold: op.threshold(),
             scale: op.scale(),

@@ -23,7 +23,7 @@ struct Params {
 }
 
 pub(super) fn update(compiler: &mut Compiler, op: &Ema, operands: &Operands) -> Result<()> {
-    let &[average, parameter] = operands.inputs else { return Ok(()) };
+    let [average, parameter] = operands.inputs()?;
     for chunk in &average.chunks {
         let average = compiler.gpu.view(average, chunk.values.clone())?;
         let parameter = compiler.gpu.view(parameter, chunk.values.clone())?;

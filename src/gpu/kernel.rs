@@ -55,10 +55,7 @@ pub(super) struct Shader {
 /// The [`Shader`] in this file of `shaders/`, named without its ending.
 macro_rules! shader {
     ($name:literal) => {
-        Shader {
-            name: $name,
-            source: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $name, ".wgsl")),
-        }
+        Shader { name: $name, source: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $name, ".wgsl")) }
     };
 }
 

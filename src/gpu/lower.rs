@@ -5,14 +5,14 @@ use super::{
     accumulate, adam, adaptive_avg_pool2d, conv2d, cross_entropy, dense, dropout, ema, max_pool2d, prelu, relu, sgd,
     softmax,
 };
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ops::{Conv2d, Op};
 
 impl Compiler<'_> {
     /// Adds the dispatches of one step.
     pub fn step(&mut self, index: usize, op: &Op, operands: &Operands) -> Result<()> {
         self.begin(index, op, operands);
-        match op {
+        let lowered = match op {
             Op::Conv2d(op) => conv2d::forward(self, op, operands),
             Op::Conv2dBackwardInput(op, size) => conv2d::backward_input(self, op, *size, operands),
             Op::Conv2dBackwardWeight(op) => conv2d::backward_weight(self, op, operands),
@@ -35,13 +35,45 @@ impl Compiler<'_> {
             Op::Adam(op) => adam::update(self, op, operands),
             Op::Ema(op) => ema::update(self, op, operands),
             Op::Accumulate => accumulate::update(self, operands),
-        }
+        };
+        lowered.map_err(|error| of_operation(op.name(), error))
     }
 
     /// Adds the dispatches of a convolution and of the max-pool of 2×2 that follows, in one: `operands` has the inputs of
     /// the former and the output of the latter, `unpooled` is the shape in between. False if that cannot be.
     pub fn pooled_step(&mut self, index: usize, op: &Conv2d, unpooled: &[usize], operands: &Operands) -> Result<bool> {
         self.begin(index, &Op::Conv2d(*op), operands);
-        conv2d::forward_pooled(self, op, unpooled, operands)
+        conv2d::forward_pooled(self, op, unpooled, operands).map_err(|error| of_operation("conv2d", error))
+    }
+}
+
+/// Names the operation in an error about its operands.
+fn of_operation(op: &str, error: Error) -> Error {
+    match error {
+        Error::Shape { what, reason } => Error::Shape { what: format!("{op}, {what}"), reason },
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::adapter::Adapter;
+    use super::*;
+
+    #[test]
+    fn operands_that_kernels_do_not_expect_are_an_error() {
+        let gpu = Adapter::all()[0].open().unwrap();
+        let (x, none) =
+            (gpu.storage("x", 4, 0).unwrap(), Operands { inputs: &[], shapes: &[], outputs: &[], output_shapes: &[] });
+        let refused = |op: &Op, operands: &Operands| {
+            Compiler::new(&gpu, None, false).step(0, op, operands).unwrap_err().to_string()
+        };
+        let wanted = "relu, operands: 0 inputs instead of 1, which is a fault of this library: report it";
+        assert_eq!(refused(&Op::Relu, &none), wanted);
+        let operands = Operands { inputs: &[&x, &x], shapes: &[&[4], &[4]], ..none };
+        let wanted = "relu_backward, operands: 0 outputs instead of 1, which is a fault of this library: report it";
+        assert_eq!(refused(&Op::ReluBackward, &operands), wanted);
+        let wanted = "accumulate, operands: 0 inputs instead of 2, which is a fault of this library: report it";
+        assert_eq!(refused(&Op::Accumulate, &none), wanted);
     }
 }

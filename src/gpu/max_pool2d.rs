@@ -1,5 +1,6 @@
 use bytemuck::{Pod, Zeroable};
 
+use super::buffer::Storage;
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, Unused, Write};
 use super::kernel::{Kernel, Shader, shader};
@@ -31,11 +32,13 @@ struct Params {
 }
 
 pub(super) fn forward(compiler: &mut Compiler, op: &MaxPool2d, operands: &Operands) -> Result<()> {
-    run(compiler, &FORWARD, op, operands, operands.output_shapes[0])
+    let ([x], [y]) = (operands.inputs()?, operands.outputs()?);
+    run(compiler, &FORWARD, op, operands, &[x, y], operands.output_shapes[0])
 }
 
 pub(super) fn backward(compiler: &mut Compiler, op: &MaxPool2d, operands: &Operands) -> Result<()> {
-    run(compiler, &BACKWARD, op, operands, operands.shapes[1])
+    let ([x, dy], [dx]) = (operands.inputs()?, operands.outputs()?);
+    run(compiler, &BACKWARD, op, operands, &[x, dy, dx], operands.shapes[1])
 }
 
 /// `pooled` is the shape of y or dy. The last storage is the one that is written.
@@ -44,6 +47,7 @@ fn run(
     kernel: &'static Kernel,
     op: &MaxPool2d,
     operands: &Operands,
+    storages: &[&Storage],
     pooled: &[usize],
 ) -> Result<()> {
     let x = operands.shapes[0];
@@ -54,7 +58,7 @@ fn run(
         let count = per_dispatch.min(planes - first);
         let mut views = Vec::new();
         let shapes = operands.shapes.iter().chain(operands.output_shapes);
-        for (storage, shape) in operands.inputs.iter().chain(operands.outputs).zip(shapes) {
+        for (storage, shape) in storages.iter().zip(shapes) {
             let plane = shape[2] * shape[3];
             views.push(compiler.gpu.view(storage, first * plane..(first + count) * plane)?);
         }

@@ -42,7 +42,8 @@ fn image(shape: &[usize]) -> usize {
 }
 
 pub(super) fn forward(compiler: &mut Compiler, operands: &Operands) -> Result<()> {
-    let (&[x, slope], &[y], shape) = (operands.inputs, operands.outputs, operands.shapes[0]) else { return Ok(()) };
+    let ([x, slope], [y]) = (operands.inputs()?, operands.outputs()?);
+    let shape = operands.shapes[0];
     for values in compiler.stretches(x.len, image(shape)) {
         let (x, y) = (compiler.gpu.view(x, values.clone())?, compiler.gpu.view(y, values.clone())?);
         let slope = compiler.gpu.whole(slope)?;
@@ -60,7 +61,7 @@ pub(super) fn forward(compiler: &mut Compiler, operands: &Operands) -> Result<()
 }
 
 pub(super) fn backward(compiler: &mut Compiler, operands: &Operands) -> Result<()> {
-    let (&[x, slope, dy], &[dx, dslope]) = (operands.inputs, operands.outputs) else { return Ok(()) };
+    let ([x, slope, dy], [dx, dslope]) = (operands.inputs()?, operands.outputs()?);
     let shape = operands.shapes[0];
     for values in compiler.stretches(x.len, image(shape)) {
         let [x, dy, dx] = [x, dy, dx].map(|storage| compiler.gpu.view(storage, values.clone()));

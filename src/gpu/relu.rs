@@ -1,5 +1,6 @@
 use bytemuck::{Pod, Zeroable};
 
+use super::buffer::Storage;
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, Unused, Write};
 use super::kernel::{Kernel, Shader, shader};
@@ -23,17 +24,20 @@ struct Params {
 }
 
 pub(super) fn forward(compiler: &mut Compiler, operands: &Operands) -> Result<()> {
-    run(compiler, &FORWARD, operands)
+    let ([x], [y]) = (operands.inputs()?, operands.outputs()?);
+    run(compiler, &FORWARD, &[x, y])
 }
 
 pub(super) fn backward(compiler: &mut Compiler, operands: &Operands) -> Result<()> {
-    run(compiler, &BACKWARD, operands)
+    let ([y, dy], [dx]) = (operands.inputs()?, operands.outputs()?);
+    run(compiler, &BACKWARD, &[y, dy, dx])
 }
 
-fn run(compiler: &mut Compiler, kernel: &'static Kernel, operands: &Operands) -> Result<()> {
-    for values in compiler.stretches(operands.inputs[0].len, 1) {
+/// The last storage is the one that is written.
+fn run(compiler: &mut Compiler, kernel: &'static Kernel, storages: &[&Storage]) -> Result<()> {
+    for values in compiler.stretches(storages[0].len, 1) {
         let mut views = Vec::new();
-        for storage in operands.inputs.iter().chain(operands.outputs) {
+        for storage in storages {
             views.push(compiler.gpu.view(storage, values.clone())?);
         }
         let grid = compiler.folded(values.len().div_ceil(256));

@@ -27,7 +27,7 @@ struct Params {
 }
 
 pub(super) fn update(compiler: &mut Compiler, op: &Sgd, operands: &Operands) -> Result<()> {
-    let &[parameter, gradient, velocity] = operands.inputs else { return Ok(()) };
+    let [parameter, gradient, velocity] = operands.inputs()?;
     for chunk in &parameter.chunks {
         let [parameter, gradient, velocity] =
             [parameter, gradient, velocity].map(|storage| compiler.gpu.view(storage, chunk.values.clone()));
