@@ -132,11 +132,7 @@ fn direct(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
 // s × s such grids is a product of its own.) Place `at` of the grid meets, with tap `t`, the value at
 // origin + at · step + t · direction of a plane, or zero outside of it.
 //
-// A workgroup makes a tile of TILE × TILE in steps of 8 along the inner dimension: each invocation fetches one vec4 of
-// either side, and makes 8 × 8 of a tile of 128, or 4 × 8 of one of 64 (which takes half the registers). Tiles lie in
-// workgroup memory as [half][inner][row or column / 4]: while one half is multiplied, the other is filled, so that a
-// step needs one barrier. A vec4 is always written by one invocation: two that wrote components of the same one would
-// race.
+// `shared/tiles.wgsl` says how tiles are multiplied.
 
 struct Product {
     images: u32,
@@ -189,59 +185,6 @@ struct Product {
 @group(0) @binding(0) var<uniform> product: Product;
 @group(0) @binding(2) var<storage, read> packed: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> packing: array<vec4<f32>>;
-
-override TILE: u32 = 128u;
-
-const STEP: u32 = 8u;
-override INVOCATIONS: u32 = 2u * TILE;
-override QUADS: u32 = TILE / 4u;
-// Row quads of one invocation, whose rows lie ROWS quads apart; the two column quads lie COLUMNS apart.
-override ROW_QUADS: u32 = TILE / 64u;
-override ROWS: u32 = QUADS / ROW_QUADS;
-override COLUMNS: u32 = QUADS / 2u;
-override HALF: u32 = STEP * QUADS;
-
-var<workgroup> a_tile: array<vec4<f32>, 2u * HALF>;
-var<workgroup> b_tile: array<vec4<f32>, 2u * HALF>;
-
-// One row of a tile of each side. The sums of a quad of rows and one of columns lie side by side, four vec4s.
-fn multiply_row(sums: ptr<function, array<vec4<f32>, 16>>, a_row: u32, b_row: u32) {
-    let a0 = a_tile[a_row];
-    let b0 = b_tile[b_row];
-    (*sums)[0] += a0.x * b0;
-    (*sums)[1] += a0.y * b0;
-    (*sums)[2] += a0.z * b0;
-    (*sums)[3] += a0.w * b0;
-    let b1 = b_tile[b_row + COLUMNS];
-    (*sums)[4] += a0.x * b1;
-    (*sums)[5] += a0.y * b1;
-    (*sums)[6] += a0.z * b1;
-    (*sums)[7] += a0.w * b1;
-    if (ROW_QUADS == 2u) {
-        let a1 = a_tile[a_row + ROWS];
-        (*sums)[8] += a1.x * b0;
-        (*sums)[9] += a1.y * b0;
-        (*sums)[10] += a1.z * b0;
-        (*sums)[11] += a1.w * b0;
-        (*sums)[12] += a1.x * b1;
-        (*sums)[13] += a1.y * b1;
-        (*sums)[14] += a1.z * b1;
-        (*sums)[15] += a1.w * b1;
-    }
-}
-
-fn multiply(sums: ptr<function, array<vec4<f32>, 16>>, half: u32, local: u32) {
-    let a = half + local / COLUMNS;
-    let b = half + local % COLUMNS;
-    multiply_row(sums, a, b);
-    multiply_row(sums, a + QUADS, b + QUADS);
-    multiply_row(sums, a + 2u * QUADS, b + 2u * QUADS);
-    multiply_row(sums, a + 3u * QUADS, b + 3u * QUADS);
-    multiply_row(sums, a + 4u * QUADS, b + 4u * QUADS);
-    multiply_row(sums, a + 5u * QUADS, b + 5u * QUADS);
-    multiply_row(sums, a + 6u * QUADS, b + 6u * QUADS);
-    multiply_row(sums, a + 7u * QUADS, b + 7u * QUADS);
-}
 
 fn columns() -> u32 { return product.images * product.grid_height * product.grid_width; }
 
@@ -309,10 +252,10 @@ fn store(sums: ptr<function, array<vec4<f32>, 16>>, quad: u32, row: u32, at: vec
     store_row(row + 2u, at, count, select((*sums)[2], (*sums)[6], second));
     store_row(row + 3u, at, count, select((*sums)[3], (*sums)[7], second));
     if (ROW_QUADS == 2u) {
-        store_row(row + 4u * ROWS, at, count, select((*sums)[8], (*sums)[12], second));
-        store_row(row + 4u * ROWS + 1u, at, count, select((*sums)[9], (*sums)[13], second));
-        store_row(row + 4u * ROWS + 2u, at, count, select((*sums)[10], (*sums)[14], second));
-        store_row(row + 4u * ROWS + 3u, at, count, select((*sums)[11], (*sums)[15], second));
+        store_row(row + 4u * ROW_STEP, at, count, select((*sums)[8], (*sums)[12], second));
+        store_row(row + 4u * ROW_STEP + 1u, at, count, select((*sums)[9], (*sums)[13], second));
+        store_row(row + 4u * ROW_STEP + 2u, at, count, select((*sums)[10], (*sums)[14], second));
+        store_row(row + 4u * ROW_STEP + 3u, at, count, select((*sums)[11], (*sums)[15], second));
     }
 }
 
@@ -392,9 +335,9 @@ fn gemm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             }
         }
     }
-    let row = group.y * TILE + local / COLUMNS * 4u;
+    let row = group.y * TILE + local / COLUMN_STEP * 4u;
     for (var i = 0u; i < 2u; i++) {
-        let column = (group.x + product.first_group) * TILE + (local % COLUMNS + i * COLUMNS) * 4u;
+        let column = (group.x + product.first_group) * TILE + (local % COLUMN_STEP + i * COLUMN_STEP) * 4u;
         let at0 = place_at(column);
         let at1 = next_place(at0);
         let at2 = next_place(at1);
@@ -466,9 +409,9 @@ fn gemm_weight(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocatio
             half ^= HALF;
         }
     }
-    let first_row = group.y * TILE + local / COLUMNS * 4u;
+    let first_row = group.y * TILE + local / COLUMN_STEP * 4u;
     for (var i = 0u; i < 2u; i++) {
-        let quad = (group.x + product.first_group) * QUADS + local % COLUMNS + i * COLUMNS;
+        let quad = (group.x + product.first_group) * QUADS + local % COLUMN_STEP + i * COLUMN_STEP;
         let first = channels_at(quad);
         let at = place_in_y(first) + group.z * product.y_part + vec4<u32>(0u, 1u, 2u, 3u) * product.y_image;
         let exists = quad < channel_quads() * product.grid_height * product.grid_width;

@@ -132,7 +132,7 @@ const MUTATIONS: &[Mutation] = &[
     ("sgd", "sgd", "", "(i >= params.length)", "(i > params.length)", OUTSIDE),
     ("sgd", "sgd", "", "params.learning_rate_factor *", "", WRONG_VALUE),
     ("adam", "adam", "", "params.learning_rate_factor *", "", WRONG_VALUE),
-    ("adam", "adam", "", "/ state.correction2", "", WRONG_VALUE),
+    ("adam", "adam", "", "/ state.corrections.y", "", WRONG_VALUE),
     ("adam", "adam", "", "params.decoupled != 0u", "true", WRONG_VALUE),
     ("adam", "adam", "", "(i >= params.length)", "(i > params.length)", OUTSIDE),
     ("ema", "ema", "", "min(params.decay, f32(step - 1u)", "(f32(step - 1u)", WRONG_VALUE),

@@ -7,7 +7,7 @@ use crate::error::Result;
 
 pub(super) static KERNELS: &[&Kernel] = &[&UPDATE];
 
-const SHADER: Shader = shader!("accumulate");
+const SHADER: Shader = shader!("accumulate", "state");
 
 static UPDATE: Kernel = Kernel::new("accumulate/update", SHADER, "update", &[Write, Read, State]);
 

@@ -8,7 +8,7 @@ use crate::ops::Adam;
 
 pub(super) static KERNELS: &[&Kernel] = &[&UPDATE];
 
-const SHADER: Shader = shader!("adam");
+const SHADER: Shader = shader!("adam", "state");
 
 static UPDATE: Kernel = Kernel::new("adam/update", SHADER, "update", &[Write, Read, Write, Write, State]);
 

@@ -79,8 +79,8 @@ macro_rules! transforms {
     };
 }
 
-static TILE2: Transforms = transforms!(2, shader!("conv2d_winograd2"), "conv2d/winograd2");
-static TILE4: Transforms = transforms!(4, shader!("conv2d_winograd4"), "conv2d/winograd4");
+static TILE2: Transforms = transforms!(2, shader!("conv2d_winograd2", "winograd", "pair_f16"), "conv2d/winograd2");
+static TILE4: Transforms = transforms!(4, shader!("conv2d_winograd4", "winograd", "pair_f16"), "conv2d/winograd4");
 
 const PRODUCT: &[Access] = &[Read, Read, Write];
 

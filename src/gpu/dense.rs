@@ -16,7 +16,7 @@ pub(super) static KERNELS: &[&Kernel] =
 const ALL: &[Access] = &[Read, Read, Read, Write];
 const TILE_64: &[(&str, f64)] = &[("TILE", 64.0)];
 
-const SHADER: Shader = shader!("dense");
+const SHADER: Shader = shader!("dense", "pair_f16", "tiles");
 
 static ROWS: Kernel = Kernel::new("dense/rows", SHADER, "rows", ALL);
 static ROWS_QUADS: Kernel = Kernel::new("dense/rows_quads", SHADER, "rows_quads", ALL);

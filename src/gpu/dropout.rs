@@ -8,7 +8,7 @@ use crate::ops::Dropout;
 
 pub(super) static KERNELS: &[&Kernel] = &[&FORWARD];
 
-const SHADER: Shader = shader!("dropout");
+const SHADER: Shader = shader!("dropout", "state");
 
 static FORWARD: Kernel = Kernel::new("dropout/forward", SHADER, "forward", &[Read, Write, State]);
 

@@ -8,7 +8,7 @@ use crate::ops::Ema;
 
 pub(super) static KERNELS: &[&Kernel] = &[&UPDATE];
 
-const SHADER: Shader = shader!("ema");
+const SHADER: Shader = shader!("ema", "state");
 
 static UPDATE: Kernel = Kernel::new("ema/update", SHADER, "update", &[Write, Read, State]);
 

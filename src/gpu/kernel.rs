@@ -35,7 +35,7 @@ pub struct Kernel {
     pub name: &'static str,
     /// The file in `shaders/`, without its ending.
     pub shader: &'static str,
-    /// The text of the shader.
+    /// The text of the shader, with what it shares with others.
     pub source: &'static str,
     /// The entry point.
     pub entry: &'static str,
@@ -45,17 +45,24 @@ pub struct Kernel {
     pub bindings: &'static [Access],
 }
 
-/// A shader: the name of its file, and its text.
+/// A shader: the name of its file, and its text with that of what it shares with others.
 #[derive(Clone, Copy)]
 pub(super) struct Shader {
     pub name: &'static str,
     pub source: &'static str,
 }
 
-/// The [`Shader`] in this file of `shaders/`, named without its ending.
+/// The [`Shader`] in this file of `shaders/`, after those of `shaders/shared/` that it uses; all are named without their
+/// ending. The order matters: naga does not take an override that is used before it is declared.
 macro_rules! shader {
-    ($name:literal) => {
-        Shader { name: $name, source: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $name, ".wgsl")) }
+    ($name:literal $(, $shared:literal)*) => {
+        Shader {
+            name: $name,
+            source: concat!(
+                $(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/shared/", $shared, ".wgsl")), "\n",)*
+                include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $name, ".wgsl"))
+            ),
+        }
     };
 }
 

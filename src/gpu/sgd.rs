@@ -8,7 +8,7 @@ use crate::ops::Sgd;
 
 pub(super) static KERNELS: &[&Kernel] = &[&UPDATE];
 
-const SHADER: Shader = shader!("sgd");
+const SHADER: Shader = shader!("sgd", "state");
 
 static UPDATE: Kernel = Kernel::new("sgd/update", SHADER, "update", &[Write, Read, Write, State]);
 

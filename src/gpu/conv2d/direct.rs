@@ -9,7 +9,7 @@ use super::super::kernel::{Access, Kernel, Shader, shader};
 use super::geometry::Geometry;
 use crate::error::Result;
 
-const SHADER: Shader = shader!("conv2d");
+const SHADER: Shader = shader!("conv2d", "tiles");
 
 const FORWARD: &[Access] = &[Read, Read, Read, Write];
 const RELU: &[(&str, f64)] = &[("RELU", 1.0)];

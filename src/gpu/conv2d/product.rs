@@ -13,7 +13,7 @@ use crate::error::Result;
 const ALL: &[Access] = &[Read, Read, Read, Write];
 const TILE_64: &[(&str, f64)] = &[("TILE", 64.0)];
 
-const SHADER: Shader = shader!("conv2d");
+const SHADER: Shader = shader!("conv2d", "tiles");
 
 pub(super) static GEMM_128: Kernel = Kernel::new("conv2d/gemm_128", SHADER, "gemm", ALL);
 pub(super) static GEMM_64: Kernel = Kernel::new("", SHADER, "gemm", ALL).with("conv2d/gemm_64", TILE_64);
