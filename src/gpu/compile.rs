@@ -11,8 +11,8 @@ use super::kernel::{Access, Kernel};
 use super::parameter::{Packed, Parameter};
 use super::tuning::tuning_key;
 use super::{
-    accumulate, adam, adaptive_avg_pool2d, conv2d, cross_entropy, dense, dropout, ema, max_pool2d, prelu, relu, sgd,
-    softmax,
+    accumulate, activation, adam, adaptive_avg_pool2d, add, conv2d, cross_entropy, dense, dropout, ema, max_pool2d,
+    prelu, sgd, softmax,
 };
 use crate::error::{Error, Result};
 use crate::ops::{Conv2d, Op};
@@ -127,19 +127,22 @@ impl<'a> Compiler<'a> {
         self.begin(index, op, operands);
         match op {
             Op::Conv2d(op) => conv2d::forward(self, op, operands),
-            Op::Conv2dBackwardInput(op, size) => conv2d::backward_input(self, op, *size, operands),
-            Op::Conv2dBackwardWeight(op) => conv2d::backward_weight(self, op, operands),
-            Op::Relu => relu::forward(self, operands),
-            Op::ReluBackward => relu::backward(self, operands),
+            Op::Conv2dBackwardInput(op) => conv2d::backward_input(self, &op.conv, op.size, operands),
+            Op::Conv2dBackwardWeight(op) => conv2d::backward_weight(self, &op.0, operands),
+            Op::Activation(op) => activation::forward(self, *op, operands),
+            Op::ActivationBackward(op) => activation::backward(self, op.0, operands),
             Op::Prelu => prelu::forward(self, operands),
             Op::PreluBackward => prelu::backward(self, operands),
             Op::MaxPool2d(op) => max_pool2d::forward(self, op, operands),
-            Op::MaxPool2dBackward(op) => max_pool2d::backward(self, op, operands),
+            Op::MaxPool2dBackward(op) => max_pool2d::backward(self, &op.0, operands),
             Op::AdaptiveAvgPool2d(_) => adaptive_avg_pool2d::forward(self, operands),
-            Op::AdaptiveAvgPool2dBackward(..) => adaptive_avg_pool2d::backward(self, operands),
+            Op::AdaptiveAvgPool2dBackward(_) => adaptive_avg_pool2d::backward(self, operands),
             Op::Dense(op) => dense::forward(self, op, operands),
-            Op::DenseBackwardInput(..) => dense::backward_input(self, operands),
-            Op::DenseBackwardWeight(_) => dense::backward_weight(self, operands),
+            Op::DenseBackwardInput => dense::backward_input(self, operands),
+            Op::DenseBackwardWeight => dense::backward_weight(self, operands),
+            Op::Add => add::forward(self, operands),
+            // A view.
+            Op::Reshape(_) => Ok(()),
             Op::Softmax => softmax::forward(self, operands),
             Op::SoftmaxBackward => softmax::backward(self, operands),
             Op::CrossEntropy(op) => cross_entropy::forward(self, op, operands),

@@ -1,8 +1,8 @@
 //! Kernels: which entry point of which shader, with which constants.
 
 use super::{
-    accumulate, adam, adaptive_avg_pool2d, conv2d, conv2d_winograd, cross_entropy, dense, dropout, ema, max_pool2d,
-    peak, prelu, relu, resize, sgd, softmax,
+    accumulate, activation, adam, adaptive_avg_pool2d, add, conv2d, conv2d_winograd, cross_entropy, dense, dropout,
+    ema, max_pool2d, peak, prelu, resize, sgd, softmax,
 };
 
 use crate::ops::Op;
@@ -12,8 +12,8 @@ use crate::ops::Op;
 /// ```
 /// use vultus::gpu::{Access, kernels};
 ///
-/// let relu = kernels().find(|kernel| kernel.name == "relu/forward").unwrap();
-/// assert_eq!(relu.bindings, [Access::Read, Access::Unused, Access::Write]);
+/// let activation = kernels().find(|kernel| kernel.name == "activation/forward").unwrap();
+/// assert_eq!(activation.bindings, [Access::Read, Access::Unused, Access::Write]);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -84,7 +84,8 @@ pub fn kernels() -> impl Iterator<Item = &'static Kernel> {
         conv2d::KERNELS,
         conv2d_winograd::KERNELS,
         dense::KERNELS,
-        relu::KERNELS,
+        activation::KERNELS,
+        add::KERNELS,
         prelu::KERNELS,
         max_pool2d::KERNELS,
         adaptive_avg_pool2d::KERNELS,
@@ -123,12 +124,12 @@ pub fn choices() -> impl Iterator<Item = &'static str> {
 /// use vultus::ops::Op;
 ///
 /// assert_eq!(candidates(&Op::Softmax), ["softmax/forward", "softmax/forward_wide"]);
-/// assert!(candidates(&Op::Relu).is_empty());
+/// assert!(candidates(&Op::Prelu).is_empty());
 /// ```
 pub fn candidates(op: &Op) -> Vec<&'static str> {
     match op {
-        Op::Conv2d(_) | Op::Conv2dBackwardInput(..) | Op::Conv2dBackwardWeight(_) => conv2d::candidates(op),
-        Op::Dense(_) | Op::DenseBackwardInput(..) | Op::DenseBackwardWeight(_) => dense::candidates(op),
+        Op::Conv2d(_) | Op::Conv2dBackwardInput(_) | Op::Conv2dBackwardWeight(_) => conv2d::candidates(op),
+        Op::Dense(_) | Op::DenseBackwardInput | Op::DenseBackwardWeight => dense::candidates(op),
         Op::Softmax => vec!["softmax/forward", "softmax/forward_wide"],
         Op::SoftmaxBackward => vec!["softmax/backward", "softmax/backward_wide"],
         _ => Vec::new(),
@@ -140,13 +141,15 @@ pub fn candidates(op: &Op) -> Vec<&'static str> {
 /// ```
 /// use vultus::gpu::shader_source;
 ///
-/// assert!(shader_source("relu").is_some_and(|wgsl| wgsl.contains("@compute")));
-/// assert!(shader_source("relu.wgsl").is_none());
+/// assert!(shader_source("prelu").is_some_and(|wgsl| wgsl.contains("@compute")));
+/// assert!(shader_source("prelu.wgsl").is_none());
 /// ```
 pub fn shader_source(shader: &str) -> Option<&'static str> {
     Some(match shader {
         "accumulate" => include_str!("../../shaders/accumulate.wgsl"),
+        "activation" => include_str!("../../shaders/activation.wgsl"),
         "adam" => include_str!("../../shaders/adam.wgsl"),
+        "add" => include_str!("../../shaders/add.wgsl"),
         "adaptive_avg_pool2d" => include_str!("../../shaders/adaptive_avg_pool2d.wgsl"),
         "conv2d" => include_str!("../../shaders/conv2d.wgsl"),
         "conv2d_winograd" => include_str!("../../shaders/conv2d_winograd.wgsl"),
@@ -159,7 +162,6 @@ pub fn shader_source(shader: &str) -> Option<&'static str> {
         "max_pool2d" => include_str!("../../shaders/max_pool2d.wgsl"),
         "peak" => include_str!("../../shaders/peak.wgsl"),
         "prelu" => include_str!("../../shaders/prelu.wgsl"),
-        "relu" => include_str!("../../shaders/relu.wgsl"),
         "resize" => include_str!("../../shaders/resize.wgsl"),
         "sgd" => include_str!("../../shaders/sgd.wgsl"),
         "softmax" => include_str!("../../shaders/softmax.wgsl"),

@@ -12,9 +12,11 @@
 //! ```
 
 mod accumulate;
+mod activation;
 mod adam;
 mod adapter;
 mod adaptive_avg_pool2d;
+mod add;
 mod buffer;
 #[cfg_attr(not(feature = "files"), path = "no_cache.rs")]
 mod cache;
@@ -41,7 +43,6 @@ mod poller;
 mod precision;
 mod prelu;
 mod read_back;
-mod relu;
 mod resize;
 mod sgd;
 mod softmax;
