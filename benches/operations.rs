@@ -52,10 +52,10 @@ fn operations(criterion: &mut Criterion) {
         group.sample_size(10).warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_millis(500));
         for (name, device) in &devices {
             let mut plan = device.compile_op(&case.op, &shapes, &Options::default()).expect("cases fit every device");
-            plan.run_all(&inputs, &RunState::default()).expect("cases run");
+            plan.run_all(&inputs).expect("cases run");
             group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
                 bencher.iter(|| {
-                    plan.execute(&RunState::default()).expect("the device is there");
+                    plan.execute().expect("the device is there");
                     plan.wait().expect("the device is there");
                 });
             });

@@ -59,7 +59,7 @@ pub mod train;
 pub mod video;
 pub mod weights;
 
-pub use engine::{Device, LayerTime, Model, Options, Picture, Plan};
+pub use engine::{Device, LayerTime, Model, Options, Picture, Plan, StepOptions, Targets, TrainingPlan, TrainingState};
 pub use error::{Error, Result};
 pub use gpu::Precision;
 pub use peak::Peak;

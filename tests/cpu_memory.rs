@@ -42,7 +42,7 @@ fn later_runs_allocate_no_memory_for_values() {
             let mut plan = model.compile(2, &options).unwrap();
             let mut bytes = || {
                 let before = ALLOCATED.load(Ordering::Relaxed);
-                plan.execute(&RunState::default()).unwrap();
+                plan.execute().unwrap();
                 ALLOCATED.load(Ordering::Relaxed) - before
             };
             let (first, _, third) = (bytes(), bytes(), bytes());

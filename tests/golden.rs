@@ -53,7 +53,7 @@ fn conv2d() {
         let kernel = golden.get(&format!("{case}.weight")).shape()[2];
         let conv = Conv2d::square(kernel, number(parameters, "stride"), number(parameters, "padding"));
         check(&golden, case, &Op::Conv2d(conv), &["x", "weight", "bias"], &["y"], &mut comparison);
-        let backward_input = Op::Conv2dBackwardInput(conv, size(&x));
+        let backward_input = Op::Conv2dBackwardInput(Conv2dBackwardInput { conv: conv, size: size(&x) });
         check(&golden, case, &backward_input, &["dy", "weight"], &["dx"], &mut comparison);
         let backward_weight = Op::Conv2dBackwardWeight(conv);
         check(&golden, case, &backward_weight, &["x", "dy"], &["dweight", "dbias"], &mut comparison);
@@ -187,7 +187,7 @@ fn logits(device: &Device, parameters: &Parameters, side: u32, normalization: &N
     let corner = if side == width { 0 } else { 64 };
     let crop = Crop { x: corner, y: corner, width: side, height: side, mirror: false };
     plan.set_picture(&picture, &[crop], Filter::Bilinear, normalization).unwrap();
-    plan.execute(&RunState::default()).unwrap();
+    plan.execute().unwrap();
     plan.activation("fc8").unwrap()
 }
 

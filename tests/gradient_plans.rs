@@ -107,7 +107,7 @@ fn gradients_are_the_limits_of_difference_quotients() {
         let model = device.load(&network, &parameters()).unwrap();
         for (index, layer) in network.layers().iter().enumerate().filter(|(_, layer)| layer.kind != Kind::Softmax) {
             let mut plan = model.compile_gradient(2, &layer.name, &checked()).unwrap();
-            let found = plan.run_all(&[input(), weights.clone()], &RunState::default()).unwrap();
+            let found = plan.run_all(&[input(), weights.clone()]).unwrap();
             let [logits, activation, gradient] = found.as_slice() else { panic!("{} outputs", found.len()) };
             assert_eq!(*activation, plan.activation(&layer.name).unwrap_or(activation.clone()));
             // A convolution or dense layer has the ReLU behind it done.
@@ -157,7 +157,7 @@ fn the_gradients_of_a_vgg16_are_those_of_pytorch() {
             ("fc2", "head.2"),
         ] {
             let mut plan = model.compile_gradient(4, layer, &checked()).unwrap();
-            let mut run = |weights: Tensor| plan.run_all(&[images.clone(), weights], &RunState::default()).unwrap();
+            let mut run = |weights: Tensor| plan.run_all(&[images.clone(), weights]).unwrap();
             let nothing = run(Tensor::zeros([4, 7]));
             assert!(nothing[2].data().iter().all(|&value| value == 0.0), "{layer} on {device}");
             // The gradient of the loss: probabilities, less 1 for the right class, by the number of images.
@@ -192,7 +192,7 @@ fn no_parameter_is_changed_and_none_has_a_gradient() {
         let mut plan = model.compile_gradient(2, "pool1", &Options::default()).unwrap();
         assert_eq!(plan.input_shapes(), [&[2, 3, 8, 8][..], &[2, 3]]);
         assert_eq!(plan.output_shapes(), [&[2, 3][..], &[2, 4, 4, 4], &[2, 4, 4, 4]]);
-        let first = plan.run_all(&[input(), weights_of_logits()], &RunState::default()).unwrap();
+        let first = plan.run_all(&[input(), weights_of_logits()]).unwrap();
         let operations: Vec<&str> = plan.profile().unwrap().iter().map(|layer| layer.operation).collect();
         assert!(operations.contains(&"conv2d_backward_input"), "{operations:?}");
         assert!(!operations.iter().any(|op| op.contains("weight") || *op == "dropout"), "{operations:?}");

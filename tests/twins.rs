@@ -87,7 +87,7 @@ fn a_mirrored_crop_is_the_crop_mirrored() {
         let picture = device.upload(&rgb, 20, 16).unwrap();
         for filter in [Filter::Area, Filter::Bilinear] {
             plan.set_picture(&picture, &[crop, crop.mirrored()], filter, &Normalization::CAFFE).unwrap();
-            plan.execute(&RunState::default()).unwrap();
+            plan.execute().unwrap();
             let output = plan.outputs().unwrap().swap_remove(0);
             let (straight, mirrored) = output.data().split_at(3 * height * width);
             let turned: Vec<f32> = straight.chunks(width).flat_map(|row| row.iter().rev().copied()).collect();

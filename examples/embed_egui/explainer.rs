@@ -87,7 +87,7 @@ impl Explainer {
     pub fn explain(&mut self, wish: &Wish) -> Result<Answer> {
         let filter = Filter::for_crop(&wish.crop, self.card.input);
         self.plan.set_picture(&self.picture, &[wish.crop], filter, &self.card.preprocessing)?;
-        self.plan.execute(&RunState::default())?;
+        self.plan.execute()?;
         let logits = pollster::block_on(self.plan.output_async(0))?;
         let probabilities = softmax(logits.data());
         let best = (0..probabilities.len()).max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b]));

@@ -121,7 +121,7 @@ fn start(
     let filter = if reduces { Filter::Area } else { Filter::Bilinear };
     let uploaded = device.upload(picture.as_raw(), width, height)?;
     plan.set_picture(&uploaded, &[Crop::whole(width, height)], filter, normalization)?;
-    plan.execute(&RunState::default())?;
+    plan.execute()?;
     Ok(plan)
 }
 

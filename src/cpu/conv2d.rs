@@ -34,10 +34,10 @@ impl Algorithm {
     pub fn of(op: &Op, inputs: &[&[usize]], output: &[usize], forced: Option<Algorithm>) -> Option<Algorithm> {
         let (conv, fastest) = match (op, inputs, output) {
             (Op::Conv2d(conv), [x, ..], &[n, filters, h, w]) => (conv, fastest(n, x[1], filters, [h, w])),
-            (Op::Conv2dBackwardInput(conv, _), [dy, ..], &[n, channels, h, w]) => {
-                (conv, fastest(n, dy[1], channels, [h, w]))
+            (Op::Conv2dBackwardInput(op), [dy, ..], &[n, channels, h, w]) => {
+                (&op.conv, fastest(n, dy[1], channels, [h, w]))
             }
-            (Op::Conv2dBackwardWeight(conv), [x, dy], _) => (conv, fastest_weight(x[1], dy)),
+            (Op::Conv2dBackwardWeight(op), [x, dy], _) => (&op.0, fastest_weight(x[1], dy)),
             _ => return None,
         };
         let suits = conv.kernel == [3, 3] && conv.stride == [1, 1] && conv.padding.iter().all(|&padding| padding <= 2);
@@ -105,7 +105,7 @@ pub(super) fn forward(
         weight: weight.data,
         backward: false,
         bias: Some(bias),
-        relu: op.relu,
+        relu: op.has_relu(),
     };
     filter(algorithm, &conv, x.data, y, scratch);
 }

@@ -13,7 +13,7 @@ const FEATURES: usize = 1024;
 const ROWS: usize = 4;
 
 pub(super) fn forward(op: &Dense, x: View, weight: View, bias: &[f32], y: &mut [f32], scratch: &Scratch) {
-    let (batch, out, features) = (x.shape[0], bias.len(), weight.shape[1]);
+    let (batch, out, features) = (x.data.len() / weight.shape[1], bias.len(), weight.shape[1]);
     scratch.with(batch * out, |sums| {
         let arch = Arch::new();
         let tasks = sums.par_chunks_mut(ROWS * batch).zip(weight.data.par_chunks(ROWS * features));
@@ -21,7 +21,7 @@ pub(super) fn forward(op: &Dense, x: View, weight: View, bias: &[f32], y: &mut [
         y.par_chunks_mut(out).enumerate().for_each(|(sample, y)| {
             for ((y, bias), sums) in y.iter_mut().zip(bias).zip(sums.chunks_exact(batch)) {
                 let value = sums[sample] + bias;
-                *y = if op.relu && value < 0.0 { 0.0 } else { value };
+                *y = if op.has_relu() && value < 0.0 { 0.0 } else { value };
             }
         });
     });
@@ -122,12 +122,14 @@ fn dots<S: Simd, const N: usize, const R: usize>(
 }
 
 pub(super) fn backward_input(dy: View, weight: View, dx: &mut [f32]) {
-    let (batch, out, features) = (dy.shape[0], weight.shape[0], weight.shape[1]);
+    let (out, features) = (weight.shape[0], weight.shape[1]);
+    let batch = dy.data.len() / out;
     matmul(dx, Matrix::new(dy.data, batch, out), Matrix::new(weight.data, out, features), false);
 }
 
 pub(super) fn backward_weight(x: View, dy: View, dweight: &mut [f32], dbias: &mut [f32]) {
-    let (batch, out) = (dy.shape[0], dy.shape[1]);
+    let out = dbias.len();
+    let batch = dy.data.len() / out;
     let features = x.data.len() / batch;
     matmul(dweight, Matrix::new(dy.data, batch, out).transposed(), Matrix::new(x.data, batch, features), false);
     for (i, dbias) in dbias.iter_mut().enumerate() {

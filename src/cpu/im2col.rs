@@ -236,7 +236,7 @@ impl WithSimd for Multiply<'_> {
                 let y = unsafe { y.part(plane + within.start..plane + within.end) };
                 for (y, sum) in y.iter_mut().zip(&product[place]) {
                     let value = sum + bias[filter];
-                    *y = if unfold.op.relu && value < 0.0 { 0.0 } else { value };
+                    *y = if unfold.op.has_relu() && value < 0.0 { 0.0 } else { value };
                 }
             }
         }

@@ -2,8 +2,10 @@
 //! without a GPU. One file per operation, under the operation's name.
 
 mod accumulate;
+mod activation;
 mod adam;
 pub(crate) mod adaptive_avg_pool2d;
+mod add;
 mod conv2d;
 mod cross_entropy;
 mod dense;
@@ -16,7 +18,6 @@ mod microkernel;
 pub(crate) mod peak;
 mod plan;
 mod prelu;
-mod relu;
 pub(crate) mod resize;
 mod scratch;
 mod sgd;
@@ -64,25 +65,26 @@ fn run(
         (Op::Conv2d(op), [x, weight, bias], [y]) => {
             conv2d::forward(op, algorithm, *x, *weight, bias.data, y, scratch);
         }
-        (Op::Conv2dBackwardInput(op, size), [dy, weight], [dx]) => {
-            conv2d::backward_input(op, algorithm, *size, *dy, *weight, dx, scratch);
+        (Op::Conv2dBackwardInput(op), [dy, weight], [dx]) => {
+            conv2d::backward_input(&op.conv, algorithm, op.size, *dy, *weight, dx, scratch);
         }
         (Op::Conv2dBackwardWeight(op), [x, dy], [dweight, dbias]) => {
-            conv2d::backward_weight(op, algorithm, *x, *dy, dweight, dbias, scratch);
+            conv2d::backward_weight(&op.0, algorithm, *x, *dy, dweight, dbias, scratch);
         }
-        (Op::Relu, [x], [y]) => relu::forward(x.data, y),
-        (Op::ReluBackward, [y, dy], [dx]) => relu::backward(y.data, dy.data, dx),
+        (Op::Activation(op), [x], [y]) => activation::forward(*op, x.data, y),
+        (Op::ActivationBackward(op), [seen, dy], [dx]) => activation::backward(op.0, seen.data, dy.data, dx),
         (Op::Prelu, [x, slope], [y]) => prelu::forward(*x, slope.data, y),
         (Op::PreluBackward, [x, slope, dy], [dx, dslope]) => prelu::backward(*x, slope.data, dy.data, dx, dslope),
         (Op::MaxPool2d(op), [x], [y]) => max_pool2d::forward(op, *x, y),
-        (Op::MaxPool2dBackward(op), [x, dy], [dx]) => max_pool2d::backward(op, *x, *dy, dx),
+        (Op::MaxPool2dBackward(op), [x, dy], [dx]) => max_pool2d::backward(&op.0, *x, *dy, dx),
         (Op::AdaptiveAvgPool2d(op), [x], [y]) => adaptive_avg_pool2d::forward(op, *x, y),
-        (Op::AdaptiveAvgPool2dBackward(op, size), [dy], [dx]) => {
-            adaptive_avg_pool2d::backward(op, *size, *dy, dx);
+        (Op::AdaptiveAvgPool2dBackward(op), [dy], [dx]) => {
+            adaptive_avg_pool2d::backward(&op.pool, op.size, *dy, dx);
         }
         (Op::Dense(op), [x, weight, bias], [y]) => dense::forward(op, *x, *weight, bias.data, y, scratch),
-        (Op::DenseBackwardInput(..), [dy, weight], [dx]) => dense::backward_input(*dy, *weight, dx),
-        (Op::DenseBackwardWeight(_), [x, dy], [dweight, dbias]) => dense::backward_weight(*x, *dy, dweight, dbias),
+        (Op::DenseBackwardInput, [dy, weight], [dx]) => dense::backward_input(*dy, *weight, dx),
+        (Op::DenseBackwardWeight, [x, dy], [dweight, dbias]) => dense::backward_weight(*x, *dy, dweight, dbias),
+        (Op::Add, [a, b], [y]) => add::forward(a.data, b.data, y),
         (Op::Softmax, [x], [y]) => softmax::forward(*x, y),
         (Op::SoftmaxBackward, [y, dy], [dx]) => softmax::backward(*y, dy.data, dx),
         (Op::CrossEntropy(op), [logits, target, weight], [loss, dlogits]) => {

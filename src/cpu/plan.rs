@@ -77,12 +77,11 @@ impl CpuPlan {
         let algorithms = program.steps.iter().map(algorithm).collect();
         let (places, slots) = plan_memory(&program);
         let mut memory: Vec<Vec<f32>> = slots.into_iter().map(|length| vec![0.0; length]).collect();
-        let locations = program
-            .values
-            .iter()
-            .zip(places)
-            .map(|(value, place)| match (&value.storage, place) {
+        let mut locations: Vec<Location> = Vec::new();
+        for (value, place) in program.values.iter().zip(places) {
+            locations.push(match (&value.storage, place) {
                 (Storage::Parameter(name), _) => Location::Shared(model.parameters[name].1.clone()),
+                (&Storage::View(base), _) => locations[base].clone(),
                 (_, Place::Slot(slot)) => Location::Memory(slot),
                 (storage, Place::Own) => {
                     memory.push(match storage {
@@ -91,8 +90,8 @@ impl CpuPlan {
                     });
                     Location::Memory(memory.len() - 1)
                 }
-            })
-            .collect();
+            });
+        }
         CpuPlan { program, locations, memory, algorithms, scratch: Scratch::new(checked), checked }
     }
 

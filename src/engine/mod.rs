@@ -5,9 +5,11 @@ mod device;
 mod model;
 mod picture;
 mod plan;
+mod training_plan;
 mod tune;
 
 pub use device::Device;
 pub use model::Model;
 pub use picture::Picture;
 pub use plan::{LayerTime, Options, Plan};
+pub use training_plan::{StepOptions, Targets, TrainingPlan, TrainingState};

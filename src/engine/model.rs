@@ -2,6 +2,7 @@
 
 use super::backend::ModelMemory;
 use super::plan::{Options, Plan};
+use super::training_plan::TrainingPlan;
 use crate::error::Result;
 use crate::nn::{Network, Purpose, Training};
 use crate::tensor::Parameters;
@@ -11,16 +12,15 @@ use crate::tensor::Parameters;
 ///
 /// ```
 /// use vultus::nn::{Network, Training};
-/// use vultus::ops::RunState;
-/// use vultus::{Device, Options, Tensor};
+/// use vultus::{Device, Options, StepOptions, Targets, Tensor};
 ///
 /// let network = Network::new("small", [2]).dense("fc", "fc", 3).softmax();
 /// let model = Device::Cpu.load(&network, &network.initialize(1)?)?;
 /// let mut teacher = model.compile_training(4, &Training::default(), &Options::default())?;
 /// let mut plan = model.compile(1, &Options::default())?;
 /// let before = plan.run(&Tensor::filled([1, 2], 1.0))?;
-/// let state = RunState { learning_rate: 0.1, ..RunState::default() };
-/// teacher.train(&Tensor::filled([4, 2], 1.0), &[Some(2); 4], &state)?;
+/// let step = StepOptions { learning_rate: 0.1, ..StepOptions::default() };
+/// teacher.train(&Tensor::filled([4, 2], 1.0), Targets::Classes(&[Some(2); 4]), &step)?;
 /// assert!(plan.run(&Tensor::filled([1, 2], 1.0))?[0].data()[2] > before[0].data()[2]);
 /// # Ok::<(), vultus::Error>(())
 /// ```
@@ -51,10 +51,10 @@ impl Model {
     /// A plan that trains the network on batches of this size. Each plan has its own optimiser's memory, zero at first.
     ///
     /// # Errors
-    /// As [`Model::compile`]; also if the network does not end in classes or is not a chain of layers.
-    pub fn compile_training(&self, batch: usize, training: &Training, options: &Options) -> Result<Plan> {
-        let purpose = Purpose::Training(training);
-        Plan::new(self.network.lower(batch, purpose, options.keep_activations)?, &self.memory, options)
+    /// As [`Model::compile`]; also if the network does not end in classes or an operation on the way has no derivative.
+    pub fn compile_training(&self, batch: usize, training: &Training, options: &Options) -> Result<TrainingPlan> {
+        let program = self.network.lower(batch, Purpose::Training(training), options.keep_activations)?;
+        TrainingPlan::new(Plan::new(program, &self.memory, options)?)
     }
 
     /// A plan that says how much each value that a layer gives counts for the logits: what Grad-CAM (Selvaraju et al. 2017)
@@ -62,13 +62,11 @@ impl Model {
     ///
     /// Inputs: the images, and how much each logit is to count (`[batch, classes]`: 1 for the class to be explained and 0
     /// for the others, say). Outputs: the logits, the layer's output, and the gradient of the weighted sum of the logits
-    /// with respect to that, in its shape. What a convolution or dense layer gives is taken behind a ReLU that follows it
-    /// at once; what a flattening gives has the shape of the feature maps before it. Dropout does nothing, and no gradient
-    /// of a parameter is computed, but for slopes of PReLUs on the way.
+    /// with respect to that, in its shape. What a convolution or dense layer gives is taken after an activation that follows
+    /// it at once. Dropout does nothing, and no gradient of a parameter is computed, but for slopes of PReLUs on the way.
     ///
     /// ```
     /// use vultus::nn::vgg16;
-    /// use vultus::ops::RunState;
     /// use vultus::{Device, Options, Tensor};
     ///
     /// let network = vgg16::whole_with_widths(32, &[&[4], &[4], &[4], &[4], &[6, 6]], &[8], 7)?;
@@ -76,15 +74,14 @@ impl Model {
     /// let mut plan = model.compile_gradient(1, "block5_conv2", &Options::default())?;
     /// let image = Tensor::filled([1, 3, 32, 32], 0.5);
     /// let happy = Tensor::from_fn([1, 7], |class| if class == 3 { 1.0 } else { 0.0 });
-    /// let found = plan.run_all(&[image, happy], &RunState::default())?;
+    /// let found = plan.run_all(&[image, happy])?;
     /// let (maps, gradient) = (&found[1], &found[2]);
     /// assert_eq!((maps.shape(), gradient.shape()), (&[1, 6, 2, 2][..], &[1, 6, 2, 2][..]));
     /// # Ok::<(), vultus::Error>(())
     /// ```
     ///
     /// # Errors
-    /// As [`Model::compile`]; also if there is no such layer before the logits, or the network does not end in classes or
-    /// is not a chain of layers from there on.
+    /// As [`Model::compile`]; also if there is no such layer before the logits, or the network does not end in classes.
     pub fn compile_gradient(&self, batch: usize, layer: &str, options: &Options) -> Result<Plan> {
         let purpose = Purpose::Gradient(layer);
         Plan::new(self.network.lower(batch, purpose, options.keep_activations)?, &self.memory, options)

@@ -16,7 +16,7 @@ use crate::gpu::{Gpu, GpuPicture};
 /// let to_one = Normalization { order: Order::Rgb, mean: [0.0; 3], std: [255.0; 3], gray: false };
 /// let crop = Crop::whole(picture.width(), picture.height());
 /// plan.set_picture(&picture, &[crop], Filter::Area, &to_one)?;
-/// plan.execute(&RunState::default())?;
+/// plan.execute()?;
 /// assert_eq!(plan.outputs()?[0].data(), [1.0, 0.0, 0.0, 0.0, 0.0, 1.0]);
 /// # Ok::<(), vultus::Error>(())
 /// ```

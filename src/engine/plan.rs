@@ -1,9 +1,5 @@
 //! Plans: a network or an operation, compiled for a device and a batch, to be run again and again.
 
-mod training;
-
-use training::Progress;
-
 use std::sync::Arc;
 
 use super::backend::{Executor, ModelMemory, PictureMemory};
@@ -47,7 +43,6 @@ pub struct Options {
 ///
 /// ```
 /// use vultus::nn::Network;
-/// use vultus::ops::RunState;
 /// use vultus::{Device, Options, Tensor};
 ///
 /// let network = Network::new("small", [4]).dense("fc", "fc", 2).softmax();
@@ -58,17 +53,13 @@ pub struct Options {
 /// let outputs = plan.run(&input)?;
 /// // The same, step by step.
 /// plan.set_input(0, &input)?;
-/// plan.execute(&RunState::default())?;
+/// plan.execute()?;
 /// assert_eq!(plan.outputs()?, outputs);
 /// # Ok::<(), vultus::Error>(())
 /// ```
 pub struct Plan {
     program: Arc<Program>,
     executor: Executor,
-    /// Whether there is something in the memory that steps of training leave for the next.
-    has_state: bool,
-    /// The micro-batch that comes next in a step of training.
-    progress: Progress,
 }
 
 /// How long one layer took: its forward pass or, of a plan that trains, one of its steps backward or the optimiser's.
@@ -126,15 +117,15 @@ impl Plan {
                 Executor::Gpu(Box::new(GpuPlan::new(gpu, program.clone(), model, checked, kernel, precision)?))
             }
         };
-        Ok(Plan { program, executor, has_state: false, progress: Progress::default() })
+        Ok(Plan { program, executor })
     }
 
-    /// The shapes of the inputs, with the batch. A training plan's second input are the targets.
+    /// The shapes of the inputs, with the batch.
     pub fn input_shapes(&self) -> Vec<&[usize]> {
         self.program.shapes(&self.program.inputs)
     }
 
-    /// The shapes of the outputs, with the batch. A training plan's are the loss and the logits.
+    /// The shapes of the outputs, with the batch.
     pub fn output_shapes(&self) -> Vec<&[usize]> {
         self.program.shapes(&self.program.outputs)
     }
@@ -152,7 +143,7 @@ impl Plan {
     /// # Errors
     /// [`Error::Shape`] if the input has another shape than the plan's; [`Error::DeviceLost`] if the device is gone.
     pub fn run(&mut self, input: &Tensor) -> Result<Vec<Tensor>> {
-        self.run_all(std::slice::from_ref(input), &RunState::default())
+        self.run_all(std::slice::from_ref(input))
     }
 
     /// Runs a plan with all of its inputs.
@@ -161,20 +152,29 @@ impl Plan {
     /// As [`Plan::run`].
     ///
     /// ```
-    /// use vultus::ops::{Op, RunState};
+    /// use vultus::ops::Op;
     /// use vultus::{Device, Options, Tensor};
     ///
     /// let mut prelu = Device::Cpu.compile_op(&Op::Prelu, &[&[1, 2], &[2]], &Options::default())?;
     /// let (x, slope) = (Tensor::filled([1, 2], -1.0), Tensor::new([2], vec![0.25, 0.5])?);
-    /// assert_eq!(prelu.run_all(&[x, slope], &RunState::default())?[0].data(), [-0.25, -0.5]);
+    /// assert_eq!(prelu.run_all(&[x, slope])?[0].data(), [-0.25, -0.5]);
     /// # Ok::<(), vultus::Error>(())
     /// ```
-    pub fn run_all(&mut self, inputs: &[Tensor], state: &RunState) -> Result<Vec<Tensor>> {
+    pub fn run_all(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+        self.run_in(inputs, &RunState::default())
+    }
+
+    /// As [`Plan::run_all`], for an operation by itself that depends on the step of a training.
+    ///
+    /// # Errors
+    /// As [`Plan::run`].
+    #[doc(hidden)]
+    pub fn run_in(&mut self, inputs: &[Tensor], state: &RunState) -> Result<Vec<Tensor>> {
         self.check_inputs(inputs.len())?;
         for (index, input) in inputs.iter().enumerate() {
             self.set_input(index, input)?;
         }
-        self.execute_weighing(state, 1.0, true)?;
+        self.submit(state, state.even_share(), true)?;
         self.program.outputs.iter().map(|&id| at_once(self.read_copied(id, Reading::Blocking))).collect()
     }
 
@@ -197,7 +197,7 @@ impl Plan {
     pub async fn run_async(&mut self, input: &Tensor) -> Result<Vec<Tensor>> {
         self.check_inputs(1)?;
         self.set_input(0, input)?;
-        self.execute_weighing(&RunState::default(), 1.0, true)?;
+        self.submit(&RunState::default(), 1.0, true)?;
         let mut outputs = Vec::new();
         for &output in &self.program.outputs {
             outputs.push(self.read_copied(output, Reading::Async).await?);
@@ -215,13 +215,12 @@ impl Plan {
     ///
     /// ```
     /// use vultus::nn::Network;
-    /// use vultus::ops::RunState;
     /// use vultus::{Device, Options, Tensor};
     ///
     /// let network = Network::new("small", [4]).dense("fc", "fc", 2).softmax();
     /// let mut plan = Device::Cpu.load(&network, &network.initialize(1)?)?.compile(3, &Options::default())?;
     /// plan.set_input(0, &Tensor::filled([3, 4], 1.0))?;
-    /// plan.execute(&RunState::default())?;
+    /// plan.execute()?;
     /// let probabilities = pollster::block_on(plan.output_async(0))?;
     /// assert_eq!(probabilities.shape(), [3, 2]);
     /// # Ok::<(), vultus::Error>(())
@@ -306,7 +305,7 @@ impl Plan {
             for piece in group.chunks(batch) {
                 let cut: Vec<Crop> = piece.iter().map(|&i| crops[i]).collect();
                 self.set_picture(picture, &cut, filter, normalization)?;
-                self.execute(&RunState::default())?;
+                self.execute()?;
                 let output = self.read_by(self.program.outputs[0], reading).await?;
                 for (&i, row) in piece.iter().zip(output.data().chunks_exact(output.len() / batch)) {
                     rows[i] = row.to_vec();
@@ -316,14 +315,25 @@ impl Plan {
         Ok(rows)
     }
 
-    /// Runs the plan on the inputs that are there. On a GPU the work is submitted, and not waited for. All micro-batches of
-    /// a step count the same.
+    /// Runs the plan on the inputs that are there. On a GPU the work is submitted, and not waited for.
     ///
     /// # Errors
     /// [`Error::DeviceLost`] if the device is gone (an application's own device: at the next wait or read);
     /// [`Error::OutOfBounds`] if a checked plan finds such a write.
-    pub fn execute(&mut self, state: &RunState) -> Result<()> {
-        self.execute_weighing(state, 1.0, false)
+    pub fn execute(&mut self) -> Result<()> {
+        self.submit(&RunState::default(), 1.0, false)
+    }
+
+    /// Runs the plan; `share` is what this micro-batch weighs among those of its step so far. With `copies` the outputs can
+    /// be read without another copy.
+    pub(super) fn submit(&mut self, state: &RunState, share: f32, copies: bool) -> Result<()> {
+        match &mut self.executor {
+            Executor::Cpu(plan) => {
+                plan.run(state, share);
+                Ok(())
+            }
+            Executor::Gpu(plan) => plan.submit(state, share, copies),
+        }
     }
 
     /// The outputs of the last run. Blocks until they are there.
@@ -355,8 +365,8 @@ impl Plan {
         }
     }
 
-    /// The output of a layer in the last run, of a plan that keeps its activations. A ReLU behind a convolution or dense
-    /// layer is computed with it and has no output of its own.
+    /// The output of a layer in the last run, of a plan that keeps its activations. An activation right after a
+    /// convolution or dense layer is computed with it and has no output of its own.
     ///
     /// # Errors
     /// [`Error::Shape`] if there is no such layer or its output is not kept.
@@ -384,14 +394,12 @@ impl Plan {
         self.program.steps.iter().filter(|step| makes(step, &step.name)).map(|step| step.name.as_str()).collect()
     }
 
-    /// Runs once and times every layer, by the device's own clock where it has one. A plan that trains takes a step with
-    /// a learning rate of 0, which still moves the optimiser's memory: profile one that is not trained further.
+    /// Runs once and times every layer, by the device's own clock where it has one.
     ///
     /// # Errors
     /// [`Error::DeviceLost`] if the device is gone.
     pub fn profile(&mut self) -> Result<Vec<LayerTime>> {
         let state = RunState::default();
-        self.progress = Progress::default();
         let times = match &mut self.executor {
             Executor::Cpu(plan) => plan.profile(&state),
             Executor::Gpu(plan) => plan.profile(&state)?,
@@ -426,20 +434,35 @@ impl Plan {
         Err(Error::shape(&self.program.name, format!("takes {wanted} inputs, not {given}")))
     }
 
-    fn find(&self, name: &str) -> Result<ValueId> {
+    pub(super) fn find(&self, name: &str) -> Result<ValueId> {
         let found = self.program.values.iter().position(|value| value.name == name);
         found.ok_or_else(|| Error::shape(&self.program.name, format!("the plan has no value {name:?}")))
     }
 
-    fn write(&mut self, id: ValueId, data: &[f32]) {
+    pub(super) fn write(&mut self, id: ValueId, data: &[f32]) {
         match &mut self.executor {
             Executor::Cpu(plan) => plan.write(id, data),
             Executor::Gpu(plan) => plan.write(id, data),
         }
     }
 
+    /// Writes values that must arrive together, and says so if there is no device any more to take them.
+    pub(super) fn write_all(&mut self, values: &[(ValueId, &Tensor)]) -> Result<()> {
+        match &mut self.executor {
+            Executor::Cpu(plan) => {
+                values.iter().for_each(|(id, tensor)| plan.write(*id, tensor.data()));
+                Ok(())
+            }
+            Executor::Gpu(plan) => plan.write_all(values),
+        }
+    }
+
+    pub(super) fn program(&self) -> &Arc<Program> {
+        &self.program
+    }
+
     /// As `read`, for what is seldom read: keeps no memory for the next time.
-    fn read_once(&self, id: ValueId) -> Result<Tensor> {
+    pub(super) fn read_once(&self, id: ValueId) -> Result<Tensor> {
         let data = match &self.executor {
             Executor::Cpu(plan) => plan.read(id),
             Executor::Gpu(plan) => plan.read_once(id)?,
@@ -457,7 +480,7 @@ impl Plan {
         Tensor::new(self.program.values[id].shape.clone(), data)
     }
 
-    fn read(&mut self, id: ValueId) -> Result<Tensor> {
+    pub(super) fn read(&mut self, id: ValueId) -> Result<Tensor> {
         at_once(self.read_by(id, Reading::Blocking))
     }
 

@@ -7,7 +7,7 @@ use super::proposals::{CELL, Pyramid};
 use crate::engine::{Device, Options, Picture, Plan};
 use crate::error::{Error, Result};
 use crate::nn::{Network, mtcnn};
-use crate::ops::{Crop, Filter, Normalization, RunState};
+use crate::ops::{Crop, Filter, Normalization};
 use crate::reading::{Reading, at_once};
 use crate::tensor::Parameters;
 use crate::weights::WeightFile;
@@ -243,7 +243,7 @@ async fn judge(
     for piece in inside.chunks(batch) {
         let crops: Vec<Crop> = piece.iter().map(|(_, crop)| *crop).collect();
         plan.set_picture(picture, &crops, Filter::Area, &Normalization::MTCNN)?;
-        plan.execute(&RunState::default())?;
+        plan.execute()?;
         let outputs = plan.read_outputs(reading).await?;
         for (i, &(bounds, _)) in piece.iter().enumerate() {
             let (score, offsets) = (outputs[0].data()[2 * i + 1], &outputs[1].data()[4 * i..]);

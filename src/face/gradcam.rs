@@ -6,7 +6,7 @@ use ::image::RgbImage;
 use crate::engine::{Device, Options, Plan};
 use crate::error::{Error, Result};
 use crate::nn::Network;
-use crate::ops::{Crop, Filter, Normalization, RunState};
+use crate::ops::{Crop, Filter, Normalization};
 use crate::tensor::{Parameters, Tensor};
 
 /// Explains what a network that ends in classes makes of an image.
@@ -102,7 +102,7 @@ impl GradCam {
         }
         let chosen = Tensor::from_fn([1, classes], |other| if other == class { 1.0 } else { 0.0 });
         self.plan.set_input(1, &chosen)?;
-        self.plan.execute(&RunState::default())?;
+        self.plan.execute()?;
         let outputs = self.plan.outputs()?;
         let [_, maps, gradient] = &outputs[..] else {
             return Err(Error::shape("Grad-CAM", format!("{} outputs instead of 3", outputs.len())));

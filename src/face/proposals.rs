@@ -3,7 +3,7 @@
 use crate::engine::{Device, Options, Picture, Plan};
 use crate::error::Result;
 use crate::nn::mtcnn::pnet;
-use crate::ops::{Crop, Filter, Normalization, RunState};
+use crate::ops::{Crop, Filter, Normalization};
 use crate::reading::Reading;
 use crate::tensor::Parameters;
 
@@ -110,7 +110,7 @@ impl Level {
     /// Starts to look at a tile.
     fn submit(&mut self, picture: &Picture, tile: usize) -> Result<()> {
         self.plan.set_picture(picture, &[self.tiles[tile].crop], Filter::Area, &Normalization::MTCNN)?;
-        self.plan.execute(&RunState::default())
+        self.plan.execute()
     }
 
     /// What is found in all tiles, of which the first was submitted.

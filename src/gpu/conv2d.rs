@@ -48,11 +48,11 @@ pub(super) fn candidates(op: &Op) -> Vec<&'static str> {
     };
     match op {
         Op::Conv2d(conv) => {
-            let direct = if conv.relu { [&DIRECT_RELU, &DIRECT_3X3_RELU] } else { [&DIRECT, &DIRECT_3X3] };
+            let direct = if conv.has_relu() { [&DIRECT_RELU, &DIRECT_3X3_RELU] } else { [&DIRECT, &DIRECT_3X3] };
             let direct = direct.into_iter().take(if conv.kernel == [3, 3] { 2 } else { 1 });
             direct.chain([&GEMM_128, &GEMM_64]).map(|kernel| kernel.name).chain(winograd(conv)).collect()
         }
-        Op::Conv2dBackwardInput(conv, _) => [GEMM_128.name, GEMM_64.name].into_iter().chain(winograd(conv)).collect(),
+        Op::Conv2dBackwardInput(op) => [GEMM_128.name, GEMM_64.name].into_iter().chain(winograd(&op.conv)).collect(),
         Op::Conv2dBackwardWeight(_) => vec![GEMM_WEIGHT_128.name, GEMM_WEIGHT_64.name],
         _ => Vec::new(),
     }
@@ -80,7 +80,7 @@ fn winograd(compiler: &Compiler, op: &Conv2d, job: &Job) -> Option<&'static Wino
 
 /// The kernel that makes y: of those that can, the one that is forced, or else chosen by the shape.
 fn choose_forward(compiler: &Compiler, geometry: &Geometry) -> &'static Kernel {
-    let (square, relu) = (geometry.is_3x3(), geometry.op.relu);
+    let (square, relu) = (geometry.is_3x3(), geometry.op.has_relu());
     let direct = [&DIRECT, &DIRECT_RELU, &DIRECT_3X3, &DIRECT_3X3_RELU];
     let gemm = Product::forward(geometry, geometry.images, geometry.filters).choose(compiler, &GEMM_128, &GEMM_64);
     let candidates = [form(direct, square, relu), form(direct, false, relu), &GEMM_128, &GEMM_64];
@@ -109,7 +109,7 @@ fn forward_job<'a>(
         input: geometry.input,
         output: geometry.output,
         padding: op.padding,
-        relu: op.relu,
+        relu: op.has_relu(),
         pool,
     }
 }

@@ -98,7 +98,7 @@ fn tiles(params: &Params, tile: usize) -> [usize; 2] {
 pub(super) fn candidates(op: &Op) -> Vec<&'static str> {
     match op {
         Op::Dense(_) => vec![ROWS.name, ROWS_QUADS.name, MATMUL_128.name, MATMUL_64.name],
-        Op::DenseBackwardInput(..) | Op::DenseBackwardWeight(_) => vec![MATMUL_128.name, MATMUL_64.name],
+        Op::DenseBackwardInput | Op::DenseBackwardWeight => vec![MATMUL_128.name, MATMUL_64.name],
         _ => Vec::new(),
     }
 }
@@ -151,7 +151,8 @@ fn packed_f16(compiler: &mut Compiler, weight: &Storage, features: usize, rows: 
 
 pub(super) fn forward(compiler: &mut Compiler, op: &Dense, operands: &Operands) -> Result<()> {
     let ([x, storage, bias], [y]) = (operands.inputs()?, operands.outputs()?);
-    let (batch, features, out) = (operands.shapes[0][0], operands.shapes[1][1], operands.shapes[1][0]);
+    let (out, features) = (operands.shapes[1][0], operands.shapes[1][1]);
+    let batch = x.len / features;
     let mut candidates = vec![&ROWS, &MATMUL_128, &MATMUL_64];
     if features % 4 == 0 {
         candidates.push(&ROWS_QUADS);
@@ -179,7 +180,7 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Dense, operands: &Operands) 
                 c_offset: y.offset + part.start as u32,
                 accumulate: 0,
                 has_bias: 1,
-                relu: u32::from(op.relu),
+                relu: u32::from(op.has_relu()),
                 ..Params::zeroed()
             };
             let default = match (batch <= SMALL_BATCH, features % 4 == 0) {
@@ -208,7 +209,8 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Dense, operands: &Operands) 
 
 pub(super) fn backward_input(compiler: &mut Compiler, operands: &Operands) -> Result<()> {
     let ([dy, weight], [dx]) = (operands.inputs()?, operands.outputs()?);
-    let (batch, features, out) = (operands.shapes[0][0], operands.shapes[1][1], operands.shapes[1][0]);
+    let (out, features) = (operands.shapes[1][0], operands.shapes[1][1]);
+    let batch = dy.len / out;
     let rows_at_once = compiler.images_per_dispatch(&[features, out], 2 * (features * out) as u64);
     for first in (0..batch).step_by(rows_at_once) {
         let rows = rows_at_once.min(batch - first);
@@ -241,8 +243,8 @@ pub(super) fn backward_input(compiler: &mut Compiler, operands: &Operands) -> Re
 
 pub(super) fn backward_weight(compiler: &mut Compiler, operands: &Operands) -> Result<()> {
     let ([x, dy], [dweight, dbias]) = (operands.inputs()?, operands.outputs()?);
-    let (batch, out) = (operands.shapes[1][0], operands.shapes[1][1]);
-    let features = operands.shapes[0][1..].iter().product::<usize>();
+    let [out, features] = [operands.output_shapes[0][0], operands.output_shapes[0][1]];
+    let batch = dy.len / out;
     let rows_at_once = compiler.images_per_dispatch(&[features, out], 2 * (features * out) as u64);
     for first in (0..batch).step_by(rows_at_once) {
         let rows = rows_at_once.min(batch - first);

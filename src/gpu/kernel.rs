@@ -5,8 +5,8 @@
 /// ```
 /// use vultus::gpu::{Access, kernels};
 ///
-/// let relu = kernels().find(|kernel| kernel.name == "relu/forward").unwrap();
-/// assert_eq!(relu.bindings, [Access::Read, Access::Unused, Access::Write]);
+/// let activation = kernels().find(|kernel| kernel.name == "activation/forward").unwrap();
+/// assert_eq!(activation.bindings, [Access::Read, Access::Unused, Access::Write]);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {

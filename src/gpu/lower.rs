@@ -2,8 +2,8 @@
 
 use super::compile::{Compiler, Operands};
 use super::{
-    accumulate, adam, adaptive_avg_pool2d, conv2d, cross_entropy, dense, dropout, ema, max_pool2d, prelu, relu, sgd,
-    softmax,
+    accumulate, activation, adam, adaptive_avg_pool2d, add, conv2d, cross_entropy, dense, dropout, ema, max_pool2d,
+    prelu, sgd, softmax,
 };
 use crate::error::{Error, Result};
 use crate::ops::{Conv2d, Op};
@@ -14,19 +14,22 @@ impl Compiler<'_> {
         self.begin(index, op, operands);
         let lowered = match op {
             Op::Conv2d(op) => conv2d::forward(self, op, operands),
-            Op::Conv2dBackwardInput(op, size) => conv2d::backward_input(self, op, *size, operands),
-            Op::Conv2dBackwardWeight(op) => conv2d::backward_weight(self, op, operands),
-            Op::Relu => relu::forward(self, operands),
-            Op::ReluBackward => relu::backward(self, operands),
+            Op::Conv2dBackwardInput(op) => conv2d::backward_input(self, &op.conv, op.size, operands),
+            Op::Conv2dBackwardWeight(op) => conv2d::backward_weight(self, &op.0, operands),
+            Op::Activation(op) => activation::forward(self, *op, operands),
+            Op::ActivationBackward(op) => activation::backward(self, op.0, operands),
             Op::Prelu => prelu::forward(self, operands),
             Op::PreluBackward => prelu::backward(self, operands),
             Op::MaxPool2d(op) => max_pool2d::forward(self, op, operands),
-            Op::MaxPool2dBackward(op) => max_pool2d::backward(self, op, operands),
+            Op::MaxPool2dBackward(op) => max_pool2d::backward(self, &op.0, operands),
             Op::AdaptiveAvgPool2d(_) => adaptive_avg_pool2d::forward(self, operands),
-            Op::AdaptiveAvgPool2dBackward(..) => adaptive_avg_pool2d::backward(self, operands),
+            Op::AdaptiveAvgPool2dBackward(_) => adaptive_avg_pool2d::backward(self, operands),
             Op::Dense(op) => dense::forward(self, op, operands),
-            Op::DenseBackwardInput(..) => dense::backward_input(self, operands),
-            Op::DenseBackwardWeight(_) => dense::backward_weight(self, operands),
+            Op::DenseBackwardInput => dense::backward_input(self, operands),
+            Op::DenseBackwardWeight => dense::backward_weight(self, operands),
+            Op::Add => add::forward(self, operands),
+            // A view.
+            Op::Reshape(_) => Ok(()),
             Op::Softmax => softmax::forward(self, operands),
             Op::SoftmaxBackward => softmax::backward(self, operands),
             Op::CrossEntropy(op) => cross_entropy::forward(self, op, operands),
@@ -68,11 +71,11 @@ mod tests {
         let refused = |op: &Op, operands: &Operands| {
             Compiler::new(&gpu, None, false).step(0, op, operands).unwrap_err().to_string()
         };
-        let wanted = "relu, operands: 0 inputs instead of 1, which is a fault of this library: report it";
-        assert_eq!(refused(&Op::Relu, &none), wanted);
+        let wanted = "prelu, operands: 0 inputs instead of 2, which is a fault of this library: report it";
+        assert_eq!(refused(&Op::Prelu, &none), wanted);
         let operands = Operands { inputs: &[&x, &x], shapes: &[&[4], &[4]], ..none };
-        let wanted = "relu_backward, operands: 0 outputs instead of 1, which is a fault of this library: report it";
-        assert_eq!(refused(&Op::ReluBackward, &operands), wanted);
+        let wanted = "softmax_backward, operands: 0 outputs instead of 1, which is a fault of this library: report it";
+        assert_eq!(refused(&Op::SoftmaxBackward, &operands), wanted);
         let wanted = "accumulate, operands: 0 inputs instead of 2, which is a fault of this library: report it";
         assert_eq!(refused(&Op::Accumulate, &none), wanted);
     }

@@ -12,9 +12,11 @@
 //! ```
 
 mod accumulate;
+mod activation;
 mod adam;
 mod adapter;
 mod adaptive_avg_pool2d;
+mod add;
 mod answer;
 mod buffer;
 #[cfg_attr(not(feature = "files"), path = "no_cache.rs")]
@@ -45,7 +47,6 @@ mod precision;
 mod prelu;
 mod read_back;
 mod registry;
-mod relu;
 mod resize;
 mod sgd;
 mod shaders;

@@ -439,29 +439,34 @@ fn allocate(gpu: &Gpu, program: &Program, model: &GpuModel, checked: bool) -> Re
     let guard = if checked { GUARD } else { 0 };
     let (places, lengths) = plan_memory(program);
     let mut slots: Vec<Option<Storage>> = vec![None; lengths.len()];
-    let mut make = |(value, place): (&program::Value, Place)| match (&value.storage, place) {
-        (program::Storage::Parameter(name), _) => {
-            let parameter = model.parameters.get(name).map(|(_, storage)| storage.clone());
-            parameter.ok_or_else(|| Error::shape(name, "the model has no such parameter"))
-        }
-        (program::Storage::Gradient | program::Storage::State, _) => {
-            gpu.storage_by_rows(&value.name, &value.shape, guard)
-        }
-        (program::Storage::Constant(data), _) => {
-            let storage = gpu.storage(&value.name, value.len(), guard)?;
-            storage.write(gpu, data);
-            Ok(storage)
-        }
-        (program::Storage::Activation, Place::Slot(slot)) if !checked => {
-            let memory = match &slots[slot] {
-                Some(memory) => memory.clone(),
-                None => slots[slot].insert(gpu.storage("working memory", lengths[slot], 0)?).clone(),
-            };
-            let mut storage = Storage { name: value.name.clone(), len: value.len(), row: value.len(), ..memory };
-            storage.chunks[0].values = 0..value.len();
-            Ok(storage)
-        }
-        (program::Storage::Activation, _) => gpu.storage(&value.name, value.len(), guard),
-    };
-    program.values.iter().zip(places).map(&mut make).collect()
+    let mut values: Vec<Storage> = Vec::new();
+    for (value, place) in program.values.iter().zip(places) {
+        let storage = match (&value.storage, place) {
+            (&program::Storage::View(base), _) => Storage { name: value.name.clone(), ..values[base].clone() },
+            (program::Storage::Parameter(name), _) => {
+                let parameter = model.parameters.get(name).map(|(_, storage)| storage.clone());
+                parameter.ok_or_else(|| Error::shape(name, "the model has no such parameter"))?
+            }
+            (program::Storage::Gradient | program::Storage::State, _) => {
+                gpu.storage_by_rows(&value.name, &value.shape, guard)?
+            }
+            (program::Storage::Constant(data), _) => {
+                let storage = gpu.storage(&value.name, value.len(), guard)?;
+                storage.write(gpu, data);
+                storage
+            }
+            (program::Storage::Activation, Place::Slot(slot)) if !checked => {
+                let memory = match &slots[slot] {
+                    Some(memory) => memory.clone(),
+                    None => slots[slot].insert(gpu.storage("working memory", lengths[slot], 0)?).clone(),
+                };
+                let mut storage = Storage { name: value.name.clone(), len: value.len(), row: value.len(), ..memory };
+                storage.chunks[0].values = 0..value.len();
+                storage
+            }
+            (program::Storage::Activation, _) => gpu.storage(&value.name, value.len(), guard)?,
+        };
+        values.push(storage);
+    }
+    Ok(values)
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::kernel::Kernel;
 use super::{
-    accumulate, adam, adaptive_avg_pool2d, conv2d, conv2d_winograd, cross_entropy, dense, dropout, ema, max_pool2d,
-    peak, prelu, relu, resize, sgd, softmax,
+    accumulate, activation, adam, adaptive_avg_pool2d, add, conv2d, conv2d_winograd, cross_entropy, dense, dropout,
+    ema, max_pool2d, peak, prelu, resize, sgd, softmax,
 };
 use crate::ops::Op;
 
@@ -21,7 +21,8 @@ pub fn kernels() -> impl Iterator<Item = &'static Kernel> {
         conv2d::KERNELS,
         conv2d_winograd::KERNELS,
         dense::KERNELS,
-        relu::KERNELS,
+        activation::KERNELS,
+        add::KERNELS,
         prelu::KERNELS,
         max_pool2d::KERNELS,
         adaptive_avg_pool2d::KERNELS,
@@ -60,12 +61,12 @@ pub fn choices() -> impl Iterator<Item = &'static str> {
 /// use vultus::ops::Op;
 ///
 /// assert_eq!(candidates(&Op::Softmax), ["softmax/forward", "softmax/forward_wide"]);
-/// assert!(candidates(&Op::Relu).is_empty());
+/// assert!(candidates(&Op::Prelu).is_empty());
 /// ```
 pub fn candidates(op: &Op) -> Vec<&'static str> {
     match op {
-        Op::Conv2d(_) | Op::Conv2dBackwardInput(..) | Op::Conv2dBackwardWeight(_) => conv2d::candidates(op),
-        Op::Dense(_) | Op::DenseBackwardInput(..) | Op::DenseBackwardWeight(_) => dense::candidates(op),
+        Op::Conv2d(_) | Op::Conv2dBackwardInput(_) | Op::Conv2dBackwardWeight(_) => conv2d::candidates(op),
+        Op::Dense(_) | Op::DenseBackwardInput | Op::DenseBackwardWeight => dense::candidates(op),
         Op::Softmax => vec!["softmax/forward", "softmax/forward_wide"],
         Op::SoftmaxBackward => vec!["softmax/backward", "softmax/backward_wide"],
         _ => Vec::new(),
@@ -77,8 +78,8 @@ pub fn candidates(op: &Op) -> Vec<&'static str> {
 /// ```
 /// use vultus::gpu::shader_source;
 ///
-/// assert!(shader_source("relu").is_some_and(|wgsl| wgsl.contains("@compute")));
-/// assert!(shader_source("relu.wgsl").is_none());
+/// assert!(shader_source("prelu").is_some_and(|wgsl| wgsl.contains("@compute")));
+/// assert!(shader_source("prelu.wgsl").is_none());
 /// ```
 pub fn shader_source(shader: &str) -> Option<&'static str> {
     kernels().find(|kernel| kernel.shader == shader).map(|kernel| kernel.source)

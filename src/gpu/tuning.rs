@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ops::Op;
+use crate::ops::{Conv2dBackwardInput, Conv2dBackwardWeight, Op};
 
 /// What the tuner has found out about one operation on inputs of given shapes.
 ///
@@ -52,13 +52,18 @@ pub(crate) fn tuning_key(op: &Op, shapes: &[&[usize]]) -> String {
     let join = |sizes: &[usize]| sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
     let shapes: Vec<String> = shapes.iter().map(|shape| join(shape)).collect();
     let parameters = match op {
-        Op::Conv2d(conv) | Op::Conv2dBackwardInput(conv, _) | Op::Conv2dBackwardWeight(conv) => {
+        Op::Conv2d(conv)
+        | Op::Conv2dBackwardInput(Conv2dBackwardInput { conv, .. })
+        | Op::Conv2dBackwardWeight(Conv2dBackwardWeight(conv)) => {
             let (stride, padding) = (join(&conv.stride), join(&conv.padding));
-            format!(", stride {stride}, padding {padding}{}", if conv.relu { ", relu" } else { "" })
+            format!(", stride {stride}, padding {padding}{}", if conv.has_relu() { ", relu" } else { "" })
         }
-        Op::Dense(dense) if dense.relu => ", relu".to_owned(),
+        Op::Dense(dense) if dense.has_relu() => ", relu".to_owned(),
         _ => String::new(),
     };
-    let size = if let Op::Conv2dBackwardInput(_, size) = op { format!(", to {}", join(size)) } else { String::new() };
+    let size = match op {
+        Op::Conv2dBackwardInput(op) => format!(", to {}", join(&op.size)),
+        _ => String::new(),
+    };
     format!("{} of {}{parameters}{size}", op.name(), shapes.join(" "))
 }

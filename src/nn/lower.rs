@@ -1,11 +1,11 @@
-//! From a network to a program: shapes are checked, activations fused, what is not needed is left out.
+//! From a network to a program: shapes are checked, and what is not needed is left out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::{Kind, Layer, Network, Trainable, Training};
+use super::{Layer, Network, Training};
 use crate::error::{Error, Result};
-use crate::ops::{Dense, Dropout, Op};
-use crate::program::{Program, Storage, ValueId};
+use crate::ops::{Dropout, Op, Parameter, Shape, Start};
+use crate::program::{Program, Storage, ValueId, differentiate, gradient_name};
 
 /// What a program is made for.
 #[derive(Clone, Copy)]
@@ -22,17 +22,29 @@ pub(crate) enum Purpose<'a> {
 pub(super) struct Lowering<'a> {
     pub network: &'a Network,
     pub program: Program,
-    /// The value that each layer makes.
+    /// The value that each layer gives.
     pub outputs: Vec<ValueId>,
-    /// Parameters by name.
-    pub parameters: BTreeMap<String, ValueId>,
+    /// The parameters of the layers so far, with the layers that own them.
+    pub parameters: Vec<(usize, ValueId)>,
+    /// Names and shapes of all parameters, and what they are before any training.
+    starts: Vec<(String, Shape, Start)>,
     /// The first trained layer; the number of layers where none is.
-    pub first_trained: usize,
+    first_trained: usize,
 }
 
 impl Network {
     /// The program that runs this network on a batch, for this purpose.
     pub(crate) fn lower(&self, batch: usize, purpose: Purpose, keep_activations: bool) -> Result<Program> {
+        Ok(self.lower_with_starts(batch, purpose, keep_activations)?.0)
+    }
+
+    /// The same, and the parameters: names, shapes, and what they are before any training.
+    pub(super) fn lower_with_starts(
+        &self,
+        batch: usize,
+        purpose: Purpose,
+        keep_activations: bool,
+    ) -> Result<(Program, Vec<(String, Shape, Start)>)> {
         if batch == 0 || self.layers.is_empty() {
             return Err(Error::shape(&self.name, format!("a batch of {batch} through {} layers", self.layers.len())));
         }
@@ -42,34 +54,26 @@ impl Network {
         program.inputs.push(input);
         let first_trained = match purpose {
             Purpose::Inference | Purpose::Gradient(_) => self.layers.len(),
-            Purpose::Training(Training { trainable: Trainable::All, .. }) => 0,
-            Purpose::Training(Training { trainable: Trainable::From(name), .. }) => self.index(name)?,
+            Purpose::Training(training) => self.first_trained(&training.trainable)?,
         };
-        let mut lowering =
-            Lowering { network: self, program, outputs: Vec::new(), parameters: BTreeMap::new(), first_trained };
-        for index in 0..self.layers.len() {
+        let (outputs, parameters, starts) = (Vec::new(), Vec::new(), Vec::new());
+        let mut lowering = Lowering { network: self, program, outputs, parameters, starts, first_trained };
+        let end = if let Purpose::Inference = purpose { self.layers.len() } else { self.logits()? + 1 };
+        for index in 0..end {
             let value = lowering.forward(index).map_err(|error| in_layer(self, index, error))?;
             lowering.outputs.push(value);
         }
-        let flat = |layer: &usize| {
-            lowering.is_flattened(*layer) && lowering.program.values[lowering.outputs[*layer]].shape.len() > 2
-        };
-        if self.outputs().iter().any(flat) {
-            return Err(Error::shape(
-                &self.name,
-                "a flattening is no output: end the network before it, or with a dense layer",
-            ));
-        }
         match purpose {
-            Purpose::Inference => lowering.program.outputs = lowering.network_outputs(),
+            Purpose::Inference => {
+                lowering.program.outputs = self.outputs().into_iter().map(|layer| lowering.outputs[layer]).collect();
+            }
             Purpose::Training(training) => lowering.train(training)?,
             Purpose::Gradient(layer) => lowering.gradient(layer)?,
         }
-        Ok(lowering.program)
+        lowering.program.fuse();
+        Ok((lowering.program, lowering.starts))
     }
-}
 
-impl Network {
     fn check_names(&self) -> Result<()> {
         let mut names = BTreeSet::new();
         match self.layers.iter().find(|layer| !names.insert(&layer.name)) {
@@ -77,9 +81,21 @@ impl Network {
             None => Ok(()),
         }
     }
+
+    /// The layer that gives the logits: the last one, or the one that a last softmax reads. Neither the loss nor the
+    /// backward pass needs the probabilities.
+    fn logits(&self) -> Result<usize> {
+        let last = self.layers.len() - 1;
+        match &self.layers[last] {
+            Layer { op: Op::Softmax, inputs, .. } => {
+                inputs[0].ok_or_else(|| Error::shape(&self.name, "there is no layer before the softmax"))
+            }
+            _ => Ok(last),
+        }
+    }
 }
 
-pub(super) fn in_layer(network: &Network, index: usize, error: Error) -> Error {
+fn in_layer(network: &Network, index: usize, error: Error) -> Error {
     match error {
         Error::Shape { what, reason } => {
             Error::shape(format!("{}, layer {}", network.name, network.layers[index].name), format!("{what}: {reason}"))
@@ -89,86 +105,88 @@ pub(super) fn in_layer(network: &Network, index: usize, error: Error) -> Error {
 }
 
 impl Lowering<'_> {
-    fn network_outputs(&self) -> Vec<ValueId> {
-        self.network.outputs().into_iter().map(|layer| self.outputs[layer]).collect()
-    }
-
-    /// Whether what a layer gives is meant to be flat. A flattening moves nothing, and the value keeps the shape of the
-    /// feature maps, which dense layers and what works value by value do not look at.
-    fn is_flattened(&self, index: usize) -> bool {
-        let layer = &self.network.layers[index];
-        match layer.kind {
-            Kind::Flatten => true,
-            Kind::Relu | Kind::Dropout(_) => layer.input.is_some_and(|before| self.is_flattened(before)),
-            _ => false,
-        }
-    }
-
-    pub fn input_of(&self, layer: &Layer) -> ValueId {
-        layer.input.map_or(self.program.inputs[0], |index| self.outputs[index])
-    }
-
     /// Adds a layer's forward step and gives the value that it makes.
     fn forward(&mut self, index: usize) -> Result<ValueId> {
         let layer = &self.network.layers[index];
-        let x = self.input_of(layer);
-        let shape = self.program.values[x].shape.clone();
-        let takes_any_shape = matches!(layer.kind, Kind::Dense(_) | Kind::Relu | Kind::Dropout(_) | Kind::Flatten);
-        if !takes_any_shape && shape.len() > 2 && layer.input.is_some_and(|before| self.is_flattened(before)) {
-            return Err(Error::shape(
-                "flatten",
-                "must be followed by a dense layer, with nothing but ReLU and dropout between them",
-            ));
-        }
-        let op = match layer.kind {
-            // Nothing to do: dense layers take rows of any shape, done within the layer before, or only done in training.
-            Kind::Flatten => return Ok(x),
-            Kind::Relu if layer.input.is_some_and(|before| self.fuses_relu(before)) => return Ok(x),
-            Kind::Dropout(_) if index < self.first_trained => return Ok(x),
-            Kind::Conv2d(filters, mut conv) => {
-                let channels = shape.get(1).copied().unwrap_or(0);
-                conv.relu = self.fuses_relu(index);
-                let weight = vec![filters, channels, conv.kernel[0], conv.kernel[1]];
-                return self.with_parameters(index, Op::Conv2d(conv), &[("weight", weight), ("bias", vec![filters])]);
-            }
-            Kind::Dense(out) => {
-                let op = Op::Dense(Dense { relu: self.fuses_relu(index) });
-                let weight = vec![out, shape[1..].iter().product()];
-                return self.with_parameters(index, op, &[("weight", weight), ("bias", vec![out])]);
-            }
-            Kind::Prelu => {
-                let slopes = shape.get(1).copied().unwrap_or(0);
-                return self.with_parameters(index, Op::Prelu, &[("weight", vec![slopes])]);
-            }
-            Kind::Relu => Op::Relu,
-            Kind::MaxPool2d(pool) => Op::MaxPool2d(pool),
-            Kind::AdaptiveAvgPool2d(pool) => Op::AdaptiveAvgPool2d(pool),
-            Kind::Dropout(probability) => Op::Dropout(Dropout { probability, layer: index as u32 }),
-            Kind::Softmax => Op::Softmax,
+        let value = |input: &Option<usize>| input.map_or(self.program.inputs[0], |layer| self.outputs[layer]);
+        let mut inputs: Vec<ValueId> = layer.inputs.iter().map(value).collect();
+        let op = match &layer.op {
+            // Only done in training.
+            Op::Dropout(_) if index < self.first_trained => return Ok(inputs[0]),
+            Op::Dropout(dropout) => Op::Dropout(Dropout { layer: index as u32, ..*dropout }),
+            op => op.clone(),
         };
-        Ok(self.program.add_step(&layer.name, op, &[x], std::slice::from_ref(&layer.name))?[0])
-    }
-
-    fn with_parameters(&mut self, index: usize, op: Op, wanted: &[(&str, Vec<usize>)]) -> Result<ValueId> {
-        let layer = &self.network.layers[index];
-        let mut inputs = vec![self.input_of(layer)];
-        for (suffix, shape) in wanted {
-            let name = format!("{}.{suffix}", layer.parameters);
-            let value = self.program.add_value(&name, shape.clone(), Storage::Parameter(name.clone()));
-            if self.parameters.insert(name.clone(), value).is_some() {
-                return Err(Error::shape(op.name(), format!("the parameter {name} is used twice")));
-            }
-            inputs.push(value);
-        }
+        let wanted = op.parameters(&self.program.values[inputs[0]].shape, layer.features);
+        inputs.extend(self.layer_parameters(index, &wanted)?);
         Ok(self.program.add_step(&layer.name, op, &inputs, std::slice::from_ref(&layer.name))?[0])
     }
 
-    /// Whether a layer computes the ReLU behind it: it must be the only reader, and nobody else may look.
-    fn fuses_relu(&self, index: usize) -> bool {
-        let layers = &self.network.layers;
-        let mut readers = layers.iter().filter(|layer| layer.input == Some(index));
-        matches!(layers[index].kind, Kind::Conv2d(..) | Kind::Dense(_))
-            && matches!((readers.next(), readers.next()), (Some(reader), None) if reader.kind == Kind::Relu)
-            && !self.network.outputs.contains(&index)
+    /// The values of a layer's parameters; zeros for those without a name.
+    fn layer_parameters(&mut self, index: usize, wanted: &[Parameter]) -> Result<Vec<ValueId>> {
+        let mut values = Vec::new();
+        for (number, Parameter { suffix, shape, start }) in wanted.iter().enumerate() {
+            let Some(name) = self.network.layers[index].parameters.get(number) else {
+                let zeros = Storage::Constant(vec![0.0; shape.iter().product()]);
+                values.push(self.program.add_value(format!("no {suffix}"), shape.clone(), zeros));
+                continue;
+            };
+            if self.starts.iter().any(|(other, ..)| other == name) {
+                return Err(Error::shape(*suffix, format!("the parameter {name} is used twice")));
+            }
+            let value = self.program.add_value(name, shape.clone(), Storage::Parameter(name.clone()));
+            self.starts.push((name.clone(), shape.clone(), *start));
+            self.parameters.push((index, value));
+            values.push(value);
+        }
+        Ok(values)
+    }
+
+    /// The logits, which are the last value so far.
+    pub fn logits(&self) -> Result<ValueId> {
+        let logits = self.outputs[self.outputs.len() - 1];
+        if self.program.values[logits].shape.len() != 2 {
+            let reason = "a backward pass takes a network that ends with classes";
+            return Err(Error::shape(&self.network.name, reason));
+        }
+        Ok(logits)
+    }
+
+    /// Whether a layer is trained.
+    pub fn trains(&self, layer: usize) -> bool {
+        layer >= self.first_trained
+    }
+
+    /// Makes the logits, the output of a layer and the gradient of that the program's outputs. The gradient of the logits
+    /// becomes another input.
+    fn gradient(&mut self, layer: &str) -> Result<()> {
+        let index = self.network.index(layer)?;
+        let logits = self.logits()?;
+        let Some(activation) = self.outputs.get(index).map(|_| self.outputs[self.network.with_activation(index)])
+        else {
+            return Err(Error::shape(&self.network.name, format!("layer {layer} comes after the logits")));
+        };
+        let shape = self.program.values[logits].shape.clone();
+        let given = self.program.add_value(gradient_name("logits"), shape, Storage::Activation);
+        self.program.inputs.push(given);
+        let gradients = differentiate(&mut self.program, logits, given, &[activation])?;
+        let Some(&gradient) = gradients.get(&activation) else {
+            return Err(Error::shape(&self.network.name, format!("layer {layer} does not lead to the logits")));
+        };
+        self.program.outputs = vec![logits, activation, gradient];
+        Ok(())
+    }
+}
+
+impl Network {
+    /// The layer whose output counts as this one's: the activation that alone reads a convolution or a dense layer is done
+    /// within it.
+    fn with_activation(&self, index: usize) -> usize {
+        let mut readers = self.layers.iter().enumerate().filter(|(_, layer)| layer.inputs.contains(&Some(index)));
+        match (&self.layers[index].op, readers.next(), readers.next()) {
+            (Op::Conv2d(_) | Op::Dense(_), Some((reader, layer)), None) if matches!(layer.op, Op::Activation(_)) => {
+                reader
+            }
+            _ => index,
+        }
     }
 }

@@ -8,8 +8,8 @@ use super::proto::{self, FLOAT, UINT8};
 use super::write::{Export, Precision};
 use crate::cpu::adaptive_avg_pool2d::window;
 use crate::error::{Error, Result};
-use crate::nn::{Kind, Layer, Network};
-use crate::ops::{Conv2d, MaxPool2d, Shape};
+use crate::nn::{Layer, Network};
+use crate::ops::{Activation, Conv2d, MaxPool2d, Op, Shape};
 use crate::tensor::Parameters;
 
 /// What the batch is called, whose size is only known when the model runs.
@@ -41,10 +41,11 @@ impl<'a> Graph<'a> {
         let outputs = network.outputs();
         let mut values: Vec<Value> = Vec::new();
         for (index, layer) in network.layers().iter().enumerate() {
-            let x = layer.input.map_or(&input, |before| &values[before]).clone();
-            let is_answer = outputs == [index] && layer.kind == Kind::Softmax;
+            let read = |source: &Option<usize>| source.map_or(&input, |layer| &values[layer]).clone();
+            let is_answer = outputs == [index] && layer.op == Op::Softmax;
             let name = if is_answer { "probabilities" } else { &layer.name };
-            let value = graph.layer(layer, name, x, &parameters)?;
+            let inputs = layer.inputs.iter().map(read).collect();
+            let value = graph.layer(layer, name, inputs, &parameters)?;
             values.push(value);
         }
         let mut read: BTreeSet<String> = BTreeSet::from([input.name]);
@@ -102,46 +103,62 @@ impl<'a> Graph<'a> {
     }
 
     /// Adds a layer's nodes.
-    fn layer(&mut self, layer: &Layer, name: &str, x: Value, parameters: &BTreeMap<String, String>) -> Result<Value> {
-        let parameter = |suffix: &str| parameters[&format!("{}.{suffix}", layer.parameters)].clone();
+    fn layer(
+        &mut self,
+        layer: &Layer,
+        name: &str,
+        inputs: Vec<Value>,
+        parameters: &BTreeMap<String, String>,
+    ) -> Result<Value> {
+        let x = inputs[0].clone();
+        let mut names: Vec<String> = inputs.into_iter().map(|value| value.name).collect();
+        names.extend(layer.parameters.iter().map(|parameter| parameters[parameter].clone()));
         let shape = x.shape.clone();
-        let (op, inputs, attributes, shape) = match layer.kind {
-            Kind::Dropout(_) => return Ok(x),
-            Kind::Conv2d(filters, conv) => {
+        let (op, attributes, shape) = match &layer.op {
+            Op::Dropout(_) => return Ok(x),
+            Op::Conv2d(conv) => {
                 let size = conv.output_size(plane(&shape))?;
-                let inputs = vec![x.name, parameter("weight"), parameter("bias")];
-                ("Conv", inputs, conv_attributes(conv), vec![filters, size[0], size[1]])
+                ("Conv", conv_attributes(*conv), vec![layer.features, size[0], size[1]])
             }
-            Kind::Relu => ("Relu", vec![x.name], vec![], shape),
-            Kind::Prelu => {
-                self.spread(&format!("{}.weight", layer.parameters), shape.len());
-                ("PRelu", vec![x.name, parameter("weight")], vec![], shape)
+            Op::Activation(activation) => return self.activation(name, *activation, x),
+            Op::Prelu => {
+                self.spread(&layer.parameters[0], shape.len());
+                ("PRelu", vec![], shape)
             }
-            Kind::MaxPool2d(pool) => {
+            Op::MaxPool2d(pool) => {
                 let size = pool.output_size(plane(&shape))?;
-                ("MaxPool", vec![x.name], pool_attributes(pool, plane(&shape), size), vec![shape[0], size[0], size[1]])
+                ("MaxPool", pool_attributes(*pool, plane(&shape), size), vec![shape[0], size[0], size[1]])
             }
-            Kind::AdaptiveAvgPool2d(pool) => return Ok(self.average(name, x, pool.output)),
-            Kind::Flatten => ("Flatten", vec![x.name], vec![integer("axis", 1)], vec![shape.iter().product()]),
-            Kind::Dense(out) => {
-                let x = self.flat(x);
-                let inputs = vec![x.name, parameter("weight"), parameter("bias")];
-                ("Gemm", inputs, vec![integer("transB", 1)], vec![out])
+            Op::AdaptiveAvgPool2d(pool) => return Ok(self.average(name, x, pool.output)),
+            Op::Reshape(reshape) if reshape.sizes() == [None] => {
+                ("Flatten", vec![integer("axis", 1)], vec![shape.iter().product()])
             }
-            Kind::Softmax => ("Softmax", vec![x.name], vec![integer("axis", 1)], shape),
+            Op::Dense(_) if shape.len() == 1 => ("Gemm", vec![integer("transB", 1)], vec![layer.features]),
+            Op::Add => ("Add", vec![], shape),
+            Op::Softmax => ("Softmax", vec![integer("axis", 1)], shape),
+            other => {
+                let reason = format!("{} of {shape:?} has no form in ONNX here", other.name());
+                return Err(Error::shape(&layer.name, reason));
+            }
         };
         let name = self.name(name);
-        Ok(Value { name: self.node(op, name, inputs, attributes), shape })
+        Ok(Value { name: self.node(op, name, names, attributes), shape })
     }
 
-    /// A value as rows, which is what dense layers read.
-    fn flat(&mut self, x: Value) -> Value {
-        if x.shape.len() == 1 {
-            return x;
-        }
-        let name = self.name(&format!("{}.flat", x.name));
-        let name = self.node("Flatten", name, vec![x.name], vec![integer("axis", 1)]);
-        Value { name, shape: vec![x.shape.iter().product()] }
+    /// An activation function.
+    fn activation(&mut self, name: &str, activation: Activation, x: Value) -> Result<Value> {
+        let name = self.name(name);
+        let (op, inputs, attributes) = match activation {
+            Activation::Relu => ("Relu", vec![x.name], vec![]),
+            Activation::Sigmoid => ("Sigmoid", vec![x.name], vec![]),
+            Activation::Clip { min, max } => {
+                let limits = [("min", min), ("max", max)];
+                let limits = limits.map(|(what, value)| self.tensor(&format!("{name}.{what}"), &[], vec![value]));
+                ("Clip", [vec![x.name], limits.to_vec()].concat(), vec![])
+            }
+            other => return Err(Error::shape(name, format!("{other:?} has no form in ONNX here"))),
+        };
+        Ok(Value { name: self.node(op, name, inputs, attributes), shape: x.shape })
     }
 
     /// The mean over windows that give an output of this size. ONNX knows windows of one size and step; others are a

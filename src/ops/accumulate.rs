@@ -10,18 +10,44 @@
 //! let mut mean = Device::Cpu.compile_op(&Op::Accumulate, &[&[1], &[1]], &Options::default())?;
 //! let (so_far, gradient) = (Tensor::filled([1], 2.0), Tensor::filled([1], 4.0));
 //! let second = RunState { micro_batch: 1, micro_batches: 2, ..RunState::default() };
-//! assert_eq!(mean.run_all(&[so_far, gradient], &second)?[0].data(), [3.0]);
+//! assert_eq!(mean.run_in(&[so_far, gradient], &second)?[0].data(), [3.0]);
 //! # Ok::<(), vultus::Error>(())
 //! ```
 
-use super::{Case, Fill, Op, Shape, same, take};
+use super::operation::Operation;
+use super::{Case, Fill, Op, Shape, elements, same, take};
 use crate::error::Result;
 use crate::random::Random;
 
-pub(super) fn update(inputs: &[&[usize]]) -> Result<Vec<Shape>> {
-    let [mean, gradient] = take("accumulate", inputs)?;
-    same("accumulate", "gradient", gradient, mean)?;
-    Ok(vec![mean.to_vec()])
+/// `mean, gradient → mean`, in place
+pub(crate) struct Accumulate;
+
+impl Operation for Accumulate {
+    fn name(&self) -> &'static str {
+        "accumulate"
+    }
+
+    fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
+        let [mean, gradient] = take("accumulate", inputs)?;
+        same("accumulate", "gradient", gradient, mean)?;
+        Ok(vec![mean.to_vec()])
+    }
+
+    fn flops(&self, inputs: &[&[usize]], _outputs: &[Shape]) -> u64 {
+        3 * elements(inputs[0])
+    }
+
+    fn parameter_inputs(&self) -> &'static [usize] {
+        &[0, 1]
+    }
+
+    fn parameter_outputs(&self) -> &'static [usize] {
+        &[0]
+    }
+
+    fn in_place(&self) -> &'static [usize] {
+        &[0]
+    }
 }
 
 /// Shapes that every kernel must get right.
@@ -34,7 +60,7 @@ pub(super) fn update(inputs: &[&[usize]]) -> Result<Vec<Shape>> {
 ///     let mut plan = Device::Cpu.compile_op(&case.op, &case.shapes(), &Options::default())?;
 ///     let inputs = case.inputs(1);
 ///     // The first micro-batch overwrites the mean of the step before.
-///     assert_eq!(plan.run_all(&inputs, &RunState::default())?[0], inputs[1]);
+///     assert_eq!(plan.run_all(&inputs)?[0], inputs[1]);
 /// }
 /// # Ok::<(), vultus::Error>(())
 /// ```

@@ -8,12 +8,13 @@
 //! let mut adam = Device::Cpu.compile_op(&Op::Adam(Adam::default()), &[&[2][..]; 4], &Options::default())?;
 //! let (parameter, gradient) = (Tensor::filled([2], 1.0), Tensor::new([2], vec![3.0, -0.5])?);
 //! let state = RunState { learning_rate: 0.1, ..RunState::default() };
-//! let after = adam.run_all(&[parameter, gradient, Tensor::zeros([2]), Tensor::zeros([2])], &state)?;
+//! let after = adam.run_in(&[parameter, gradient, Tensor::zeros([2]), Tensor::zeros([2])], &state)?;
 //! assert!((after[0].data()[0] - 0.9).abs() < 1e-6 && (after[0].data()[1] - 1.1).abs() < 1e-6);
 //! # Ok::<(), vultus::Error>(())
 //! ```
 
-use super::{Case, Fill, Op, Shape, check_factor, same, take};
+use super::operation::Operation;
+use super::{Case, Fill, Shape, check_factor, elements, same, take};
 use crate::error::{Error, Result};
 use crate::random::Random;
 
@@ -53,7 +54,18 @@ impl Default for Adam {
 }
 
 impl Adam {
-    pub(super) fn update(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
+    /// `1 − betaᵗ` for both means in step t, in f64 because betas are near 1.
+    pub(crate) fn bias_corrections(&self, step: u32) -> [f32; 2] {
+        self.betas.map(|beta| (1.0 - f64::from(beta).powi(step.max(1) as i32)) as f32)
+    }
+}
+
+impl Operation for Adam {
+    fn name(&self) -> &'static str {
+        "adam"
+    }
+
+    fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
         let [parameter, gradient, m, v] = take("adam", inputs)?;
         same("adam", "gradient", gradient, parameter)?;
         same("adam", "m", m, parameter)?;
@@ -68,9 +80,24 @@ impl Adam {
         Ok(vec![parameter.to_vec(), m.to_vec(), v.to_vec()])
     }
 
-    /// `1 − betaᵗ` for both means in step t, in f64 because betas are near 1.
-    pub(crate) fn bias_corrections(&self, step: u32) -> [f32; 2] {
-        self.betas.map(|beta| (1.0 - f64::from(beta).powi(step.max(1) as i32)) as f32)
+    fn flops(&self, inputs: &[&[usize]], _outputs: &[Shape]) -> u64 {
+        14 * elements(inputs[0])
+    }
+
+    fn parameter_inputs(&self) -> &'static [usize] {
+        &[0, 1, 2, 3]
+    }
+
+    fn parameter_outputs(&self) -> &'static [usize] {
+        &[0, 1, 2]
+    }
+
+    fn in_place(&self) -> &'static [usize] {
+        &[0, 2, 3]
+    }
+
+    fn ends_step(&self) -> bool {
+        true
     }
 }
 
@@ -118,5 +145,5 @@ pub fn random_case(random: &mut Random) -> Case {
 
 fn case(shape: Shape, adam: Adam) -> Case {
     let normal = (shape.clone(), Fill::Normal(1.0));
-    Case::new(Op::Adam(adam), vec![normal.clone(), normal.clone(), normal, (shape, Fill::Between(0.0, 1.0))])
+    Case::new(adam, vec![normal.clone(), normal.clone(), normal, (shape, Fill::Between(0.0, 1.0))])
 }

@@ -11,7 +11,8 @@
 //! # Ok::<(), vultus::Error>(())
 //! ```
 
-use super::{Case, Fill, Op, Shape, image, same, take};
+use super::operation::{Backward, Operand, Operation};
+use super::{Case, Fill, Shape, elements, image, same, take};
 use crate::error::{Error, Result};
 use crate::random::Random;
 
@@ -32,8 +33,12 @@ pub struct AdaptiveAvgPool2d {
     pub output: [usize; 2],
 }
 
-impl AdaptiveAvgPool2d {
-    pub(super) fn forward(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
+impl Operation for AdaptiveAvgPool2d {
+    fn name(&self) -> &'static str {
+        "adaptive_avg_pool2d"
+    }
+
+    fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
         let [x] = take("adaptive_avg_pool2d", inputs)?;
         let [n, c, ..] = image("adaptive_avg_pool2d", x)?;
         if self.output.contains(&0) {
@@ -42,11 +47,39 @@ impl AdaptiveAvgPool2d {
         Ok(vec![vec![n, c, self.output[0], self.output[1]]])
     }
 
-    pub(super) fn backward(&self, [h, w]: [usize; 2], inputs: &[&[usize]]) -> Result<Vec<Shape>> {
+    fn flops(&self, inputs: &[&[usize]], _outputs: &[Shape]) -> u64 {
+        2 * elements(inputs[0])
+    }
+
+    fn backward(&self, inputs: &[&[usize]]) -> Option<Vec<Backward>> {
+        let (pool, size) = (*self, [inputs[0][2], inputs[0][3]]);
+        Some(vec![Backward::step(AdaptiveAvgPool2dBackward { pool, size }, [Operand::Gradient], [0])])
+    }
+}
+
+/// The gradient of an adaptive average-pool's input: `dy → dx`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdaptiveAvgPool2dBackward {
+    /// The pool.
+    pub pool: AdaptiveAvgPool2d,
+    /// Height and width of its input.
+    pub size: [usize; 2],
+}
+
+impl Operation for AdaptiveAvgPool2dBackward {
+    fn name(&self) -> &'static str {
+        "adaptive_avg_pool2d_backward"
+    }
+
+    fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
         let [dy] = take("adaptive_avg_pool2d_backward", inputs)?;
         let [n, c, ..] = image("adaptive_avg_pool2d_backward", dy)?;
-        same("adaptive_avg_pool2d_backward", "dy", dy, &[n, c, self.output[0], self.output[1]])?;
-        Ok(vec![vec![n, c, h, w]])
+        same("adaptive_avg_pool2d_backward", "dy", dy, &[n, c, self.pool.output[0], self.pool.output[1]])?;
+        Ok(vec![vec![n, c, self.size[0], self.size[1]]])
+    }
+
+    fn flops(&self, inputs: &[&[usize]], _outputs: &[Shape]) -> u64 {
+        2 * elements(inputs[0])
     }
 }
 
@@ -94,7 +127,7 @@ pub fn random_case(random: &mut Random) -> Case {
 fn pair(pool: AdaptiveAvgPool2d, x: [usize; 4]) -> Vec<Case> {
     let dy = vec![x[0], x[1], pool.output[0], pool.output[1]];
     vec![
-        Case::new(Op::AdaptiveAvgPool2d(pool), vec![(x.to_vec(), Fill::Normal(1.0))]),
-        Case::new(Op::AdaptiveAvgPool2dBackward(pool, [x[2], x[3]]), vec![(dy, Fill::Normal(1.0))]),
+        Case::new(pool, vec![(x.to_vec(), Fill::Normal(1.0))]),
+        Case::new(AdaptiveAvgPool2dBackward { pool, size: [x[2], x[3]] }, vec![(dy, Fill::Normal(1.0))]),
     ]
 }

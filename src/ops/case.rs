@@ -35,7 +35,7 @@ pub enum Fill {
 ///
 /// let case = relu::random_case(&mut Random::new(1));
 /// let mut plan = Device::Cpu.compile_op(&case.op, &case.shapes(), &Options::default())?;
-/// let outputs = plan.run_all(&case.inputs(2), &RunState::default())?;
+/// let outputs = plan.run_all(&case.inputs(2))?;
 /// assert!(case.name().starts_with("relu"));
 /// assert_eq!(outputs[0].shape(), case.shapes()[0]);
 /// # Ok::<(), vultus::Error>(())
@@ -48,8 +48,8 @@ pub struct Case {
 }
 
 impl Case {
-    pub(super) fn new(op: Op, inputs: Vec<(Shape, Fill)>) -> Self {
-        Case { op, inputs }
+    pub(super) fn new(op: impl Into<Op>, inputs: Vec<(Shape, Fill)>) -> Self {
+        Case { op: op.into(), inputs }
     }
 
     /// A name that tells cases of one operation apart.

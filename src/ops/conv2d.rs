@@ -9,11 +9,13 @@
 //! let mut plan = Device::Cpu.compile_op(&conv, &[&[1, 1, 2, 3], &[1, 1, 2, 2], &[1]], &Options::default())?;
 //! let x = Tensor::from_fn([1, 1, 2, 3], |place| place as f32);
 //! let inputs = [x, Tensor::filled([1, 1, 2, 2], 1.0), Tensor::filled([1], 1.0)];
-//! assert_eq!(plan.run_all(&inputs, &RunState::default())?[0].data(), [9.0, 13.0]);
+//! assert_eq!(plan.run_all(&inputs)?[0].data(), [9.0, 13.0]);
 //! # Ok::<(), vultus::Error>(())
 //! ```
 
-use super::{Case, Fill, Op, Shape, image, same, take};
+use super::activation::check_fused;
+use super::operation::{Backward, Operand, Operation, Parameter};
+use super::{Activation, Case, Fill, Shape, elements, image, same, take};
 use crate::error::{Error, Result};
 use crate::random::Random;
 
@@ -24,7 +26,7 @@ use crate::random::Random;
 ///
 /// assert_eq!(Conv2d::square(3, 1, 1).output_size([224, 224])?, [224, 224]);
 /// assert_eq!(Conv2d::square(7, 2, 3).output_size([224, 224])?, [112, 112]);
-/// let wide = Conv2d { kernel: [1, 5], stride: [1, 1], padding: [0, 2], relu: true };
+/// let wide = Conv2d { kernel: [1, 5], stride: [1, 1], padding: [0, 2], activation: Some(Activation::Relu) };
 /// assert_eq!(wide.output_size([8, 8])?, [8, 8]);
 /// assert!(Conv2d::square(5, 1, 0).output_size([4, 8]).is_err());
 /// # Ok::<(), vultus::Error>(())
@@ -37,14 +39,14 @@ pub struct Conv2d {
     pub stride: [usize; 2],
     /// Rows and columns of zeros on every side.
     pub padding: [usize; 2],
-    /// Whether a ReLU follows within the same kernel. The backward operations ignore it.
-    pub relu: bool,
+    /// What follows within the same kernel. The backward operations ignore it.
+    pub activation: Option<Activation>,
 }
 
 impl Conv2d {
     /// A convolution with square filters and the same step and padding in both directions.
     pub fn square(kernel: usize, stride: usize, padding: usize) -> Self {
-        Conv2d { kernel: [kernel; 2], stride: [stride; 2], padding: [padding; 2], relu: false }
+        Conv2d { kernel: [kernel; 2], stride: [stride; 2], padding: [padding; 2], activation: None }
     }
 
     /// The height and width of the output for an input of this height and width.
@@ -70,7 +72,26 @@ impl Conv2d {
         Ok(size)
     }
 
-    pub(super) fn forward(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
+    /// Whether a ReLU follows within the same kernel.
+    pub(crate) fn has_relu(&self) -> bool {
+        self.activation == Some(Activation::Relu)
+    }
+
+    /// How many filters the weights hold, if they suit this many channels.
+    fn filters(&self, weight: &[usize], channels: usize) -> Result<usize> {
+        let filters = image("conv2d", weight)?[0];
+        same("conv2d", "weight", weight, &[filters, channels, self.kernel[0], self.kernel[1]])?;
+        Ok(filters)
+    }
+}
+
+impl Operation for Conv2d {
+    fn name(&self) -> &'static str {
+        "conv2d"
+    }
+
+    fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
+        check_fused("conv2d", self.activation)?;
         let [x, weight, bias] = take("conv2d", inputs)?;
         let [n, c, h, w] = image("conv2d", x)?;
         let filters = self.filters(weight, c)?;
@@ -79,30 +100,86 @@ impl Conv2d {
         Ok(vec![vec![n, filters, oh, ow]])
     }
 
-    pub(super) fn backward_input(&self, [h, w]: [usize; 2], inputs: &[&[usize]]) -> Result<Vec<Shape>> {
+    fn flops(&self, inputs: &[&[usize]], outputs: &[Shape]) -> u64 {
+        // Every output is a sum over one filter.
+        2 * elements(&outputs[0]) * elements(&inputs[1][1..])
+    }
+
+    fn parameter_inputs(&self) -> &'static [usize] {
+        &[1, 2]
+    }
+
+    fn parameters(&self, input: &[usize], features: usize) -> Vec<Parameter> {
+        let channels = input.get(1).copied().unwrap_or(0);
+        Parameter::weight_and_bias(vec![features, channels, self.kernel[0], self.kernel[1]])
+    }
+
+    fn backward(&self, inputs: &[&[usize]]) -> Option<Vec<Backward>> {
+        let (conv, size) = (*self, [inputs[0][2], inputs[0][3]]);
+        Some(vec![
+            Backward::step(Conv2dBackwardWeight(conv), [Operand::Input(0), Operand::Gradient], [1, 2]),
+            Backward::step(Conv2dBackwardInput { conv, size }, [Operand::Gradient, Operand::Input(1)], [0]),
+        ])
+    }
+}
+
+/// The gradient of a convolution's input: `dy, weight → dx`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Conv2dBackwardInput {
+    /// The convolution.
+    pub conv: Conv2d,
+    /// Height and width of its input.
+    pub size: [usize; 2],
+}
+
+impl Operation for Conv2dBackwardInput {
+    fn name(&self) -> &'static str {
+        "conv2d_backward_input"
+    }
+
+    fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
         let [dy, weight] = take("conv2d_backward_input", inputs)?;
         let [n, ..] = image("conv2d_backward_input", dy)?;
         let channels = image("conv2d_backward_input", weight)?[1];
-        let filters = self.filters(weight, channels)?;
-        let [oh, ow] = self.output_size([h, w])?;
+        let filters = self.conv.filters(weight, channels)?;
+        let [oh, ow] = self.conv.output_size(self.size)?;
         same("conv2d_backward_input", "dy", dy, &[n, filters, oh, ow])?;
-        Ok(vec![vec![n, channels, h, w]])
+        Ok(vec![vec![n, channels, self.size[0], self.size[1]]])
     }
 
-    pub(super) fn backward_weight(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
+    fn flops(&self, inputs: &[&[usize]], _outputs: &[Shape]) -> u64 {
+        2 * elements(inputs[0]) * elements(&inputs[1][1..])
+    }
+
+    fn parameter_inputs(&self) -> &'static [usize] {
+        &[1]
+    }
+}
+
+/// The gradients of a convolution's parameters: `x, dy → dweight, dbias`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Conv2dBackwardWeight(pub Conv2d);
+
+impl Operation for Conv2dBackwardWeight {
+    fn name(&self) -> &'static str {
+        "conv2d_backward_weight"
+    }
+
+    fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
         let [x, dy] = take("conv2d_backward_weight", inputs)?;
         let [n, c, h, w] = image("conv2d_backward_weight", x)?;
         let filters = image("conv2d_backward_weight", dy)?[1];
-        let [oh, ow] = self.output_size([h, w])?;
+        let [oh, ow] = self.0.output_size([h, w])?;
         same("conv2d_backward_weight", "dy", dy, &[n, filters, oh, ow])?;
-        Ok(vec![vec![filters, c, self.kernel[0], self.kernel[1]], vec![filters]])
+        Ok(vec![vec![filters, c, self.0.kernel[0], self.0.kernel[1]], vec![filters]])
     }
 
-    /// How many filters the weights hold, if they suit this many channels.
-    fn filters(&self, weight: &[usize], channels: usize) -> Result<usize> {
-        let filters = image("conv2d", weight)?[0];
-        same("conv2d", "weight", weight, &[filters, channels, self.kernel[0], self.kernel[1]])?;
-        Ok(filters)
+    fn flops(&self, inputs: &[&[usize]], outputs: &[Shape]) -> u64 {
+        2 * elements(inputs[1]) * elements(&outputs[0][1..])
+    }
+
+    fn parameter_outputs(&self) -> &'static [usize] {
+        &[0, 1]
     }
 }
 
@@ -133,9 +210,9 @@ pub fn cases() -> Vec<Case> {
     ] {
         let conv = Conv2d::square(kernel, stride, padding);
         cases.extend(all_directions(conv, [n, c, h, w], filters));
-        cases.push(forward(Conv2d { relu: true, ..conv }, [n, c, h, w], filters));
+        cases.push(forward(Conv2d { activation: Some(Activation::Relu), ..conv }, [n, c, h, w], filters));
     }
-    let lopsided = Conv2d { kernel: [1, 4], stride: [2, 1], padding: [0, 2], relu: true };
+    let lopsided = Conv2d { kernel: [1, 4], stride: [2, 1], padding: [0, 2], activation: Some(Activation::Relu) };
     cases.extend(all_directions(lopsided, [2, 6, 7, 9], 5));
     cases
 }
@@ -151,7 +228,7 @@ pub fn cases() -> Vec<Case> {
 /// assert_eq!(cases.len(), 9 * 3);
 /// ```
 pub fn vgg16_cases(batch: usize, input: usize) -> Vec<Case> {
-    let conv = Conv2d { relu: true, ..Conv2d::square(3, 1, 1) };
+    let conv = Conv2d { activation: Some(Activation::Relu), ..Conv2d::square(3, 1, 1) };
     [
         (3, 64, 1),
         (64, 64, 1),
@@ -181,7 +258,7 @@ pub fn vgg16_cases(batch: usize, input: usize) -> Vec<Case> {
 /// for kernel in ["conv2d/im2col", "conv2d/winograd2"] {
 ///     let options = Options { kernel: Some(kernel.into()), ..Options::default() };
 ///     let mut plan = Device::Cpu.compile_op(&case.op, &case.shapes(), &options)?;
-///     results.push(plan.run_all(&case.inputs(2), &RunState::default())?.swap_remove(0));
+///     results.push(plan.run_all(&case.inputs(2))?.swap_remove(0));
 /// }
 /// assert!(results[0].data().iter().zip(results[1].data()).all(|(a, b)| (a - b).abs() < 1e-2 + 1e-3 * a.abs()));
 /// # Ok::<(), vultus::Error>(())
@@ -197,10 +274,10 @@ pub fn random_case(random: &mut Random) -> Case {
         kernel: [vertical.0, horizontal.0],
         stride: [vertical.1, horizontal.1],
         padding: [vertical.2, horizontal.2],
-        relu: random.below(2) == 0,
+        activation: (random.below(2) == 0).then_some(Activation::Relu),
     };
     if random.below(3) == 0 {
-        conv = Conv2d { relu: conv.relu, ..Conv2d::square(3, 1, 1) };
+        conv = Conv2d { activation: conv.activation, ..Conv2d::square(3, 1, 1) };
     }
     let (h, w) = (vertical.3.max(conv.kernel[0]), horizontal.3.max(conv.kernel[1]));
     let x = [1 + random.below(5), 1 + random.below(40), h, w];
@@ -213,7 +290,7 @@ fn forward(conv: Conv2d, x: [usize; 4], filters: usize) -> Case {
     let weight = vec![filters, x[1], conv.kernel[0], conv.kernel[1]];
     let fill = weight_fill(&weight);
     let inputs = vec![(x.to_vec(), Fill::Normal(1.0)), (weight, fill), (vec![filters], Fill::Normal(1.0))];
-    Case::new(Op::Conv2d(conv), inputs)
+    Case::new(conv, inputs)
 }
 
 fn all_directions(conv: Conv2d, x: [usize; 4], filters: usize) -> Vec<Case> {
@@ -223,8 +300,11 @@ fn all_directions(conv: Conv2d, x: [usize; 4], filters: usize) -> Vec<Case> {
     let dy = vec![x[0], filters, oh, ow];
     vec![
         forward(conv, x, filters),
-        Case::new(Op::Conv2dBackwardInput(conv, [x[2], x[3]]), vec![(dy.clone(), Fill::Normal(1.0)), (weight, fill)]),
-        Case::new(Op::Conv2dBackwardWeight(conv), vec![(x.to_vec(), Fill::Normal(1.0)), (dy, Fill::Normal(1.0))]),
+        Case::new(
+            Conv2dBackwardInput { conv, size: [x[2], x[3]] },
+            vec![(dy.clone(), Fill::Normal(1.0)), (weight, fill)],
+        ),
+        Case::new(Conv2dBackwardWeight(conv), vec![(x.to_vec(), Fill::Normal(1.0)), (dy, Fill::Normal(1.0))]),
     ]
 }
 

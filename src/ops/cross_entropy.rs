@@ -19,13 +19,14 @@
 //! let op = Op::CrossEntropy(CrossEntropy::default());
 //! let mut plan = Device::Cpu.compile_op(&op, &[&[1, 2], &[1], &[2]], &Options::default())?;
 //! let (logits, target, class_weight) = (Tensor::zeros([1, 2]), Tensor::filled([1], 1.0), Tensor::filled([2], 1.0));
-//! let outputs = plan.run_all(&[logits, target, class_weight], &RunState::default())?;
+//! let outputs = plan.run_all(&[logits, target, class_weight])?;
 //! assert!((outputs[0].data()[0] - 2f32.ln()).abs() < 1e-6);
 //! assert_eq!(outputs[1].data(), [0.5, -0.5]);
 //! # Ok::<(), vultus::Error>(())
 //! ```
 
-use super::{Case, Fill, Op, Shape, same, take};
+use super::operation::Operation;
+use super::{Case, Fill, Shape, elements, same, take};
 use crate::error::{Error, Result};
 use crate::random::Random;
 
@@ -56,8 +57,16 @@ pub struct CrossEntropy {
     pub label_smoothing: f32,
 }
 
-impl CrossEntropy {
-    pub(super) fn forward(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
+impl Operation for CrossEntropy {
+    fn name(&self) -> &'static str {
+        "cross_entropy"
+    }
+
+    fn flops(&self, inputs: &[&[usize]], _outputs: &[Shape]) -> u64 {
+        8 * elements(inputs[0])
+    }
+
+    fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
         let [logits, target, class_weight] = take("cross_entropy", inputs)?;
         let &[n, classes] = logits else {
             return Err(Error::shape(
@@ -87,7 +96,7 @@ impl CrossEntropy {
 ///
 /// for case in cross_entropy::cases() {
 ///     let mut plan = Device::Cpu.compile_op(&case.op, &case.shapes(), &Options::default())?;
-///     assert!(plan.run_all(&case.inputs(1), &RunState::default())?[0].data()[0] >= 0.0, "{}", case.name());
+///     assert!(plan.run_all(&case.inputs(1))?[0].data()[0] >= 0.0, "{}", case.name());
 /// }
 /// # Ok::<(), vultus::Error>(())
 /// ```
@@ -135,5 +144,5 @@ fn targets(n: usize, classes: usize) -> [(Shape, Fill); 2] {
 
 fn case(n: usize, classes: usize, scale: f32, label_smoothing: f32, target: (Shape, Fill), weights: Fill) -> Case {
     let inputs = vec![(vec![n, classes], Fill::Normal(scale)), target, (vec![classes], weights)];
-    Case::new(Op::CrossEntropy(CrossEntropy { label_smoothing }), inputs)
+    Case::new(CrossEntropy { label_smoothing }, inputs)
 }

@@ -10,26 +10,24 @@
 //! let op = Op::Dropout(Dropout { probability: 0.5, layer: 0 });
 //! let mut plan = Device::Cpu.compile_op(&op, &[&[1, 100]], &Options::default())?;
 //! let ones = [Tensor::filled([1, 100], 1.0)];
-//! let first = plan.run_all(&ones, &RunState { seed: 1, ..RunState::default() })?;
+//! let first = plan.run_in(&ones, &RunState { seed: 1, ..RunState::default() })?;
 //! assert!(first[0].data().iter().all(|&value| value == 0.0 || value == 2.0));
-//! assert_ne!(plan.run_all(&ones, &RunState { seed: 2, ..RunState::default() })?, first);
+//! assert_ne!(plan.run_in(&ones, &RunState { seed: 2, ..RunState::default() })?, first);
 //! # Ok::<(), vultus::Error>(())
 //! ```
 
-use super::{Case, Fill, Op, RunState, Shape, take};
+use super::operation::{Backward, Operand, Operation};
+use super::{Case, Fill, RunState, Shape, elements, take};
 use crate::error::{Error, Result};
 use crate::random::Random;
 
 /// The parameters of dropout.
 ///
 /// ```
-/// use vultus::nn::{Kind, Network};
 /// use vultus::ops::{Dropout, Op};
 ///
-/// // A network numbers its layers itself.
-/// let network = Network::new("small", [4]).dropout(0.5).dense("fc", "fc", 2);
-/// assert_eq!(network.layers()[0].kind, Kind::Dropout(0.5));
-/// // By itself, with a probability that is none.
+/// assert_eq!(Op::Dropout(Dropout { probability: 0.5, layer: 0 }).output_shapes(&[&[1, 4]])?, [[1, 4]]);
+/// // Nothing would be left.
 /// assert!(Op::Dropout(Dropout { probability: 1.0, layer: 0 }).output_shapes(&[&[1, 4]]).is_err());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,15 +39,6 @@ pub struct Dropout {
 }
 
 impl Dropout {
-    pub(super) fn forward(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
-        let [x] = take("dropout", inputs)?;
-        if !(0.0..1.0).contains(&self.probability) {
-            let reason = format!("a probability of {} is not in 0 to 1 (exclusive)", self.probability);
-            return Err(Error::shape("dropout", reason));
-        }
-        Ok(vec![x.to_vec()])
-    }
-
     /// Random words below this are dropped.
     pub(crate) fn threshold(&self) -> u32 {
         (f64::from(self.probability) * 2f64.powi(32)) as u32
@@ -68,6 +57,29 @@ impl Dropout {
     /// Philox counter and key for four neighbouring values.
     pub(crate) fn counter(&self, quad: u32, state: &RunState) -> ([u32; 4], [u32; 2]) {
         ([quad, state.step, self.layer, 0], [state.seed as u32, (state.seed >> 32) as u32])
+    }
+}
+
+impl Operation for Dropout {
+    fn name(&self) -> &'static str {
+        "dropout"
+    }
+
+    fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
+        let [x] = take("dropout", inputs)?;
+        if !(0.0..1.0).contains(&self.probability) {
+            let reason = format!("a probability of {} is not in 0 to 1 (exclusive)", self.probability);
+            return Err(Error::shape("dropout", reason));
+        }
+        Ok(vec![x.to_vec()])
+    }
+
+    fn flops(&self, inputs: &[&[usize]], _outputs: &[Shape]) -> u64 {
+        2 * elements(inputs[0])
+    }
+
+    fn backward(&self, _inputs: &[&[usize]]) -> Option<Vec<Backward>> {
+        Some(vec![Backward::step(*self, [Operand::Gradient], [0])])
     }
 }
 
@@ -102,5 +114,5 @@ pub fn random_case(random: &mut Random) -> Case {
 }
 
 fn case(shape: Shape, probability: f32, layer: u32) -> Case {
-    Case::new(Op::Dropout(Dropout { probability, layer }), vec![(shape, Fill::Normal(1.0))])
+    Case::new(Dropout { probability, layer }, vec![(shape, Fill::Normal(1.0))])
 }

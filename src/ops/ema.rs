@@ -10,12 +10,13 @@
 //! let mut ema = Device::Cpu.compile_op(&Op::Ema(Ema { decay: 0.75 }), &[&[1], &[1]], &Options::default())?;
 //! let (average, parameter) = (Tensor::filled([1], 1.0), Tensor::filled([1], 5.0));
 //! let inputs = [average, parameter];
-//! assert_eq!(ema.run_all(&inputs, &RunState::default())?[0].data(), [5.0]);
-//! assert_eq!(ema.run_all(&inputs, &RunState { step: 1000, ..RunState::default() })?[0].data(), [2.0]);
+//! assert_eq!(ema.run_all(&inputs)?[0].data(), [5.0]);
+//! assert_eq!(ema.run_in(&inputs, &RunState { step: 1000, ..RunState::default() })?[0].data(), [2.0]);
 //! # Ok::<(), vultus::Error>(())
 //! ```
 
-use super::{Case, Fill, Op, Shape, same, take};
+use super::operation::Operation;
+use super::{Case, Fill, Shape, elements, same, take};
 use crate::error::{Error, Result};
 use crate::random::Random;
 
@@ -37,7 +38,19 @@ pub struct Ema {
 }
 
 impl Ema {
-    pub(super) fn update(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
+    /// How much of the average is kept in this step.
+    pub(crate) fn decay_in(&self, step: u32) -> f32 {
+        let step = step.max(1);
+        self.decay.min((step - 1) as f32 / (step as f32 + 8.0))
+    }
+}
+
+impl Operation for Ema {
+    fn name(&self) -> &'static str {
+        "ema"
+    }
+
+    fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
         let [average, parameter] = take("ema", inputs)?;
         same("ema", "parameter", parameter, average)?;
         if !(0.0..1.0).contains(&self.decay) {
@@ -46,10 +59,24 @@ impl Ema {
         Ok(vec![average.to_vec()])
     }
 
-    /// How much of the average is kept in this step.
-    pub(crate) fn decay_in(&self, step: u32) -> f32 {
-        let step = step.max(1);
-        self.decay.min((step - 1) as f32 / (step as f32 + 8.0))
+    fn flops(&self, inputs: &[&[usize]], _outputs: &[Shape]) -> u64 {
+        3 * elements(inputs[0])
+    }
+
+    fn parameter_inputs(&self) -> &'static [usize] {
+        &[0, 1]
+    }
+
+    fn parameter_outputs(&self) -> &'static [usize] {
+        &[0]
+    }
+
+    fn in_place(&self) -> &'static [usize] {
+        &[0]
+    }
+
+    fn ends_step(&self) -> bool {
+        true
     }
 }
 
@@ -78,7 +105,7 @@ pub fn cases() -> Vec<Case> {
 /// let case = ema::random_case(&mut Random::new(1));
 /// let mut plan = Device::Cpu.compile_op(&case.op, &case.shapes(), &Options::default())?;
 /// let inputs = case.inputs(2);
-/// assert_eq!(plan.run_all(&inputs, &RunState::default())?[0], inputs[1]);
+/// assert_eq!(plan.run_all(&inputs)?[0], inputs[1]);
 /// # Ok::<(), vultus::Error>(())
 /// ```
 pub fn random_case(random: &mut Random) -> Case {
@@ -87,5 +114,5 @@ pub fn random_case(random: &mut Random) -> Case {
 }
 
 fn case(shape: Shape, decay: f32) -> Case {
-    Case::new(Op::Ema(Ema { decay }), vec![(shape, Fill::Normal(1.0)); 2])
+    Case::new(Ema { decay }, vec![(shape, Fill::Normal(1.0)); 2])
 }

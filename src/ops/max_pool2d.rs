@@ -11,7 +11,8 @@
 //! # Ok::<(), vultus::Error>(())
 //! ```
 
-use super::{Case, Fill, Op, Shape, image, same, take};
+use super::operation::{Backward, Operand, Operation};
+use super::{Case, Fill, Shape, elements, image, same, take};
 use crate::error::{Error, Result};
 use crate::random::Random;
 
@@ -72,18 +73,46 @@ impl MaxPool2d {
         }
         Ok(size)
     }
+}
 
-    pub(super) fn forward(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
+impl Operation for MaxPool2d {
+    fn name(&self) -> &'static str {
+        "max_pool2d"
+    }
+
+    fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
         let [x] = take("max_pool2d", inputs)?;
         let [n, c, h, w] = image("max_pool2d", x)?;
         let [oh, ow] = self.output_size([h, w])?;
         Ok(vec![vec![n, c, oh, ow]])
     }
 
-    pub(super) fn backward(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
+    fn flops(&self, _inputs: &[&[usize]], outputs: &[Shape]) -> u64 {
+        elements(&outputs[0]) * (self.kernel * self.kernel) as u64
+    }
+
+    fn backward(&self, _inputs: &[&[usize]]) -> Option<Vec<Backward>> {
+        Some(vec![Backward::step(MaxPool2dBackward(*self), [Operand::Input(0), Operand::Gradient], [0])])
+    }
+}
+
+/// The gradient of a max-pool's input: `x, dy → dx`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MaxPool2dBackward(pub MaxPool2d);
+
+impl Operation for MaxPool2dBackward {
+    fn name(&self) -> &'static str {
+        "max_pool2d_backward"
+    }
+
+    fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
         let [x, dy] = take("max_pool2d_backward", inputs)?;
-        same("max_pool2d_backward", "dy", dy, &self.forward(&[x])?[0])?;
+        same("max_pool2d_backward", "dy", dy, &self.0.output_shapes(&[x])?[0])?;
         Ok(vec![x.to_vec()])
+    }
+
+    fn flops(&self, inputs: &[&[usize]], _outputs: &[Shape]) -> u64 {
+        elements(inputs[0])
     }
 }
 
@@ -96,7 +125,7 @@ impl MaxPool2d {
 /// for case in max_pool2d::cases().iter().step_by(2) {
 ///     let mut plan = Device::Cpu.compile_op(&case.op, &case.shapes(), &Options::default())?;
 ///     let inputs = case.inputs(1);
-///     let outputs = plan.run_all(&inputs, &RunState::default())?;
+///     let outputs = plan.run_all(&inputs)?;
 ///     assert!(outputs[0].data().iter().all(|maximum| inputs[0].data().contains(maximum)));
 /// }
 /// # Ok::<(), vultus::Error>(())
@@ -162,9 +191,9 @@ pub fn random_case(random: &mut Random) -> Case {
 }
 
 fn pair(pool: MaxPool2d, shape: Shape) -> Vec<Case> {
-    let Ok(dy) = pool.forward(&[&shape]) else { return Vec::new() };
+    let Ok(dy) = pool.output_shapes(&[&shape]) else { return Vec::new() };
     vec![
-        Case::new(Op::MaxPool2d(pool), vec![(shape.clone(), Fill::Ties)]),
-        Case::new(Op::MaxPool2dBackward(pool), vec![(shape, Fill::Ties), (dy[0].clone(), Fill::Normal(1.0))]),
+        Case::new(pool, vec![(shape.clone(), Fill::Ties)]),
+        Case::new(MaxPool2dBackward(pool), vec![(shape, Fill::Ties), (dy[0].clone(), Fill::Normal(1.0))]),
     ]
 }

@@ -15,8 +15,10 @@
 //! ```
 
 pub mod accumulate;
+pub mod activation;
 pub mod adam;
 pub mod adaptive_avg_pool2d;
+pub mod add;
 pub mod conv2d;
 pub mod cross_entropy;
 pub mod dense;
@@ -24,26 +26,31 @@ pub mod dropout;
 pub mod ema;
 pub mod max_pool2d;
 pub mod prelu;
-pub mod relu;
+pub mod reshape;
 pub mod resize;
 pub mod sgd;
 pub mod softmax;
 
 mod case;
+mod operation;
 
+pub use activation::{Activation, ActivationBackward};
 pub use adam::Adam;
-pub use adaptive_avg_pool2d::AdaptiveAvgPool2d;
+pub use adaptive_avg_pool2d::{AdaptiveAvgPool2d, AdaptiveAvgPool2dBackward};
 pub use case::{Case, Fill};
-pub use conv2d::Conv2d;
+pub use conv2d::{Conv2d, Conv2dBackwardInput, Conv2dBackwardWeight};
 pub use cross_entropy::CrossEntropy;
 pub use dense::Dense;
 pub use dropout::Dropout;
 pub use ema::Ema;
-pub use max_pool2d::MaxPool2d;
+pub use max_pool2d::{MaxPool2d, MaxPool2dBackward};
+pub(crate) use operation::{Backward, Operand, Parameter, Start};
+pub use reshape::Reshape;
 pub use resize::{Crop, Filter, Normalization, Order};
 pub use sgd::Sgd;
 
 use crate::error::{Error, Result};
+use operation::Operation;
 
 /// A shape.
 ///
@@ -56,58 +63,89 @@ use crate::error::{Error, Result};
 /// ```
 pub type Shape = Vec<usize>;
 
-/// One operation, forward or backward. Both backends implement every one.
-///
-/// A gradient is named after what it is taken with respect to: `dx` belongs to `x` and has its shape.
-///
-/// ```
-/// use vultus::ops::{Dense, Op};
-///
-/// let (x, weight, bias) = (&[2, 100][..], &[10, 100][..], &[10][..]);
-/// let op = Op::Dense(Dense::default());
-/// let outputs = op.output_shapes(&[x, weight, bias])?;
-/// assert_eq!((op.name(), outputs.as_slice()), ("dense", &[vec![2, 10]][..]));
-/// assert_eq!(op.flops(&[x, weight, bias], &outputs), 2 * 2 * 100 * 10);
-/// // The backward pass gives back the shape of the input.
-/// let backward = Op::DenseBackwardInput(Dense::default(), vec![100]);
-/// assert_eq!(backward.output_shapes(&[&[2, 10], weight])?, [[2, 100]]);
-/// # Ok::<(), vultus::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Op {
+/// Declares [`Op`] from the operations: each is one line, with what it takes and gives.
+macro_rules! operations {
+    ($($(#[$doc:meta])* $variant:ident $(($parameters:ty))? $(= $unit:expr)?,)+) => {
+        /// One operation, forward or backward. Both backends implement every one.
+        ///
+        /// A gradient is named after what it is taken with respect to: `dx` belongs to `x` and has its shape.
+        ///
+        /// ```
+        /// use vultus::ops::{Dense, Op};
+        ///
+        /// let (x, weight, bias) = (&[2, 100][..], &[10, 100][..], &[10][..]);
+        /// let op = Op::Dense(Dense::default());
+        /// let outputs = op.output_shapes(&[x, weight, bias])?;
+        /// assert_eq!((op.name(), outputs.as_slice()), ("dense", &[vec![2, 10]][..]));
+        /// assert_eq!(op.flops(&[x, weight, bias], &outputs), 2 * 2 * 100 * 10);
+        /// // The backward pass gives back the shape of the input.
+        /// assert_eq!(Op::DenseBackwardInput.output_shapes(&[&[2, 10], weight])?, [[2, 100]]);
+        /// # Ok::<(), vultus::Error>(())
+        /// ```
+        #[derive(Clone, Debug, PartialEq)]
+        #[non_exhaustive]
+        pub enum Op {
+            $($(#[$doc])* $variant $(($parameters))?,)+
+        }
+
+        impl Op {
+            /// Its declaration.
+            fn operation(&self) -> &dyn Operation {
+                match self {
+                    $(operations!(@pattern op $variant $($parameters)?) => operations!(@declaration op $($unit)?),)+
+                }
+            }
+        }
+
+        $($(impl From<$parameters> for Op {
+            fn from(parameters: $parameters) -> Self {
+                Op::$variant(parameters)
+            }
+        })?)+
+    };
+    (@pattern $op:ident $variant:ident $parameters:ty) => { Op::$variant($op) };
+    (@pattern $op:ident $variant:ident) => { Op::$variant };
+    (@declaration $op:ident) => { $op };
+    (@declaration $op:ident $unit:expr) => { &$unit };
+}
+
+operations! {
     /// `x, weight, bias → y`
     Conv2d(Conv2d),
-    /// `dy, weight → dx`, for an input of this height and width
-    Conv2dBackwardInput(Conv2d, [usize; 2]),
+    /// `dy, weight → dx`
+    Conv2dBackwardInput(Conv2dBackwardInput),
     /// `x, dy → dweight, dbias`
-    Conv2dBackwardWeight(Conv2d),
+    Conv2dBackwardWeight(Conv2dBackwardWeight),
     /// `x → y`
-    Relu,
-    /// `y, dy → dx`
-    ReluBackward,
+    Activation(Activation),
+    /// `y, dy → dx` or `x, dy → dx`
+    ActivationBackward(ActivationBackward),
     /// `x, slope → y`
-    Prelu,
+    Prelu = prelu::Prelu,
     /// `x, slope, dy → dx, dslope`
-    PreluBackward,
+    PreluBackward = prelu::PreluBackward,
     /// `x → y`
     MaxPool2d(MaxPool2d),
     /// `x, dy → dx`
-    MaxPool2dBackward(MaxPool2d),
+    MaxPool2dBackward(MaxPool2dBackward),
     /// `x → y`
     AdaptiveAvgPool2d(AdaptiveAvgPool2d),
-    /// `dy → dx`, for an input of this height and width
-    AdaptiveAvgPool2dBackward(AdaptiveAvgPool2d, [usize; 2]),
+    /// `dy → dx`
+    AdaptiveAvgPool2dBackward(AdaptiveAvgPool2dBackward),
     /// `x, weight, bias → y`
     Dense(Dense),
-    /// `dy, weight → dx`, for an input of this shape (without the batch)
-    DenseBackwardInput(Dense, Shape),
+    /// `dy, weight → dx`
+    DenseBackwardInput = dense::DenseBackwardInput,
     /// `x, dy → dweight, dbias`
-    DenseBackwardWeight(Dense),
+    DenseBackwardWeight = dense::DenseBackwardWeight,
+    /// `a, b → y`
+    Add = add::Add,
+    /// `x → y`, a view of the same values
+    Reshape(Reshape),
     /// `x → y` over dimension 1
-    Softmax,
+    Softmax = softmax::Softmax,
     /// `y, dy → dx`
-    SoftmaxBackward,
+    SoftmaxBackward = softmax::SoftmaxBackward,
     /// `logits, target, class_weight → loss, dlogits`; targets are class numbers or, for each class, probabilities
     CrossEntropy(CrossEntropy),
     /// `x → y`; with `dy` for `x` it is its own backward pass
@@ -119,43 +157,22 @@ pub enum Op {
     /// `average, parameter → average`, in place
     Ema(Ema),
     /// `mean, gradient → mean`, in place
-    Accumulate,
+    Accumulate = accumulate::Accumulate,
 }
 
-/// What changes from run to run of a plan.
-///
-/// ```
-/// use vultus::nn::{Network, Training};
-/// use vultus::ops::RunState;
-/// use vultus::{Device, Options, Tensor};
-///
-/// let network = Network::new("small", [2]).dense("fc", "fc", 2).softmax();
-/// let model = Device::Cpu.load(&network, &network.initialize(1)?)?;
-/// let training = Training { accumulate: 2, ..Training::default() };
-/// let mut plan = model.compile_training(1, &training, &Options::default())?;
-/// let start = model.parameters()?;
-/// // One step of two micro-batches: the parameters move after the second.
-/// let first = RunState { step: 1, learning_rate: 0.1, micro_batches: 2, ..RunState::default() };
-/// plan.train(&Tensor::filled([1, 2], 1.0), &[Some(0)], &first)?;
-/// assert_eq!(model.parameters()?, start);
-/// plan.train(&Tensor::filled([1, 2], -1.0), &[Some(0)], &RunState { micro_batch: 1, ..first })?;
-/// assert_ne!(model.parameters()?, start);
-/// # Ok::<(), vultus::Error>(())
-/// ```
+/// What changes from step to step of a training, as operations see it.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[doc(hidden)]
 pub struct RunState {
-    /// How many steps the optimiser has taken with its present memory, this one included: 1 in a plan's first step. A
-    /// training that goes on from a checkpoint goes on counting.
+    /// How many steps the optimiser has taken with its present memory, this one included: 1 in the first.
     pub step: u32,
     /// The learning rate of this step.
     pub learning_rate: f32,
-    /// The seed of `dropout`.
+    /// The seed of what is drawn at random.
     pub seed: u64,
-    /// Which of the step's micro-batches this is: 0 for the first. What dropout drops goes on from one to the next as if
-    /// they were one batch, where the values of each are a multiple of 4.
+    /// Which of the step's micro-batches this is: 0 for the first.
     pub micro_batch: u32,
-    /// How many micro-batches the step has: at most [`Training::accumulate`](crate::nn::Training::accumulate). The
-    /// optimiser runs in the last of them.
+    /// How many micro-batches the step has; the optimiser runs in the last of them.
     pub micro_batches: u32,
 }
 
@@ -166,6 +183,11 @@ impl Default for RunState {
 }
 
 impl RunState {
+    /// What this micro-batch weighs among those of its step so far, where all weigh the same.
+    pub(crate) fn even_share(&self) -> f32 {
+        1.0 / (self.micro_batch as f32 + 1.0)
+    }
+
     /// Whether the step ends with this micro-batch.
     pub(crate) fn ends_step(&self) -> bool {
         self.micro_batch.saturating_add(1) >= self.micro_batches
@@ -175,30 +197,7 @@ impl RunState {
 impl Op {
     /// The operation's name; the files that implement it begin with it.
     pub fn name(&self) -> &'static str {
-        match self {
-            Op::Conv2d(_) => "conv2d",
-            Op::Conv2dBackwardInput(..) => "conv2d_backward_input",
-            Op::Conv2dBackwardWeight(_) => "conv2d_backward_weight",
-            Op::Relu => "relu",
-            Op::ReluBackward => "relu_backward",
-            Op::Prelu => "prelu",
-            Op::PreluBackward => "prelu_backward",
-            Op::MaxPool2d(_) => "max_pool2d",
-            Op::MaxPool2dBackward(_) => "max_pool2d_backward",
-            Op::AdaptiveAvgPool2d(_) => "adaptive_avg_pool2d",
-            Op::AdaptiveAvgPool2dBackward(..) => "adaptive_avg_pool2d_backward",
-            Op::Dense(_) => "dense",
-            Op::DenseBackwardInput(..) => "dense_backward_input",
-            Op::DenseBackwardWeight(_) => "dense_backward_weight",
-            Op::Softmax => "softmax",
-            Op::SoftmaxBackward => "softmax_backward",
-            Op::CrossEntropy(_) => "cross_entropy",
-            Op::Dropout(_) => "dropout",
-            Op::Sgd(_) => "sgd",
-            Op::Adam(_) => "adam",
-            Op::Ema(_) => "ema",
-            Op::Accumulate => "accumulate",
-        }
+        self.operation().name()
     }
 
     /// The shapes of the outputs for inputs of these shapes.
@@ -209,81 +208,22 @@ impl Op {
         if let Some(shape) = inputs.iter().find(|s| s.contains(&0) || s.is_empty()) {
             return Err(Error::shape(self.name(), format!("an input of shape {shape:?} holds nothing")));
         }
-        match self {
-            Op::Conv2d(op) => op.forward(inputs),
-            Op::Conv2dBackwardInput(op, size) => op.backward_input(*size, inputs),
-            Op::Conv2dBackwardWeight(op) => op.backward_weight(inputs),
-            Op::Relu => relu::forward(inputs),
-            Op::ReluBackward => relu::backward(inputs),
-            Op::Prelu => prelu::forward(inputs),
-            Op::PreluBackward => prelu::backward(inputs),
-            Op::MaxPool2d(op) => op.forward(inputs),
-            Op::MaxPool2dBackward(op) => op.backward(inputs),
-            Op::AdaptiveAvgPool2d(op) => op.forward(inputs),
-            Op::AdaptiveAvgPool2dBackward(op, size) => op.backward(*size, inputs),
-            Op::Dense(op) => op.forward(inputs),
-            Op::DenseBackwardInput(op, shape) => op.backward_input(shape, inputs),
-            Op::DenseBackwardWeight(op) => op.backward_weight(inputs),
-            Op::Softmax => softmax::forward(inputs),
-            Op::SoftmaxBackward => softmax::backward(inputs),
-            Op::CrossEntropy(op) => op.forward(inputs),
-            Op::Dropout(op) => op.forward(inputs),
-            Op::Sgd(op) => op.update(inputs),
-            Op::Adam(op) => op.update(inputs),
-            Op::Ema(op) => op.update(inputs),
-            Op::Accumulate => accumulate::update(inputs),
-        }
+        self.operation().output_shapes(inputs)
     }
 
     /// How many floating-point operations it takes (a multiply-add counts as two).
     pub fn flops(&self, inputs: &[&[usize]], outputs: &[Shape]) -> u64 {
-        let size = |shape: &[usize]| shape.iter().map(|&d| d as u64).product::<u64>();
-        let input = size(inputs[0]);
-        match self {
-            // Every output is a sum over one filter.
-            Op::Conv2d(_) => 2 * size(&outputs[0]) * size(&inputs[1][1..]),
-            Op::Conv2dBackwardInput(..) => 2 * input * size(&inputs[1][1..]),
-            Op::Conv2dBackwardWeight(_) => 2 * size(inputs[1]) * size(&outputs[0][1..]),
-            Op::Dense(_) | Op::DenseBackwardInput(..) => 2 * inputs[0][0] as u64 * size(inputs[1]),
-            Op::DenseBackwardWeight(_) => 2 * inputs[0][0] as u64 * size(&outputs[0]),
-            Op::MaxPool2d(op) => size(&outputs[0]) * (op.kernel * op.kernel) as u64,
-            Op::Relu | Op::ReluBackward | Op::MaxPool2dBackward(_) => input,
-            Op::Prelu | Op::AdaptiveAvgPool2d(_) | Op::AdaptiveAvgPool2dBackward(..) | Op::Dropout(_) => 2 * input,
-            Op::PreluBackward => 4 * input,
-            Op::Softmax | Op::SoftmaxBackward => 5 * input,
-            Op::CrossEntropy(_) | Op::Sgd(_) => 8 * input,
-            Op::Adam(_) => 14 * input,
-            Op::Ema(_) | Op::Accumulate => 3 * input,
-        }
+        self.operation().flops(inputs, outputs)
     }
 
     /// Which inputs are parameters: read by rows of their first dimension, and allowed to be larger than one binding.
     pub fn parameter_inputs(&self) -> &'static [usize] {
-        match self {
-            Op::Conv2d(_) | Op::Dense(_) => &[1, 2],
-            Op::Conv2dBackwardInput(..) | Op::DenseBackwardInput(..) | Op::Prelu | Op::PreluBackward => &[1],
-            Op::Sgd(_) => &[0, 1, 2],
-            Op::Adam(_) => &[0, 1, 2, 3],
-            Op::Ema(_) | Op::Accumulate => &[0, 1],
-            _ => &[],
-        }
+        self.operation().parameter_inputs()
     }
 
     /// Which outputs have the shape of parameters and are stored as these are.
     pub fn parameter_outputs(&self) -> &'static [usize] {
-        match self {
-            Op::Conv2dBackwardWeight(_) | Op::DenseBackwardWeight(_) => &[0, 1],
-            Op::PreluBackward => &[1],
-            Op::Sgd(_) => &[0, 1],
-            Op::Adam(_) => &[0, 1, 2],
-            Op::Ema(_) | Op::Accumulate => &[0],
-            _ => &[],
-        }
-    }
-
-    /// Whether it is done once in a step of training, after the last micro-batch.
-    pub(crate) fn ends_step(&self) -> bool {
-        matches!(self, Op::Sgd(_) | Op::Adam(_) | Op::Ema(_))
+        self.operation().parameter_outputs()
     }
 
     /// For each output, the input that it overwrites, if it works in place.
@@ -293,16 +233,31 @@ impl Op {
     ///
     /// // Of parameter, gradient and velocity, the first and the third are overwritten.
     /// assert_eq!(Op::Sgd(Sgd::default()).in_place(), [0, 2]);
-    /// assert!(Op::Relu.in_place().is_empty());
+    /// assert!(Op::Prelu.in_place().is_empty());
     /// ```
     pub fn in_place(&self) -> &'static [usize] {
-        match self {
-            Op::Sgd(_) => &[0, 2],
-            Op::Adam(_) => &[0, 2, 3],
-            Op::Ema(_) | Op::Accumulate => &[0],
-            _ => &[],
-        }
+        self.operation().in_place()
     }
+
+    /// Whether it is done once in a step of training, after the last micro-batch.
+    pub(crate) fn ends_step(&self) -> bool {
+        self.operation().ends_step()
+    }
+
+    /// The parameters of a layer that does this: see [`Operation::parameters`].
+    pub(crate) fn parameters(&self, input: &[usize], features: usize) -> Vec<Parameter> {
+        self.operation().parameters(input, features)
+    }
+
+    /// How the gradients of the inputs come from that of the output: see [`Operation::backward`].
+    pub(crate) fn backward(&self, inputs: &[&[usize]]) -> Option<Vec<Backward>> {
+        self.operation().backward(inputs)
+    }
+}
+
+/// How many values a tensor of this shape has.
+fn elements(shape: &[usize]) -> u64 {
+    shape.iter().map(|&size| size as u64).product()
 }
 
 /// As many inputs as the operation takes.

@@ -7,11 +7,12 @@
 //!
 //! let mut plan = Device::Cpu.compile_op(&Op::Prelu, &[&[1, 2, 2], &[2]], &Options::default())?;
 //! let (x, slope) = (Tensor::new([1, 2, 2], vec![-2.0, 4.0, -2.0, 4.0])?, Tensor::new([2], vec![0.25, 0.5])?);
-//! assert_eq!(plan.run_all(&[x, slope], &RunState::default())?[0].data(), [-0.5, 4.0, -1.0, 4.0]);
+//! assert_eq!(plan.run_all(&[x, slope])?[0].data(), [-0.5, 4.0, -1.0, 4.0]);
 //! # Ok::<(), vultus::Error>(())
 //! ```
 
-use super::{Case, Fill, Op, Shape, same, take};
+use super::operation::{Backward, Operand, Operation, Parameter, Start};
+use super::{Case, Fill, Op, Shape, elements, same, take};
 use crate::error::{Error, Result};
 use crate::random::Random;
 
@@ -22,17 +23,65 @@ fn checked(what: &str, x: &[usize], slope: &[usize]) -> Result<()> {
     same(what, "slope", slope, &x[1..2])
 }
 
-pub(super) fn forward(inputs: &[&[usize]]) -> Result<Vec<Shape>> {
-    let [x, slope] = take("prelu", inputs)?;
-    checked("prelu", x, slope)?;
-    Ok(vec![x.to_vec()])
+/// `x, slope → y`
+pub(crate) struct Prelu;
+
+impl Operation for Prelu {
+    fn name(&self) -> &'static str {
+        "prelu"
+    }
+
+    fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
+        let [x, slope] = take("prelu", inputs)?;
+        checked("prelu", x, slope)?;
+        Ok(vec![x.to_vec()])
+    }
+
+    fn flops(&self, inputs: &[&[usize]], _outputs: &[Shape]) -> u64 {
+        2 * elements(inputs[0])
+    }
+
+    fn parameter_inputs(&self) -> &'static [usize] {
+        &[1]
+    }
+
+    fn parameters(&self, input: &[usize], _features: usize) -> Vec<Parameter> {
+        let channels = input.get(1).copied().unwrap_or(0);
+        vec![Parameter::new("weight", [channels], Start::Constant(0.25))]
+    }
+
+    fn backward(&self, _inputs: &[&[usize]]) -> Option<Vec<Backward>> {
+        let reads = [Operand::Input(0), Operand::Input(1), Operand::Gradient];
+        Some(vec![Backward::step(Op::PreluBackward, reads, [0, 1])])
+    }
 }
 
-pub(super) fn backward(inputs: &[&[usize]]) -> Result<Vec<Shape>> {
-    let [x, slope, dy] = take("prelu_backward", inputs)?;
-    checked("prelu_backward", x, slope)?;
-    same("prelu_backward", "dy", dy, x)?;
-    Ok(vec![x.to_vec(), slope.to_vec()])
+/// `x, slope, dy → dx, dslope`
+pub(crate) struct PreluBackward;
+
+impl Operation for PreluBackward {
+    fn name(&self) -> &'static str {
+        "prelu_backward"
+    }
+
+    fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
+        let [x, slope, dy] = take("prelu_backward", inputs)?;
+        checked("prelu_backward", x, slope)?;
+        same("prelu_backward", "dy", dy, x)?;
+        Ok(vec![x.to_vec(), slope.to_vec()])
+    }
+
+    fn flops(&self, inputs: &[&[usize]], _outputs: &[Shape]) -> u64 {
+        4 * elements(inputs[0])
+    }
+
+    fn parameter_inputs(&self) -> &'static [usize] {
+        &[1]
+    }
+
+    fn parameter_outputs(&self) -> &'static [usize] {
+        &[1]
+    }
 }
 
 /// Shapes that every kernel must get right.

@@ -12,7 +12,7 @@
 //! let mut plan = Device::Cpu.compile_op(&Op::Relu, &[&[1, 3, 1, 1]], &Options::default())?;
 //! let plain = Normalization { order: Order::Rgb, mean: [0.0; 3], std: [1.0; 3], gray: false };
 //! plan.set_picture(&picture, &[Crop::whole(2, 1)], Filter::Area, &plain)?;
-//! plan.execute(&RunState::default())?;
+//! plan.execute()?;
 //! assert_eq!(plan.outputs()?[0].data(), [127.5; 3]);
 //! # Ok::<(), vultus::Error>(())
 //! ```
@@ -174,7 +174,7 @@ impl Crop {
 /// let shape = [case.crops.len(), 3, case.size[0], case.size[1]];
 /// let mut plan = Device::Cpu.compile_op(&Op::Relu, &[&shape], &Options::default())?;
 /// plan.set_picture(&picture, &case.crops, case.filter, &case.normalization)?;
-/// plan.execute(&RunState::default())?;
+/// plan.execute()?;
 /// assert!(plan.outputs()?[0].data().iter().all(|value| value.is_finite()));
 /// # Ok::<(), vultus::Error>(())
 /// ```

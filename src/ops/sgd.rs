@@ -11,12 +11,13 @@
 //! let mut plan = Device::Cpu.compile_op(&Op::Sgd(sgd), &[&[1][..]; 3], &Options::default())?;
 //! let [parameter, gradient, velocity] = [1.0, 2.0, 4.0].map(|value| Tensor::filled([1], value));
 //! let state = RunState { learning_rate: 0.125, ..RunState::default() };
-//! let after = plan.run_all(&[parameter, gradient, velocity], &state)?;
+//! let after = plan.run_in(&[parameter, gradient, velocity], &state)?;
 //! assert_eq!((after[0].data(), after[1].data()), (&[0.5][..], &[4.0][..]));
 //! # Ok::<(), vultus::Error>(())
 //! ```
 
-use super::{Case, Fill, Op, Shape, check_factor, same, take};
+use super::operation::Operation;
+use super::{Case, Fill, Shape, check_factor, elements, same, take};
 use crate::error::{Error, Result};
 use crate::random::Random;
 
@@ -49,8 +50,12 @@ impl Default for Sgd {
     }
 }
 
-impl Sgd {
-    pub(super) fn update(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
+impl Operation for Sgd {
+    fn name(&self) -> &'static str {
+        "sgd"
+    }
+
+    fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
         let [parameter, gradient, velocity] = take("sgd", inputs)?;
         same("sgd", "gradient", gradient, parameter)?;
         same("sgd", "velocity", velocity, parameter)?;
@@ -61,6 +66,26 @@ impl Sgd {
         }
         check_factor("sgd", self.learning_rate_factor)?;
         Ok(vec![parameter.to_vec(), velocity.to_vec()])
+    }
+
+    fn flops(&self, inputs: &[&[usize]], _outputs: &[Shape]) -> u64 {
+        8 * elements(inputs[0])
+    }
+
+    fn parameter_inputs(&self) -> &'static [usize] {
+        &[0, 1, 2]
+    }
+
+    fn parameter_outputs(&self) -> &'static [usize] {
+        &[0, 1]
+    }
+
+    fn in_place(&self) -> &'static [usize] {
+        &[0, 2]
+    }
+
+    fn ends_step(&self) -> bool {
+        true
     }
 }
 
@@ -94,7 +119,7 @@ pub fn cases() -> Vec<Case> {
 /// let mut plan = Device::Cpu.compile_op(&case.op, &case.shapes(), &Options::default())?;
 /// let inputs = case.inputs(2);
 /// // At a learning rate of 0 the parameter stays.
-/// assert_eq!(plan.run_all(&inputs, &RunState::default())?[0], inputs[0]);
+/// assert_eq!(plan.run_all(&inputs)?[0], inputs[0]);
 /// # Ok::<(), vultus::Error>(())
 /// ```
 pub fn random_case(random: &mut Random) -> Case {
@@ -109,5 +134,5 @@ pub fn random_case(random: &mut Random) -> Case {
 }
 
 fn case(shape: Shape, sgd: Sgd) -> Case {
-    Case::new(Op::Sgd(sgd), vec![(shape, Fill::Normal(1.0)); 3])
+    Case::new(sgd, vec![(shape, Fill::Normal(1.0)); 3])
 }

@@ -10,22 +10,53 @@
 //! # Ok::<(), vultus::Error>(())
 //! ```
 
-use super::{Case, Fill, Op, Shape, same, take};
+use super::operation::{Backward, Operand, Operation};
+use super::{Case, Fill, Op, Shape, elements, same, take};
 use crate::error::{Error, Result};
 use crate::random::Random;
 
-pub(super) fn forward(inputs: &[&[usize]]) -> Result<Vec<Shape>> {
-    let [x] = take("softmax", inputs)?;
-    if x.len() < 2 {
-        return Err(Error::shape("softmax", format!("takes batch and classes, not a tensor of shape {x:?}")));
+/// `x → y` over dimension 1
+pub(crate) struct Softmax;
+
+impl Operation for Softmax {
+    fn name(&self) -> &'static str {
+        "softmax"
     }
-    Ok(vec![x.to_vec()])
+
+    fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
+        let [x] = take("softmax", inputs)?;
+        if x.len() < 2 {
+            return Err(Error::shape("softmax", format!("takes batch and classes, not a tensor of shape {x:?}")));
+        }
+        Ok(vec![x.to_vec()])
+    }
+
+    fn flops(&self, inputs: &[&[usize]], _outputs: &[Shape]) -> u64 {
+        5 * elements(inputs[0])
+    }
+
+    fn backward(&self, _inputs: &[&[usize]]) -> Option<Vec<Backward>> {
+        Some(vec![Backward::step(Op::SoftmaxBackward, [Operand::Output(0), Operand::Gradient], [0])])
+    }
 }
 
-pub(super) fn backward(inputs: &[&[usize]]) -> Result<Vec<Shape>> {
-    let [y, dy] = take("softmax_backward", inputs)?;
-    same("softmax_backward", "dy", dy, y)?;
-    forward(&[y])
+/// `y, dy → dx`
+pub(crate) struct SoftmaxBackward;
+
+impl Operation for SoftmaxBackward {
+    fn name(&self) -> &'static str {
+        "softmax_backward"
+    }
+
+    fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
+        let [y, dy] = take("softmax_backward", inputs)?;
+        same("softmax_backward", "dy", dy, y)?;
+        Softmax.output_shapes(&[y])
+    }
+
+    fn flops(&self, inputs: &[&[usize]], _outputs: &[Shape]) -> u64 {
+        5 * elements(inputs[0])
+    }
 }
 
 /// Shapes that every kernel must get right: one class, ImageNet's thousand, logits of ±200, classes per pixel.
@@ -36,7 +67,7 @@ pub(super) fn backward(inputs: &[&[usize]]) -> Result<Vec<Shape>> {
 ///
 /// for case in softmax::cases().iter().filter(|case| case.op == Op::Softmax && case.shapes()[0].len() == 2) {
 ///     let mut plan = Device::Cpu.compile_op(&case.op, &case.shapes(), &Options::default())?;
-///     let rows = plan.run_all(&case.inputs(1), &RunState::default())?;
+///     let rows = plan.run_all(&case.inputs(1))?;
 ///     let sums = rows[0].data().chunks(case.shapes()[0][1]).map(|row| row.iter().sum::<f32>());
 ///     assert!(sums.into_iter().all(|sum| (sum - 1.0).abs() < 1e-5), "{}", case.name());
 /// }

@@ -16,11 +16,13 @@ pub(crate) enum Place {
 /// buffers, as WebGPU's rules for storage buffers demand.
 pub(crate) fn plan_memory(program: &Program) -> (Vec<Place>, Vec<usize>) {
     let last_use = last_uses(program);
+    let outputs: Vec<ValueId> = program.outputs.iter().map(|&output| program.base(output)).collect();
+    let shares = |value| shares(program, &outputs, value);
     let mut places = vec![Place::Own; program.values.len()];
     let mut lengths: Vec<usize> = Vec::new();
     let mut free: Vec<usize> = Vec::new();
     for (step, outputs) in program.steps.iter().map(|s| &s.outputs).enumerate() {
-        for &value in outputs.iter().filter(|&&v| shares(program, v)) {
+        for &value in outputs.iter().filter(|&&v| shares(v)) {
             let slot = best_slot(&free, &lengths, program.values[value].len()).unwrap_or(lengths.len());
             if slot == lengths.len() {
                 lengths.push(0);
@@ -30,28 +32,31 @@ pub(crate) fn plan_memory(program: &Program) -> (Vec<Place>, Vec<usize>) {
             places[value] = Place::Slot(slot);
         }
         for (value, place) in places.iter().enumerate() {
-            if let (Place::Slot(slot), true) = (*place, last_use[value] == step && shares(program, value)) {
+            if let (Place::Slot(slot), true) = (*place, last_use[value] == step && shares(value)) {
                 free.push(slot);
             }
         }
+    }
+    for value in 0..places.len() {
+        places[value] = places[program.base(value)];
     }
     (places, lengths)
 }
 
 /// Whether a value may share memory: inputs, outputs and what is to be looked at later must not.
-fn shares(program: &Program, value: ValueId) -> bool {
+fn shares(program: &Program, outputs: &[ValueId], value: ValueId) -> bool {
     program.values[value].storage == Storage::Activation
         && !program.keep_activations
         && !program.inputs.contains(&value)
-        && !program.outputs.contains(&value)
+        && !outputs.contains(&value)
 }
 
-/// The last step in which each value is read or written.
+/// The last step in which each value, or a view of it, is read or written.
 fn last_uses(program: &Program) -> Vec<usize> {
     let mut last = vec![0; program.values.len()];
     for (index, step) in program.steps.iter().enumerate() {
         for &value in step.inputs.iter().chain(&step.outputs) {
-            last[value] = index;
+            last[program.base(value)] = index;
         }
     }
     last
@@ -66,14 +71,14 @@ fn best_slot(free: &[usize], lengths: &[usize], wanted: usize) -> Option<usize> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::Op;
+    use crate::ops::{Activation, Op};
 
     fn chain(lengths: usize) -> Program {
         let mut program = Program::default();
         let mut value = program.add_value("x", vec![4, 2], Storage::Activation);
         program.inputs.push(value);
         for i in 0..lengths {
-            value = program.add_step("relu", Op::Relu, &[value], &[format!("y{i}")]).unwrap()[0];
+            value = program.add_step("relu", Activation::Relu.into(), &[value], &[format!("y{i}")]).unwrap()[0];
         }
         program.outputs.push(value);
         program
@@ -92,7 +97,7 @@ mod tests {
         let mut program = chain(6);
         // The first activation is needed again at the end.
         let (first, last) = (1, program.values.len() - 1);
-        let out = program.add_step("late", Op::ReluBackward, &[first, last], &["dx".into()]).unwrap();
+        let out = program.add_step("late", Op::Add, &[first, last], &["dx".into()]).unwrap();
         program.outputs = out;
         let (places, _) = plan_memory(&program);
         for (later, place) in places.iter().enumerate().skip(2) {

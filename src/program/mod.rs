@@ -2,8 +2,11 @@
 //!
 //! Both backends run the same program; they differ only in how they run a step.
 
+mod differentiate;
+mod fuse;
 mod memory;
 
+pub(crate) use differentiate::{differentiate, gradient_name};
 pub(crate) use memory::{Place, plan_memory};
 
 use crate::error::Result;
@@ -25,6 +28,8 @@ pub(crate) enum Storage {
     Constant(Vec<f32>),
     /// In the model, under this name, shared by all of its plans; stored by rows.
     Parameter(String),
+    /// Where another value is, which is not a view itself: the same numbers in another shape.
+    View(ValueId),
 }
 
 #[derive(Clone, Debug)]
@@ -88,25 +93,35 @@ impl Program {
         self.values.iter().enumerate().filter(|(_, value)| value.storage == Storage::State)
     }
 
-    /// The max-pool of 2×2 behind this step, if nothing else reads what the step makes.
-    pub fn pool_after(&self, index: usize) -> Option<&Step> {
-        let (step, next) = (&self.steps[index], self.steps.get(index + 1)?);
-        let &[value] = step.outputs.as_slice() else { return None };
-        let Op::MaxPool2d(pool) = &next.op else { return None };
-        let shape = &self.values[value].shape;
-        let is_even = shape[2..].iter().all(|size| size % 2 == 0);
-        let halves = (pool.kernel, pool.stride, pool.padding) == (2, 2, 0) && (is_even || !pool.ceil_mode);
-        let readers = self.steps.iter().flat_map(|step| &step.inputs).filter(|&&input| input == value).count();
-        let is_private = self.values[value].storage == Storage::Activation && !self.outputs.contains(&value);
-        (halves && next.inputs == [value] && readers == 1 && is_private && !self.keep_activations).then_some(next)
+    /// The value whose memory this one has: itself, if it is not a view.
+    pub fn base(&self, value: ValueId) -> ValueId {
+        if let Storage::View(base) = self.values[value].storage { base } else { value }
     }
 
-    /// Adds a step and the values that it makes (under these names), and gives the latter.
+    /// The same numbers as a value of another shape.
+    pub fn add_view(&mut self, name: impl Into<String>, of: ValueId, shape: Shape) -> ValueId {
+        self.add_value(name, shape, Storage::View(self.base(of)))
+    }
+
+    /// A value in the shape of another one of as many elements: itself, where it has that already.
+    pub fn in_shape_of(&mut self, value: ValueId, other: ValueId) -> ValueId {
+        let shape = self.values[other].shape.clone();
+        if self.values[value].shape == shape {
+            return value;
+        }
+        let name = self.values[value].name.clone();
+        self.add_view(name, value, shape)
+    }
+
+    /// Adds a step and the values that it makes (under these names), and gives the latter. A reshape takes no step.
     ///
     /// # Errors
     /// The operation's own, if it does not accept these inputs.
     pub fn add_step(&mut self, layer: &str, op: Op, inputs: &[ValueId], names: &[String]) -> Result<Vec<ValueId>> {
-        let shapes = op.output_shapes(&self.shapes(inputs))?;
+        let mut shapes = op.output_shapes(&self.shapes(inputs))?;
+        if let Op::Reshape(_) = op {
+            return Ok(vec![self.add_view(&names[0], inputs[0], shapes.swap_remove(0))]);
+        }
         let flops = op.flops(&self.shapes(inputs), &shapes);
         let outputs: Vec<ValueId> = if op.in_place().is_empty() {
             let rows = op.parameter_outputs();

@@ -3,8 +3,7 @@
 use serde::Serialize;
 use vultus::face::{Face, GradCam, ModelCard, assemble};
 use vultus::image::RgbImage;
-use vultus::nn::Kind;
-use vultus::ops::{Crop, Filter, RunState};
+use vultus::ops::{Crop, Filter, Op};
 use vultus::prepare::{Illumination, Preparation, resize};
 use vultus::report::{data_uri, filters_picture, heat_overlay, maps_picture};
 use vultus::weights::WeightFile;
@@ -108,14 +107,14 @@ impl Inside {
         let network = card.network()?;
         let options = Options { keep_activations: true, ..Options::default() };
         let mut plan = device.load(&network, &parameters)?.compile(1, &options)?;
-        plan.execute(&RunState::default())?;
+        plan.execute()?;
         let names: Vec<String> = plan.layers().into_iter().map(str::to_owned).collect();
         let (mut layers, mut cam_layer) = (Vec::new(), None);
         for name in names {
             let shape = plan.activation(&name)?.shape().to_vec();
             if let [_, _, height, width] = shape[..] {
-                let convolves = |kind: &Kind| matches!(kind, Kind::Conv2d(..));
-                let is_convolution = network.layers().iter().any(|layer| layer.name == name && convolves(&layer.kind));
+                let convolves = |op: &Op| matches!(op, Op::Conv2d(_));
+                let is_convolution = network.layers().iter().any(|layer| layer.name == name && convolves(&layer.op));
                 if is_convolution && (cam_layer.is_none() || height.min(width) >= LEAST_PLACES) {
                     cam_layer = Some(name.clone());
                 }
@@ -124,8 +123,8 @@ impl Inside {
         }
         let cam_layer = cam_layer.ok_or_else(|| refused("the network has no convolution to look into".to_owned()))?;
         let cam = GradCam::new(device, &network, &parameters, &cam_layer)?;
-        let first = network.layers().iter().find(|layer| matches!(layer.kind, Kind::Conv2d(..)));
-        let weight = first.and_then(|layer| Some((layer, parameters.get(&format!("{}.weight", layer.parameters))?)));
+        let first = network.layers().iter().find(|layer| matches!(layer.op, Op::Conv2d(_)));
+        let weight = first.and_then(|layer| Some((layer, parameters.get(layer.parameters.first()?)?)));
         let filters = weight.map(|(layer, weight)| {
             let image = filters_picture(weight, card.preprocessing.order)?;
             Ok(Filters { layer: layer.name.clone(), count: weight.shape()[0], image: data_uri(&image) })
@@ -185,7 +184,7 @@ impl Inside {
         let crop = Crop::whole(face.width(), face.height());
         let filter = Filter::for_crop(&crop, self.card.input);
         self.plan.set_picture(&picture, &[crop], filter, &self.card.preprocessing)?;
-        self.plan.execute(&RunState::default())?;
+        self.plan.execute()?;
         let maps = self.plan.activation(&layer)?;
         let scores = self.plan.outputs()?.swap_remove(0).data().to_vec();
         let &[_, count, height, width] = maps.shape() else {

@@ -6,7 +6,8 @@ use super::{Event, Examples, Features, Frozen, Job, Pictures, Recipe, Trained, f
 use crate::engine::{Device, Options};
 use crate::error::{Error, Result};
 use crate::face::ModelCard;
-use crate::nn::{Kind, Network, Trainable};
+use crate::nn::{Network, Trainable};
+use crate::ops::Op;
 use crate::tensor::{Parameters, Tensor};
 
 /// Examples by which the magnitude of features is measured.
@@ -232,20 +233,19 @@ pub fn adapt(model: &ModelCard, mut parameters: Parameters, classes: &[String]) 
         return Ok(parameters);
     }
     let network = model.network()?;
-    let last = network.layers().iter().rev().find(|layer| matches!(layer.kind, Kind::Dense(_)));
+    let last = network.layers().iter().rev().find(|layer| matches!(layer.op, Op::Dense(_)));
     let Some(last) = last else { return Ok(parameters) };
     let known: Vec<Option<usize>> =
         classes.iter().map(|class| model.classes.iter().position(|other| other == class)).collect();
-    for suffix in ["weight", "bias"] {
-        let name = format!("{}.{suffix}", last.parameters);
-        let Some(tensor) = parameters.remove(&name).filter(|_| known.iter().any(Option::is_some)) else { continue };
+    for name in &last.parameters {
+        let Some(tensor) = parameters.remove(name).filter(|_| known.iter().any(Option::is_some)) else { continue };
         let width = tensor.len() / model.classes.len();
         let rows = known.iter().flat_map(|row| match row {
             Some(row) => tensor.data()[row * width..(row + 1) * width].to_vec(),
             None => vec![0.0; width],
         });
         let shape = [&[classes.len()], &tensor.shape()[1..]].concat();
-        parameters.insert(name, Tensor::new(shape, rows.collect())?);
+        parameters.insert(name.clone(), Tensor::new(shape, rows.collect())?);
     }
     Ok(parameters)
 }
@@ -258,7 +258,7 @@ fn magnitude(
     examples: &dyn Examples,
     training: &[usize],
 ) -> Result<f32> {
-    let dense = network.layers().iter().find(|layer| matches!(layer.kind, Kind::Dense(_)));
+    let dense = network.layers().iter().find(|layer| matches!(layer.op, Op::Dense(_)));
     let Some(dense) = dense else { return Ok(1.0) };
     let (base, _) = network.split(&Trainable::From(dense.name.clone()))?;
     if base.layers().is_empty() {
@@ -296,13 +296,13 @@ fn part(all: &Parameters, network: &Network) -> Result<Parameters> {
 
 /// The weight of the first dense layer.
 fn first_dense(network: &Network) -> Option<String> {
-    let dense = network.layers().iter().find(|layer| matches!(layer.kind, Kind::Dense(_)))?;
-    Some(format!("{}.weight", dense.parameters))
+    let dense = network.layers().iter().find(|layer| matches!(layer.op, Op::Dense(_)))?;
+    dense.parameters.first().cloned()
 }
 
 /// Whether a factor in the input can be taken over by the first dense layer.
 fn starts_with_dense(network: &Network) -> bool {
-    let mut kinds = network.layers().iter().map(|layer| &layer.kind);
-    let linear = |kind: &&Kind| matches!(kind, Kind::AdaptiveAvgPool2d(_) | Kind::Flatten | Kind::Dropout(_));
-    matches!(kinds.find(|kind| !linear(kind)), Some(Kind::Dense(_)))
+    let mut ops = network.layers().iter().map(|layer| &layer.op);
+    let linear = |op: &&Op| matches!(op, Op::AdaptiveAvgPool2d(_) | Op::Reshape(_) | Op::Dropout(_));
+    matches!(ops.find(|op| !linear(op)), Some(Op::Dense(_)))
 }

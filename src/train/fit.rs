@@ -13,10 +13,10 @@ use super::judge::{Judge, Judgement};
 use super::order::epoch_order;
 use super::stream::{Pass, Stream};
 use super::{Examples, Recipe};
-use crate::engine::{Device, Model, Options, Plan};
+use crate::engine::{Device, Model, Options, StepOptions, Targets, TrainingPlan, TrainingState};
 use crate::error::{Error, Result};
-use crate::nn::{Kind, Network, Trainable, Training};
-use crate::ops::{CrossEntropy, RunState};
+use crate::nn::{Network, Trainable, Training};
+use crate::ops::{CrossEntropy, Op};
 use crate::random::Random;
 use crate::tensor::{Parameters, Tensor};
 
@@ -249,7 +249,7 @@ impl Job<'_> {
 
     fn training_settings(&self) -> Result<Training> {
         let labels: Vec<usize> = self.training.iter().map(|&index| self.labels[index]).collect();
-        let dense = self.network.layers().iter().find(|layer| matches!(layer.kind, Kind::Dense(_)));
+        let dense = self.network.layers().iter().find(|layer| matches!(layer.op, Op::Dense(_)));
         Ok(Training {
             loss: CrossEntropy { label_smoothing: self.recipe.label_smoothing },
             class_weights: self.recipe.class_weights(&labels, self.classes.len()),
@@ -285,7 +285,7 @@ struct Fitting<'a> {
     job: Job<'a>,
     identity: String,
     model: Model,
-    plan: Plan,
+    plan: TrainingPlan,
     judge: Judge,
     stream: Stream,
     progress: Progress,
@@ -323,7 +323,7 @@ impl<'a> Fitting<'a> {
         let mut parameters = self.model.parameters()?;
         parameters.extend(checkpoint.parameters);
         self.model.set_parameters(&parameters)?;
-        self.plan.set_state(&checkpoint.optimizer)?;
+        self.plan.set_state(&TrainingState { steps: checkpoint.progress.steps, memory: checkpoint.optimizer })?;
         self.best = checkpoint.best;
         self.progress = checkpoint.progress;
         Ok(Some(&self.progress.epochs))
@@ -341,10 +341,8 @@ impl<'a> Fitting<'a> {
         self.check_readable()?;
         let trained = self.trained_parameters()?;
         check_finite(&trained)?;
-        let judged = match self.averages()? {
-            Some(averages) => averages,
-            None => trained.clone(),
-        };
+        let mut judged = trained.clone();
+        judged.extend(self.averages()?);
         let validation = self.judge_by(&judged)?;
         self.progress.epochs.push(Epoch { validation, ..epoch });
         if best_epoch(&self.progress.epochs) == Some(self.progress.epochs.len()) {
@@ -379,15 +377,13 @@ impl<'a> Fitting<'a> {
             let done = (number - 1) as f32 + taken as f32 / batches.count as f32;
             if micro_batch == 0 {
                 rate = recipe.learning_rate * recipe.schedule.factor(done, recipe.epochs);
-                progress.steps += 1;
             }
-            let state =
-                RunState { step: progress.steps, learning_rate: rate, seed: recipe.seed, micro_batch, micro_batches };
+            let step = StepOptions { learning_rate: rate, seed: recipe.seed, micro_batches };
             let loss = match recipe.mix {
-                None => plan.train(&batch.input, &targets(&batch, job.labels), &state)?,
+                None => plan.train(&batch.input, Targets::Classes(&targets(&batch, job.labels)), &step)?,
                 Some((kind, alpha)) => {
                     let (input, targets) = mixed(&batch, job, (kind, alpha), &mut random)?;
-                    plan.train_soft(&input, &targets, &state)?
+                    plan.train(&input, Targets::Probabilities(&targets), &step)?
                 }
             };
             if !loss.is_finite() {
@@ -450,16 +446,14 @@ impl<'a> Fitting<'a> {
     }
 
     /// The averages over the parameters, where the training keeps them.
-    fn averages(&mut self) -> Result<Option<Parameters>> {
-        if self.job.recipe.ema.is_none() {
-            return Ok(None);
-        }
-        self.plan.averages().map(Some)
+    fn averages(&mut self) -> Result<Parameters> {
+        if self.job.recipe.ema.is_none() { Ok(Parameters::new()) } else { self.plan.averages() }
     }
 
     fn write_checkpoint(&mut self, file: &Path, parameters: Parameters) -> Result<()> {
-        let optimizer = self.plan.state()?;
-        Checkpoint { progress: self.progress.clone(), parameters, optimizer, best: self.best.clone() }.write(file)
+        let TrainingState { steps, memory } = self.plan.state()?;
+        let progress = Progress { steps, ..self.progress.clone() };
+        Checkpoint { progress, parameters, optimizer: memory, best: self.best.clone() }.write(file)
     }
 
     fn finish(self) -> Result<Trained> {

@@ -251,7 +251,7 @@ pub fn check_resize(gpu: &Gpu, case: &ResizeCase, seed: u64, comparison: &mut Co
             device.upload(&rgb, width, height)?
         };
         plan.set_picture(&picture, &case.crops, case.filter, &case.normalization)?;
-        plan.execute(&RunState::default())?;
+        plan.execute()?;
         plan.outputs()
     };
     let name = format!("{seed}: {case:?}");

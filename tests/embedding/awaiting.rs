@@ -33,7 +33,7 @@ fn an_output_can_be_awaited_whoever_has_run_the_plan() {
     let (device, queue, engine) = embedded();
     let (mut plan, mut comparison) = (plan(&engine, 1).unwrap(), Comparison::default());
     plan.set_input(0, &input(3)).unwrap();
-    plan.execute(&RunState::default()).unwrap();
+    plan.execute().unwrap();
     comparison.check("executed", &pollster::block_on(plan.output_async(0)).unwrap(), &wanted(1, 3), 1e-5);
     plan.set_input(0, &input(4)).unwrap();
     let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
@@ -56,7 +56,7 @@ fn a_cut_of_a_picture_is_awaited_as_any_input_is() {
         let mut plan = plan(device, 1).unwrap();
         let picture = device.upload(&rgb, 30, 20).unwrap();
         plan.set_picture(&picture, &crops, Filter::Area, &Normalization::MTCNN).unwrap();
-        plan.execute(&RunState::default()).unwrap();
+        plan.execute().unwrap();
         pollster::block_on(plan.output_async(0)).unwrap()
     };
     let mut comparison = Comparison::default();

@@ -105,7 +105,7 @@ impl Held {
             if let Some(picture) = &self.picture {
                 let crops = [Crop::whole(1, 1); 2];
                 plan.set_picture(picture, &crops, Filter::Area, &Normalization::MTCNN).unwrap();
-                plan.execute(&RunState::default()).unwrap();
+                plan.execute().unwrap();
             }
         }
     }

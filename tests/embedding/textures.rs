@@ -22,7 +22,7 @@ fn draw(queue: &wgpu::Queue, texture: &wgpu::Texture, frame: usize) {
 fn run(plan: &mut Plan, picture: &Picture) -> Tensor {
     let crops = [Crop::whole(SIZE[0], SIZE[1]), Crop { x: 5, y: 3, width: 20, height: 20, mirror: true }];
     plan.set_picture(picture, &crops, Filter::Area, &Normalization::MTCNN).unwrap();
-    plan.execute(&RunState::default()).unwrap();
+    plan.execute().unwrap();
     plan.outputs().unwrap().swap_remove(0)
 }
 

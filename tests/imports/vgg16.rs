@@ -57,7 +57,7 @@ fn the_golden_logits_come_out_of_every_format_on_every_device() {
             let mut plan = model.compile(1, &Options { keep_activations: true, ..Options::default() }).unwrap();
             let picture = device.upload(&rgb, width, height).unwrap();
             plan.set_picture(&picture, &[crop], Filter::Bilinear, &Normalization::TORCHVISION).unwrap();
-            plan.execute(&RunState::default()).unwrap();
+            plan.execute().unwrap();
             let found = plan.activation("fc8").unwrap();
             comparison.check(format!("{name} on {device}"), &found, &golden.get("logits_torch_input_96"), FORWARD);
         }

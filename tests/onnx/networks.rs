@@ -132,7 +132,7 @@ pub fn example(network: &Network, parameters: &Parameters, export: &Export, inpu
             let crop = |n: u32| Crop { y: n * height, ..Crop::whole(width, height) };
             let crops: Vec<Crop> = (0..BATCH as u32).map(crop).collect();
             plan.set_picture(&sheet, &crops, Filter::Area, normalization).unwrap();
-            plan.execute(&RunState::default()).unwrap();
+            plan.execute().unwrap();
             plan.outputs().unwrap()
         }
     };

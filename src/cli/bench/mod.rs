@@ -185,7 +185,7 @@ fn milliseconds(since: Instant) -> f64 {
 /// Runs all networks once, until the device has finished; the milliseconds.
 fn pass(parts: &mut [Part]) -> Result<f64, Error> {
     let start = Instant::now();
-    parts.iter_mut().try_for_each(|part| part.plan.execute(&RunState::default()))?;
+    parts.iter_mut().try_for_each(|part| part.plan.execute())?;
     parts.iter().try_for_each(|part| part.plan.wait())?;
     Ok(milliseconds(start))
 }

@@ -65,9 +65,7 @@ pub fn vgg(device: &Device, global: &Global, arguments: &Arguments) -> Result<Ve
                 ..Training::default()
             };
             let layers = network.layers().iter().skip_while(|layer| layer.name != first);
-            let trained = layers.filter(|layer| !layer.parameters.is_empty());
-            let trained = trained.flat_map(|layer| ["weight", "bias"].map(|of| format!("{}.{of}", layer.parameters)));
-            let trained = trained.collect();
+            let trained = layers.flat_map(|layer| layer.parameters.clone()).collect();
             Part { prefix: "", plan: model.compile_training(batch, &training, &Options::default())?, trained }
         }
     };

@@ -5,7 +5,7 @@ use std::path::Path;
 use vultus::data::Dataset;
 use vultus::face::GradCam;
 use vultus::metrics::Evaluation;
-use vultus::nn::Kind;
+use vultus::ops::Op;
 use vultus::prepare::Augmentation;
 use vultus::report::{
     Card, Cell, Chart, Gallery, GalleryItem, LineChart, Method, Page, Section, Series, Table, Unit, evaluation_cards,
@@ -157,7 +157,7 @@ fn inside(networks: &Networks, data: &Dataset, outcome: &Outcome) -> Result<Sect
         section = section.gallery(Gallery::new("Filters of the first convolution").side(360).item(item));
     }
     let mut layers = network.layers().iter().rev();
-    let Some(layer) = layers.find(|layer| matches!(layer.kind, Kind::Conv2d(..))) else { return Ok(section) };
+    let Some(layer) = layers.find(|layer| matches!(layer.op, Op::Conv2d(_))) else { return Ok(section) };
     let pictures = Pictures::new(data, card, Augmentation::none());
     let mut cam = GradCam::new(&networks.device, &network, parameters, &layer.name)?;
     let predicted = outcome.predictions.predicted();

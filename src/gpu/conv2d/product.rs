@@ -94,7 +94,7 @@ impl Product {
             y_row: geometry.plane() as u32,
             y_place: [geometry.output[1] as u32, 1],
             has_bias: 1,
-            relu: u32::from(geometry.op.relu),
+            relu: u32::from(geometry.op.has_relu()),
             ..Product::zeroed()
         }
     }

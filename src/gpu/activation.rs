@@ -1,0 +1,79 @@
+//! Activation functions and their gradients, value by value.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::buffer::Storage;
+use super::compile::{Compiler, Operands};
+use super::kernel::Access::{Read, Unused, Write};
+use super::kernel::{Kernel, Shader, shader};
+use crate::error::Result;
+use crate::ops::Activation;
+
+pub(super) static KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD];
+
+const SHADER: Shader = shader!("activation");
+
+static FORWARD: Kernel = Kernel::new("activation/forward", SHADER, "forward", &[Read, Unused, Write]);
+static BACKWARD: Kernel = Kernel::new("activation/backward", SHADER, "backward", &[Read, Read, Write]);
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    length: u32,
+    x_offset: u32,
+    dy_offset: u32,
+    out_offset: u32,
+    grid: u32,
+    function: u32,
+    /// The minimum of a clip, or the slope of a leaky ReLU.
+    low: f32,
+    high: f32,
+}
+
+/// A function as the shader knows it: its number and what it is made with.
+fn encoded(function: Activation) -> (u32, f32, f32) {
+    match function {
+        Activation::Relu => (0, 0.0, 0.0),
+        Activation::Clip { min, max } => (1, min, max),
+        Activation::LeakyRelu { negative_slope } => (2, negative_slope, 0.0),
+        Activation::Sigmoid => (3, 0.0, 0.0),
+        Activation::Hardswish => (4, 0.0, 0.0),
+        Activation::Silu => (5, 0.0, 0.0),
+        Activation::Gelu => (6, 0.0, 0.0),
+        Activation::GeluTanh => (7, 0.0, 0.0),
+    }
+}
+
+pub(super) fn forward(compiler: &mut Compiler, op: Activation, operands: &Operands) -> Result<()> {
+    let ([x], [y]) = (operands.inputs()?, operands.outputs()?);
+    run(compiler, &FORWARD, op, &[x, y])
+}
+
+pub(super) fn backward(compiler: &mut Compiler, op: Activation, operands: &Operands) -> Result<()> {
+    let ([x, dy], [dx]) = (operands.inputs()?, operands.outputs()?);
+    run(compiler, &BACKWARD, op, &[x, dy, dx])
+}
+
+/// The last storage is the one that is written.
+fn run(compiler: &mut Compiler, kernel: &'static Kernel, op: Activation, storages: &[&Storage]) -> Result<()> {
+    let (function, low, high) = encoded(op);
+    for values in compiler.stretches(storages[0].len, 1) {
+        let mut views = Vec::new();
+        for storage in storages {
+            views.push(compiler.gpu.view(storage, values.clone())?);
+        }
+        let grid = compiler.folded(values.len().div_ceil(256));
+        let params = Params {
+            length: values.len() as u32,
+            x_offset: views[0].offset,
+            dy_offset: views[1].offset,
+            out_offset: views[views.len() - 1].offset,
+            grid: grid[0] as u32,
+            function,
+            low,
+            high,
+        };
+        compiler.dispatch(kernel, &params, &views.iter().collect::<Vec<_>>(), grid, values.len() as u64)?;
+    }
+    Ok(())
+}

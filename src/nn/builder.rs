@@ -1,0 +1,175 @@
+//! How networks are written down: a layer after the other.
+
+use super::{Layer, Network};
+use crate::error::{Error, Result};
+use crate::ops::{Activation, AdaptiveAvgPool2d, Conv2d, Dense, Dropout, MaxPool2d, Op, Reshape};
+
+impl Network {
+    /// Adds a convolution whose parameters are called `{parameters}.weight` and `{parameters}.bias`.
+    #[must_use]
+    pub fn conv2d(self, name: &str, parameters: &str, out_channels: usize, conv: Conv2d) -> Self {
+        self.with_parameters(
+            name,
+            conv,
+            out_channels,
+            &["weight", "bias"].map(|suffix| format!("{parameters}.{suffix}")),
+        )
+    }
+
+    /// Adds a ReLU.
+    #[must_use]
+    pub fn relu(self) -> Self {
+        self.activation(Activation::Relu)
+    }
+
+    /// Adds an activation function, named after the layer before it.
+    #[must_use]
+    pub fn activation(self, activation: Activation) -> Self {
+        self.unnamed(activation.name(), activation)
+    }
+
+    /// Adds a PReLU whose slopes are called `{parameters}.weight`.
+    #[must_use]
+    pub fn prelu(self, name: &str, parameters: &str) -> Self {
+        self.with_parameters(name, Op::Prelu, 0, &[format!("{parameters}.weight")])
+    }
+
+    /// Adds a max-pool.
+    #[must_use]
+    pub fn max_pool2d(self, name: &str, pool: MaxPool2d) -> Self {
+        self.layer(name, pool)
+    }
+
+    /// Adds an adaptive average-pool with an output of this height and width.
+    #[must_use]
+    pub fn adaptive_avg_pool2d(self, name: &str, output: [usize; 2]) -> Self {
+        self.layer(name, AdaptiveAvgPool2d { output })
+    }
+
+    /// Adds a flattening of everything after the batch dimension, in C, H, W order.
+    #[must_use]
+    pub fn flatten(self) -> Self {
+        self.unnamed("flatten", Reshape::flatten())
+    }
+
+    /// Adds a dense layer whose parameters are called `{parameters}.weight` and `{parameters}.bias`.
+    #[must_use]
+    pub fn dense(self, name: &str, parameters: &str, out_features: usize) -> Self {
+        self.with_parameters(
+            name,
+            Dense::default(),
+            out_features,
+            &["weight", "bias"].map(|suffix| format!("{parameters}.{suffix}")),
+        )
+    }
+
+    /// Adds dropout with this probability.
+    #[must_use]
+    pub fn dropout(self, probability: f32) -> Self {
+        self.unnamed("dropout", Dropout { probability, layer: 0 })
+    }
+
+    /// Adds a softmax over dimension 1.
+    #[must_use]
+    pub fn softmax(self) -> Self {
+        self.unnamed("softmax", Op::Softmax)
+    }
+
+    /// Adds the sum of the last layer and the one of this name: a residual connection.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there is no such layer.
+    ///
+    /// ```
+    /// use vultus::nn::Network;
+    ///
+    /// let block = Network::new("residual", [8]).dense("in", "in", 8).relu().dense("fc", "fc", 8).add("sum", "in.relu")?;
+    /// assert_eq!(block.layers()[3].inputs, [Some(2), Some(1)]);
+    /// assert_eq!(block.output_shapes()?, [[8]]);
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
+    pub fn add(self, name: &str, other: &str) -> Result<Self> {
+        let other = self.index(other)?;
+        Ok(self.layer_of(name, Op::Add, &[other]))
+    }
+
+    /// Makes the last layer one of the network's outputs. Without any, the last layer is the only one.
+    #[must_use]
+    pub fn output(mut self) -> Self {
+        self.outputs.extend(self.layers.len().checked_sub(1));
+        self
+    }
+
+    /// Lets the next layer read this one instead of the last.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there is no such layer.
+    ///
+    /// ```
+    /// use vultus::nn::Network;
+    ///
+    /// let network = Network::new("two answers", [4])
+    ///     .dense("fc", "fc", 8)
+    ///     .dense("class", "class", 2)
+    ///     .output()
+    ///     .branch_from("fc")?
+    ///     .dense("age", "age", 1)
+    ///     .output();
+    /// assert_eq!(network.output_shapes()?, [[2], [1]]);
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
+    pub fn branch_from(mut self, name: &str) -> Result<Self> {
+        self.next_input = Some(self.index(name)?);
+        Ok(self)
+    }
+
+    /// The layers of `tail` after those of this network, whose output they read.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the output of this network is not the input of the other.
+    pub fn followed_by(mut self, tail: Network) -> Result<Self> {
+        let shape = self.output_shapes()?.swap_remove(0);
+        if shape != tail.input {
+            let reason = format!("gives {shape:?} where {} takes {:?}", tail.name, tail.input);
+            return Err(Error::shape(self.name, reason));
+        }
+        let offset = self.layers.len();
+        self.outputs = tail.outputs.iter().map(|output| output + offset).collect();
+        self.layers.extend(tail.layers.into_iter().map(|mut layer| {
+            for input in &mut layer.inputs {
+                *input = input.map(|i| i + offset).or(offset.checked_sub(1));
+            }
+            layer
+        }));
+        Ok(self)
+    }
+
+    /// Adds a layer that reads the last one and has no parameters.
+    fn layer(self, name: &str, op: impl Into<Op>) -> Self {
+        self.layer_of(name, op, &[])
+    }
+
+    /// The same, reading these layers after the last one.
+    fn layer_of(self, name: &str, op: impl Into<Op>, others: &[usize]) -> Self {
+        self.push(name, op.into(), 0, &[], others)
+    }
+
+    /// Adds a layer that reads the last one and has these parameters.
+    fn with_parameters(self, name: &str, op: impl Into<Op>, features: usize, parameters: &[String]) -> Self {
+        self.push(name, op.into(), features, parameters, &[])
+    }
+
+    fn push(mut self, name: &str, op: Op, features: usize, parameters: &[String], others: &[usize]) -> Self {
+        let last = self.next_input.take().or(self.layers.len().checked_sub(1));
+        let inputs = std::iter::once(last).chain(others.iter().copied().map(Some)).collect();
+        self.layers.push(Layer { name: name.to_owned(), op, features, parameters: parameters.to_vec(), inputs });
+        self
+    }
+
+    /// Layers that nobody asks for are named after the layer before: `block1_conv1.relu`.
+    fn unnamed(self, what: &str, op: impl Into<Op>) -> Self {
+        let before = self.next_input.or(self.layers.len().checked_sub(1)).map(|i| self.layers[i].name.as_str());
+        let name = format!("{}.{what}", before.unwrap_or("input"));
+        self.layer(&name, op)
+    }
+}

@@ -1,0 +1,84 @@
+//! Steps that one kernel does together: each fusion changes what is done, and nothing of what comes out.
+
+use super::{Program, Step, Storage, ValueId};
+use crate::ops::{Activation, Op};
+
+impl Program {
+    /// Lets convolutions and dense layers compute the activation that alone reads them. The result keeps the name of the
+    /// layer; the value in between is gone.
+    pub fn fuse(&mut self) {
+        let mut index = 0;
+        while index < self.steps.len() {
+            if let Some((reader, activation)) = self.activation_after(index) {
+                let removed = self.steps.remove(reader);
+                let (before, after) = (self.steps[index].outputs[0], removed.outputs[0]);
+                self.values[after].name = self.values[before].name.clone();
+                let step = &mut self.steps[index];
+                step.outputs = removed.outputs;
+                match &mut step.op {
+                    Op::Conv2d(conv) => conv.activation = Some(activation),
+                    Op::Dense(dense) => dense.activation = Some(activation),
+                    _ => {}
+                }
+            }
+            index += 1;
+        }
+        self.drop_unused_values();
+    }
+
+    /// The activation that can be done within this step.
+    fn activation_after(&self, index: usize) -> Option<(usize, Activation)> {
+        let step = &self.steps[index];
+        let takes_one = match &step.op {
+            Op::Conv2d(conv) => conv.activation.is_none(),
+            Op::Dense(dense) => dense.activation.is_none(),
+            _ => false,
+        };
+        let reader = self.only_reader(*step.outputs.first().filter(|_| takes_one)?)?;
+        match &self.steps[reader].op {
+            Op::Activation(activation @ Activation::Relu) => Some((reader, *activation)),
+            _ => None,
+        }
+    }
+
+    /// The step that reads a value, if it is the only one and nobody else looks at it or at a view of it.
+    fn only_reader(&self, value: ValueId) -> Option<usize> {
+        let is_viewed = self.values.iter().any(|other| other.storage == Storage::View(value));
+        let is_private = self.values[value].storage == Storage::Activation && !self.outputs.contains(&value);
+        let mut readers = self.steps.iter().enumerate().filter(|(_, step)| step.inputs.contains(&value));
+        let (first, second) = (readers.next(), readers.next());
+        first.filter(|_| second.is_none() && is_private && !is_viewed).map(|(index, _)| index)
+    }
+
+    /// The max-pool of 2×2 after this step that a kernel may do along with it.
+    pub fn pool_after(&self, index: usize) -> Option<&Step> {
+        let (step, next) = (&self.steps[index], self.steps.get(index + 1)?);
+        let &[value] = step.outputs.as_slice() else { return None };
+        let Op::MaxPool2d(pool) = &next.op else { return None };
+        let is_even = self.values[value].shape[2..].iter().all(|size| size % 2 == 0);
+        let halves = (pool.kernel, pool.stride, pool.padding) == (2, 2, 0) && (is_even || !pool.ceil_mode);
+        (halves && self.only_reader(value) == Some(index + 1) && !self.keep_activations).then_some(next)
+    }
+
+    /// Removes the values that no step makes or reads any more, and numbers the others anew.
+    fn drop_unused_values(&mut self) {
+        let mut used = vec![false; self.values.len()];
+        let of_steps = self.steps.iter().flat_map(|step| step.inputs.iter().chain(&step.outputs));
+        for &value in of_steps.chain(&self.inputs).chain(&self.outputs) {
+            used[value] = true;
+            used[self.base(value)] = true;
+        }
+        let mut count = 0..;
+        let numbers: Vec<Option<ValueId>> = used.iter().map(|&used| used.then(|| count.next()).flatten()).collect();
+        let renumber = |value: &mut ValueId| *value = numbers[*value].unwrap_or(*value);
+        let mut kept = used.iter();
+        self.values.retain(|_| kept.next().is_some_and(|&used| used));
+        for value in &mut self.values {
+            if let Storage::View(base) = &mut value.storage {
+                renumber(base);
+            }
+        }
+        let of_steps = self.steps.iter_mut().flat_map(|step| step.inputs.iter_mut().chain(&mut step.outputs));
+        of_steps.chain(&mut self.inputs).chain(&mut self.outputs).for_each(renumber);
+    }
+}
