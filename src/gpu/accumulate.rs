@@ -1,23 +1,22 @@
-use bytemuck::{Pod, Zeroable};
-
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, State, Write};
 use super::kernel::{Kernel, Shader, shader};
+use super::uniform::uniform;
 use crate::error::Result;
 
 pub(super) static KERNELS: &[&Kernel] = &[&UPDATE];
 
 const SHADER: Shader = shader!("accumulate", "state");
 
-static UPDATE: Kernel = Kernel::new("accumulate/update", SHADER, "update", &[Write, Read, State]);
+static UPDATE: Kernel = Kernel::new::<Params>("accumulate/update", SHADER, "update", &[Write, Read, State]);
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    length: u32,
-    mean_offset: u32,
-    gradient_offset: u32,
-    grid: u32,
+uniform! {
+    struct Params {
+        length: u32,
+        mean_offset: u32,
+        gradient_offset: u32,
+        grid: u32,
+    }
 }
 
 pub(super) fn update(compiler: &mut Compiler, operands: &Operands) -> Result<()> {

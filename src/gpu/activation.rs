@@ -1,11 +1,10 @@
 //! Activation functions and their gradients, value by value.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::buffer::Storage;
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, Unused, Write};
 use super::kernel::{Kernel, Shader, shader};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::ops::Activation;
 
@@ -13,21 +12,21 @@ pub(super) static KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD];
 
 const SHADER: Shader = shader!("activation");
 
-static FORWARD: Kernel = Kernel::new("activation/forward", SHADER, "forward", &[Read, Unused, Write]);
-static BACKWARD: Kernel = Kernel::new("activation/backward", SHADER, "backward", &[Read, Read, Write]);
+static FORWARD: Kernel = Kernel::new::<Params>("activation/forward", SHADER, "forward", &[Read, Unused, Write]);
+static BACKWARD: Kernel = Kernel::new::<Params>("activation/backward", SHADER, "backward", &[Read, Read, Write]);
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    length: u32,
-    x_offset: u32,
-    dy_offset: u32,
-    out_offset: u32,
-    grid: u32,
-    function: u32,
-    /// The minimum of a clip, or the slope of a leaky ReLU.
-    low: f32,
-    high: f32,
+uniform! {
+    struct Params {
+        length: u32,
+        x_offset: u32,
+        dy_offset: u32,
+        out_offset: u32,
+        grid: u32,
+        function: u32,
+        /// The minimum of a clip, or the slope of a leaky ReLU.
+        low: f32,
+        high: f32,
+    }
 }
 
 /// A function as the shader knows it: its number and what it is made with.

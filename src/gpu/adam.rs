@@ -1,8 +1,7 @@
-use bytemuck::{Pod, Zeroable};
-
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, State, Write};
 use super::kernel::{Kernel, Shader, shader};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::ops::Adam;
 
@@ -10,23 +9,23 @@ pub(super) static KERNELS: &[&Kernel] = &[&UPDATE];
 
 const SHADER: Shader = shader!("adam", "state");
 
-static UPDATE: Kernel = Kernel::new("adam/update", SHADER, "update", &[Write, Read, Write, Write, State]);
+static UPDATE: Kernel = Kernel::new::<Params>("adam/update", SHADER, "update", &[Write, Read, Write, Write, State]);
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    length: u32,
-    beta1: f32,
-    beta2: f32,
-    epsilon: f32,
-    weight_decay: f32,
-    decoupled: u32,
-    learning_rate_factor: f32,
-    parameter_offset: u32,
-    gradient_offset: u32,
-    m_offset: u32,
-    v_offset: u32,
-    grid: u32,
+uniform! {
+    struct Params {
+        length: u32,
+        beta1: f32,
+        beta2: f32,
+        epsilon: f32,
+        weight_decay: f32,
+        decoupled: u32,
+        learning_rate_factor: f32,
+        parameter_offset: u32,
+        gradient_offset: u32,
+        m_offset: u32,
+        v_offset: u32,
+        grid: u32,
+    }
 }
 
 pub(super) fn update(compiler: &mut Compiler, op: &Adam, operands: &Operands) -> Result<()> {

@@ -1,28 +1,27 @@
-use bytemuck::{Pod, Zeroable};
-
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, Write};
 use super::kernel::{Kernel, Shader, shader};
+use super::uniform::uniform;
 use crate::error::Result;
 
 pub(super) static KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD];
 
 const SHADER: Shader = shader!("adaptive_avg_pool2d");
 
-static FORWARD: Kernel = Kernel::new("adaptive_avg_pool2d/forward", SHADER, "forward", &[Read, Write]);
-static BACKWARD: Kernel = Kernel::new("adaptive_avg_pool2d/backward", SHADER, "backward", &[Read, Write]);
+static FORWARD: Kernel = Kernel::new::<Params>("adaptive_avg_pool2d/forward", SHADER, "forward", &[Read, Write]);
+static BACKWARD: Kernel = Kernel::new::<Params>("adaptive_avg_pool2d/backward", SHADER, "backward", &[Read, Write]);
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    planes: u32,
-    height: u32,
-    width: u32,
-    out_height: u32,
-    out_width: u32,
-    in_offset: u32,
-    out_offset: u32,
-    grid: u32,
+uniform! {
+    struct Params {
+        planes: u32,
+        height: u32,
+        width: u32,
+        out_height: u32,
+        out_width: u32,
+        in_offset: u32,
+        out_offset: u32,
+        grid: u32,
+    }
 }
 
 pub(super) fn forward(compiler: &mut Compiler, operands: &Operands) -> Result<()> {

@@ -1,26 +1,25 @@
 //! The sum of two values.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, Write};
 use super::kernel::{Kernel, Shader, shader};
+use super::uniform::uniform;
 use crate::error::Result;
 
 pub(super) static KERNELS: &[&Kernel] = &[&FORWARD];
 
 const SHADER: Shader = shader!("add");
 
-static FORWARD: Kernel = Kernel::new("add/forward", SHADER, "forward", &[Read, Read, Write]);
+static FORWARD: Kernel = Kernel::new::<Params>("add/forward", SHADER, "forward", &[Read, Read, Write]);
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    length: u32,
-    a_offset: u32,
-    b_offset: u32,
-    out_offset: u32,
-    grid: u32,
+uniform! {
+    struct Params {
+        length: u32,
+        a_offset: u32,
+        b_offset: u32,
+        out_offset: u32,
+        grid: u32,
+    }
 }
 
 pub(super) fn forward(compiler: &mut Compiler, operands: &Operands) -> Result<()> {

@@ -3,14 +3,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytemuck::Pod;
-
 use super::buffer::{GUARD, Storage, View};
 use super::device::{CountedBuffer, Gpu};
 use super::dispatch::{Compiled, Dispatch, Packed};
 use super::kernel::{Access, Kernel};
 use super::parameter::Parameter;
 use super::tuning::tuning_key;
+use super::uniform::Uniform;
 use crate::error::{Error, Result};
 use crate::ops::Op;
 
@@ -200,7 +199,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// Adds a dispatch. `views` are the bindings of the kernel that are storage buffers, in order.
-    pub fn dispatch<P: Pod>(
+    pub fn dispatch<P: Uniform>(
         &mut self,
         kernel: &'static Kernel,
         parameters: &P,
@@ -217,10 +216,15 @@ impl<'a> Compiler<'a> {
                 advice: "take a smaller batch or input",
             });
         }
+        if kernel.parameters != P::LAYOUT {
+            let reason = "is given another kernel's parameters, which is a fault of this library: report it";
+            return Err(Error::shape(kernel.name, reason));
+        }
         let align = self.gpu.limits().min_uniform_buffer_offset_alignment as usize;
         self.parameters.resize(self.parameters.len().next_multiple_of(align), 0);
         let start = self.parameters.len();
         self.parameters.extend_from_slice(bytemuck::bytes_of(parameters));
+        self.parameters.resize(start + P::LAYOUT.binding(), 0);
         self.pending.push(Pending {
             kernel,
             views: views.iter().map(|&view| view.clone()).collect(),
@@ -256,10 +260,9 @@ impl<'a> Compiler<'a> {
     pub fn finish(mut self, state: Option<&CountedBuffer>) -> Result<Compiled> {
         let scratch = self.allocate_scratch()?;
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
-        // A binding may reach behind its parameters to the end of the kernel's structure.
-        let size = (self.parameters.len() + 256).next_multiple_of(4) as u64;
+        let size = self.parameters.len().max(4) as u64;
         let parameters = self.gpu.create_buffer("parameters", size, usage)?;
-        self.gpu.queue().write_buffer(&parameters, 0, &padded(&self.parameters));
+        self.gpu.queue().write_buffer(&parameters, 0, &self.parameters);
         let mut kernels: Vec<&'static Kernel> = Vec::new();
         for pending in &self.pending {
             if !kernels.contains(&pending.kernel) {
@@ -274,7 +277,8 @@ impl<'a> Compiler<'a> {
                 let size = std::num::NonZeroU64::new(size);
                 (buffer.clone(), offset, size)
             };
-            let mut bound = vec![(0, bind(&parameters, pending.parameters as u64, 256))];
+            let mut bound =
+                vec![(0, bind(&parameters, pending.parameters as u64, pending.kernel.parameters.binding() as u64))];
             for (access, binding) in pending.kernel.bindings.iter().zip(1..) {
                 match access {
                     Access::Unused => {}
@@ -317,10 +321,4 @@ pub(super) fn cut_evenly(range: Range<usize>, most: usize) -> impl Iterator<Item
     let (start, length) = (range.start, range.len());
     let pieces = length.div_ceil(most);
     (0..pieces).map(move |i| start + i * length / pieces..start + (i + 1) * length / pieces)
-}
-
-fn padded(bytes: &[u8]) -> Vec<u8> {
-    let mut bytes = bytes.to_vec();
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
-    bytes
 }

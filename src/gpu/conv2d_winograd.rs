@@ -3,12 +3,13 @@
 
 use std::ops::Range;
 
-use bytemuck::{Pod, Zeroable};
+use bytemuck::Zeroable;
 
 use super::buffer::Storage;
 use super::compile::{Compiler, MAX_GRID, cut_evenly};
 use super::kernel::Access::{Read, Unused, Write};
 use super::kernel::{Access, Kernel, Shader, shader};
+use super::uniform::uniform;
 use crate::error::Result;
 
 pub(super) static KERNELS: &[&Kernel] = &[
@@ -64,17 +65,24 @@ macro_rules! transforms {
     ($tile:literal, $shader:expr, $name:literal) => {
         Transforms {
             tile: $tile,
-            weight: Kernel::new(concat!($name, "_weight"), $shader, "weight", TO_SCRATCH),
-            weight_f16: Kernel::new(concat!($name, "_weight_f16"), $shader, "weight_f16", TO_SCRATCH),
-            weight_rotated: Kernel::new("", $shader, "weight", TO_SCRATCH)
+            weight: Kernel::new::<Params>(concat!($name, "_weight"), $shader, "weight", TO_SCRATCH),
+            weight_f16: Kernel::new::<Params>(concat!($name, "_weight_f16"), $shader, "weight_f16", TO_SCRATCH),
+            weight_rotated: Kernel::new::<Params>("", $shader, "weight", TO_SCRATCH)
                 .with(concat!($name, "_weight_rotated"), ROTATE),
-            input: Kernel::new(concat!($name, "_input"), $shader, "input", TO_SCRATCH),
-            output: Kernel::new(concat!($name, "_output"), $shader, "output", OUTPUT),
-            output_relu: Kernel::new("", $shader, "output", OUTPUT).with(concat!($name, "_output_relu"), RELU),
-            output_pool: Kernel::new("", $shader, "output", OUTPUT).with(concat!($name, "_output_pool"), POOL),
-            output_relu_pool: Kernel::new("", $shader, "output", OUTPUT)
+            input: Kernel::new::<Params>(concat!($name, "_input"), $shader, "input", TO_SCRATCH),
+            output: Kernel::new::<Params>(concat!($name, "_output"), $shader, "output", OUTPUT),
+            output_relu: Kernel::new::<Params>("", $shader, "output", OUTPUT)
+                .with(concat!($name, "_output_relu"), RELU),
+            output_pool: Kernel::new::<Params>("", $shader, "output", OUTPUT)
+                .with(concat!($name, "_output_pool"), POOL),
+            output_relu_pool: Kernel::new::<Params>("", $shader, "output", OUTPUT)
                 .with(concat!($name, "_output_relu_pool"), RELU_POOL),
-            output_gradient: Kernel::new(concat!($name, "_output_gradient"), $shader, "output_gradient", GRADIENT),
+            output_gradient: Kernel::new::<Params>(
+                concat!($name, "_output_gradient"),
+                $shader,
+                "output_gradient",
+                GRADIENT,
+            ),
         }
     };
 }
@@ -86,13 +94,13 @@ const PRODUCT: &[Access] = &[Read, Read, Write];
 
 const MULTIPLY_SHADER: Shader = shader!("conv2d_winograd");
 
-static MULTIPLY: Kernel = Kernel::new("conv2d/winograd_multiply", MULTIPLY_SHADER, "multiply", PRODUCT);
+static MULTIPLY: Kernel = Kernel::new::<Product>("conv2d/winograd_multiply", MULTIPLY_SHADER, "multiply", PRODUCT);
 static MULTIPLY_BLOCKED: Kernel =
-    Kernel::new("conv2d/winograd_multiply_blocked", MULTIPLY_SHADER, "multiply_blocked", PRODUCT);
+    Kernel::new::<Product>("conv2d/winograd_multiply_blocked", MULTIPLY_SHADER, "multiply_blocked", PRODUCT);
 static MULTIPLY_F16: Kernel =
-    Kernel::new("", MULTIPLY_SHADER, "multiply", PRODUCT).with("conv2d/winograd_multiply_f16", U_F16);
-static MULTIPLY_BLOCKED_F16: Kernel =
-    Kernel::new("", MULTIPLY_SHADER, "multiply_blocked", PRODUCT).with("conv2d/winograd_multiply_blocked_f16", U_F16);
+    Kernel::new::<Product>("", MULTIPLY_SHADER, "multiply", PRODUCT).with("conv2d/winograd_multiply_f16", U_F16);
+static MULTIPLY_BLOCKED_F16: Kernel = Kernel::new::<Product>("", MULTIPLY_SHADER, "multiply_blocked", PRODUCT)
+    .with("conv2d/winograd_multiply_blocked_f16", U_F16);
 
 /// The steps along the products' inner dimension come in pairs of eight.
 const INNER: usize = 16;
@@ -137,46 +145,46 @@ pub(super) struct Job<'a> {
     pub pool: bool,
 }
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    channels: u32,
-    height: u32,
-    width: u32,
-    filters: u32,
-    out_height: u32,
-    out_width: u32,
-    padding_y: u32,
-    padding_x: u32,
-    x_image: u32,
-    y_image: u32,
-    x_offset: u32,
-    weight_offset: u32,
-    bias_offset: u32,
-    y_offset: u32,
-    u_offset: u32,
-    v_offset: u32,
-    m_offset: u32,
-    inner: u32,
-    outer: u32,
-    tiles: u32,
-    tiles_across: u32,
-    tiles_image: u32,
-    first_tile: u32,
-    tile_count: u32,
-    accumulate: u32,
+uniform! {
+    struct Params {
+        channels: u32,
+        height: u32,
+        width: u32,
+        filters: u32,
+        out_height: u32,
+        out_width: u32,
+        padding_y: u32,
+        padding_x: u32,
+        x_image: u32,
+        y_image: u32,
+        x_offset: u32,
+        weight_offset: u32,
+        bias_offset: u32,
+        y_offset: u32,
+        u_offset: u32,
+        v_offset: u32,
+        m_offset: u32,
+        inner: u32,
+        outer: u32,
+        tiles: u32,
+        tiles_across: u32,
+        tiles_image: u32,
+        first_tile: u32,
+        tile_count: u32,
+        accumulate: u32,
+    }
 }
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Product {
-    u_offset: u32,
-    v_offset: u32,
-    m_offset: u32,
-    inner: u32,
-    outer: u32,
-    tiles: u32,
-    points: u32,
+uniform! {
+    struct Product {
+        u_offset: u32,
+        v_offset: u32,
+        m_offset: u32,
+        inner: u32,
+        outer: u32,
+        tiles: u32,
+        points: u32,
+    }
 }
 
 /// What of the weights one round of the work uses: the rows (filters) that it reads, and the sizes of its products.

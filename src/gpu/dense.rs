@@ -1,12 +1,13 @@
 use std::ops::Range;
 
-use bytemuck::{Pod, Zeroable};
+use bytemuck::Zeroable;
 
 use super::buffer::{Storage, View};
 use super::compile::{Compiler, MAX_GRID, Operands};
 use super::kernel::Access::{Read, Unused, Write};
 use super::kernel::{Access, Kernel, Shader, shader};
 use super::tiling::{STEP, prefers_large, units_per_part};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::ops::{Dense, Op};
 
@@ -18,14 +19,14 @@ const TILE_64: &[(&str, f64)] = &[("TILE", 64.0)];
 
 const SHADER: Shader = shader!("dense", "pair_f16", "tiles");
 
-static ROWS: Kernel = Kernel::new("dense/rows", SHADER, "rows", ALL);
-static ROWS_QUADS: Kernel = Kernel::new("dense/rows_quads", SHADER, "rows_quads", ALL);
-static ROWS_F16: Kernel = Kernel::new("dense/rows_f16", SHADER, "rows_f16", ALL);
-static PACK_F16: Kernel = Kernel::new("dense/pack_f16", SHADER, "pack_f16", &[Read, Unused, Unused, Write]);
-static MATMUL_128: Kernel = Kernel::new("dense/matmul_128", SHADER, "matmul", ALL);
-static MATMUL_64: Kernel = Kernel::new("", SHADER, "matmul", ALL).with("dense/matmul_64", TILE_64);
-static SUM_PARTS: Kernel = Kernel::new("dense/sum_parts", SHADER, "sum_parts", &[Read, Unused, Read, Write]);
-static COLUMNS: Kernel = Kernel::new("dense/columns", SHADER, "columns", &[Read, Unused, Read, Write]);
+static ROWS: Kernel = Kernel::new::<Params>("dense/rows", SHADER, "rows", ALL);
+static ROWS_QUADS: Kernel = Kernel::new::<Params>("dense/rows_quads", SHADER, "rows_quads", ALL);
+static ROWS_F16: Kernel = Kernel::new::<Params>("dense/rows_f16", SHADER, "rows_f16", ALL);
+static PACK_F16: Kernel = Kernel::new::<Params>("dense/pack_f16", SHADER, "pack_f16", &[Read, Unused, Unused, Write]);
+static MATMUL_128: Kernel = Kernel::new::<Params>("dense/matmul_128", SHADER, "matmul", ALL);
+static MATMUL_64: Kernel = Kernel::new::<Params>("", SHADER, "matmul", ALL).with("dense/matmul_64", TILE_64);
+static SUM_PARTS: Kernel = Kernel::new::<Params>("dense/sum_parts", SHADER, "sum_parts", &[Read, Unused, Read, Write]);
+static COLUMNS: Kernel = Kernel::new::<Params>("dense/columns", SHADER, "columns", &[Read, Unused, Read, Write]);
 
 /// Rows of `a` that one workgroup of `rows`, `rows_quads` and `rows_f16` multiplies, and rows of weights of the latter two.
 const ROWS_PER_GROUP: usize = 4;
@@ -37,28 +38,28 @@ const SMALL_BATCH: usize = 8;
 /// Values of a row of weights that `rows_f16` reads at once.
 const EIGHT: usize = 8;
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    rows: u32,
-    columns: u32,
-    inner: u32,
-    a_row: u32,
-    a_inner: u32,
-    b_inner: u32,
-    b_column: u32,
-    c_row: u32,
-    a_offset: u32,
-    b_offset: u32,
-    bias_offset: u32,
-    c_offset: u32,
-    accumulate: u32,
-    has_bias: u32,
-    relu: u32,
-    first_group: u32,
-    part: u32,
-    c_part: u32,
-    parts: u32,
+uniform! {
+    struct Params {
+        rows: u32,
+        columns: u32,
+        inner: u32,
+        a_row: u32,
+        a_inner: u32,
+        b_inner: u32,
+        b_column: u32,
+        c_row: u32,
+        a_offset: u32,
+        b_offset: u32,
+        bias_offset: u32,
+        c_offset: u32,
+        accumulate: u32,
+        has_bias: u32,
+        relu: u32,
+        first_group: u32,
+        part: u32,
+        c_part: u32,
+        parts: u32,
+    }
 }
 
 impl Params {

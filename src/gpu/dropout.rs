@@ -1,8 +1,7 @@
-use bytemuck::{Pod, Zeroable};
-
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, State, Write};
 use super::kernel::{Kernel, Shader, shader};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::ops::Dropout;
 
@@ -10,20 +9,20 @@ pub(super) static KERNELS: &[&Kernel] = &[&FORWARD];
 
 const SHADER: Shader = shader!("dropout", "state");
 
-static FORWARD: Kernel = Kernel::new("dropout/forward", SHADER, "forward", &[Read, Write, State]);
+static FORWARD: Kernel = Kernel::new::<Params>("dropout/forward", SHADER, "forward", &[Read, Write, State]);
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    length: u32,
-    first_quad: u32,
-    quads: u32,
-    layer: u32,
-    threshold: u32,
-    scale: f32,
-    x_offset: u32,
-    out_offset: u32,
-    grid: u32,
+uniform! {
+    struct Params {
+        length: u32,
+        first_quad: u32,
+        quads: u32,
+        layer: u32,
+        threshold: u32,
+        scale: f32,
+        x_offset: u32,
+        out_offset: u32,
+        grid: u32,
+    }
 }
 
 pub(super) fn forward(compiler: &mut Compiler, op: &Dropout, operands: &Operands) -> Result<()> {

@@ -1,8 +1,7 @@
-use bytemuck::{Pod, Zeroable};
-
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, State, Write};
 use super::kernel::{Kernel, Shader, shader};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::ops::Ema;
 
@@ -10,16 +9,16 @@ pub(super) static KERNELS: &[&Kernel] = &[&UPDATE];
 
 const SHADER: Shader = shader!("ema", "state");
 
-static UPDATE: Kernel = Kernel::new("ema/update", SHADER, "update", &[Write, Read, State]);
+static UPDATE: Kernel = Kernel::new::<Params>("ema/update", SHADER, "update", &[Write, Read, State]);
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    length: u32,
-    decay: f32,
-    average_offset: u32,
-    parameter_offset: u32,
-    grid: u32,
+uniform! {
+    struct Params {
+        length: u32,
+        decay: f32,
+        average_offset: u32,
+        parameter_offset: u32,
+        grid: u32,
+    }
 }
 
 pub(super) fn update(compiler: &mut Compiler, op: &Ema, operands: &Operands) -> Result<()> {

@@ -1,5 +1,7 @@
 //! What a kernel is: an entry point of a shader with its constants and bindings.
 
+use super::uniform::{Layout, Uniform};
+
 /// What a kernel does with a binding.
 ///
 /// ```
@@ -43,6 +45,8 @@ pub struct Kernel {
     pub constants: &'static [(&'static str, f64)],
     /// What bindings 1, 2, … are.
     pub bindings: &'static [Access],
+    /// What binding 0 is.
+    pub(super) parameters: Layout,
 }
 
 /// A shader: the name of its file, and its text with that of what it shares with others.
@@ -74,14 +78,22 @@ impl Kernel {
         self.name.split_once('/').map_or(self.name, |(op, _)| op)
     }
 
-    /// A kernel without constants.
-    pub(super) const fn new(
+    /// A kernel without constants, whose parameters these are.
+    pub(super) const fn new<Parameters: Uniform>(
         name: &'static str,
         shader: Shader,
         entry: &'static str,
         bindings: &'static [Access],
     ) -> Self {
-        Kernel { name, shader: shader.name, source: shader.source, entry, constants: &[], bindings }
+        Kernel {
+            name,
+            shader: shader.name,
+            source: shader.source,
+            entry,
+            constants: &[],
+            bindings,
+            parameters: Parameters::LAYOUT,
+        }
     }
 
     /// The same with these constants.

@@ -1,9 +1,8 @@
-use bytemuck::{Pod, Zeroable};
-
 use super::buffer::Storage;
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, Unused, Write};
 use super::kernel::{Kernel, Shader, shader};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::ops::MaxPool2d;
 
@@ -11,24 +10,24 @@ pub(super) static KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD];
 
 const SHADER: Shader = shader!("max_pool2d");
 
-static FORWARD: Kernel = Kernel::new("max_pool2d/forward", SHADER, "forward", &[Read, Unused, Write]);
-static BACKWARD: Kernel = Kernel::new("max_pool2d/backward", SHADER, "backward", &[Read, Read, Write]);
+static FORWARD: Kernel = Kernel::new::<Params>("max_pool2d/forward", SHADER, "forward", &[Read, Unused, Write]);
+static BACKWARD: Kernel = Kernel::new::<Params>("max_pool2d/backward", SHADER, "backward", &[Read, Read, Write]);
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    planes: u32,
-    height: u32,
-    width: u32,
-    out_height: u32,
-    out_width: u32,
-    kernel: u32,
-    stride: u32,
-    padding: u32,
-    x_offset: u32,
-    dy_offset: u32,
-    out_offset: u32,
-    grid: u32,
+uniform! {
+    struct Params {
+        planes: u32,
+        height: u32,
+        width: u32,
+        out_height: u32,
+        out_width: u32,
+        kernel: u32,
+        stride: u32,
+        padding: u32,
+        x_offset: u32,
+        dy_offset: u32,
+        out_offset: u32,
+        grid: u32,
+    }
 }
 
 pub(super) fn forward(compiler: &mut Compiler, op: &MaxPool2d, operands: &Operands) -> Result<()> {

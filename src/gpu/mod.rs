@@ -51,9 +51,11 @@ mod resize;
 mod sgd;
 mod shaders;
 mod softmax;
+mod state;
 mod tiling;
 mod timer;
 mod tuning;
+mod uniform;
 #[cfg(target_family = "wasm")]
 mod web;
 

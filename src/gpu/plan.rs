@@ -13,6 +13,7 @@ use super::picture::GpuPicture;
 use super::precision::Precision;
 use super::read_back::ReadBack;
 use super::resize::Resizer;
+use super::state::State;
 use super::timer::Timer;
 use crate::error::{Error, Result};
 use crate::ops::{Crop, Filter, Normalization, Op, RunState};
@@ -94,18 +95,6 @@ pub struct GpuPlan {
     resizers: BTreeMap<ValueId, Resizer>,
     timer: Option<Timer>,
     checked: bool,
-}
-
-/// What changes from run to run, as the kernels see it.
-#[repr(C)]
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct State {
-    seed: [u32; 2],
-    step: u32,
-    learning_rate: f32,
-    corrections: [f32; 2],
-    micro_batch: u32,
-    share: f32,
 }
 
 impl GpuPlan {

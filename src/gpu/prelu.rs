@@ -1,32 +1,33 @@
-use bytemuck::{Pod, Zeroable};
+use bytemuck::Zeroable;
 
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, Unused, Write};
 use super::kernel::{Kernel, Shader, shader};
+use super::uniform::uniform;
 use crate::error::Result;
 
 pub(super) static KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD_INPUT, &BACKWARD_SLOPE];
 
 const SHADER: Shader = shader!("prelu");
 
-static FORWARD: Kernel = Kernel::new("prelu/forward", SHADER, "forward", &[Read, Read, Unused, Write]);
+static FORWARD: Kernel = Kernel::new::<Params>("prelu/forward", SHADER, "forward", &[Read, Read, Unused, Write]);
 static BACKWARD_INPUT: Kernel =
-    Kernel::new("prelu/backward_input", SHADER, "backward_input", &[Read, Read, Read, Write]);
+    Kernel::new::<Params>("prelu/backward_input", SHADER, "backward_input", &[Read, Read, Read, Write]);
 static BACKWARD_SLOPE: Kernel =
-    Kernel::new("prelu/backward_slope", SHADER, "backward_slope", &[Read, Unused, Read, Write]);
+    Kernel::new::<Params>("prelu/backward_slope", SHADER, "backward_slope", &[Read, Unused, Read, Write]);
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    images: u32,
-    channels: u32,
-    inner: u32,
-    x_offset: u32,
-    slope_offset: u32,
-    dy_offset: u32,
-    out_offset: u32,
-    grid: u32,
-    accumulate: u32,
+uniform! {
+    struct Params {
+        images: u32,
+        channels: u32,
+        inner: u32,
+        x_offset: u32,
+        slope_offset: u32,
+        dy_offset: u32,
+        out_offset: u32,
+        grid: u32,
+        accumulate: u32,
+    }
 }
 
 impl Params {

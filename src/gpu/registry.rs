@@ -91,6 +91,9 @@ pub(super) fn shaders() -> BTreeMap<&'static str, &'static str> {
 }
 
 #[cfg(test)]
+mod layouts;
+
+#[cfg(test)]
 mod tests {
     use super::super::kernel::Access;
     use super::super::limits::{STORAGES, UNIFORMS};

@@ -1,8 +1,7 @@
-use bytemuck::{Pod, Zeroable};
-
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, State, Write};
 use super::kernel::{Kernel, Shader, shader};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::ops::Sgd;
 
@@ -10,20 +9,20 @@ pub(super) static KERNELS: &[&Kernel] = &[&UPDATE];
 
 const SHADER: Shader = shader!("sgd", "state");
 
-static UPDATE: Kernel = Kernel::new("sgd/update", SHADER, "update", &[Write, Read, Write, State]);
+static UPDATE: Kernel = Kernel::new::<Params>("sgd/update", SHADER, "update", &[Write, Read, Write, State]);
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    length: u32,
-    momentum: f32,
-    weight_decay: f32,
-    nesterov: u32,
-    learning_rate_factor: f32,
-    parameter_offset: u32,
-    gradient_offset: u32,
-    velocity_offset: u32,
-    grid: u32,
+uniform! {
+    struct Params {
+        length: u32,
+        momentum: f32,
+        weight_decay: f32,
+        nesterov: u32,
+        learning_rate_factor: f32,
+        parameter_offset: u32,
+        gradient_offset: u32,
+        velocity_offset: u32,
+        grid: u32,
+    }
 }
 
 pub(super) fn update(compiler: &mut Compiler, op: &Sgd, operands: &Operands) -> Result<()> {

@@ -1,33 +1,34 @@
-use bytemuck::{Pod, Zeroable};
-
 use super::buffer::Storage;
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, Unused, Write};
 use super::kernel::{Kernel, Shader, shader};
+use super::uniform::uniform;
 use crate::error::Result;
 
 pub(super) static KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD, &FORWARD_WIDE, &BACKWARD_WIDE];
 
 const SHADER: Shader = shader!("softmax");
 
-static FORWARD: Kernel = Kernel::new("softmax/forward", SHADER, "forward", &[Read, Unused, Write]);
-static BACKWARD: Kernel = Kernel::new("softmax/backward", SHADER, "backward", &[Read, Read, Write]);
-static FORWARD_WIDE: Kernel = Kernel::new("softmax/forward_wide", SHADER, "forward_wide", &[Read, Unused, Write]);
-static BACKWARD_WIDE: Kernel = Kernel::new("softmax/backward_wide", SHADER, "backward_wide", &[Read, Read, Write]);
+static FORWARD: Kernel = Kernel::new::<Params>("softmax/forward", SHADER, "forward", &[Read, Unused, Write]);
+static BACKWARD: Kernel = Kernel::new::<Params>("softmax/backward", SHADER, "backward", &[Read, Read, Write]);
+static FORWARD_WIDE: Kernel =
+    Kernel::new::<Params>("softmax/forward_wide", SHADER, "forward_wide", &[Read, Unused, Write]);
+static BACKWARD_WIDE: Kernel =
+    Kernel::new::<Params>("softmax/backward_wide", SHADER, "backward_wide", &[Read, Read, Write]);
 
 /// From this many classes on, a workgroup per row pays.
 const WIDE: usize = 64;
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    rows: u32,
-    classes: u32,
-    inner: u32,
-    x_offset: u32,
-    dy_offset: u32,
-    out_offset: u32,
-    grid: u32,
+uniform! {
+    struct Params {
+        rows: u32,
+        classes: u32,
+        inner: u32,
+        x_offset: u32,
+        dy_offset: u32,
+        out_offset: u32,
+        grid: u32,
+    }
 }
 
 pub(super) fn forward(compiler: &mut Compiler, operands: &Operands) -> Result<()> {

@@ -1,11 +1,12 @@
 //! The kernels that are not products: a convolution of few channels, and the gradient of the bias.
 
-use bytemuck::{Pod, Zeroable};
+use bytemuck::Zeroable;
 
 use super::super::buffer::View;
 use super::super::compile::{Compiler, MAX_GRID};
 use super::super::kernel::Access::{Read, Unused, Write};
 use super::super::kernel::{Access, Kernel, Shader, shader};
+use super::super::uniform::uniform;
 use super::geometry::Geometry;
 use crate::error::Result;
 
@@ -16,42 +17,44 @@ const RELU: &[(&str, f64)] = &[("RELU", 1.0)];
 const SQUARE: &[(&str, f64)] = &[("KERNEL", 3.0)];
 const SQUARE_RELU: &[(&str, f64)] = &[("KERNEL", 3.0), ("RELU", 1.0)];
 
-pub(super) static DIRECT: Kernel = Kernel::new("conv2d/direct", SHADER, "direct", FORWARD);
-pub(super) static DIRECT_RELU: Kernel = Kernel::new("", SHADER, "direct", FORWARD).with("conv2d/direct_relu", RELU);
-pub(super) static DIRECT_3X3: Kernel = Kernel::new("", SHADER, "direct", FORWARD).with("conv2d/direct_3x3", SQUARE);
+pub(super) static DIRECT: Kernel = Kernel::new::<Params>("conv2d/direct", SHADER, "direct", FORWARD);
+pub(super) static DIRECT_RELU: Kernel =
+    Kernel::new::<Params>("", SHADER, "direct", FORWARD).with("conv2d/direct_relu", RELU);
+pub(super) static DIRECT_3X3: Kernel =
+    Kernel::new::<Params>("", SHADER, "direct", FORWARD).with("conv2d/direct_3x3", SQUARE);
 pub(super) static DIRECT_3X3_RELU: Kernel =
-    Kernel::new("", SHADER, "direct", FORWARD).with("conv2d/direct_3x3_relu", SQUARE_RELU);
+    Kernel::new::<Params>("", SHADER, "direct", FORWARD).with("conv2d/direct_3x3_relu", SQUARE_RELU);
 
 pub(super) static BIAS_GRADIENT: Kernel =
-    Kernel::new("conv2d/bias_gradient", SHADER, "bias_gradient", &[Read, Write, Unused, Unused]);
+    Kernel::new::<Params>("conv2d/bias_gradient", SHADER, "bias_gradient", &[Read, Write, Unused, Unused]);
 
 /// Filters that one invocation of `direct` makes, and the pixels of each.
 const DIRECT_FILTERS: usize = 8;
 const DIRECT_PIXELS: usize = 4;
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub images: u32,
-    pub channels: u32,
-    pub height: u32,
-    pub width: u32,
-    pub filters: u32,
-    pub out_height: u32,
-    pub out_width: u32,
-    pub kernel_height: u32,
-    pub kernel_width: u32,
-    pub stride_y: u32,
-    pub stride_x: u32,
-    pub padding_y: u32,
-    pub padding_x: u32,
-    pub y_image: u32,
-    pub x_offset: u32,
-    pub weight_offset: u32,
-    pub bias_offset: u32,
-    pub y_offset: u32,
-    pub accumulate: u32,
-    pub first_group: u32,
+uniform! {
+    pub(super) struct Params {
+        pub images: u32,
+        pub channels: u32,
+        pub height: u32,
+        pub width: u32,
+        pub filters: u32,
+        pub out_height: u32,
+        pub out_width: u32,
+        pub kernel_height: u32,
+        pub kernel_width: u32,
+        pub stride_y: u32,
+        pub stride_x: u32,
+        pub padding_y: u32,
+        pub padding_x: u32,
+        pub y_image: u32,
+        pub x_offset: u32,
+        pub weight_offset: u32,
+        pub bias_offset: u32,
+        pub y_offset: u32,
+        pub accumulate: u32,
+        pub first_group: u32,
+    }
 }
 
 impl Params {
