@@ -53,7 +53,7 @@ struct Transforms {
 }
 
 const TO_SCRATCH: &[Access] = &[Read, Write, Unused];
-const OUTPUT: &[Access] = &[Read, Read, Write];
+const FROM_SCRATCH: &[Access] = &[Read, Read, Write];
 const GRADIENT: &[Access] = &[Read, Unused, Write];
 const U_F16: &[(&str, f64)] = &[("U_F16", 1.0)];
 const ROTATE: &[(&str, f64)] = &[("ROTATE", 1.0)];
@@ -62,21 +62,19 @@ const POOL: &[(&str, f64)] = &[("POOL", 1.0)];
 const RELU_POOL: &[(&str, f64)] = &[("RELU", 1.0), ("POOL", 1.0)];
 
 macro_rules! transforms {
-    ($tile:literal, $shader:expr, $name:literal) => {
+    ($tile:literal, $shader:expr, $name:literal) => {{
+        const WEIGHT: Kernel = Kernel::new::<Params>(concat!($name, "_weight"), $shader, "weight", TO_SCRATCH);
+        const OUTPUT: Kernel = Kernel::new::<Params>(concat!($name, "_output"), $shader, "output", FROM_SCRATCH);
         Transforms {
             tile: $tile,
-            weight: Kernel::new::<Params>(concat!($name, "_weight"), $shader, "weight", TO_SCRATCH),
+            weight: WEIGHT,
             weight_f16: Kernel::new::<Params>(concat!($name, "_weight_f16"), $shader, "weight_f16", TO_SCRATCH),
-            weight_rotated: Kernel::new::<Params>("", $shader, "weight", TO_SCRATCH)
-                .with(concat!($name, "_weight_rotated"), ROTATE),
+            weight_rotated: WEIGHT.with(concat!($name, "_weight_rotated"), ROTATE),
             input: Kernel::new::<Params>(concat!($name, "_input"), $shader, "input", TO_SCRATCH),
-            output: Kernel::new::<Params>(concat!($name, "_output"), $shader, "output", OUTPUT),
-            output_relu: Kernel::new::<Params>("", $shader, "output", OUTPUT)
-                .with(concat!($name, "_output_relu"), RELU),
-            output_pool: Kernel::new::<Params>("", $shader, "output", OUTPUT)
-                .with(concat!($name, "_output_pool"), POOL),
-            output_relu_pool: Kernel::new::<Params>("", $shader, "output", OUTPUT)
-                .with(concat!($name, "_output_relu_pool"), RELU_POOL),
+            output: OUTPUT,
+            output_relu: OUTPUT.with(concat!($name, "_output_relu"), RELU),
+            output_pool: OUTPUT.with(concat!($name, "_output_pool"), POOL),
+            output_relu_pool: OUTPUT.with(concat!($name, "_output_relu_pool"), RELU_POOL),
             output_gradient: Kernel::new::<Params>(
                 concat!($name, "_output_gradient"),
                 $shader,
@@ -84,7 +82,7 @@ macro_rules! transforms {
                 GRADIENT,
             ),
         }
-    };
+    }};
 }
 
 static TILE2: Transforms = transforms!(2, shader!("conv2d_winograd2", "winograd", "pair_f16"), "conv2d/winograd2");
@@ -94,13 +92,14 @@ const PRODUCT: &[Access] = &[Read, Read, Write];
 
 const MULTIPLY_SHADER: Shader = shader!("conv2d_winograd");
 
-static MULTIPLY: Kernel = Kernel::new::<Product>("conv2d/winograd_multiply", MULTIPLY_SHADER, "multiply", PRODUCT);
-static MULTIPLY_BLOCKED: Kernel =
+const TILED: Kernel = Kernel::new::<Product>("conv2d/winograd_multiply", MULTIPLY_SHADER, "multiply", PRODUCT);
+const BLOCKED: Kernel =
     Kernel::new::<Product>("conv2d/winograd_multiply_blocked", MULTIPLY_SHADER, "multiply_blocked", PRODUCT);
-static MULTIPLY_F16: Kernel =
-    Kernel::new::<Product>("", MULTIPLY_SHADER, "multiply", PRODUCT).with("conv2d/winograd_multiply_f16", U_F16);
-static MULTIPLY_BLOCKED_F16: Kernel = Kernel::new::<Product>("", MULTIPLY_SHADER, "multiply_blocked", PRODUCT)
-    .with("conv2d/winograd_multiply_blocked_f16", U_F16);
+
+static MULTIPLY: Kernel = TILED;
+static MULTIPLY_BLOCKED: Kernel = BLOCKED;
+static MULTIPLY_F16: Kernel = TILED.with("conv2d/winograd_multiply_f16", U_F16);
+static MULTIPLY_BLOCKED_F16: Kernel = BLOCKED.with("conv2d/winograd_multiply_blocked_f16", U_F16);
 
 /// The steps along the products' inner dimension come in pairs of eight.
 const INNER: usize = 16;

@@ -1,3 +1,5 @@
+//! Fully connected layers and their gradients: which kernels make them.
+
 use std::ops::Range;
 
 use bytemuck::Zeroable;
@@ -19,12 +21,14 @@ const TILE_64: &[(&str, f64)] = &[("TILE", 64.0)];
 
 const SHADER: Shader = shader!("dense", "pair_f16", "tiles");
 
+const MATMUL: Kernel = Kernel::new::<Params>("dense/matmul_128", SHADER, "matmul", ALL);
+
 static ROWS: Kernel = Kernel::new::<Params>("dense/rows", SHADER, "rows", ALL);
 static ROWS_QUADS: Kernel = Kernel::new::<Params>("dense/rows_quads", SHADER, "rows_quads", ALL);
 static ROWS_F16: Kernel = Kernel::new::<Params>("dense/rows_f16", SHADER, "rows_f16", ALL);
 static PACK_F16: Kernel = Kernel::new::<Params>("dense/pack_f16", SHADER, "pack_f16", &[Read, Unused, Unused, Write]);
-static MATMUL_128: Kernel = Kernel::new::<Params>("dense/matmul_128", SHADER, "matmul", ALL);
-static MATMUL_64: Kernel = Kernel::new::<Params>("", SHADER, "matmul", ALL).with("dense/matmul_64", TILE_64);
+static MATMUL_128: Kernel = MATMUL;
+static MATMUL_64: Kernel = MATMUL.with("dense/matmul_64", TILE_64);
 static SUM_PARTS: Kernel = Kernel::new::<Params>("dense/sum_parts", SHADER, "sum_parts", &[Read, Unused, Read, Write]);
 static COLUMNS: Kernel = Kernel::new::<Params>("dense/columns", SHADER, "columns", &[Read, Unused, Read, Write]);
 
@@ -36,7 +40,7 @@ const COLUMNS_PER_GROUP: usize = 4;
 const SMALL_BATCH: usize = 8;
 
 /// Values of a row of weights that `rows_f16` reads at once.
-const EIGHT: usize = 8;
+const F16_AT_ONCE: usize = 8;
 
 uniform! {
     struct Params {
@@ -145,7 +149,7 @@ fn packed_f16(compiler: &mut Compiler, weight: &Storage, features: usize, rows: 
                 c_offset: pairs.offset,
                 ..Params::zeroed()
             };
-            dispatch(compiler, &PACK_F16, params, &[&weight, &pairs], [(values.len() / EIGHT).div_ceil(64), 1, 1])
+            dispatch(compiler, &PACK_F16, params, &[&weight, &pairs], [(values.len() / F16_AT_ONCE).div_ceil(64), 1, 1])
         })?;
     compiler.gpu.whole(&storage)
 }
@@ -191,7 +195,7 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Dense, operands: &Operands) 
             };
             let kernel = compiler.choose(&candidates, default);
             let groups = [part.len().div_ceil(COLUMNS_PER_GROUP), rows.div_ceil(ROWS_PER_GROUP), 1];
-            if kernel == &ROWS_QUADS && features.is_multiple_of(EIGHT) && compiler.in_f16(storage) {
+            if kernel == &ROWS_QUADS && features.is_multiple_of(F16_AT_ONCE) && compiler.in_f16(storage) {
                 let packed = packed_f16(compiler, storage, features, &part)?;
                 let params = Params { b_offset: 2 * packed.offset, ..params };
                 dispatch(compiler, &ROWS_F16, params, &[&x, &packed, &bias, &y], groups)?;

@@ -17,13 +17,12 @@ const RELU: &[(&str, f64)] = &[("RELU", 1.0)];
 const SQUARE: &[(&str, f64)] = &[("KERNEL", 3.0)];
 const SQUARE_RELU: &[(&str, f64)] = &[("KERNEL", 3.0), ("RELU", 1.0)];
 
-pub(super) static DIRECT: Kernel = Kernel::new::<Params>("conv2d/direct", SHADER, "direct", FORWARD);
-pub(super) static DIRECT_RELU: Kernel =
-    Kernel::new::<Params>("", SHADER, "direct", FORWARD).with("conv2d/direct_relu", RELU);
-pub(super) static DIRECT_3X3: Kernel =
-    Kernel::new::<Params>("", SHADER, "direct", FORWARD).with("conv2d/direct_3x3", SQUARE);
-pub(super) static DIRECT_3X3_RELU: Kernel =
-    Kernel::new::<Params>("", SHADER, "direct", FORWARD).with("conv2d/direct_3x3_relu", SQUARE_RELU);
+const ANY: Kernel = Kernel::new::<Params>("conv2d/direct", SHADER, "direct", FORWARD);
+
+pub(super) static DIRECT: Kernel = ANY;
+pub(super) static DIRECT_RELU: Kernel = ANY.with("conv2d/direct_relu", RELU);
+pub(super) static DIRECT_3X3: Kernel = ANY.with("conv2d/direct_3x3", SQUARE);
+pub(super) static DIRECT_3X3_RELU: Kernel = ANY.with("conv2d/direct_3x3_relu", SQUARE_RELU);
 
 pub(super) static BIAS_GRADIENT: Kernel =
     Kernel::new::<Params>("conv2d/bias_gradient", SHADER, "bias_gradient", &[Read, Write, Unused, Unused]);

@@ -16,12 +16,13 @@ const TILE_64: &[(&str, f64)] = &[("TILE", 64.0)];
 
 const SHADER: Shader = shader!("conv2d", "tiles");
 
-pub(super) static GEMM_128: Kernel = Kernel::new::<Product>("conv2d/gemm_128", SHADER, "gemm", ALL);
-pub(super) static GEMM_64: Kernel = Kernel::new::<Product>("", SHADER, "gemm", ALL).with("conv2d/gemm_64", TILE_64);
-pub(super) static GEMM_WEIGHT_128: Kernel =
-    Kernel::new::<Product>("conv2d/gemm_weight_128", SHADER, "gemm_weight", ALL);
-pub(super) static GEMM_WEIGHT_64: Kernel =
-    Kernel::new::<Product>("", SHADER, "gemm_weight", ALL).with("conv2d/gemm_weight_64", TILE_64);
+const GEMM: Kernel = Kernel::new::<Product>("conv2d/gemm_128", SHADER, "gemm", ALL);
+const GEMM_WEIGHT: Kernel = Kernel::new::<Product>("conv2d/gemm_weight_128", SHADER, "gemm_weight", ALL);
+
+pub(super) static GEMM_128: Kernel = GEMM;
+pub(super) static GEMM_64: Kernel = GEMM.with("conv2d/gemm_64", TILE_64);
+pub(super) static GEMM_WEIGHT_128: Kernel = GEMM_WEIGHT;
+pub(super) static GEMM_WEIGHT_64: Kernel = GEMM_WEIGHT.with("conv2d/gemm_weight_64", TILE_64);
 pub(super) static PACK: Kernel = Kernel::new::<Product>("conv2d/pack", SHADER, "pack", &[Unused, Read, Unused, Write]);
 pub(super) static SUM_PARTS: Kernel =
     Kernel::new::<Product>("conv2d/sum_parts", SHADER, "sum_parts", &[Read, Unused, Read, Write]);
