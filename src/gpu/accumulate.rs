@@ -1,3 +1,5 @@
+//! The mean of gradients over the micro-batches of one step.
+
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, State, Write};
 use super::kernel::{Kernel, Shader, shader};

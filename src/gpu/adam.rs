@@ -1,3 +1,5 @@
+//! Adam and AdamW.
+
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, State, Write};
 use super::kernel::{Kernel, Shader, shader};

@@ -1,3 +1,5 @@
+//! Average pooling to a given size, and its gradient.
+
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, Write};
 use super::kernel::{Kernel, Shader, shader};

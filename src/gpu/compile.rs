@@ -32,7 +32,7 @@ pub(super) struct Compiler<'a> {
     /// A kernel to be used wherever it can be, instead of the one that the rules choose.
     forced: Option<&'a str>,
     /// The kernel to be used in this step, where it can be: the forced one, or the one that was measured to be best.
-    wish: Option<String>,
+    requested_kernel: Option<String>,
     checked: bool,
     /// Where weights may be stored in f16: the parameters that the program trains, which may not.
     f16_except: Option<&'a [Arc<Parameter>]>,
@@ -44,8 +44,8 @@ pub(super) struct Compiler<'a> {
     /// Scratch memory. How large it must be is known after the last step: until then a small buffer stands in, except
     /// in a checked plan, where nothing is shared.
     scratch: Vec<Storage>,
-    /// How often this step has asked for scratch memory.
-    asked: usize,
+    /// How many pieces of scratch memory this step has taken.
+    taken: usize,
 }
 
 /// What an operation works on.
@@ -82,7 +82,7 @@ impl<'a> Compiler<'a> {
         Compiler {
             gpu,
             forced,
-            wish: None,
+            requested_kernel: None,
             checked,
             f16_except: None,
             packed: Vec::new(),
@@ -90,7 +90,7 @@ impl<'a> Compiler<'a> {
             parameters,
             step: 0,
             scratch,
-            asked: 0,
+            taken: 0,
         }
     }
 
@@ -105,21 +105,22 @@ impl<'a> Compiler<'a> {
         parameter.suits_f16() && !trained.iter().any(|trained| Arc::ptr_eq(trained, parameter))
     }
 
-    /// Begins a step: what it wants is known, and the scratch memory of the one before is free.
+    /// Begins a step: finds the kernel that is requested for it, and frees the scratch memory of the step before.
     pub fn begin(&mut self, index: usize, op: &Op, operands: &Operands) {
         self.step = index;
-        self.wish = self.forced.map(str::to_owned).or_else(|| self.gpu.fastest(&tuning_key(op, operands.shapes)));
+        self.requested_kernel =
+            self.forced.map(str::to_owned).or_else(|| self.gpu.fastest(&tuning_key(op, operands.shapes)));
         self.reuse_scratch();
     }
 
-    /// The kernel that is wished for, if it is one of these, else the default.
+    /// The requested kernel, if it is one of these, else the default.
     pub fn choose(&self, candidates: &[&'static Kernel], default: &'static Kernel) -> &'static Kernel {
-        candidates.iter().copied().find(|kernel| Some(kernel.name) == self.wish()).unwrap_or(default)
+        candidates.iter().copied().find(|kernel| Some(kernel.name) == self.requested_kernel()).unwrap_or(default)
     }
 
-    /// The name of the kernel or algorithm that is wished for in this step.
-    pub fn wish(&self) -> Option<&str> {
-        self.wish.as_deref()
+    /// The name of the kernel or algorithm that is requested for this step.
+    pub fn requested_kernel(&self) -> Option<&str> {
+        self.requested_kernel.as_deref()
     }
 
     /// Whether the adapter computes on the CPU: kernels that share workgroup memory are slow there.
@@ -152,18 +153,18 @@ impl<'a> Compiler<'a> {
     }
 
     /// Memory for what a step writes and reads itself, in dispatches one after the other; nothing is in it before. Steps
-    /// share it; a step that asks twice gets two buffers, so that a dispatch can read one and write the other.
+    /// share it; a step that takes two gets two buffers, so that a dispatch can read one and write the other.
     pub fn scratch(&mut self, values: usize) -> Result<Storage> {
         if self.checked {
             let storage = self.gpu.storage("scratch memory", values, GUARD)?;
             self.scratch.push(storage.clone());
             return Ok(storage);
         }
-        if self.asked == self.scratch.len() {
+        if self.taken == self.scratch.len() {
             self.scratch.push(self.gpu.storage("scratch memory", 1, 0)?);
         }
-        let shared = &mut self.scratch[self.asked];
-        self.asked += 1;
+        let shared = &mut self.scratch[self.taken];
+        self.taken += 1;
         shared.len = shared.len.max(values);
         let mut storage = Storage { len: values, row: values, ..shared.clone() };
         storage.chunks[0].values = 0..values;
@@ -172,7 +173,7 @@ impl<'a> Compiler<'a> {
 
     /// From here on a step needs nothing any more of what it wrote into its scratch memory.
     pub fn reuse_scratch(&mut self) {
-        self.asked = 0;
+        self.taken = 0;
     }
 
     /// Puts memory in the place of what stands in for it.

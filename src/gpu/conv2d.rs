@@ -69,7 +69,7 @@ fn winograd(compiler: &Compiler, op: &Conv2d, job: &Job) -> Option<&'static Wino
         return None;
     }
     let mut algorithms = conv2d_winograd::ALGORITHMS.iter().filter(|algorithm| algorithm.suits(compiler, job));
-    match compiler.wish() {
+    match compiler.requested_kernel() {
         Some(name) if name.starts_with("conv2d/") => algorithms.find(|algorithm| algorithm.name == name),
         _ if job.inner < MANY_CHANNELS || job.outer < MANY_CHANNELS => None,
         _ => algorithms

@@ -1,3 +1,5 @@
+//! Softmax and cross-entropy in one: the loss, and the gradient of the logits.
+
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, Write};
 use super::kernel::{Kernel, Shader, shader};

@@ -1,3 +1,5 @@
+//! Dropout with random numbers from counters.
+
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, State, Write};
 use super::kernel::{Kernel, Shader, shader};

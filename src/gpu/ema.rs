@@ -1,3 +1,5 @@
+//! The exponential moving average of a parameter.
+
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, State, Write};
 use super::kernel::{Kernel, Shader, shader};

@@ -1,3 +1,5 @@
+//! Max-pooling and its gradient.
+
 use super::buffer::Storage;
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, Unused, Write};

@@ -1,3 +1,5 @@
+//! ReLU with a slope for each channel, and its gradients.
+
 use bytemuck::Zeroable;
 
 use super::compile::{Compiler, Operands};

@@ -1,3 +1,5 @@
+//! Stochastic gradient descent with momentum.
+
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, State, Write};
 use super::kernel::{Kernel, Shader, shader};

@@ -1,3 +1,5 @@
+//! Softmax over dimension 1, and its gradient.
+
 use super::buffer::Storage;
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, Unused, Write};
