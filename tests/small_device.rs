@@ -174,7 +174,11 @@ fn convolutions_are_cut_by_images_and_by_filters() {
             let op = Op::Conv2d(Conv2d { relu, ..conv });
             check(&op, &[x.clone(), weight.clone(), bias.clone()], &mut comparison);
         }
-        check(&Op::Conv2dBackwardInput(Conv2dBackwardInput { conv: conv, size: [h, w] }), &[dy.clone(), weight], &mut comparison);
+        check(
+            &Op::Conv2dBackwardInput(Conv2dBackwardInput { conv: conv, size: [h, w] }),
+            &[dy.clone(), weight],
+            &mut comparison,
+        );
         check(&Op::Conv2dBackwardWeight(conv), &[x, dy], &mut comparison);
     }
     comparison.finish();

@@ -11,8 +11,8 @@ use super::kernel::{Access, Kernel};
 use super::parameter::{Packed, Parameter};
 use super::tuning::tuning_key;
 use super::{
-    accumulate, activation, adam, adaptive_avg_pool2d, add, conv2d, cross_entropy, dense, dropout, ema, max_pool2d,
-    prelu, sgd, softmax,
+    accumulate, activation, adam, adaptive_avg_pool2d, add, batch_norm2d, conv2d, cross_entropy, dense, dropout, ema,
+    max_pool2d, prelu, sgd, softmax,
 };
 use crate::error::{Error, Result};
 use crate::ops::{Conv2d, Op};
@@ -143,6 +143,11 @@ impl<'a> Compiler<'a> {
             Op::Add => add::forward(self, operands),
             // A view.
             Op::Reshape(_) => Ok(()),
+            Op::BatchNorm2d(op) => batch_norm2d::forward(self, op, operands),
+            Op::BatchNorm2dBackward(op) => batch_norm2d::backward(self, &op.0, operands),
+            Op::BatchNorm2dStatistics => batch_norm2d::statistics(self, operands),
+            Op::BatchNorm2dRunning(op) => batch_norm2d::running(self, op, operands),
+            Op::BatchNorm2dFold(op) => batch_norm2d::fold(self, op, operands),
             Op::Softmax => softmax::forward(self, operands),
             Op::SoftmaxBackward => softmax::backward(self, operands),
             Op::CrossEntropy(op) => cross_entropy::forward(self, op, operands),

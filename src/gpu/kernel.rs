@@ -1,8 +1,8 @@
 //! Kernels: which entry point of which shader, with which constants.
 
 use super::{
-    accumulate, activation, adam, adaptive_avg_pool2d, add, conv2d, conv2d_winograd, cross_entropy, dense, dropout,
-    ema, max_pool2d, peak, prelu, resize, sgd, softmax,
+    accumulate, activation, adam, adaptive_avg_pool2d, add, batch_norm2d, conv2d, conv2d_winograd, cross_entropy,
+    dense, dropout, ema, max_pool2d, peak, prelu, resize, sgd, softmax,
 };
 
 use crate::ops::Op;
@@ -89,6 +89,7 @@ pub fn kernels() -> impl Iterator<Item = &'static Kernel> {
         prelu::KERNELS,
         max_pool2d::KERNELS,
         adaptive_avg_pool2d::KERNELS,
+        batch_norm2d::KERNELS,
         softmax::KERNELS,
         cross_entropy::KERNELS,
         dropout::KERNELS,
@@ -151,6 +152,7 @@ pub fn shader_source(shader: &str) -> Option<&'static str> {
         "adam" => include_str!("../../shaders/adam.wgsl"),
         "add" => include_str!("../../shaders/add.wgsl"),
         "adaptive_avg_pool2d" => include_str!("../../shaders/adaptive_avg_pool2d.wgsl"),
+        "batch_norm2d" => include_str!("../../shaders/batch_norm2d.wgsl"),
         "conv2d" => include_str!("../../shaders/conv2d.wgsl"),
         "conv2d_winograd" => include_str!("../../shaders/conv2d_winograd.wgsl"),
         "conv2d_winograd2" => include_str!("../../shaders/conv2d_winograd2.wgsl"),

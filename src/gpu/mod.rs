@@ -17,6 +17,7 @@ mod adam;
 mod adapter;
 mod adaptive_avg_pool2d;
 mod add;
+mod batch_norm2d;
 mod buffer;
 #[cfg_attr(not(feature = "files"), path = "no_cache.rs")]
 mod cache;
@@ -42,6 +43,7 @@ mod plan;
 mod poller;
 mod precision;
 mod prelu;
+mod prologue;
 mod read_back;
 mod resize;
 mod sgd;

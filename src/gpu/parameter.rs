@@ -44,6 +44,21 @@ impl Parameter {
         }
     }
 
+    /// One that is computed from others on the device, where nobody sees whether f16 suits it.
+    pub fn computed() -> Self {
+        Self::new(&[])
+    }
+
+    /// How often it has changed.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// Whether a plan trains it.
+    pub fn is_trained(&self) -> bool {
+        self.trained.load(Ordering::Relaxed)
+    }
+
     /// Whether what was loaded can be stored in f16.
     pub fn suits_f16(&self) -> bool {
         self.suits_f16.load(Ordering::Relaxed)
@@ -100,7 +115,7 @@ impl Packed {
     pub fn refresh(&self, gpu: &Gpu) {
         // The lock is held until the work is submitted, so that no other plan overtakes it.
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let changes = self.parameter.changes.load(Ordering::Acquire);
+        let changes = self.parameter.changes();
         if *made != Some(changes) {
             let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             self.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
@@ -112,7 +127,7 @@ impl Packed {
     /// Adds the packing to work that the application submits, whenever it does: where the parameter is trained, nobody
     /// knows now what it will be then.
     pub fn refresh_within(&self, gpu: &Gpu, pass: &mut wgpu::ComputePass) {
-        if self.parameter.trained.load(Ordering::Relaxed) { self.encode(pass) } else { self.refresh(gpu) }
+        if self.parameter.is_trained() { self.encode(pass) } else { self.refresh(gpu) }
     }
 
     fn encode(&self, pass: &mut wgpu::ComputePass) {

@@ -2,7 +2,7 @@
 
 use super::{Layer, Network};
 use crate::error::{Error, Result};
-use crate::ops::{Activation, AdaptiveAvgPool2d, Conv2d, Dense, Dropout, MaxPool2d, Op, Reshape};
+use crate::ops::{Activation, AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dense, Dropout, MaxPool2d, Op, Reshape};
 
 impl Network {
     /// Adds a convolution whose parameters are called `{parameters}.weight` and `{parameters}.bias`.
@@ -14,6 +14,20 @@ impl Network {
             out_channels,
             &["weight", "bias"].map(|suffix| format!("{parameters}.{suffix}")),
         )
+    }
+
+    /// Adds a convolution without a bias, as before a batch normalisation; its weights are called `{parameters}.weight`.
+    #[must_use]
+    pub fn conv2d_without_bias(self, name: &str, parameters: &str, out_channels: usize, conv: Conv2d) -> Self {
+        self.with_parameters(name, conv, out_channels, &[format!("{parameters}.weight")])
+    }
+
+    /// Adds a batch normalisation whose parameters are called `{parameters}.weight`, `.bias`, `.running_mean` and
+    /// `.running_var`. The latter two follow the batches in training.
+    #[must_use]
+    pub fn batch_norm2d(self, name: &str, parameters: &str, norm: BatchNorm2d) -> Self {
+        let names = ["weight", "bias", "running_mean", "running_var"].map(|suffix| format!("{parameters}.{suffix}"));
+        self.with_parameters(name, norm, 0, &names)
     }
 
     /// Adds a ReLU.

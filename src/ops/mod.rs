@@ -19,6 +19,7 @@ pub mod activation;
 pub mod adam;
 pub mod adaptive_avg_pool2d;
 pub mod add;
+pub mod batch_norm2d;
 pub mod conv2d;
 pub mod cross_entropy;
 pub mod dense;
@@ -37,6 +38,7 @@ mod operation;
 pub use activation::{Activation, ActivationBackward};
 pub use adam::Adam;
 pub use adaptive_avg_pool2d::{AdaptiveAvgPool2d, AdaptiveAvgPool2dBackward};
+pub use batch_norm2d::{BatchNorm2d, BatchNorm2dBackward, BatchNorm2dFold, BatchNorm2dRunning};
 pub use case::{Case, Fill};
 pub use conv2d::{Conv2d, Conv2dBackwardInput, Conv2dBackwardWeight};
 pub use cross_entropy::CrossEntropy;
@@ -142,6 +144,16 @@ operations! {
     Add = add::Add,
     /// `x → y`, a view of the same values
     Reshape(Reshape),
+    /// `x, weight, bias, mean, var → y`
+    BatchNorm2d(BatchNorm2d),
+    /// `x, weight, mean, var, dy → dx, dweight, dbias`
+    BatchNorm2dBackward(BatchNorm2dBackward),
+    /// `x → mean, var`
+    BatchNorm2dStatistics = batch_norm2d::BatchNorm2dStatistics,
+    /// `running, batch → running`, in place
+    BatchNorm2dRunning(BatchNorm2dRunning),
+    /// `weight, bias, gamma, beta, mean, var → weight, bias`
+    BatchNorm2dFold(BatchNorm2dFold),
     /// `x → y` over dimension 1
     Softmax = softmax::Softmax,
     /// `y, dy → dx`
