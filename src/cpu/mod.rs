@@ -13,6 +13,7 @@ mod dense;
 mod dropout;
 mod ema;
 mod im2col;
+mod layer_norm;
 pub(crate) mod matmul;
 mod max_pool2d;
 mod microkernel;
@@ -98,6 +99,11 @@ fn run(
             let rows = [bias.data, gamma.data, beta.data, mean.data, var.data];
             batch_norm2d::fold(op, weight.data, rows, folded, folded_bias);
         }
+        (Op::LayerNorm(op), [x, weight, bias], [y]) => layer_norm::forward(op, *x, weight.data, bias.data, y),
+        (Op::LayerNormBackward(op), [x, weight, dy], [dx, dweight, dbias]) => {
+            layer_norm::backward(&op.0, *x, weight.data, dy.data, dx, [dweight, dbias]);
+        }
+        (Op::MatMul(op), [a, b], [y]) => matmul::forward(op, *a, *b, y),
         (Op::Softmax, [x], [y]) => softmax::forward(*x, y),
         (Op::SoftmaxBackward, [y, dy], [dx]) => softmax::backward(*y, dy.data, dx),
         (Op::CrossEntropy(op), [logits, target, weight], [loss, dlogits]) => {

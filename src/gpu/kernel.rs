@@ -2,7 +2,7 @@
 
 use super::{
     accumulate, activation, adam, adaptive_avg_pool2d, add, batch_norm2d, conv2d, conv2d_winograd, cross_entropy,
-    dense, dropout, ema, max_pool2d, peak, prelu, resize, sgd, softmax,
+    dense, dropout, ema, layer_norm, matmul, max_pool2d, peak, prelu, resize, sgd, softmax,
 };
 
 use crate::ops::Op;
@@ -90,6 +90,8 @@ pub fn kernels() -> impl Iterator<Item = &'static Kernel> {
         max_pool2d::KERNELS,
         adaptive_avg_pool2d::KERNELS,
         batch_norm2d::KERNELS,
+        layer_norm::KERNELS,
+        matmul::KERNELS,
         softmax::KERNELS,
         cross_entropy::KERNELS,
         dropout::KERNELS,
@@ -161,6 +163,8 @@ pub fn shader_source(shader: &str) -> Option<&'static str> {
         "dense" => include_str!("../../shaders/dense.wgsl"),
         "dropout" => include_str!("../../shaders/dropout.wgsl"),
         "ema" => include_str!("../../shaders/ema.wgsl"),
+        "layer_norm" => include_str!("../../shaders/layer_norm.wgsl"),
+        "matmul" => include_str!("../../shaders/matmul.wgsl"),
         "max_pool2d" => include_str!("../../shaders/max_pool2d.wgsl"),
         "peak" => include_str!("../../shaders/peak.wgsl"),
         "prelu" => include_str!("../../shaders/prelu.wgsl"),

@@ -30,7 +30,9 @@ mod device;
 mod dropout;
 mod ema;
 mod kernel;
+mod layer_norm;
 mod limits;
+mod matmul;
 mod max_pool2d;
 mod module;
 #[cfg(not(target_family = "wasm"))]

@@ -25,6 +25,8 @@ pub mod cross_entropy;
 pub mod dense;
 pub mod dropout;
 pub mod ema;
+pub mod layer_norm;
+pub mod matmul;
 pub mod max_pool2d;
 pub mod prelu;
 pub mod reshape;
@@ -45,6 +47,8 @@ pub use cross_entropy::CrossEntropy;
 pub use dense::Dense;
 pub use dropout::Dropout;
 pub use ema::Ema;
+pub use layer_norm::{LayerNorm, LayerNormBackward};
+pub use matmul::MatMul;
 pub use max_pool2d::{MaxPool2d, MaxPool2dBackward};
 pub(crate) use operation::{Backward, Operand, Parameter, Start};
 pub use reshape::Reshape;
@@ -154,6 +158,12 @@ operations! {
     BatchNorm2dRunning(BatchNorm2dRunning),
     /// `weight, bias, gamma, beta, mean, var → weight, bias`
     BatchNorm2dFold(BatchNorm2dFold),
+    /// `x, weight, bias → y`
+    LayerNorm(LayerNorm),
+    /// `x, weight, dy → dx, dweight, dbias`
+    LayerNormBackward(LayerNormBackward),
+    /// `a, b → y`
+    MatMul(MatMul),
     /// `x → y` over dimension 1
     Softmax = softmax::Softmax,
     /// `y, dy → dx`
