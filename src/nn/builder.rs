@@ -51,6 +51,12 @@ impl Network {
         self.unnamed(activation.name(), activation)
     }
 
+    /// The same, under a name of its own.
+    #[must_use]
+    pub fn activation_named(self, name: &str, activation: Activation) -> Self {
+        self.layer(name, activation)
+    }
+
     /// Adds a PReLU whose slopes are called `{parameters}.weight`.
     #[must_use]
     pub fn prelu(self, name: &str, parameters: &str) -> Self {
