@@ -1,5 +1,7 @@
 //! Matrix products, by the `gemm` crate (AVX2, AVX-512 or NEON, chosen at run time), behind a safe door.
 
+use super::View;
+use crate::ops::MatMul;
 use crate::parallel::MATRIX_THREADS;
 
 /// A matrix in memory: rows, columns, and how far apart neighbours are.
@@ -59,6 +61,22 @@ pub(crate) fn matmul(c: &mut [f32], a: Matrix, b: Matrix, accumulate: bool) {
             false,
             MATRIX_THREADS,
         );
+    }
+}
+
+/// The products of a batch: of each pair of matrices of a and b, as `op` says.
+pub(super) fn forward(op: &MatMul, a: View, b: View, y: &mut [f32]) {
+    let Ok(sizes) = op.sizes(a.shape, b.shape) else { unreachable!("the shape rule has checked the sizes") };
+    let (rows, columns, inner) = (sizes.rows, sizes.columns, sizes.inner);
+    let matrix = |data, rows, columns, transpose| match transpose {
+        true => Matrix::new(data, columns, rows).transposed(),
+        false => Matrix::new(data, rows, columns),
+    };
+    for (number, y) in y.chunks_exact_mut(rows * columns).enumerate() {
+        let [of_a, of_b] = sizes.shares.map(|shared| if shared { 0 } else { number });
+        let a = matrix(&a.data[of_a * rows * inner..], rows, inner, op.transpose_a);
+        let b = matrix(&b.data[of_b * inner * columns..], inner, columns, op.transpose_b);
+        matmul(y, a, b, false);
     }
 }
 

@@ -11,7 +11,7 @@ const INVOCATIONS: u64 = 256;
 const WORKGROUP_BYTES: u64 = 16 << 10;
 
 /// Storage and uniform buffers of the kernels that have the most.
-pub(super) const STORAGES: u64 = 5;
+pub(super) const STORAGES: u64 = 8;
 pub(super) const UNIFORMS: u64 = 2;
 
 impl Gpu {

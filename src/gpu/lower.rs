@@ -2,8 +2,8 @@
 
 use super::compile::{Compiler, Operands};
 use super::{
-    accumulate, activation, adam, adaptive_avg_pool2d, add, conv2d, cross_entropy, dense, dropout, ema, max_pool2d,
-    prelu, sgd, softmax,
+    accumulate, activation, adam, adaptive_avg_pool2d, add, batch_norm2d, conv2d, cross_entropy, dense, dropout, ema,
+    layer_norm, matmul, max_pool2d, prelu, sgd, softmax,
 };
 use crate::error::{Error, Result};
 use crate::ops::{Conv2d, Op};
@@ -30,6 +30,14 @@ impl Compiler<'_> {
             Op::Add => add::forward(self, operands),
             // A view.
             Op::Reshape(_) => Ok(()),
+            Op::BatchNorm2d(op) => batch_norm2d::forward(self, op, operands),
+            Op::BatchNorm2dBackward(op) => batch_norm2d::backward(self, &op.0, operands),
+            Op::BatchNorm2dStatistics => batch_norm2d::statistics(self, operands),
+            Op::BatchNorm2dRunning(op) => batch_norm2d::running(self, op, operands),
+            Op::BatchNorm2dFold(op) => batch_norm2d::fold(self, op, operands),
+            Op::LayerNorm(op) => layer_norm::forward(self, op, operands),
+            Op::LayerNormBackward(op) => layer_norm::backward(self, &op.0, operands),
+            Op::MatMul(op) => matmul::forward(self, op, operands),
             Op::Softmax => softmax::forward(self, operands),
             Op::SoftmaxBackward => softmax::backward(self, operands),
             Op::CrossEntropy(op) => cross_entropy::forward(self, op, operands),

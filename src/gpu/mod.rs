@@ -18,6 +18,7 @@ mod adapter;
 mod adaptive_avg_pool2d;
 mod add;
 mod answer;
+mod batch_norm2d;
 mod buffer;
 #[cfg_attr(not(feature = "files"), path = "no_cache.rs")]
 mod cache;
@@ -31,8 +32,10 @@ mod dispatch;
 mod dropout;
 mod ema;
 mod kernel;
+mod layer_norm;
 mod limits;
 mod lower;
+mod matmul;
 mod max_pool2d;
 mod module;
 #[cfg(not(target_family = "wasm"))]
@@ -45,6 +48,7 @@ mod plan;
 mod poller;
 mod precision;
 mod prelu;
+mod prologue;
 mod read_back;
 mod registry;
 mod resize;

@@ -35,6 +35,21 @@ impl Parameter {
         }
     }
 
+    /// One that is computed from others on the device, where nobody sees whether f16 suits it.
+    pub fn computed() -> Self {
+        Self::new(&[])
+    }
+
+    /// How often it has changed.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// Whether a plan trains it.
+    pub fn is_trained(&self) -> bool {
+        self.trained.load(Ordering::Relaxed)
+    }
+
     /// Whether what was loaded can be stored in f16.
     pub fn suits_f16(&self) -> bool {
         self.suits_f16.load(Ordering::Relaxed)
@@ -61,16 +76,6 @@ impl Parameter {
     /// A run that changes it was submitted.
     pub fn change(&self) {
         self.changes.fetch_add(1, Ordering::Release);
-    }
-
-    /// How often it has changed so far.
-    pub fn changes(&self) -> u64 {
-        self.changes.load(Ordering::Acquire)
-    }
-
-    /// Whether a plan trains it.
-    pub fn is_trained(&self) -> bool {
-        self.trained.load(Ordering::Relaxed)
     }
 
     /// The packed form of this name: the one that another plan uses, or a new one.

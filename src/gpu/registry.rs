@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::kernel::Kernel;
 use super::{
-    accumulate, activation, adam, adaptive_avg_pool2d, add, conv2d, conv2d_winograd, cross_entropy, dense, dropout,
-    ema, max_pool2d, peak, prelu, resize, sgd, softmax,
+    accumulate, activation, adam, adaptive_avg_pool2d, add, batch_norm2d, conv2d, conv2d_winograd, cross_entropy,
+    dense, dropout, ema, layer_norm, matmul, max_pool2d, peak, prelu, resize, sgd, softmax,
 };
 use crate::ops::Op;
 
@@ -26,6 +26,9 @@ pub fn kernels() -> impl Iterator<Item = &'static Kernel> {
         prelu::KERNELS,
         max_pool2d::KERNELS,
         adaptive_avg_pool2d::KERNELS,
+        batch_norm2d::KERNELS,
+        layer_norm::KERNELS,
+        matmul::KERNELS,
         softmax::KERNELS,
         cross_entropy::KERNELS,
         dropout::KERNELS,
