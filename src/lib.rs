@@ -37,6 +37,7 @@ pub mod face;
 mod file;
 pub mod gpu;
 pub mod image;
+mod matmul;
 pub mod metrics;
 pub mod nn;
 #[cfg(feature = "onnx")]

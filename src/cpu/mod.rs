@@ -3,14 +3,13 @@
 
 mod accumulate;
 mod adam;
-pub(crate) mod adaptive_avg_pool2d;
+mod adaptive_avg_pool2d;
 mod conv2d;
 mod cross_entropy;
 mod dense;
 mod dropout;
 mod ema;
 mod im2col;
-pub(crate) mod matmul;
 mod max_pool2d;
 mod microkernel;
 pub(crate) mod peak;

@@ -13,6 +13,7 @@ mod decode;
 #[cfg(feature = "files")]
 mod folder;
 mod jpeg;
+pub(crate) mod resample;
 
 pub use ::image::{GrayImage, RgbImage};
 #[cfg(feature = "files")]

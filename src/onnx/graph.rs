@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::initializer::Initializer;
 use super::proto::{self, FLOAT, UINT8};
 use super::write::{Export, Precision};
-use crate::cpu::adaptive_avg_pool2d::window;
 use crate::error::{Error, Result};
 use crate::nn::{Kind, Layer, Network};
+use crate::ops::adaptive_avg_pool2d::window;
 use crate::ops::{Conv2d, MaxPool2d, Shape};
 use crate::tensor::Parameters;
 

@@ -11,6 +11,8 @@
 //! # Ok::<(), vultus::Error>(())
 //! ```
 
+use std::ops::Range;
+
 use super::{Case, Fill, Op, Shape, image, same, take};
 use crate::error::{Error, Result};
 use crate::random::Random;
@@ -48,6 +50,11 @@ impl AdaptiveAvgPool2d {
         same("adaptive_avg_pool2d_backward", "dy", dy, &[n, c, self.output[0], self.output[1]])?;
         Ok(vec![vec![n, c, h, w]])
     }
+}
+
+/// Along one axis, the inputs that output `index` of `output` is the mean of.
+pub(crate) fn window(index: usize, input: usize, output: usize) -> Range<usize> {
+    index * input / output..((index + 1) * input).div_ceil(output)
 }
 
 /// Shapes that every kernel must get right: the same size, smaller, larger, remainders, one.

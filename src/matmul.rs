@@ -1,4 +1,5 @@
-//! Matrix products, by the `gemm` crate (AVX2, AVX-512 or NEON, chosen at run time), behind a safe door.
+//! Matrix products, by the `gemm` crate (AVX2, AVX-512 or NEON, chosen at run time), as a safe function. The CPU backend
+//! and the older methods both compute with them.
 
 use crate::parallel::MATRIX_THREADS;
 
