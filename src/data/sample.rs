@@ -7,8 +7,8 @@ use ::image::RgbImage;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::face::Face;
 use crate::image::decode_file;
+use crate::prepare::face::Face;
 
 /// One labelled picture. It is not held in memory; [`Sample::decode`] reads it. Copies are cheap: paths and names of
 /// subjects are shared.
