@@ -34,7 +34,7 @@ mod engine;
 mod error;
 pub mod face;
 #[cfg(feature = "files")]
-mod file;
+pub mod file;
 pub mod gpu;
 pub mod image;
 mod matmul;

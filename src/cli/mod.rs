@@ -14,7 +14,6 @@ mod eval;
 mod export;
 mod faces;
 pub mod failure;
-mod file;
 pub mod global;
 pub mod predict;
 mod predictor;

@@ -11,7 +11,7 @@ use prost::encoding::{WireType, encode_key, encode_varint};
 use super::graph::Graph;
 use super::proto::{self, GRAPH};
 use crate::error::{Error, Result};
-use crate::file::write_atomically;
+use crate::file;
 use crate::nn::Network;
 use crate::ops::Normalization;
 use crate::tensor::{Parameters, Tensor};
@@ -120,11 +120,10 @@ pub fn write(path: &Path, network: &Network, parameters: &Parameters, export: &E
     encode_key(GRAPH, WireType::LengthDelimited, &mut start);
     encode_varint(length, &mut start);
     check_size(path, start.len() as u64 + length)?;
-    write_atomically(path, |out| {
-        let failed = |e| Error::io(path, e);
-        out.write_all(&start).map_err(failed)?;
-        out.write_all(&nodes).map_err(failed)?;
-        graph.initializers.iter().try_for_each(|tensor| tensor.write(out)).map_err(failed)
+    file::write(path, |out| {
+        out.write_all(&start)?;
+        out.write_all(&nodes)?;
+        graph.initializers.iter().try_for_each(|tensor| tensor.write(out))
     })
 }
 

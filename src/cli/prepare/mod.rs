@@ -9,12 +9,11 @@ use std::path::{Path, PathBuf};
 
 use vultus::Error;
 use vultus::face::{Detector, DetectorOptions, Face};
-use vultus::image::{RgbImage, decode_file};
+use vultus::image::{RgbImage, decode_file, write_png};
 use vultus::prepare::{Denoise, Illumination, Preparation};
 use vultus::weights::DefaultFile;
 
 use super::failure::Failure;
-use super::file;
 use super::global::Global;
 use super::table::{Align, Table, widest};
 use stages::{Framing, Stage};
@@ -136,9 +135,9 @@ fn write(folder: &Path, stages: &[Stage]) -> Result<(), Error> {
     let beside = tempfile::Builder::new().prefix(".prepare-").tempdir_in(place).map_err(|e| failed(place, e))?;
     let mut names: Vec<String> = stages.iter().map(Stage::file).collect();
     for (name, stage) in names.iter().zip(stages) {
-        file::write_png(&beside.path().join(name), &stage.image)?;
+        write_png(&beside.path().join(name), &stage.image)?;
     }
-    file::write_png(&beside.path().join(sheet::FILE), &sheet::draw(stages))?;
+    write_png(&beside.path().join(sheet::FILE), &sheet::draw(stages))?;
     names.push(sheet::FILE.to_owned());
     if !folder.is_dir() {
         fs::create_dir(folder).map_err(|e| failed(folder, e))?;

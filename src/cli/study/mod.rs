@@ -17,7 +17,6 @@ use vultus::prepare::Augmentation;
 use super::class_names::open_renamed;
 use super::faces::FaceArguments;
 use super::failure::Failure;
-use super::file;
 use super::global::Global;
 use super::protocol::{Protocol, Trial, ratio, trials};
 use super::table::{Align, Table};
