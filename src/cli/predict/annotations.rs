@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use vultus::Error;
 use vultus::image::{RgbImage, write_png};
 
-use super::found::{Found, FoundFace};
 use super::shard::Shard;
 use super::source::Source;
-use crate::cli::annotate::{self, Mark};
+use crate::answer::annotate::{self, Mark};
+use crate::answer::found::{Found, FoundFace};
 use crate::cli::failure::Failure;
 
 /// The file for each picture, in the order of the sources.

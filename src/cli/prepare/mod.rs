@@ -1,7 +1,6 @@
 //! `vultus prepare`: each step from a photo to what the network sees.
 
 mod sheet;
-pub mod stages;
 
 use std::fs;
 use std::io::{self, Write};
@@ -16,7 +15,8 @@ use vultus::weights::DefaultFile;
 use super::failure::Failure;
 use super::global::Global;
 use super::table::{Align, Table, widest};
-use stages::{Framing, Stage};
+use crate::answer::question::min_face;
+use crate::answer::stages::{self, Framing, Stage};
 
 /// Show each step from a photo to what the network sees
 ///
@@ -63,7 +63,7 @@ pub struct Arguments {
     #[arg(long, value_name = "PIXELS", default_value_t = 224, value_parser = clap::value_parser!(u32).range(8..=2048))]
     size: u32,
     /// The side of the smallest face to find, in pixels (12 or more)
-    #[arg(long, value_name = "PIXELS", default_value_t = DetectorOptions::default().min_face, value_parser = super::predict::min_face)]
+    #[arg(long, value_name = "PIXELS", default_value_t = DetectorOptions::default().min_face, value_parser = min_face)]
     min_face: f32,
 }
 

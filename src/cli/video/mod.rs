@@ -22,9 +22,9 @@ use vultus::video::FrameRate;
 
 use super::failure::Failure;
 use super::global::Global;
-use super::predict::min_face;
 use super::predictor::Predictor;
 use super::recognizer::RecognizerArguments;
+use crate::answer::question::min_face;
 use annotated::Annotated;
 use course::{Course, Seen};
 use rows::Rows;
