@@ -128,7 +128,7 @@ impl Sample {
         let picture = match &self.source {
             Source::File(file) => decode_file(file)?,
             Source::Row { file, offset, line, column } => {
-                super::layout::fer2013::decode(file, *offset, *line, *column)?
+                super::layout::pixel_row::decode(file, *offset, *line, *column)?
             }
         };
         let (width, height) = picture.dimensions();

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::export::{Export, Precision};
 use super::initializer::Initializer;
 use super::proto::{self, FLOAT, UINT8};
-use super::write::{Export, Precision};
 use crate::error::{Error, Result};
 use crate::nn::{Kind, Layer, Network};
 use crate::ops::adaptive_avg_pool2d::window;

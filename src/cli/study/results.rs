@@ -10,7 +10,7 @@ use vultus::file;
 use vultus::metrics::Evaluation;
 use vultus::train::Epoch;
 
-use super::methods::Outcome;
+use super::outcome::Outcome;
 use super::{Arguments, Failure, Protocol, Trial};
 use crate::cli::train::progress;
 
