@@ -201,7 +201,8 @@ fn only_gradients_of_parameters_are_given_out() {
         let network = Network::new("two", [5]).dense("a", "a", 4).relu().dense("b", "b", 3);
         let model = device.load(&network, &network.initialize(1).unwrap()).unwrap();
         let mut plan = model.compile_training(2, &training(Trainable::All), &Options::default()).unwrap();
-        plan.train(&Tensor::filled([2, 5], 1.0), Targets::Classes(&[Some(0), Some(1)]), &StepOptions::default()).unwrap();
+        plan.train(&Tensor::filled([2, 5], 1.0), Targets::Classes(&[Some(0), Some(1)]), &StepOptions::default())
+            .unwrap();
         assert_eq!(plan.gradient("a.weight").unwrap().shape(), [4, 5]);
         assert!(refusal(plan.gradient("logits")).contains("not a parameter"));
         assert!(pollster::block_on(plan.as_plan().run_async(&Tensor::zeros([2, 5]))).is_err());
