@@ -4,8 +4,10 @@ mod compare;
 
 use compare::{Comparison, checked, devices, fresh_gpu};
 use vultus::nn::{Network, Optimizer, Training};
-use vultus::ops::{Adam, Conv2d, CrossEntropy, MaxPool2d, RunState, Sgd};
-use vultus::{Device, Error, Model, Options, Parameters, Plan, Result, Tensor};
+use vultus::ops::{Adam, Conv2d, CrossEntropy, MaxPool2d, Sgd};
+use vultus::{
+    Device, Error, Model, Options, Parameters, Result, StepOptions, Targets, Tensor, TrainingPlan, TrainingState,
+};
 
 /// Samples of a micro-batch, and micro-batches of a step.
 const SAMPLES: usize = 3;
@@ -62,24 +64,23 @@ fn part(images: &Tensor, first: usize, count: usize) -> Tensor {
     Tensor::new([&[count], &images.shape()[1..]].concat(), values).unwrap()
 }
 
-fn state(step: u32) -> RunState {
-    RunState { step, learning_rate: 0.05, seed: 3, ..RunState::default() }
+fn options(micro_batches: usize) -> StepOptions {
+    StepOptions { learning_rate: 0.05, seed: 3, micro_batches: micro_batches as u32 }
 }
 
-/// A micro-batch of a step.
-fn train_part(plan: &mut Plan, step: u32, number: usize, all: usize) -> Result<f32> {
+/// The next micro-batch, which has the samples of this one.
+fn train_part(plan: &mut TrainingPlan, step: u32, number: usize, all: usize) -> Result<f32> {
     let (images, targets) = samples(step);
     let first = number % PARTS * SAMPLES;
-    let state = RunState { micro_batch: number as u32, micro_batches: all as u32, ..state(step) };
-    plan.train(&part(&images, first, SAMPLES), &targets[first..first + SAMPLES], &state)
+    plan.train(&part(&images, first, SAMPLES), Targets::Classes(&targets[first..first + SAMPLES]), &options(all))
 }
 
 /// What a training has made: parameters, gradients of the last step, and all that is kept for the next.
-fn results(model: &Model, plan: &mut Plan) -> Parameters {
+fn results(model: &Model, plan: &mut TrainingPlan) -> Parameters {
     let mut all = model.parameters().unwrap();
     let names: Vec<String> = all.keys().cloned().collect();
     all.extend(names.into_iter().map(|name| (format!("gradient of {name}"), plan.gradient(&name).unwrap())));
-    all.extend(plan.state().unwrap());
+    all.extend(plan.state().unwrap().memory);
     all
 }
 
@@ -96,7 +97,7 @@ fn micro_batches_train_as_one_large_batch() {
             for (step, parts) in [(1, PARTS), (2, PARTS), (3, 1), (4, 2)] {
                 let (images, mut targets) = samples(step);
                 targets[parts * SAMPLES..].fill(None);
-                let wanted = large.train(&images, &targets, &state(step)).unwrap();
+                let wanted = large.train(&images, Targets::Classes(&targets), &options(1)).unwrap();
                 let losses: Vec<f32> =
                     (0..parts).map(|number| train_part(&mut small, step, number, parts).unwrap()).collect();
                 let weight = |targets: &[Option<usize>]| -> f32 {
@@ -104,6 +105,7 @@ fn micro_batches_train_as_one_large_batch() {
                 };
                 let weights: Vec<f32> = targets.chunks(SAMPLES).map(weight).collect();
                 let sum: f32 = losses.iter().zip(&weights).map(|(loss, weight)| loss * weight).sum();
+                assert_eq!((small.steps(), large.steps()), (step, step));
                 let case = format!("step {step} by {optimizer:?} on {device}");
                 let [found, wanted] =
                     [sum / weight(&targets), wanted].map(|loss| Tensor::new([1], vec![loss]).unwrap());
@@ -134,9 +136,9 @@ fn soft_targets_count_by_samples() {
             let training = Training { soft_targets: true, ..training(sgd, parts) };
             let mut plan = model.compile_training(samples, &training, &checked()).unwrap();
             for (number, targets) in targets.chunks(3 * samples).enumerate() {
-                let state = RunState { micro_batch: number as u32, micro_batches: parts as u32, ..state(1) };
                 let targets = Tensor::new([samples, 3], targets.to_vec()).unwrap();
-                plan.train_soft(&part(&images, number * samples, samples), &targets, &state).unwrap();
+                let images = part(&images, number * samples, samples);
+                plan.train(&images, Targets::Probabilities(&targets), &options(parts)).unwrap();
             }
             results(&model, &mut plan)
         };
@@ -154,16 +156,19 @@ fn only_the_last_micro_batch_takes_the_step() {
         let [sgd, _] = optimizers();
         let model = model(&device);
         let mut plan = model.compile_training(SAMPLES, &training(sgd, PARTS), &Options::default()).unwrap();
-        let steps = |plan: &mut Plan, step: u32, numbers: std::ops::Range<usize>| {
+        let steps = |plan: &mut TrainingPlan, step: u32, numbers: std::ops::Range<usize>| {
             numbers.for_each(|number| assert!(train_part(plan, step, number, PARTS).unwrap() > 0.0));
         };
         steps(&mut plan, 1, 0..PARTS);
         let before = (model.parameters().unwrap(), plan.state().unwrap());
         steps(&mut plan, 2, 0..PARTS - 1);
         assert_eq!((model.parameters().unwrap(), plan.state().unwrap()), before, "{device}");
+        assert_eq!((before.1.steps, plan.steps()), (1, 1));
         steps(&mut plan, 2, PARTS - 1..PARTS);
         let after = (model.parameters().unwrap(), plan.state().unwrap());
-        assert_ne!(after, before);
+        assert_ne!(after.0, before.0);
+        assert_ne!(after.1.memory, before.1.memory);
+        assert_eq!((after.1.steps, plan.steps()), (2, 2));
         // A step that is begun anew, after a part of it or after the last run of all, is the same step.
         for done in [0, 2] {
             steps(&mut plan, 2, 0..done);
@@ -187,8 +192,8 @@ fn a_micro_batch_that_only_fills_up_changes_nothing() {
                 if empty.contains(&number) {
                     targets.fill(None);
                 }
-                let state = RunState { micro_batch: number as u32, micro_batches: 3, ..state(1) };
-                plan.train(&part(&images, 0, SAMPLES), &targets[..SAMPLES], &state).unwrap();
+                let targets = Targets::Classes(&targets[..SAMPLES]);
+                plan.train(&part(&images, 0, SAMPLES), targets, &options(3)).unwrap();
             }
             (model.parameters().unwrap(), plan.state().unwrap())
         };
@@ -221,33 +226,81 @@ fn refusal<T>(result: Result<T>) -> String {
 }
 
 #[test]
-fn micro_batches_out_of_order_are_refused() {
+fn a_step_has_as_many_micro_batches_as_it_began_with() {
     for device in devices() {
         let [sgd, _] = optimizers();
         let model = model(&device);
         let compile = |accumulate| model.compile_training(SAMPLES, &training(sgd, accumulate), &Options::default());
         assert!(refusal(compile(0)).contains("0 micro-batches"));
         let mut one = compile(1).unwrap();
-        assert!(refusal(train_part(&mut one, 1, 0, 2)).contains("a step has 1 at most"));
+        assert!(refusal(train_part(&mut one, 1, 0, 2)).contains("it has 1 to 1"));
         let mut plan = compile(PARTS).unwrap();
-        for (number, all) in [(0, PARTS + 1), (2, 2), (0, 0)] {
-            assert!(refusal(train_part(&mut plan, 1, number, all)).contains("a step has 4 at most"));
+        for all in [PARTS + 1, 0] {
+            assert!(refusal(train_part(&mut plan, 1, 0, all)).contains("it has 1 to 4"));
         }
-        let follows = "does not follow the last run";
-        assert!(refusal(train_part(&mut plan, 1, 1, PARTS)).contains(follows));
         train_part(&mut plan, 1, 0, PARTS).unwrap();
-        assert!(refusal(train_part(&mut plan, 1, 2, PARTS)).contains(follows));
-        assert!(refusal(train_part(&mut plan, 2, 1, PARTS)).contains(follows));
-        // A refusal changes nothing: the right one still follows, and once only.
+        for all in [PARTS - 1, 1, 0, PARTS + 1] {
+            let text = refusal(train_part(&mut plan, 1, 1, all));
+            assert!(text.contains("1 of the step's 4 micro-batches have run"), "{text}");
+        }
         train_part(&mut plan, 1, 1, PARTS).unwrap();
-        assert!(refusal(train_part(&mut plan, 1, 1, PARTS)).contains(follows));
-        train_part(&mut plan, 1, 2, PARTS).unwrap();
-        train_part(&mut plan, 1, 3, PARTS).unwrap();
-        assert!(refusal(train_part(&mut plan, 1, 4, PARTS)).contains("at most"));
-        assert!(refusal(train_part(&mut plan, 1, 3, PARTS)).contains(follows));
-        train_part(&mut plan, 2, 0, PARTS).unwrap();
-        plan.profile().unwrap();
-        assert!(refusal(train_part(&mut plan, 2, 1, PARTS)).contains(follows));
+        assert!(refusal(train_part(&mut plan, 1, 2, 2)).contains("2 of the step's 4 micro-batches have run"));
+        assert_eq!(plan.steps(), 0);
+        (2..PARTS).for_each(|number| assert!(train_part(&mut plan, 1, number, PARTS).is_ok()));
+        assert_eq!(plan.steps(), 1);
+        // Another step may have others.
+        train_part(&mut plan, 2, 0, 1).unwrap();
+        assert_eq!(plan.steps(), 2);
+    }
+}
+
+/// What is refused changes nothing: not what the step has gathered, and not which micro-batch is the next.
+#[test]
+fn a_step_goes_on_after_a_refusal() {
+    for device in devices() {
+        let run = |interrupt: fn(&mut TrainingPlan)| {
+            let [sgd, _] = optimizers();
+            let model = model(&device);
+            let mut plan = model.compile_training(SAMPLES, &training(sgd, PARTS), &Options::default()).unwrap();
+            for step in 1..=2 {
+                for number in 0..PARTS {
+                    train_part(&mut plan, step, number, PARTS).unwrap();
+                    interrupt(&mut plan);
+                }
+            }
+            (model.parameters().unwrap(), plan.state().unwrap())
+        };
+        let interrupted = run(|plan| {
+            refusal(train_part(plan, 5, 3, PARTS + 1));
+            let (images, _) = samples(9);
+            let images = part(&images, 0, SAMPLES);
+            refusal(plan.train(&images, Targets::Classes(&[Some(3); SAMPLES]), &options(PARTS)));
+            refusal(plan.train(&images, Targets::Classes(&[Some(0)]), &options(PARTS)));
+            refusal(plan.train(&Tensor::zeros([1, 3, 8, 8]), Targets::Classes(&[Some(0); SAMPLES]), &options(PARTS)));
+            refusal(plan.set_state(&TrainingState::default()));
+        });
+        assert_eq!(interrupted, run(|_| ()), "{device}");
+    }
+}
+
+#[test]
+fn what_moves_the_memory_begins_the_step_anew() {
+    for device in devices() {
+        let [sgd, _] = optimizers();
+        let model = model(&device);
+        let mut plan = model.compile_training(SAMPLES, &training(sgd, PARTS), &Options::default()).unwrap();
+        for begin_anew in [(|plan: &mut TrainingPlan| drop(plan.profile().unwrap())) as fn(&mut TrainingPlan), |plan| {
+            plan.set_state(&plan.state().unwrap()).unwrap()
+        }] {
+            train_part(&mut plan, 1, 0, PARTS).unwrap();
+            begin_anew(&mut plan);
+            let steps = plan.steps();
+            // A whole step of another number follows, where the one under way would have been refused it.
+            train_part(&mut plan, 1, 0, 2).unwrap();
+            assert_eq!(plan.steps(), steps);
+            train_part(&mut plan, 1, 1, 2).unwrap();
+            assert_eq!(plan.steps(), steps + 1);
+        }
     }
 }
 

@@ -4,8 +4,11 @@ mod compare;
 
 use compare::{Comparison, devices, fresh_gpu};
 use vultus::nn::{Network, Optimizer, Trainable, Training};
-use vultus::ops::{Adam, Conv2d, CrossEntropy, RunState, Sgd};
-use vultus::{Device, Error, Model, Options, Parameters, Plan, Precision, Result, Tensor};
+use vultus::ops::{Adam, Conv2d, CrossEntropy, Sgd};
+use vultus::{
+    Device, Error, Model, Options, Parameters, Plan, Precision, Result, StepOptions, Targets, Tensor, TrainingPlan,
+    TrainingState,
+};
 
 /// Convolutions and a dense layer of which some kernels pack the weights, a PReLU, and dropout.
 fn network() -> Network {
@@ -43,9 +46,14 @@ fn input(step: u32) -> Tensor {
     Tensor::from_fn([3, 16, 8, 8], |i| (i as f32 * 0.37 + step as f32).sin())
 }
 
-fn train(plan: &mut Plan, step: u32) -> f32 {
+/// The next step, which is this one.
+fn train(plan: &mut TrainingPlan, step: u32) -> f32 {
+    assert_eq!(plan.steps(), step - 1);
     let targets = [Some(step as usize % 5), None, Some(3)];
-    plan.train(&input(step), &targets, &RunState { step, learning_rate: 0.01, seed: 9, ..RunState::default() }).unwrap()
+    let options = StepOptions { learning_rate: 0.01, seed: 9, ..StepOptions::default() };
+    let loss = plan.train(&input(step), Targets::Classes(&targets), &options).unwrap();
+    assert_eq!(plan.steps(), step);
+    loss
 }
 
 #[test]
@@ -58,6 +66,7 @@ fn training_goes_on_from_a_checkpoint_as_if_it_had_not_ended() {
                 let mut plan = first.compile_training(3, &training, &Options::default()).unwrap();
                 (1..=3).for_each(|step| assert!(train(&mut plan, step) > 0.0));
                 let checkpoint = (first.parameters().unwrap(), plan.state().unwrap());
+                assert_eq!(checkpoint.1.steps, 3);
                 let losses = [4, 5, 6].map(|step| train(&mut plan, step));
 
                 let second = model(&device, 2);
@@ -71,11 +80,26 @@ fn training_goes_on_from_a_checkpoint_as_if_it_had_not_ended() {
                 assert_eq!(second.parameters().unwrap(), first.parameters().unwrap(), "{device}, {optimizer:?}");
                 assert_ne!(first.parameters().unwrap(), checkpoint.0);
 
-                // Without the optimiser's memory, or without the parameters, it is another training.
+                // Without the optimiser's memory, or without the parameters, it is another training; and so it is
+                // without the number of steps, by which dropout is drawn.
                 let third = model(&device, 2);
                 let mut plan = third.compile_training(3, &training, &Options::default()).unwrap();
-                third.set_parameters(&checkpoint.0).unwrap();
-                assert_ne!([4, 5, 6].map(|step| train(&mut plan, step)), losses, "{device}, {optimizer:?}");
+                let memory = &checkpoint.1.memory;
+                let empty = memory.iter().map(|(name, tensor)| (name.clone(), Tensor::zeros(tensor.shape()))).collect();
+                let mut go_on = |steps: u32, memory: Parameters, parameters: &Parameters| {
+                    third.set_parameters(parameters).unwrap();
+                    plan.set_state(&TrainingState { steps, memory }).unwrap();
+                    let step = |step: u32| {
+                        let targets = [Some(step as usize % 5), None, Some(3)];
+                        let options = StepOptions { learning_rate: 0.01, seed: 9, ..StepOptions::default() };
+                        plan.train(&input(step), Targets::Classes(&targets), &options).unwrap()
+                    };
+                    [4, 5, 6].map(step)
+                };
+                assert_eq!(go_on(3, memory.clone(), &checkpoint.0), losses, "{device}, {optimizer:?}");
+                assert_ne!(go_on(3, empty, &checkpoint.0), losses, "{device}, {optimizer:?}");
+                assert_ne!(go_on(2, memory.clone(), &checkpoint.0), losses, "{device}, {optimizer:?}");
+                assert_ne!(go_on(3, memory.clone(), &model(&device, 2).parameters().unwrap()), losses, "{device}");
             }
         }
     }
@@ -88,11 +112,13 @@ fn the_state_is_the_memory_of_what_is_trained() {
             let training = training(optimizer, Trainable::From(first.to_owned()));
             let mut plan = model(&device, 1).compile_training(3, &training, &Options::default()).unwrap();
             let state = plan.state().unwrap();
-            assert!(state.values().flat_map(Tensor::data).all(|&value| value == 0.0), "{device}");
+            assert_eq!(state.steps, 0);
+            assert!(state.memory.values().flat_map(Tensor::data).all(|&value| value == 0.0), "{device}");
             train(&mut plan, 1);
             let changed = plan.state().unwrap();
-            assert!(changed.iter().all(|(name, value)| *value != state[name]), "{device}");
-            state.into_iter().map(|(name, tensor)| (name, tensor.shape().to_vec())).collect::<Vec<_>>()
+            assert_eq!(changed.steps, 1);
+            assert!(changed.memory.iter().all(|(name, value)| *value != state.memory[name]), "{device}");
+            state.memory.into_iter().map(|(name, tensor)| (name, tensor.shape().to_vec())).collect::<Vec<_>>()
         };
         let [sgd, adam] = optimizers();
         let fc2 = ["velocity of fc2.bias", "velocity of fc2.weight"].map(str::to_owned);
@@ -100,9 +126,6 @@ fn the_state_is_the_memory_of_what_is_trained() {
         let found: Vec<String> = names(adam, "fc2").into_iter().map(|(name, _)| name).collect();
         assert_eq!(found, ["m of fc2.bias", "m of fc2.weight", "v of fc2.bias", "v of fc2.weight"]);
         assert_eq!(names(sgd, "conv1").len(), 9);
-        let mut plan = model(&device, 1).compile(3, &Options::default()).unwrap();
-        assert_eq!(plan.state().unwrap(), Parameters::new());
-        plan.set_state(&Parameters::new()).unwrap();
     }
 }
 
@@ -137,7 +160,8 @@ fn what_belongs_to_something_else_is_refused_and_changes_nothing() {
             ("velocity of fc2.weight", Some(Tensor::zeros([160])), "[5, 32] is needed"),
             ("velocity of fc3.bias", Some(Tensor::zeros([5])), "it has no training state velocity of fc3.bias"),
         ] {
-            let text = refusal(plan.set_state(&change(&state, name, tensor)));
+            let memory = change(&state.memory, name, tensor);
+            let text = refusal(plan.set_state(&TrainingState { steps: 7, memory }));
             assert!(text.contains(reason), "{text}");
         }
         for (name, tensor, reason) in [
@@ -153,8 +177,6 @@ fn what_belongs_to_something_else_is_refused_and_changes_nothing() {
         let mut part =
             model.compile_training(3, &training(sgd, Trainable::From("fc2".to_owned())), &Options::default()).unwrap();
         assert!(refusal(part.set_state(&state)).contains("it has no training state velocity of conv1.bias"));
-        let mut plain = model.compile(3, &Options::default()).unwrap();
-        assert!(refusal(plain.set_state(&state)).contains("it has no training state"));
         assert_eq!((model.parameters().unwrap(), plan.state().unwrap()), (parameters, state), "{device}");
     }
 }

@@ -4,7 +4,7 @@
 mod compare;
 
 use compare::{Comparison, checked, run_op};
-use vultus::ops::{Conv2d, Op, RunState};
+use vultus::ops::{Activation, Conv2d, Conv2dBackwardInput, Conv2dBackwardWeight, Op, RunState};
 use vultus::{Device, Options, Random, Tensor};
 
 /// Every algorithm, and how far it may be from the exact result, in units of the result's largest magnitude. Minimal
@@ -68,15 +68,15 @@ impl Case {
         let plane = dy.len() / self.dy.shape()[0] / self.bias.len();
         for (place, y) in y.data_mut().iter_mut().enumerate() {
             *y += self.bias.data()[place / plane % self.bias.len()];
-            *y = if self.conv.relu { y.max(0.0) } else { *y };
+            *y = if self.conv.activation.is_some() { y.max(0.0) } else { *y };
         }
         let dx = self.exact(self.x.shape(), |output, input, tap| (input, dy[output], weight[tap]));
         let dweight = self.exact(self.weight.shape(), |output, input, tap| (tap, dy[output], x[input]));
-        let backward_input = Op::Conv2dBackwardInput(self.conv, [self.x.shape()[2], self.x.shape()[3]]);
+        let size = [self.x.shape()[2], self.x.shape()[3]];
         for (op, inputs, wanted) in [
             (Op::Conv2d(self.conv), vec![&self.x, &self.weight, &self.bias], y),
-            (backward_input, vec![&self.dy, &self.weight], dx),
-            (Op::Conv2dBackwardWeight(self.conv), vec![&self.x, &self.dy], dweight),
+            (Conv2dBackwardInput { conv: self.conv, size }.into(), vec![&self.dy, &self.weight], dx),
+            (Conv2dBackwardWeight(self.conv).into(), vec![&self.x, &self.dy], dweight),
         ] {
             let inputs: Vec<Tensor> = inputs.into_iter().cloned().collect();
             for (algorithm, tolerance) in ALGORITHMS {
@@ -96,7 +96,8 @@ fn every_algorithm_gets_every_shape_right() {
     let (mut random, mut comparison) = (Random::new(3), Comparison::default());
     for number in 0..150 {
         let padding = [random.below(3), random.below(3)];
-        let conv = Conv2d { padding, relu: number % 2 == 0, ..Conv2d::square(3, 1, 0) };
+        let activation = (number % 2 == 0).then_some(Activation::Relu);
+        let conv = Conv2d { padding, activation, ..Conv2d::square(3, 1, 0) };
         let side = |random: &mut Random, padding: usize| random.below(20) + 3usize.saturating_sub(2 * padding).max(1);
         let [h, w] = padding.map(|padding| side(&mut random, padding));
         // Now and then more than a block of channels or filters.
@@ -112,7 +113,7 @@ fn every_algorithm_gets_every_shape_right() {
     }
     // More tiles than gradients of filters are made of at once.
     Case::new(Conv2d::square(3, 1, 1), [1, 1, 440, 440], 1, &mut random).check(&mut comparison);
-    let strided = Conv2d { kernel: [2, 5], stride: [3, 2], padding: [1, 2], relu: true };
+    let strided = Conv2d { kernel: [2, 5], stride: [3, 2], padding: [1, 2], activation: Some(Activation::Relu) };
     Case::new(strided, [2, 7, 19, 23], 9, &mut random).check(&mut comparison);
     comparison.finish();
 }
@@ -120,7 +121,8 @@ fn every_algorithm_gets_every_shape_right() {
 #[test]
 fn not_a_number_stays_one() {
     let mut random = Random::new(4);
-    let mut case = Case::new(Conv2d { relu: true, ..Conv2d::square(3, 1, 1) }, [1, 20, 9, 9], 20, &mut random);
+    let conv = Conv2d { activation: Some(Activation::Relu), ..Conv2d::square(3, 1, 1) };
+    let mut case = Case::new(conv, [1, 20, 9, 9], 20, &mut random);
     case.x.data_mut()[4 * 9 + 4] = f32::NAN;
     for (algorithm, _) in ALGORITHMS {
         let options = Options { kernel: Some(algorithm.to_owned()), ..checked() };
@@ -137,7 +139,7 @@ fn a_wrong_convolution_is_noticed() {
     let mut random = Random::new(5);
     for change in [
         (|case: &mut Case| case.conv.padding = [1, 0]) as fn(&mut Case),
-        |case| case.conv.relu = true,
+        |case| case.conv.activation = Some(Activation::Relu),
         |case| case.weight.data_mut().swap(3, 5),
         |case| case.bias.data_mut()[18] += 0.01,
         |case| case.x.data_mut()[0] += 0.01,
@@ -174,7 +176,7 @@ fn a_wrong_gradient_of_the_filters_is_noticed() {
         change(&mut case);
         for (algorithm, tolerance) in ALGORITHMS {
             let options = Options { kernel: Some(algorithm.to_owned()), ..checked() };
-            let (op, inputs) = (Op::Conv2dBackwardWeight(case.conv), [case.x.clone(), case.dy.clone()]);
+            let (op, inputs) = (Conv2dBackwardWeight(case.conv).into(), [case.x.clone(), case.dy.clone()]);
             let found = run_op(&Device::Cpu, &op, &inputs, &RunState::default(), &options).unwrap();
             let mut comparison = Comparison::default();
             comparison.check(algorithm, &found[0], &wanted, tolerance);
@@ -187,7 +189,7 @@ fn a_wrong_gradient_of_the_filters_is_noticed() {
 fn any_number_of_threads_gives_the_same_bits() {
     let mut random = Random::new(7);
     let case = Case::new(Conv2d::square(3, 1, 1), [3, 70, 30, 30], 150, &mut random);
-    let (inputs, op) = ([case.x, case.dy], Op::Conv2dBackwardWeight(case.conv));
+    let (inputs, op) = ([case.x, case.dy], Op::from(Conv2dBackwardWeight(case.conv)));
     for algorithm in ["conv2d/winograd2", "conv2d/winograd4"] {
         let options = Options { kernel: Some(algorithm.to_owned()), ..checked() };
         let run = |threads: usize| {

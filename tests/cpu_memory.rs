@@ -5,7 +5,6 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use vultus::nn::vgg16;
-use vultus::ops::RunState;
 use vultus::{Device, Options};
 
 /// Bytes that were ever allocated.

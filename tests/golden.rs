@@ -7,10 +7,12 @@ use compare::{Comparison, Golden, checked, devices, golden_path, photo, run_op};
 use serde_json::Value;
 use vultus::nn::{Network, Optimizer, Training, vgg16};
 use vultus::ops::{
-    Adam, AdaptiveAvgPool2d, Conv2d, Crop, CrossEntropy, Dense, Filter, MaxPool2d, Normalization, Op, RunState, Sgd,
+    Activation, ActivationBackward, Adam, AdaptiveAvgPool2d, AdaptiveAvgPool2dBackward, Conv2d, Conv2dBackwardInput,
+    Conv2dBackwardWeight, Crop, CrossEntropy, Dense, Filter, MaxPool2d, MaxPool2dBackward, Normalization, Op, RunState,
+    Sgd,
 };
 use vultus::weights::safetensors;
-use vultus::{Device, Options, Parameters, Tensor};
+use vultus::{Device, Options, Parameters, StepOptions, Targets, Tensor};
 
 /// f32 keeps 24 bits; sums of up to a few thousand products of both signs lose two digits of these seven at most.
 const FORWARD: f32 = 1e-5;
@@ -53,12 +55,17 @@ fn conv2d() {
         let kernel = golden.get(&format!("{case}.weight")).shape()[2];
         let conv = Conv2d::square(kernel, number(parameters, "stride"), number(parameters, "padding"));
         check(&golden, case, &Op::Conv2d(conv), &["x", "weight", "bias"], &["y"], &mut comparison);
-        let backward_input = Op::Conv2dBackwardInput(Conv2dBackwardInput { conv: conv, size: size(&x) });
+        let backward_input = Op::Conv2dBackwardInput(Conv2dBackwardInput { conv, size: size(&x) });
         check(&golden, case, &backward_input, &["dy", "weight"], &["dx"], &mut comparison);
-        let backward_weight = Op::Conv2dBackwardWeight(conv);
+        let backward_weight = Op::Conv2dBackwardWeight(Conv2dBackwardWeight(conv));
         check(&golden, case, &backward_weight, &["x", "dy"], &["dweight", "dbias"], &mut comparison);
     }
     comparison.finish();
+}
+
+/// A function and its derivative.
+fn both(function: Activation) -> (Op, Op) {
+    (function.into(), ActivationBackward(function).into())
 }
 
 #[test]
@@ -66,13 +73,45 @@ fn activations() {
     let mut comparison = Comparison::default();
     let golden = Golden::read("relu");
     for (case, _) in golden.cases() {
-        check(&golden, case, &Op::Relu, &["x"], &["y"], &mut comparison);
-        check(&golden, case, &Op::ReluBackward, &["y", "dy"], &["dx"], &mut comparison);
+        let (forward, backward) = both(Activation::Relu);
+        check(&golden, case, &forward, &["x"], &["y"], &mut comparison);
+        check(&golden, case, &backward, &["y", "dy"], &["dx"], &mut comparison);
+    }
+    let golden = Golden::read("activation");
+    for (case, parameters) in golden.cases() {
+        // What the backward pass reads, as its documentation has it.
+        let (function, seen) = match parameters["function"].as_str().unwrap() {
+            "relu" => (Activation::Relu, "y"),
+            "relu6" => (Activation::RELU6, "y"),
+            "clip" => (Activation::Clip { min: rate(parameters, "min"), max: rate(parameters, "max") }, "y"),
+            "leaky_relu" => (Activation::LeakyRelu { negative_slope: rate(parameters, "slope") }, "y"),
+            "sigmoid" => (Activation::Sigmoid, "y"),
+            "hardswish" => (Activation::Hardswish, "x"),
+            "silu" => (Activation::Silu, "x"),
+            "gelu" => (Activation::Gelu, "x"),
+            "gelu_tanh" => (Activation::GeluTanh, "x"),
+            other => panic!("{other} is not among the functions"),
+        };
+        let (forward, backward) = both(function);
+        check(&golden, case, &forward, &["x"], &["y"], &mut comparison);
+        check(&golden, case, &backward, &[seen, "dy"], &["dx"], &mut comparison);
     }
     let golden = Golden::read("prelu");
     for (case, _) in golden.cases() {
         check(&golden, case, &Op::Prelu, &["x", "slope"], &["y"], &mut comparison);
         check(&golden, case, &Op::PreluBackward, &["x", "slope", "dy"], &["dx", "dslope"], &mut comparison);
+    }
+    comparison.finish();
+}
+
+#[test]
+fn sums() {
+    let (golden, mut comparison) = (Golden::read("add"), Comparison::default());
+    // Those of equal shapes; no operation here repeats one along a dimension of the other.
+    let shape = |case: &str, name: &str| golden.get(&format!("{case}.{name}")).shape().to_vec();
+    let cases = golden.cases().filter(|(case, _)| shape(case, "a") == shape(case, "b"));
+    for (case, _) in cases {
+        check(&golden, case, &Op::Add, &["a", "b"], &["y"], &mut comparison);
     }
     comparison.finish();
 }
@@ -87,14 +126,14 @@ fn pools() {
             ..MaxPool2d::new(number(parameters, "kernel"), number(parameters, "stride"))
         };
         check(&golden, case, &Op::MaxPool2d(pool), &["x"], &["y"], &mut comparison);
-        check(&golden, case, &Op::MaxPool2dBackward(pool), &["x", "dy"], &["dx"], &mut comparison);
+        check(&golden, case, &MaxPool2dBackward(pool).into(), &["x", "dy"], &["dx"], &mut comparison);
     }
     let golden = Golden::read("adaptive_avg_pool2d");
     for (case, parameters) in golden.cases() {
         let pool = AdaptiveAvgPool2d { output: [number(parameters, "output"); 2] };
         let x = golden.get(&format!("{case}.x"));
         check(&golden, case, &Op::AdaptiveAvgPool2d(pool), &["x"], &["y"], &mut comparison);
-        let backward = Op::AdaptiveAvgPool2dBackward(pool, size(&x));
+        let backward = Op::AdaptiveAvgPool2dBackward(AdaptiveAvgPool2dBackward { pool, size: size(&x) });
         check(&golden, case, &backward, &["dy"], &["dx"], &mut comparison);
     }
     comparison.finish();
@@ -104,12 +143,9 @@ fn pools() {
 fn dense() {
     let (golden, mut comparison) = (Golden::read("dense"), Comparison::default());
     for (case, _) in golden.cases() {
-        let (dense, x) = (Dense::default(), golden.get(&format!("{case}.x")));
-        check(&golden, case, &Op::Dense(dense), &["x", "weight", "bias"], &["y"], &mut comparison);
-        let backward_input = Op::DenseBackwardInput(dense, x.shape()[1..].to_vec());
-        check(&golden, case, &backward_input, &["dy", "weight"], &["dx"], &mut comparison);
-        let backward_weight = Op::DenseBackwardWeight(dense);
-        check(&golden, case, &backward_weight, &["x", "dy"], &["dweight", "dbias"], &mut comparison);
+        check(&golden, case, &Dense::default().into(), &["x", "weight", "bias"], &["y"], &mut comparison);
+        check(&golden, case, &Op::DenseBackwardInput, &["dy", "weight"], &["dx"], &mut comparison);
+        check(&golden, case, &Op::DenseBackwardWeight, &["x", "dy"], &["dweight", "dbias"], &mut comparison);
     }
     comparison.finish();
 }
@@ -164,7 +200,7 @@ fn optimizers() {
                 let gradient = golden.get(&format!("{case}.grad{step}"));
                 let inputs = [vec![parameter, gradient], memory].concat();
                 let state = RunState { step, learning_rate: rate(parameters, "lr"), ..RunState::default() };
-                memory = plan.run_all(&inputs, &state).unwrap();
+                memory = plan.run_in(&inputs, &state).unwrap();
                 parameter = memory.remove(0);
                 let wanted = golden.get(&format!("{case}.p{step}"));
                 comparison.check(format!("{case} step {step} on {device}"), &parameter, &wanted, FORWARD);
@@ -240,9 +276,8 @@ impl Run {
                 let values = x.data()[first * image..(first + self.batch) * image].to_vec();
                 let input = Tensor::new([&[self.batch], &x.shape()[1..]].concat(), values).unwrap();
                 let targets: Vec<_> = y.data()[first..first + self.batch].iter().map(|&t| Some(t as usize)).collect();
-                let state =
-                    RunState { step: step as u32 + 1, learning_rate: self.learning_rate, ..RunState::default() };
-                let loss = plan.train(&input, &targets, &state).unwrap();
+                let options = StepOptions { learning_rate: self.learning_rate, ..StepOptions::default() };
+                let loss = plan.train(&input, Targets::Classes(&targets), &options).unwrap();
                 let [loss, wanted] = [loss, wanted].map(|loss| Tensor::filled([1], loss));
                 comparison.check(format!("loss of step {step} on {device}"), &loss, &wanted, 1e-4);
                 for (name, wanted) in self.golden.with_prefix("grad0.").iter().filter(|_| step == 0) {

@@ -157,8 +157,8 @@ fn a_light_model_runs_without_a_base() {
 #[test]
 fn dropout_is_in_the_network_for_training_only() {
     let dropouts = |network: &vultus::nn::Network| -> Vec<f32> {
-        let probability = |layer: &vultus::nn::Layer| match layer.kind {
-            vultus::nn::Kind::Dropout(probability) => Some(probability),
+        let probability = |layer: &vultus::nn::Layer| match &layer.op {
+            vultus::ops::Op::Dropout(dropout) => Some(dropout.probability),
             _ => None,
         };
         network.layers().iter().filter_map(probability).collect()

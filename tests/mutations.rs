@@ -89,9 +89,28 @@ const MUTATIONS: &[Mutation] = &[
     ("dense", "dense", "dense/matmul", "step + k < end", "true", WRONG_VALUE),
     ("dense", "dense", "dense/matmul", "part = 1u; part", "part = 2u; part", WRONG_VALUE),
     ("dense", "dense_backward_weight", "", "row < params.rows;", "row + 1u < params.rows;", WRONG_VALUE),
-    ("relu", "relu", "", "(i >= params.length)", "(i > params.length)", OUTSIDE),
-    ("relu", "relu", "", "(i >= params.length)", "(i + 1u >= params.length)", NOT_WRITTEN),
-    ("relu", "relu_backward", "", "> 0.0", ">= 0.0", WRONG_VALUE),
+    ("activation", "activation", "", "(i >= params.length)", "(i > params.length)", OUTSIDE),
+    ("activation", "activation", "", "(i >= params.length)", "(i + 1u >= params.length)", NOT_WRITTEN),
+    // Each function and its derivative: ReLU, clip, leaky ReLU, sigmoid, hardswish, SiLU, GELU and that by tanh.
+    ("activation", "activation", "", "select(x, 0.0, x < 0.0)", "x", WRONG_VALUE),
+    ("activation", "activation_backward", "", "(0.0, 1.0, seen > 0.0)", "(0.0, 1.0, seen >= 0.0)", WRONG_VALUE),
+    ("activation", "activation", "", "above > params.high", "false", WRONG_VALUE),
+    ("activation", "activation_backward", "", "seen > params.low && ", "", WRONG_VALUE),
+    ("activation", "activation", "", "params.low * x, x < 0.0", "x, x < 0.0", WRONG_VALUE),
+    ("activation", "activation_backward", "", "low, 1.0, seen > 0.0", "low, 1.0, seen >= 0.0", WRONG_VALUE),
+    ("activation", "activation", "", "return sigmoid(x)", "return sigmoid(0.999 * x)", WRONG_VALUE),
+    ("activation", "activation_backward", "", "seen * (1.0 - seen)", "seen", WRONG_VALUE),
+    ("activation", "activation", "", "clamp(x + 3.0, 0.0, 6.0)", "(x + 3.0)", WRONG_VALUE),
+    ("activation", "activation_backward", "", "seen <= -3.0", "seen <= -3.1", WRONG_VALUE),
+    ("activation", "activation", "", "return x * sigmoid(x)", "return x * sigmoid(0.999 * x)", WRONG_VALUE),
+    ("activation", "activation_backward", "", "s + seen * s * (1.0 - s)", "s", WRONG_VALUE),
+    ("activation", "activation", "", "1.0614054 * t", "1.0624054 * t", WRONG_VALUE),
+    ("activation", "activation_backward", "", "seen * 0.5 * ROOT_2_BY_PI", "seen * ROOT_2_BY_PI", WRONG_VALUE),
+    ("activation", "activation", "", "(1.0 + gelu_tanh(x))", "(1.0 + gelu_tanh(0.999 * x))", WRONG_VALUE),
+    ("activation", "activation", "", "-15.0, 15.0", "-1000.0, 1000.0", NOT_WRITTEN),
+    ("activation", "activation_backward", "", "3.0 * CUBIC", "CUBIC", WRONG_VALUE),
+    ("add", "add", "", "+ b[params.b_offset + i]", "- b[params.b_offset + i]", WRONG_VALUE),
+    ("add", "add", "", "(i >= params.length)", "(i > params.length)", OUTSIDE),
     ("prelu", "prelu", "", "/ params.inner %", "%", WRONG_VALUE),
     ("prelu", "prelu_backward", "", "sum += select", "sum = select", WRONG_VALUE),
     ("prelu", "prelu_backward", "", "params.out_offset + channel", "params.out_offset + channel + 1u", OUTSIDE),
@@ -216,12 +235,13 @@ fn every_shader_has_a_wrong_one() {
 #[test]
 fn a_shader_that_does_not_compile_is_an_error() {
     let gpu = fresh_gpu();
-    gpu.replace_shader("relu", "fn forward( {").unwrap();
+    gpu.replace_shader("activation", "fn forward( {").unwrap();
     let device = vultus::Device::Gpu(gpu.clone());
-    let compile = || device.compile_op(&vultus::ops::Op::Relu, &[&[5]], &vultus::Options::default());
+    let relu = vultus::ops::Activation::Relu.into();
+    let compile = || device.compile_op(&relu, &[&[5]], &vultus::Options::default());
     assert!(matches!(compile(), Err(vultus::Error::Device { .. })));
     // The device goes on.
-    gpu.replace_shader("relu", shader_source("relu").unwrap()).unwrap();
+    gpu.replace_shader("activation", shader_source("activation").unwrap()).unwrap();
     let found = compile().unwrap().run(&vultus::Tensor::filled([5], -1.0)).unwrap();
     assert_eq!(found[0].data(), [0.0; 5]);
     assert!(matches!(gpu.replace_shader("none", ""), Err(vultus::Error::Shape { .. })));

@@ -5,8 +5,8 @@ mod compare;
 use compare::{Comparison, checked, devices, fresh_gpu, gpu, photo};
 use vultus::gpu::{Gpu, shader_source};
 use vultus::nn::{Network, Trainable, Training};
-use vultus::ops::{Conv2d, Crop, CrossEntropy, Filter, MaxPool2d, Normalization, RunState};
-use vultus::{Device, Error, Model, Options, Plan, Random, Result, Tensor};
+use vultus::ops::{Conv2d, Crop, CrossEntropy, Filter, MaxPool2d, Normalization};
+use vultus::{Device, Error, Model, Options, Plan, Random, Result, StepOptions, Targets, Tensor, TrainingPlan};
 
 fn network() -> Network {
     Network::new("small", [3, 8, 8])
@@ -35,7 +35,7 @@ fn input(batch: usize) -> Tensor {
     Tensor::from_fn([batch, 3, 8, 8], |i| (i as f32 * 1.7).sin())
 }
 
-const STATE: RunState = RunState { step: 1, learning_rate: 0.1, seed: 0, micro_batch: 0, micro_batches: 1 };
+const STEP: StepOptions = StepOptions { learning_rate: 0.1, seed: 0, micro_batches: 1 };
 
 #[test]
 fn layers_before_the_first_trained_one_stay_as_they_are() {
@@ -44,7 +44,7 @@ fn layers_before_the_first_trained_one_stay_as_they_are() {
         let run = |trainable: Trainable| {
             let model = model(&device);
             let mut plan = model.compile_training(2, &training(trainable), &Options::default()).unwrap();
-            plan.train(&input(2), &[Some(0), Some(2)], &STATE).unwrap();
+            plan.train(&input(2), Targets::Classes(&[Some(0), Some(2)]), &STEP).unwrap();
             model.parameters().unwrap()
         };
         let all = run(Trainable::All);
@@ -67,7 +67,7 @@ fn what_fills_up_a_batch_counts_for_nothing() {
         let train = |batch: usize, targets: &[Option<usize>]| {
             let model = model(&device);
             let mut plan = model.compile_training(batch, &training(Trainable::All), &Options::default()).unwrap();
-            let loss = plan.train(&input(batch), targets, &STATE).unwrap();
+            let loss = plan.train(&input(batch), Targets::Classes(targets), &STEP).unwrap();
             (Tensor::filled([1], loss), model.parameters().unwrap())
         };
         let (wanted, full) = train(2, &[Some(1), Some(0)]);
@@ -134,7 +134,7 @@ fn a_flattening_before_a_dense_layer_keeps_the_order_of_the_values() {
 }
 
 /// Both plans of the small network.
-fn plans(device: &Device) -> (Plan, Plan) {
+fn plans(device: &Device) -> (Plan, TrainingPlan) {
     let model = model(device);
     let trained = model.compile_training(2, &training(Trainable::All), &Options::default()).unwrap();
     (model.compile(2, &Options::default()).unwrap(), trained)
@@ -146,15 +146,13 @@ fn plans_refuse_what_does_not_fit() {
         let (mut plan, mut trained) = plans(&device);
         let good = plan.run(&input(2)).unwrap();
         refusal(plan.run(&input(3)));
-        refusal(plan.run_all(&[], &STATE));
+        refusal(plan.run_all(&[]));
         refusal(plan.set_input(1, &input(2)));
-        refusal(plan.train(&input(2), &[Some(0), Some(1)], &STATE));
         refusal(plan.activation("fc1"));
         refusal(plan.activation("none"));
-        refusal(plan.gradient("fc1.weight"));
         refusal(trained.gradient("none"));
         for targets in [&[Some(0)][..], &[Some(0), Some(3)], &[]] {
-            refusal(trained.train(&input(2), targets, &STATE));
+            refusal(trained.train(&input(2), Targets::Classes(targets), &STEP));
         }
         let (rgb, width, height) = photo();
         refusal(device.upload(&rgb, width + 1, height));
@@ -203,10 +201,11 @@ fn only_gradients_of_parameters_are_given_out() {
         let network = Network::new("two", [5]).dense("a", "a", 4).relu().dense("b", "b", 3);
         let model = device.load(&network, &network.initialize(1).unwrap()).unwrap();
         let mut plan = model.compile_training(2, &training(Trainable::All), &Options::default()).unwrap();
-        plan.train(&Tensor::filled([2, 5], 1.0), &[Some(0), Some(1)], &RunState::default()).unwrap();
+        plan.train(&Tensor::filled([2, 5], 1.0), Targets::Classes(&[Some(0), Some(1)]), &StepOptions::default())
+            .unwrap();
         assert_eq!(plan.gradient("a.weight").unwrap().shape(), [4, 5]);
         assert!(refusal(plan.gradient("logits")).contains("not a parameter"));
-        assert!(pollster::block_on(plan.run_async(&Tensor::zeros([2, 5]))).is_err());
+        assert!(pollster::block_on(plan.as_plan().run_async(&Tensor::zeros([2, 5]))).is_err());
     }
 }
 

@@ -9,8 +9,11 @@ use compare::twins::{self, Twins};
 use compare::{Comparison, adapter, largest, run_op};
 use vultus::gpu::{Gpu, GpuOptions};
 use vultus::nn::{Network, Optimizer, Training, vgg16};
-use vultus::ops::{Adam, AdaptiveAvgPool2d, Conv2d, CrossEntropy, Dense, Dropout, Ema, MaxPool2d, Op, RunState, Sgd};
-use vultus::{Device, Error, Options, Precision, Random, Tensor, wgpu};
+use vultus::ops::{
+    Activation, ActivationBackward, Adam, AdaptiveAvgPool2d, AdaptiveAvgPool2dBackward, Conv2d, Conv2dBackwardInput,
+    Conv2dBackwardWeight, CrossEntropy, Dense, Dropout, Ema, MaxPool2d, MaxPool2dBackward, Op, RunState, Sgd,
+};
+use vultus::{Device, Error, Options, Precision, Random, StepOptions, Targets, Tensor, wgpu};
 
 const MIB: u64 = 1 << 20;
 
@@ -54,8 +57,10 @@ fn the_twins_agree_on_a_small_device() {
     let mut random = Random::new(77);
     for op in [
         "accumulate",
+        "activation",
         "adam",
         "adaptive_avg_pool2d",
+        "add",
         "conv2d",
         "cross_entropy",
         "dense",
@@ -63,7 +68,6 @@ fn the_twins_agree_on_a_small_device() {
         "ema",
         "max_pool2d",
         "prelu",
-        "relu",
         "sgd",
         "softmax",
     ] {
@@ -84,18 +88,22 @@ fn what_is_larger_than_a_binding_is_cut() {
     let mut values = |shape: &[usize]| normal(&mut random, shape, 1.0);
     // Values of one buffer, cut anywhere, by planes, by samples or by images.
     let x = values(&[7, 50_001]);
-    check(&Op::Relu, std::slice::from_ref(&x), &mut comparison);
-    check(&Op::ReluBackward, &[x.clone(), values(x.shape())], &mut comparison);
+    for function in [Activation::Relu, Activation::Silu] {
+        check(&function.into(), std::slice::from_ref(&x), &mut comparison);
+        check(&ActivationBackward(function).into(), &[x.clone(), values(x.shape())], &mut comparison);
+    }
+    check(&Op::Add, &[x.clone(), values(x.shape())], &mut comparison);
     check(&Op::Dropout(Dropout { probability: 0.4, layer: 5 }), &[x], &mut comparison);
     let x = values(&[9, 30, 40, 41]);
     let pool = MaxPool2d { padding: 1, ceil_mode: true, ..MaxPool2d::new(3, 2) };
     let y = run_op(&Device::Cpu, &Op::MaxPool2d(pool), std::slice::from_ref(&x), &state(), &Options::default());
     let dy = values(y.unwrap()[0].shape());
     check(&Op::MaxPool2d(pool), std::slice::from_ref(&x), &mut comparison);
-    check(&Op::MaxPool2dBackward(pool), &[x.clone(), dy], &mut comparison);
+    check(&MaxPool2dBackward(pool).into(), &[x.clone(), dy], &mut comparison);
     let pool = AdaptiveAvgPool2d { output: [7, 6] };
     check(&Op::AdaptiveAvgPool2d(pool), std::slice::from_ref(&x), &mut comparison);
-    check(&Op::AdaptiveAvgPool2dBackward(pool, [40, 41]), &[values(&[9, 30, 7, 6])], &mut comparison);
+    let backward = AdaptiveAvgPool2dBackward { pool, size: [40, 41] };
+    check(&backward.into(), &[values(&[9, 30, 7, 6])], &mut comparison);
     check(&Op::Prelu, &[x.clone(), values(&[30])], &mut comparison);
     check(&Op::PreluBackward, &[x.clone(), values(&[30]), values(x.shape())], &mut comparison);
     for x in [values(&[700, 1000]), values(&[40, 10, 33, 41])] {
@@ -113,10 +121,13 @@ fn parameters_are_spread_over_several_bindings() {
         let weight = normal(&mut random, &[out, features], 1.0 / (features as f32).sqrt());
         let [x, dy] = [features, out].map(|n| normal(&mut random, &[batch, n], 1.0));
         let bias = normal(&mut random, &[out], 1.0);
-        check(&Op::Dense(Dense { relu: true }), &[x.clone(), weight.clone(), bias], &mut comparison);
-        let dense = Dense::default();
-        check(&Op::DenseBackwardInput(dense, vec![features]), &[dy.clone(), weight.clone()], &mut comparison);
-        check(&Op::DenseBackwardWeight(dense), &[x, dy], &mut comparison);
+        check(
+            &Op::Dense(Dense { activation: Some(Activation::Relu) }),
+            &[x.clone(), weight.clone(), bias],
+            &mut comparison,
+        );
+        check(&Op::DenseBackwardInput, &[dy.clone(), weight.clone()], &mut comparison);
+        check(&Op::DenseBackwardWeight, &[x, dy], &mut comparison);
         let like = |random: &mut Random| normal(random, &[out, features], 1.0);
         let (gradient, velocity) = (like(&mut random), like(&mut random));
         let sgd = Sgd { momentum: 0.9, nesterov: true, weight_decay: 0.01, ..Sgd::default() };
@@ -170,16 +181,12 @@ fn convolutions_are_cut_by_images_and_by_filters() {
         let [kh, kw] = conv.kernel;
         let weight = normal(&mut random, &[filters, c, kh, kw], (2.0 / (c * kh * kw) as f32).sqrt());
         let bias = normal(&mut random, &[filters], 1.0);
-        for relu in [false, true] {
-            let op = Op::Conv2d(Conv2d { relu, ..conv });
+        for activation in [None, Some(Activation::Relu)] {
+            let op = Op::Conv2d(Conv2d { activation, ..conv });
             check(&op, &[x.clone(), weight.clone(), bias.clone()], &mut comparison);
         }
-        check(
-            &Op::Conv2dBackwardInput(Conv2dBackwardInput { conv: conv, size: [h, w] }),
-            &[dy.clone(), weight],
-            &mut comparison,
-        );
-        check(&Op::Conv2dBackwardWeight(conv), &[x, dy], &mut comparison);
+        check(&Conv2dBackwardInput { conv, size: [h, w] }.into(), &[dy.clone(), weight], &mut comparison);
+        check(&Conv2dBackwardWeight(conv).into(), &[x, dy], &mut comparison);
     }
     comparison.finish();
 }
@@ -207,7 +214,8 @@ fn a_vgg16_runs_and_trains_on_a_small_device() {
         let model = device.load(&network, &parameters).unwrap();
         let probabilities = model.compile(16, &Options::default()).unwrap().run(&x).unwrap();
         let mut plan = model.compile_training(16, &training, &Options::default()).unwrap();
-        let losses = [1, 2].map(|step| plan.train(&x, &targets, &RunState { step, ..state() }).unwrap());
+        let step = StepOptions { learning_rate: 0.1, ..StepOptions::default() };
+        let losses = [(); 2].map(|()| plan.train(&x, Targets::Classes(&targets), &step).unwrap());
         let gradients: Vec<_> =
             parameters.keys().map(|name| (format!("gradient of {name}"), plan.gradient(name).unwrap())).collect();
         (probabilities, losses, gradients, model.parameters().unwrap())
@@ -253,12 +261,12 @@ fn what_cannot_be_cut_is_refused_by_the_name_of_the_limit() {
     let loss = Op::CrossEntropy(CrossEntropy::default());
     assert_eq!(refused(&loss, &[&[1000, 1000], &[1000], &[1000]]), binding(1_000_000));
     let buffer = ("max_buffer_size", 4 * 5_000_000, 16 * MIB);
-    assert_eq!(refused(&Op::Relu, &[&[5_000_000]]), buffer);
+    assert_eq!(refused(&Activation::Relu.into(), &[&[5_000_000]]), buffer);
     let picture = Device::Gpu(small()).upload(&vec![0; 3 * 700 * 600], 700, 600).map(drop);
     let Err(Error::Limit { limit, .. }) = picture else { panic!("{picture:?}") };
     assert_eq!(limit, "max_storage_buffer_binding_size");
     // The device goes on.
-    check(&Op::Relu, &[Tensor::filled([5], -1.0)], &mut Comparison::default());
+    check(&Activation::Relu.into(), &[Tensor::filled([5], -1.0)], &mut Comparison::default());
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod compare;
 use compare::{Comparison, checked, devices, run_op};
 use vultus::nn::{Network, Optimizer, Training};
 use vultus::ops::{CrossEntropy, Op, RunState, Sgd};
-use vultus::{Device, Error, Model, Options, Random, Result, Tensor};
+use vultus::{Device, Error, Model, Options, Random, Result, StepOptions, Targets, Tensor};
 
 /// f32 keeps 24 bits, of which logits of this size leave 20 for their differences.
 const TOLERANCE: f32 = 1e-5;
@@ -151,19 +151,20 @@ fn input() -> Tensor {
 #[test]
 fn a_plan_trains_on_soft_targets() {
     let mut comparison = Comparison::default();
-    let state = |step: u32| RunState { step, learning_rate: 0.1, ..RunState::default() };
+    let step = StepOptions { learning_rate: 0.1, ..StepOptions::default() };
     for device in devices() {
         let run = |targets: &[f32; 9]| {
             let model = model(&device);
             let mut plan = model.compile_training(3, &training(true), &Options::default()).unwrap();
-            assert_eq!(plan.input_shapes(), [&[3, 6], &[3, 3]]);
+            assert_eq!(plan.as_plan().input_shapes(), [&[3, 6], &[3, 3]]);
             let targets = Tensor::new([3, 3], targets.to_vec()).unwrap();
-            let losses = (1..=20).map(|step| plan.train_soft(&input(), &targets, &state(step)).unwrap());
+            let losses = (1..=20).map(|_| plan.train(&input(), Targets::Probabilities(&targets), &step).unwrap());
             (Tensor::new([20], losses.collect()).unwrap(), model.parameters().unwrap())
         };
         let model = model(&device);
         let mut plan = model.compile_training(3, &training(false), &Options::default()).unwrap();
-        let losses = (1..=20).map(|step| plan.train(&input(), &[Some(2), None, Some(0)], &state(step)).unwrap());
+        let classes = Targets::Classes(&[Some(2), None, Some(0)]);
+        let losses = (1..=20).map(|_| plan.train(&input(), classes, &step).unwrap());
         let hard = (Tensor::new([20], losses.collect()).unwrap(), model.parameters().unwrap());
         let soft = run(&[0.0, 0.0, 1.0, -1.0, -1.0, -1.0, 1.0, 0.0, 0.0]);
         // Twenty steps of rounding.
@@ -195,25 +196,25 @@ fn what_is_no_soft_target_is_refused() {
         let compile = |soft| model.compile_training(3, &training(soft), &Options::default()).unwrap();
         let (mut hard, mut soft) = (compile(false), compile(true));
         let before = model.parameters().unwrap();
-        let state = RunState { learning_rate: 0.1, ..RunState::default() };
+        let step = StepOptions { learning_rate: 0.1, ..StepOptions::default() };
         let even = Tensor::filled([3, 3], 1.0 / 3.0);
-        assert!(refusal(soft.train(&input(), &[Some(0); 3], &state)).contains("takes soft targets"));
-        assert!(refusal(hard.train_soft(&input(), &even, &state)).contains("takes class numbers"));
-        let mut plain = model.compile(3, &Options::default()).unwrap();
-        assert!(refusal(plain.train_soft(&input(), &even, &state)).contains("not compiled for training"));
+        let classes = Targets::Classes(&[Some(0); 3]);
+        assert!(refusal(soft.train(&input(), classes, &step)).contains("takes probabilities as targets"));
+        let text = refusal(hard.train(&input(), Targets::Probabilities(&even), &step));
+        assert!(text.contains("takes classes as targets"), "{text}");
         for shape in [vec![3], vec![9], vec![3, 2], vec![2, 3]] {
-            let text = refusal(soft.train_soft(&input(), &Tensor::zeros(shape), &state));
+            let text = refusal(soft.train(&input(), Targets::Probabilities(&Tensor::zeros(shape)), &step));
             assert!(text.contains("[3, 3], not"), "{text}");
         }
         for row in [[0.5, 0.6, 0.0], [0.0; 3], [1.5, -0.5, 0.0], [f32::NAN, 1.0, 0.0], [-1.0, -1.0, 1.0], [1.0; 3]] {
             let mut targets = even.clone();
             targets.data_mut()[3..6].copy_from_slice(&row);
-            let text = refusal(soft.train_soft(&input(), &targets, &state));
-            assert!(text.contains("of sample 1 are no probabilities"), "{text}");
+            let text = refusal(soft.train(&input(), Targets::Probabilities(&targets), &step));
+            assert!(text.contains("of sample 1 are not probabilities"), "{text}");
         }
-        refusal(soft.train_soft(&Tensor::zeros([2, 6]), &even, &state));
-        assert_eq!(model.parameters().unwrap(), before, "{device}");
-        soft.train_soft(&input(), &even, &state).unwrap();
+        refusal(soft.train(&Tensor::zeros([2, 6]), Targets::Probabilities(&even), &step));
+        assert_eq!((model.parameters().unwrap(), soft.steps(), hard.steps()), (before, 0, 0), "{device}");
+        soft.train(&input(), Targets::Probabilities(&even), &step).unwrap();
         let op = Op::CrossEntropy(CrossEntropy::default());
         for target in [&[2, 3][..], &[3, 2], &[4], &[3, 3, 1]] {
             refusal(device.compile_op(&op, &[&[3, 3], target, &[3]], &Options::default()).map(drop));

@@ -5,8 +5,10 @@ mod compare;
 use compare::{Comparison, adapter, fresh_gpu, photo};
 use vultus::gpu::{Counts, Gpu};
 use vultus::nn::{Network, Optimizer, Training, vgg16};
-use vultus::ops::{Adam, Conv2d, Crop, CrossEntropy, Filter, MaxPool2d, Normalization, RunState};
-use vultus::{Device, Error, Model, Options, Parameters, Picture, Plan, Result, Tensor, wgpu};
+use vultus::ops::{Adam, Conv2d, Crop, CrossEntropy, Filter, MaxPool2d, Normalization};
+use vultus::{
+    Device, Error, Model, Options, Parameters, Picture, Plan, Result, StepOptions, Targets, Tensor, TrainingPlan, wgpu,
+};
 
 /// A small classifier with every kind of layer that trains.
 fn network() -> Network {
@@ -41,13 +43,13 @@ fn input(batch: usize) -> Tensor {
     Tensor::from_fn([batch, 3, 16, 16], |i| (i as f32 * 0.37).sin())
 }
 
-fn state(step: u32) -> RunState {
-    RunState { step, learning_rate: 0.01, seed: 5, ..RunState::default() }
+fn options(learning_rate: f32) -> StepOptions {
+    StepOptions { learning_rate, seed: 5, ..StepOptions::default() }
 }
 
 /// One step on four pictures, one of which only fills up the batch.
-fn train(plan: &mut Plan, step: u32) -> Result<f32> {
-    plan.train(&input(4), &[Some(0), Some(3), None, Some(6)], &state(step))
+fn train(plan: &mut TrainingPlan) -> Result<f32> {
+    plan.train(&input(4), Targets::Classes(&[Some(0), Some(3), None, Some(6)]), &options(0.01))
 }
 
 /// A crop that is another one in every step.
@@ -85,7 +87,7 @@ fn later_runs_create_nothing_and_all_memory_comes_back() {
         let mut plan = model.compile(2, &Options::default()).unwrap();
         assert_steady(&gpu, |_| plan.run(&input(2)).map(drop));
         let mut plan = model.compile_training(4, &training(), &Options::default()).unwrap();
-        assert_steady(&gpu, |step| train(&mut plan, step).map(drop));
+        assert_steady(&gpu, |_| train(&mut plan).map(drop));
     }
     assert_eq!(gpu.bytes_in_use(), parameters);
     {
@@ -152,7 +154,7 @@ fn the_same_seed_gives_the_same_bits() {
         let run = || {
             let model = model(&device).unwrap();
             let mut plan = model.compile_training(4, &training(), &Options::default()).unwrap();
-            let losses: Vec<u32> = (1..=20).map(|step| train(&mut plan, step).unwrap().to_bits()).collect();
+            let losses: Vec<u32> = (1..=20).map(|_| train(&mut plan).unwrap().to_bits()).collect();
             let bits = |t: Tensor| t.into_data().into_iter().map(f32::to_bits).collect::<Vec<_>>();
             (losses, model.parameters().unwrap().into_values().map(bits).collect::<Vec<_>>())
         };
@@ -183,7 +185,7 @@ fn a_lost_device_is_an_error() {
         let picture = device.upload(&rgb, width, height).unwrap();
         plan.run(&input(2)).unwrap();
         cut(&mut plan, &picture, 1).unwrap();
-        train(&mut trained, 1).unwrap();
+        train(&mut trained).unwrap();
         let (parameters, memory) = (model.parameters().unwrap(), trained.state().unwrap());
         gpu.device().destroy();
         let mut failures = Vec::new();
@@ -194,13 +196,10 @@ fn a_lost_device_is_an_error() {
         check("run", plan.run(&input(2)).map(drop));
         check("first run", untouched.run(&input(1)).map(drop));
         check("outputs", plan.outputs().map(drop));
-        check("train", train(&mut trained, 2).map(drop));
+        check("train", train(&mut trained).map(drop));
         check("gradient", trained.gradient("fc1.weight").map(drop));
-        check(
-            "set_picture",
-            cut(&mut plan, &picture, 2).and_then(|()| plan.execute(&state(1))).and_then(|()| plan.wait()),
-        );
-        check("first set_picture", cut(&mut trained, &picture, 2));
+        check("set_picture", cut(&mut plan, &picture, 2).and_then(|()| plan.execute()).and_then(|()| plan.wait()));
+        check("first set_picture", cut(trained.as_plan(), &picture, 2));
         check("profile", plan.profile().map(drop));
         check("wait", plan.wait());
         check("parameters", model.parameters().map(drop));
@@ -342,8 +341,8 @@ fn transformed_weights_follow_what_is_trained() {
         wanted
     };
     let before = compare("at first", &plan.run(&x).unwrap()[0]);
-    for step in 1..=3 {
-        trained.train(&x, &[Some(0), Some(3)], &RunState { learning_rate: 0.05, ..state(step) }).unwrap();
+    for _ in 1..=3 {
+        trained.train(&x, Targets::Classes(&[Some(0), Some(3)]), &options(0.05)).unwrap();
         compare("after a step", &plan.run(&x).unwrap()[0]);
     }
     assert_ne!(compare("in another plan", &other.run(&x).unwrap()[0]), before);
@@ -352,7 +351,7 @@ fn transformed_weights_follow_what_is_trained() {
     plan.set_input(0, &x).unwrap();
     let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
     plan.gpu().unwrap().encode(&mut encoder);
-    trained.train(&x, &[Some(1), Some(2)], &RunState { learning_rate: 0.05, ..state(4) }).unwrap();
+    trained.train(&x, Targets::Classes(&[Some(1), Some(2)]), &options(0.05)).unwrap();
     gpu.queue().submit([encoder.finish()]);
     compare("encoded before, submitted after", &plan.outputs().unwrap()[0]);
     comparison.finish();

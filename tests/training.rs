@@ -4,8 +4,10 @@ mod compare;
 
 use compare::{Comparison, checked, devices};
 use vultus::nn::{Group, Network, Optimizer, Trainable, Training};
-use vultus::ops::{Adam, Conv2d, MaxPool2d, RunState, Sgd};
-use vultus::{Device, Error, Model, Options, Parameters, Plan, Result, Tensor};
+use vultus::ops::{Adam, Conv2d, MaxPool2d, Sgd};
+use vultus::{
+    Device, Error, Model, Options, Parameters, Result, StepOptions, Targets, Tensor, TrainingPlan, TrainingState,
+};
 
 fn network() -> Network {
     Network::new("net", [3, 8, 8])
@@ -36,6 +38,10 @@ fn model(device: &Device) -> Model {
 
 fn input(batch: usize) -> Tensor {
     Tensor::from_fn([batch, 3, 8, 8], |i| (i as f32 * 1.7).sin())
+}
+
+fn options(learning_rate: f32) -> StepOptions {
+    StepOptions { learning_rate, ..StepOptions::default() }
 }
 
 /// The text of a refusal, which must be one of shape.
@@ -81,14 +87,14 @@ fn each_group_has_its_learning_rate_and_decay() {
         for device in devices() {
             let model = model(&device);
             let mut plan = model.compile_training(2, &training, &checked()).unwrap();
-            let state = RunState { learning_rate: 0.1, ..RunState::default() };
-            plan.train(&input(2), &[Some(0), Some(2)], &state).unwrap();
+            let options = options(0.1);
+            plan.train(&input(2), Targets::Classes(&[Some(0), Some(2)]), &options).unwrap();
             let trained = model.parameters().unwrap();
             for (name, before) in parameters() {
                 let (factor, decay) = factor_and_decay(&name);
                 let decay = if before.shape().len() > 1 || decay_biases { decay } else { 0.0 };
                 let gradient = plan.gradient(&name).unwrap();
-                let rate = f64::from(state.learning_rate) * factor;
+                let rate = f64::from(options.learning_rate) * factor;
                 let wanted = Tensor::from_fn(before.shape(), |i| {
                     let [p, g] = [&before, &gradient].map(|tensor| f64::from(tensor.data()[i]));
                     (match optimizer {
@@ -116,9 +122,8 @@ fn a_group_of_all_layers_is_the_optimiser_itself() {
             let training = Training { optimizer, groups, ..Training::default() };
             let model = model(&device);
             let mut plan = model.compile_training(2, &training, &Options::default()).unwrap();
-            for step in 1..=3 {
-                let state = RunState { step, learning_rate: rate, ..RunState::default() };
-                plan.train(&input(2), &[Some(0), Some(2)], &state).unwrap();
+            for _ in 1..=3 {
+                plan.train(&input(2), Targets::Classes(&[Some(0), Some(2)]), &options(rate)).unwrap();
             }
             model.parameters().unwrap()
         };
@@ -153,10 +158,10 @@ fn groups_that_mean_nothing_are_refused() {
     }
 }
 
-/// A step of training with moving averages.
-fn step(plan: &mut Plan, step: u32) -> Result<f32> {
-    let state = RunState { step, learning_rate: 0.1, ..RunState::default() };
-    plan.train(&input(2), &[Some(step as usize % 3), Some(2)], &state)
+/// The next step of a training with moving averages.
+fn step(plan: &mut TrainingPlan) -> Result<f32> {
+    let class = (plan.steps() as usize + 1) % 3;
+    plan.train(&input(2), Targets::Classes(&[Some(class), Some(2)]), &options(0.1))
 }
 
 fn averaging(decay: f32, trainable: Trainable) -> Training {
@@ -174,7 +179,8 @@ fn averages_follow_the_parameters() {
             let mut plan = model.compile_training(2, &averaging(decay, Trainable::All), &checked()).unwrap();
             let mut wanted = vec![0.0f64; parameters().values().map(Tensor::len).sum()];
             for t in 1..=12 {
-                step(&mut plan, t).unwrap();
+                step(&mut plan).unwrap();
+                assert_eq!(plan.steps(), t);
                 let kept = f64::from(decay).min(f64::from(t - 1) / f64::from(t + 8));
                 let now = model.parameters().unwrap();
                 let values = now.values().flat_map(Tensor::data);
@@ -198,24 +204,25 @@ fn averages_follow_the_parameters() {
 fn averages_change_nothing_else_and_are_part_of_a_checkpoint() {
     for device in devices() {
         let model = model(&device);
-        let run =
-            |training: &Training, from: Option<&(Parameters, Parameters)>, steps: std::ops::RangeInclusive<u32>| {
-                model.set_parameters(from.map_or(&parameters(), |from| &from.0)).unwrap();
-                let mut plan = model.compile_training(2, training, &Options::default()).unwrap();
-                from.iter().for_each(|from| plan.set_state(&from.1).unwrap());
-                steps.for_each(|t| assert!(step(&mut plan, t).unwrap() > 0.0));
-                (model.parameters().unwrap(), plan.state().unwrap())
-            };
+        let run = |training: &Training, from: Option<&(Parameters, TrainingState)>, steps: u32| {
+            model.set_parameters(from.map_or(&parameters(), |from| &from.0)).unwrap();
+            let mut plan = model.compile_training(2, training, &Options::default()).unwrap();
+            from.iter().for_each(|from| plan.set_state(&from.1).unwrap());
+            (0..steps).for_each(|_| assert!(step(&mut plan).unwrap() > 0.0));
+            (model.parameters().unwrap(), plan.state().unwrap())
+        };
         let training = averaging(0.9, Trainable::From("fc1".to_owned()));
-        let plain = run(&Training { ema: None, ..training.clone() }, None, 1..=6);
-        let whole = run(&training, None, 1..=6);
+        let plain = run(&Training { ema: None, ..training.clone() }, None, 6);
+        let whole = run(&training, None, 6);
         assert_eq!(whole.0, plain.0, "{device}");
-        assert!(plain.1.iter().all(|(name, tensor)| whole.1[name] == *tensor));
-        let averages: Vec<&String> = whole.1.keys().filter(|name| !plain.1.contains_key(*name)).collect();
+        assert_eq!((plain.1.steps, whole.1.steps), (6, 6));
+        let (plain, whole_memory) = (plain.1.memory, &whole.1.memory);
+        assert!(plain.iter().all(|(name, tensor)| whole_memory[name] == *tensor));
+        let averages: Vec<&String> = whole_memory.keys().filter(|name| !plain.contains_key(*name)).collect();
         let names = ["fc1.bias", "fc1.weight", "fc2.bias", "fc2.weight"].map(|name| format!("average of {name}"));
         assert!(averages.into_iter().eq(&names));
-        let half = run(&training, None, 1..=3);
-        assert_eq!(run(&training, Some(&half), 4..=6), whole, "{device}");
+        let half = run(&training, None, 3);
+        assert_eq!(run(&training, Some(&half), 3), whole, "{device}");
     }
 }
 
@@ -228,15 +235,19 @@ fn averages_of_nothing_are_refused() {
             assert!(refusal(compiled.map(drop)).contains("a decay of"));
         }
         let mut plain = model.compile_training(2, &Training::default(), &Options::default()).unwrap();
-        step(&mut plain, 5).unwrap();
+        step(&mut plain).unwrap();
         assert!(refusal(plain.averages()).contains("there are no moving averages"));
         let mut plan = model.compile_training(2, &averaging(0.9, Trainable::All), &Options::default()).unwrap();
         assert!(refusal(plan.averages()).contains("there are no moving averages"));
-        // A plan whose memory is empty cannot be in the middle of a training.
-        let before = model.parameters().unwrap();
-        assert!(refusal(step(&mut plan, 5)).contains("moving averages begin with step 1"));
-        assert_eq!(model.parameters().unwrap(), before);
-        step(&mut plan, 1).unwrap();
-        step(&mut plan, 5).unwrap();
+        // They begin with the first step that the plan takes, and again with the first after it was set back.
+        let start = plan.state().unwrap();
+        for _ in 0..2 {
+            step(&mut plan).unwrap();
+            assert_eq!(plan.averages().unwrap(), model.parameters().unwrap(), "{device}");
+            step(&mut plan).unwrap();
+            assert_ne!(plan.averages().unwrap(), model.parameters().unwrap(), "{device}");
+            plan.set_state(&start).unwrap();
+            assert!(refusal(plan.averages()).contains("there are no moving averages"));
+        }
     }
 }

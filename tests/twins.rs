@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use compare::twins::{self, Twins};
 use compare::{Comparison, checked, devices, gpu, run_op};
 use vultus::gpu::kernels;
-use vultus::ops::{Crop, Dropout, Filter, Normalization, Op, RunState};
+use vultus::ops::{Activation, Crop, Dropout, Filter, Normalization, Op, RunState};
 use vultus::{Device, Options, Parameters, Random, Tensor};
 
 /// Random cases per operation.
@@ -50,8 +50,10 @@ macro_rules! every_operation {
 
 every_operation!(
     accumulate,
+    activation,
     adam,
     adaptive_avg_pool2d,
+    add,
     conv2d,
     cross_entropy,
     dense,
@@ -59,7 +61,6 @@ every_operation!(
     ema,
     max_pool2d,
     prelu,
-    relu,
     sgd,
     softmax
 );
@@ -141,8 +142,8 @@ fn dropout_drops_the_fraction_that_it_should() {
 #[test]
 fn a_kernel_that_does_not_exist_is_refused() {
     for device in devices() {
-        let options = Options { kernel: Some("relu/none".to_owned()), ..checked() };
-        let refused = device.compile_op(&Op::Relu, &[&[3, 5]], &options).map(drop);
-        assert!(refused.unwrap_err().to_string().contains("relu/none"));
+        let options = Options { kernel: Some("activation/none".to_owned()), ..checked() };
+        let refused = device.compile_op(&Activation::Relu.into(), &[&[3, 5]], &options).map(drop);
+        assert!(refused.unwrap_err().to_string().contains("activation/none"));
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use vultus::gpu::{Adapter, Gpu};
 use vultus::image::{self, RgbImage};
 use vultus::nn::{Network, vgg16};
-use vultus::ops::{Crop, Filter, Normalization, RunState};
+use vultus::ops::{Crop, Filter, Normalization};
 use vultus::weights::WeightFile;
 use vultus::{Device, Error, Options, Plan, Tensor};
 

@@ -4,7 +4,7 @@
 mod accumulate;
 mod activation;
 mod adam;
-pub(crate) mod adaptive_avg_pool2d;
+mod adaptive_avg_pool2d;
 mod add;
 mod batch_norm2d;
 mod conv2d;
@@ -14,7 +14,7 @@ mod dropout;
 mod ema;
 mod im2col;
 mod layer_norm;
-pub(crate) mod matmul;
+mod matmul;
 mod max_pool2d;
 mod microkernel;
 pub(crate) mod peak;

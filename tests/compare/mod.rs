@@ -43,7 +43,7 @@ pub fn checked() -> Options {
 /// Runs one operation.
 pub fn run_op(device: &Device, op: &Op, inputs: &[Tensor], state: &RunState, options: &Options) -> Result<Vec<Tensor>> {
     let shapes: Vec<&[usize]> = inputs.iter().map(Tensor::shape).collect();
-    device.compile_op(op, &shapes, options)?.run_all(inputs, state)
+    device.compile_op(op, &shapes, options)?.run_in(inputs, state)
 }
 
 /// An empty texture of this size that the engine can copy, but for a change.

@@ -10,7 +10,6 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::builder::RangedU64ValueParser;
-use vultus::ops::RunState;
 use vultus::weights::safetensors::{self, Precision};
 use vultus::{Device, Error, LayerTime};
 
@@ -185,8 +184,8 @@ fn milliseconds(since: Instant) -> f64 {
 /// Runs all networks once, until the device has finished; the milliseconds.
 fn pass(parts: &mut [Part]) -> Result<f64, Error> {
     let start = Instant::now();
-    parts.iter_mut().try_for_each(|part| part.plan.execute())?;
-    parts.iter().try_for_each(|part| part.plan.wait())?;
+    parts.iter_mut().try_for_each(|part| part.plan().execute())?;
+    parts.iter_mut().try_for_each(|part| part.plan().wait())?;
     Ok(milliseconds(start))
 }
 
@@ -195,9 +194,10 @@ fn profile(parts: &mut [Part], runs: usize) -> Result<Vec<Vec<LayerTime>>, Error
     let mut profiles = Vec::new();
     for _ in 0..=runs {
         let mut layers: Vec<LayerTime> = Vec::new();
-        for Part { prefix, plan, .. } in parts.iter_mut() {
+        for part in parts.iter_mut() {
             let begin = layers.last().map_or(0.0, |last| last.start + last.milliseconds);
-            layers.extend(plan.profile()?.into_iter().map(|layer| LayerTime {
+            let prefix = part.prefix;
+            layers.extend(part.plan().profile()?.into_iter().map(|layer| LayerTime {
                 name: format!("{prefix}{}", layer.name),
                 start: begin + layer.start,
                 ..layer

@@ -6,7 +6,7 @@ use vultus::nn::vgg16::{self, Pooling};
 use vultus::nn::{Network, Optimizer, Trainable, Training, mtcnn};
 use vultus::ops::Sgd;
 use vultus::weights::{DefaultFile, safetensors};
-use vultus::{Device, Error, Options, Parameters, Plan, Random, Tensor};
+use vultus::{Device, Error, Options, Parameters, Plan, Random, Tensor, TrainingPlan};
 
 use super::super::global::Global;
 use super::{Arguments, Choice, Train};
@@ -21,9 +21,15 @@ const SEED: u64 = 0;
 /// A network that is run, and what its layers' names begin with.
 pub struct Part {
     pub prefix: &'static str,
-    pub plan: Plan,
-    /// The parameters that it trains.
-    trained: Vec<String>,
+    work: Work,
+}
+
+/// What a run of a network is.
+enum Work {
+    /// Its outputs.
+    Inference(Plan),
+    /// A step of training these parameters.
+    Training(Box<TrainingPlan>, Vec<String>),
 }
 
 pub fn batch(arguments: &Arguments) -> usize {
@@ -52,7 +58,7 @@ pub fn vgg(device: &Device, global: &Global, arguments: &Arguments) -> Result<Ve
     };
     let model = device.load(&network, &parameters(global, &network, &head)?)?;
     let mut part = match arguments.train {
-        None => Part { prefix: "", plan: model.compile(batch, &Options::default())?, trained: Vec::new() },
+        None => Part { prefix: "", work: Work::Inference(model.compile(batch, &Options::default())?) },
         Some(train) => {
             let first = match train {
                 Train::Block5 => "block5_conv1",
@@ -66,7 +72,8 @@ pub fn vgg(device: &Device, global: &Global, arguments: &Arguments) -> Result<Ve
             };
             let layers = network.layers().iter().skip_while(|layer| layer.name != first);
             let trained = layers.flat_map(|layer| layer.parameters.clone()).collect();
-            Part { prefix: "", plan: model.compile_training(batch, &training, &Options::default())?, trained }
+            let plan = model.compile_training(batch, &training, &Options::default())?;
+            Part { prefix: "", work: Work::Training(Box::new(plan), trained) }
         }
     };
     part.set_inputs(arguments.feed.as_deref())?;
@@ -103,7 +110,7 @@ pub fn detector(device: &Device, global: &Global) -> Result<Vec<Part>, Error> {
         let own = all.iter().filter(|(name, _)| name.starts_with(prefix));
         let parameters = own.map(|(name, tensor)| (name.clone(), tensor.clone())).collect();
         let plan = device.load(&network, &parameters)?.compile(batch, &Options::default())?;
-        let mut part = Part { prefix, plan, trained: Vec::new() };
+        let mut part = Part { prefix, work: Work::Inference(plan) };
         part.set_inputs(None)?;
         Ok(part)
     };
@@ -115,10 +122,19 @@ pub fn detector(device: &Device, global: &Global) -> Result<Vec<Part>, Error> {
 }
 
 impl Part {
+    /// What runs. A step of training runs with a learning rate of 0, so that all runs do the same.
+    pub fn plan(&mut self) -> &mut Plan {
+        match &mut self.work {
+            Work::Inference(plan) => plan,
+            Work::Training(plan, _) => plan.as_plan(),
+        }
+    }
+
     /// Sets the file's tensor or random numbers in −1 … 1 as input and, in training, the classes 0, 1, … over and over
     /// as targets.
     fn set_inputs(&mut self, feed: Option<&Path>) -> Result<(), Error> {
-        let shapes: Vec<Vec<usize>> = self.plan.input_shapes().into_iter().map(<[usize]>::to_vec).collect();
+        let plan = self.plan();
+        let shapes: Vec<Vec<usize>> = plan.input_shapes().into_iter().map(<[usize]>::to_vec).collect();
         let input = match feed {
             Some(path) => fed(path)?,
             None => {
@@ -126,22 +142,28 @@ impl Part {
                 Tensor::from_fn(shapes[0].clone(), |_| 2.0 * random.uniform() - 1.0)
             }
         };
-        self.plan.set_input(0, &input)?;
+        plan.set_input(0, &input)?;
         match shapes.get(1) {
-            Some(shape) => self.plan.set_input(1, &Tensor::from_fn(shape.clone(), |i| (i % TRAINED_CLASSES) as f32)),
+            Some(shape) => plan.set_input(1, &Tensor::from_fn(shape.clone(), |i| (i % TRAINED_CLASSES) as f32)),
             None => Ok(()),
         }
     }
 
     /// What the last run gave, by name.
     pub fn results(&mut self) -> Result<Parameters, Error> {
-        let names: &[&str] = if self.trained.is_empty() { &["output"] } else { &["loss", "logits"] };
-        let outputs = names.iter().map(|&name| name.to_owned()).zip(self.plan.outputs()?);
-        let mut results: Parameters = outputs.collect();
-        for name in &self.trained {
-            results.insert(format!("gradient.{name}"), self.plan.gradient(name)?);
+        let named = |names: &[&str], outputs: Vec<Tensor>| -> Parameters {
+            names.iter().map(|&name| name.to_owned()).zip(outputs).collect()
+        };
+        match &mut self.work {
+            Work::Inference(plan) => Ok(named(&["output"], plan.outputs()?)),
+            Work::Training(plan, trained) => {
+                let mut results = named(&["loss", "logits"], plan.outputs()?);
+                for name in trained {
+                    results.insert(format!("gradient.{name}"), plan.gradient(name)?);
+                }
+                Ok(results)
+            }
         }
-        Ok(results)
     }
 }
 
