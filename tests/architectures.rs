@@ -7,7 +7,9 @@ mod compare;
 
 use compare::{Comparison, Golden, devices};
 use serde_json::Value;
-use vultus::nn::{Network, Optimizer, Training, resnet};
+use vultus::nn::{
+    Network, Optimizer, Training, attention, efficientnet_lite0, mobilenet_v1, mobilenet_v2, resnet,
+};
 use vultus::ops::{Adam, Sgd};
 use vultus::{Device, Options, Parameters, StepOptions, Targets, Tensor};
 
@@ -229,5 +231,31 @@ fn the_generator_is_the_one_of_the_golden_files() {
 
 #[test]
 fn resnet18() {
-    Case::new("resnet18", resnet::resnet18(64, 7).unwrap()).check();
+    Case::new("resnet18", resnet::resnet18(64, 0.0, 7).unwrap()).check();
+}
+
+#[test]
+fn se_resnet18() {
+    Case::new("se_resnet18", resnet::se_resnet18(64, 0.0, 7).unwrap()).check();
+}
+
+#[test]
+fn mobilenet_v1() {
+    Case::new("mobilenet_v1", mobilenet_v1::mobilenet_v1(64, 1024, 0.0, 7).unwrap()).check();
+}
+
+#[test]
+fn mobilenet_v2() {
+    Case::new("mobilenet_v2", mobilenet_v2::mobilenet_v2(64, 0.0, 7).unwrap()).check();
+}
+
+#[test]
+fn efficientnet_lite0() {
+    Case::new("efficientnet_lite0", efficientnet_lite0::efficientnet_lite0(64, 0.0, 0.0, 7).unwrap()).check();
+}
+
+#[test]
+fn vit_head() {
+    let network = attention::vit_head(Network::new("vit", [49, 32]), 32, 4, 2, 2, 7).unwrap();
+    Case::new("vit_head", network).check();
 }

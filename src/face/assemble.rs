@@ -68,7 +68,7 @@ pub fn assemble(base: Option<WeightFile>, file: WeightFile) -> Result<(ModelCard
     Ok((card, parameters))
 }
 
-/// What of a network's parameters must be in the model's file: all of the light network's; of VGG16's, those from the
+/// What of a network's parameters must be in the model's file: all of them but for VGG16, of which those from the
 /// first layer on that differs from the base, and the head in any case. [`assemble`] makes the whole of it again.
 ///
 /// ```
@@ -90,7 +90,7 @@ pub fn assemble(base: Option<WeightFile>, file: WeightFile) -> Result<(ModelCard
 /// [`Error::Shape`] if the card's network cannot be.
 pub fn without_base(card: &ModelCard, base: &Parameters, mut parameters: Parameters) -> Result<Parameters> {
     let shapes = card.network()?.parameter_shapes()?;
-    if card.architecture == Architecture::Light {
+    if !matches!(card.architecture, Architecture::Vgg16 { .. }) {
         return Ok(parameters);
     }
     let differs = |name: &String| parameters.get(name) != base.get(name);
@@ -107,7 +107,7 @@ pub fn without_base(card: &ModelCard, base: &Parameters, mut parameters: Paramet
 /// must be, since a gap is a file that lacks something.
 fn first_own(card: &ModelCard, file: &WeightFile) -> Result<usize> {
     let shapes = card.network()?.parameter_shapes()?;
-    if card.architecture == Architecture::Light {
+    if !matches!(card.architecture, Architecture::Vgg16 { .. }) {
         return Ok(0);
     }
     let held = |prefix: &str| file.parameters.keys().any(|name| layer(name) == prefix);

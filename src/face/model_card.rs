@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::crop::cut_square;
 use crate::error::{Error, Result};
 use crate::nn::vgg16::{self, Pooling};
-use crate::nn::{Network, light};
+use crate::nn::{Network, Published, light};
 use crate::ops::Normalization;
 use crate::prepare::face::Face;
 use crate::prepare::{Alignment, Preparation};
@@ -69,7 +69,8 @@ pub struct ModelCard {
     pub notes: BTreeMap<String, String>,
 }
 
-/// The network of a trained model. Key `network`: `vgg16`, which a missing key means too, or `light`.
+/// The network of a trained model. Key `network`: `vgg16`, which a missing key means too, `light`, or the name of a
+/// [`Published`] one.
 ///
 /// ```
 /// use vultus::face::{Architecture, ModelCard};
@@ -98,6 +99,19 @@ pub enum Architecture {
     },
     /// The small network of [`light`], all of which is in the file.
     Light,
+    /// A network of the literature, all of which is in the file.
+    Published(Published),
+}
+
+impl Architecture {
+    /// The name of the layer that the head begins with, which is trained where nothing else is.
+    pub fn head(&self) -> &'static str {
+        match self {
+            Architecture::Vgg16 { .. } => "fc6",
+            Architecture::Light => "fc",
+            Architecture::Published(network) => network.classifier(),
+        }
+    }
 }
 
 /// How often a face is looked at to judge it.
@@ -201,6 +215,7 @@ impl ModelCard {
         }
         match &self.architecture {
             Architecture::Light => pairs.push(("network", "light".to_owned())),
+            Architecture::Published(network) => pairs.push(("network", network.name().to_owned())),
             Architecture::Vgg16 { pooling, hidden, base_sha256 } => {
                 let pooling = if *pooling == Pooling::Flatten { "flatten" } else { "average" };
                 pairs.extend([
@@ -260,6 +275,7 @@ impl ModelCard {
     pub fn training_network(&self, dropout: f32) -> Result<Network> {
         match &self.architecture {
             Architecture::Light => Ok(light::network(self.input, dropout, self.classes.len())),
+            Architecture::Published(network) => network.network(self.input, dropout, self.classes.len()),
             Architecture::Vgg16 { pooling, hidden, .. } => {
                 let base = vgg16::base(self.input);
                 let shapes = base.output_shapes()?;
@@ -276,6 +292,7 @@ impl ModelCard {
     pub(super) fn last_weight(&self) -> String {
         match &self.architecture {
             Architecture::Light => "classifier.0.weight".to_owned(),
+            Architecture::Published(network) => format!("{}.weight", network.classifier()),
             Architecture::Vgg16 { hidden, .. } => format!("classifier.{}.weight", 3 * hidden.len()),
         }
     }
@@ -331,7 +348,13 @@ fn architecture(keys: &Keys) -> Result<Architecture> {
             hidden: keys.json("hidden")?,
             base_sha256: keys.text("base_sha256")?.to_owned(),
         }),
-        other => Err(keys.wrong("network", format!("is {other:?}, not vgg16 or light"))),
+        other => match Published::named(other) {
+            Some(network) => Ok(Architecture::Published(network)),
+            None => {
+                let names = Published::ALL.map(Published::name).join(", ");
+                Err(keys.wrong("network", format!("is {other:?}, not vgg16, light, {names}")))
+            }
+        },
     }
 }
 

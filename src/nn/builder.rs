@@ -95,6 +95,12 @@ impl Network {
         )
     }
 
+    /// Adds a dense layer without a bias, whose weights are called `{parameters}.weight`.
+    #[must_use]
+    pub fn dense_without_bias(self, name: &str, parameters: &str, out_features: usize) -> Self {
+        self.with_parameters(name, Dense::default(), out_features, &[format!("{parameters}.weight")])
+    }
+
     /// Adds dropout with this probability.
     #[must_use]
     pub fn dropout(self, probability: f32) -> Self {

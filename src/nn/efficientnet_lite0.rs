@@ -4,7 +4,7 @@
 //! ```
 //! use vultus::nn::efficientnet_lite0;
 //!
-//! let network = efficientnet_lite0::efficientnet_lite0(224, 1000, 0.2, 0.2)?;
+//! let network = efficientnet_lite0::efficientnet_lite0(224, 0.2, 0.2, 1000)?;
 //! let parameters = network.parameter_shapes()?;
 //! let trained = parameters.iter().filter(|(name, _)| !name.contains("running_"));
 //! assert_eq!(trained.map(|(_, shape)| shape.iter().product::<usize>()).sum::<usize>(), 4_652_008);
@@ -39,7 +39,7 @@ const NORM: BatchNorm2d = BatchNorm2d { eps: 1e-3, momentum: 0.01, training: fal
 ///
 /// # Errors
 /// None that a caller can cause: the layers that it refers to are its own.
-pub fn efficientnet_lite0(input: usize, classes: usize, dropout: f32, drop_path: f32) -> Result<Network> {
+pub fn efficientnet_lite0(input: usize, dropout: f32, drop_path: f32, classes: usize) -> Result<Network> {
     let mut size = input;
     let mut network = Network::new("efficientnet_lite0", [3, input, input]);
     network = normalized(network, "_conv_stem", "_bn0", STEM, same(3, 2, &mut size));
@@ -56,11 +56,7 @@ pub fn efficientnet_lite0(input: usize, classes: usize, dropout: f32, drop_path:
     }
     network = normalized(network, "_conv_head", "_bn1", HEAD, Conv2d::square(1, 1, 0));
     network = network.activation_named("_bn1.relu", Activation::RELU6).adaptive_avg_pool2d("_avg_pooling", [1, 1]);
-    network = network.flatten();
-    if dropout > 0.0 {
-        network = network.dropout(dropout);
-    }
-    Ok(network.dense("_fc", "_fc", classes).softmax())
+    Ok(network.flatten().dropout(dropout).dense("_fc", "_fc", classes).softmax())
 }
 
 /// A convolution with TensorFlow's "same" padding for an input of this height and width, which become those of the output:

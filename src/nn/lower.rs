@@ -112,7 +112,7 @@ impl Lowering<'_> {
         let mut inputs: Vec<ValueId> = layer.inputs.iter().map(value).collect();
         let op = match &layer.op {
             // Only done in training.
-            Op::Dropout(_) if index < self.first_trained => return Ok(inputs[0]),
+            Op::Dropout(dropout) if index < self.first_trained || dropout.probability == 0.0 => return Ok(inputs[0]),
             Op::Dropout(dropout) => Op::Dropout(Dropout { layer: index as u32, ..*dropout }),
             op => op.clone(),
         };

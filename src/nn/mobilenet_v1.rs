@@ -4,7 +4,7 @@
 //! ```
 //! use vultus::nn::mobilenet_v1;
 //!
-//! let network = mobilenet_v1::mobilenet_v1(224, 256, 7)?;
+//! let network = mobilenet_v1::mobilenet_v1(224, 256, 0.5, 7)?;
 //! assert_eq!(network.output_shapes()?, [[7]]);
 //! # Ok::<(), vultus::Error>(())
 //! ```
@@ -44,14 +44,15 @@ pub fn base(input: usize) -> Network {
     network.adaptive_avg_pool2d("avgpool", [1, 1]).flatten()
 }
 
-/// The base, so many features of it, and a classifier.
+/// The base, so many features of it, dropout and a classifier.
 ///
 /// # Errors
 /// None that a caller can cause.
-pub fn mobilenet_v1(input: usize, features: usize, classes: usize) -> Result<Network> {
+pub fn mobilenet_v1(input: usize, features: usize, dropout: f32, classes: usize) -> Result<Network> {
     let head = Network::new("head", [WIDTHS[WIDTHS.len() - 1]])
         .dense("feats", "feats", features)
         .relu()
+        .dropout(dropout)
         .dense("classifier", "classifier", classes)
         .softmax();
     let mut network = base(input).followed_by(head)?;

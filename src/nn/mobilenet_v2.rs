@@ -3,7 +3,7 @@
 //! ```
 //! use vultus::nn::mobilenet_v2;
 //!
-//! let network = mobilenet_v2::mobilenet_v2(224, 1000, 0.2)?;
+//! let network = mobilenet_v2::mobilenet_v2(224, 0.2, 1000)?;
 //! let parameters = network.parameter_shapes()?;
 //! let trained = parameters.iter().filter(|(name, _)| !name.contains("running_"));
 //! assert_eq!(trained.map(|(_, shape)| shape.iter().product::<usize>()).sum::<usize>(), 3_504_872);
@@ -26,7 +26,7 @@ const LAST: usize = 1280;
 ///
 /// # Errors
 /// None that a caller can cause: the layers that it refers to are its own.
-pub fn mobilenet_v2(input: usize, classes: usize, dropout: f32) -> Result<Network> {
+pub fn mobilenet_v2(input: usize, dropout: f32, classes: usize) -> Result<Network> {
     let network = Network::new("mobilenet_v2", [3, input, input]);
     let mut network = normalized(network, "features.0.0", "features.0.1", FIRST, Conv2d::square(3, 2, 1));
     network = network.activation_named("features.0.2", Activation::RELU6);
@@ -42,10 +42,7 @@ pub fn mobilenet_v2(input: usize, classes: usize, dropout: f32) -> Result<Networ
     let [conv, norm, relu] = [0, 1, 2].map(|part| format!("features.{number}.{part}"));
     network = normalized(network, &conv, &norm, LAST, Conv2d::square(1, 1, 0));
     network = network.activation_named(&relu, Activation::RELU6).adaptive_avg_pool2d("avgpool", [1, 1]).flatten();
-    if dropout > 0.0 {
-        network = network.dropout(dropout);
-    }
-    Ok(network.dense("classifier.1", "classifier.1", classes).softmax())
+    Ok(network.dropout(dropout).dense("classifier.1", "classifier.1", classes).softmax())
 }
 
 /// A convolution without bias and its batch normalisation.

@@ -6,7 +6,7 @@ use super::{Event, Examples, Features, Frozen, Job, Pictures, Recipe, Trained, f
 use crate::engine::{Device, Options};
 use crate::error::{Error, Result};
 use crate::face::ModelCard;
-use crate::nn::{Network, Trainable};
+use crate::nn::{Layer, Network, Trainable};
 use crate::ops::Op;
 use crate::tensor::{Parameters, Tensor};
 
@@ -258,8 +258,7 @@ fn magnitude(
     examples: &dyn Examples,
     training: &[usize],
 ) -> Result<f32> {
-    let dense = network.layers().iter().find(|layer| matches!(layer.op, Op::Dense(_)));
-    let Some(dense) = dense else { return Ok(1.0) };
+    let Some(dense) = head(network) else { return Ok(1.0) };
     let (base, _) = network.split(&Trainable::From(dense.name.clone()))?;
     if base.layers().is_empty() {
         return Ok(1.0);
@@ -294,15 +293,30 @@ fn part(all: &Parameters, network: &Network) -> Result<Parameters> {
     network.parameter_shapes()?.into_iter().map(take).collect()
 }
 
+/// The first dense layer that all goes through: not one of a gate in the middle of the network.
+pub(super) fn head(network: &Network) -> Option<&Layer> {
+    network.layers().iter().filter(|layer| matches!(layer.op, Op::Dense(_))).find(|layer| {
+        let cut = network.split(&Trainable::From(layer.name.clone()));
+        cut.is_ok_and(|(_, rest)| first_of(&rest).is_some_and(|first| first.name == layer.name))
+    })
+}
+
+/// The first layer that does more than to let a factor through.
+fn first_of(network: &Network) -> Option<&Layer> {
+    network.layers().iter().find(|layer| !is_linear(layer))
+}
+
 /// The weight of the first dense layer.
 fn first_dense(network: &Network) -> Option<String> {
-    let dense = network.layers().iter().find(|layer| matches!(layer.op, Op::Dense(_)))?;
-    dense.parameters.first().cloned()
+    head(network)?.parameters.first().cloned()
 }
 
 /// Whether a factor in the input can be taken over by the first dense layer.
 fn starts_with_dense(network: &Network) -> bool {
-    let mut ops = network.layers().iter().map(|layer| &layer.op);
-    let linear = |op: &&Op| matches!(op, Op::AdaptiveAvgPool2d(_) | Op::Reshape(_) | Op::Dropout(_));
-    matches!(ops.find(|op| !linear(op)), Some(Op::Dense(_)))
+    first_of(network).is_some_and(|layer| matches!(layer.op, Op::Dense(_)))
+}
+
+/// Whether a factor in what goes into a layer is the same factor in what comes out.
+fn is_linear(layer: &Layer) -> bool {
+    matches!(layer.op, Op::AdaptiveAvgPool2d(_) | Op::Reshape(_) | Op::Dropout(_))
 }

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::batch::{Batches, mixed, targets};
 use super::checkpoint::{Checkpoint, Progress};
+use super::course::head;
 use super::judge::{Judge, Judgement};
 use super::order::epoch_order;
 use super::stream::{Pass, Stream};
@@ -16,7 +17,7 @@ use super::{Examples, Recipe};
 use crate::engine::{Device, Model, Options, StepOptions, Targets, TrainingPlan, TrainingState};
 use crate::error::{Error, Result};
 use crate::nn::{Network, Trainable, Training};
-use crate::ops::{CrossEntropy, Op};
+use crate::ops::CrossEntropy;
 use crate::random::Random;
 use crate::tensor::{Parameters, Tensor};
 
@@ -249,7 +250,7 @@ impl Job<'_> {
 
     fn training_settings(&self) -> Result<Training> {
         let labels: Vec<usize> = self.training.iter().map(|&index| self.labels[index]).collect();
-        let dense = self.network.layers().iter().find(|layer| matches!(layer.op, Op::Dense(_)));
+        let dense = head(self.network);
         Ok(Training {
             loss: CrossEntropy { label_smoothing: self.recipe.label_smoothing },
             class_weights: self.recipe.class_weights(&labels, self.classes.len()),

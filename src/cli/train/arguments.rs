@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use clap::builder::RangedU64ValueParser;
 use vultus::Error;
 use vultus::face::{Architecture, ModelCard, TestTimeAugmentation};
-use vultus::nn::Trainable;
+use vultus::nn::{Published, Trainable};
 use vultus::nn::vgg16::Pooling;
 use vultus::ops::Normalization;
 use vultus::prepare::{Augmentation, Mix};
@@ -52,7 +52,7 @@ pub struct Arguments {
     /// The first layer that is trained: head, all, or the name of a layer such as block4_conv1
     #[arg(long, value_name = "LAYER", help_heading = "Network")]
     pub train_from: Option<String>,
-    /// A trained model to start from
+    /// A trained model to start from, or a file of weights of other programs whose names and shapes are the network's
     #[arg(long, value_name = "FILE", help_heading = "Network")]
     pub start: Option<PathBuf>,
     /// Height and width that faces are scaled to
@@ -89,7 +89,7 @@ pub struct Arguments {
     /// Rule of the optimiser
     #[arg(long, value_enum, default_value_t = RuleName::Adamw, help_heading = "Recipe")]
     pub optimizer: RuleName,
-    /// Learning rate after the warm-up [default: 1e-3 for a head or the light network, 1e-4 for VGG16's convolutions]
+    /// Learning rate after the warm-up [default: 1e-3 for a head or a network that begins with random numbers, else 1e-4]
     #[arg(long, value_name = "RATE", help_heading = "Recipe")]
     pub learning_rate: Option<f32>,
     /// Factor for the learning rate of the dense layers
@@ -156,6 +156,35 @@ pub enum NetworkName {
     Vgg16,
     /// A small network of the same kind, trained from random numbers: 0.8 million parameters
     Light,
+    /// ResNet-18: 11.2 million parameters
+    #[value(name = "resnet18")]
+    ResNet18,
+    /// ResNet-18 with squeeze-and-excitation: 11.3 million parameters
+    #[value(name = "se_resnet18")]
+    SeResNet18,
+    /// MobileNetV1: 3.5 million parameters
+    #[value(name = "mobilenet")]
+    MobileNet,
+    /// MobileNetV2: 2.2 million parameters
+    #[value(name = "mobilenet_v2")]
+    MobileNetV2,
+    /// EfficientNet-Lite0: 3.4 million parameters
+    #[value(name = "efficientnet_lite0")]
+    EfficientNetLite0,
+}
+
+impl NetworkName {
+    /// The network of the literature that it is.
+    pub fn published(self) -> Option<Published> {
+        match self {
+            NetworkName::Vgg16 | NetworkName::Light => None,
+            NetworkName::ResNet18 => Some(Published::ResNet18),
+            NetworkName::SeResNet18 => Some(Published::SeResNet18),
+            NetworkName::MobileNet => Some(Published::MobileNet),
+            NetworkName::MobileNetV2 => Some(Published::MobileNetV2),
+            NetworkName::EfficientNetLite0 => Some(Published::EfficientNetLite0),
+        }
+    }
 }
 
 /// What stands between base and head.
@@ -272,24 +301,31 @@ impl Arguments {
     /// Which layers are trained.
     pub fn trainable(&self) -> Trainable {
         match (self.train_from.as_deref(), self.network) {
-            (Some("all"), _) | (None, NetworkName::Light) => Trainable::All,
-            (None | Some("head"), NetworkName::Vgg16) => Trainable::From("fc6".to_owned()),
-            (Some("head"), NetworkName::Light) => Trainable::From("fc".to_owned()),
+            (Some("all"), _) => Trainable::All,
+            (None, network) if network != NetworkName::Vgg16 => Trainable::All,
+            (None | Some("head"), network) => Trainable::From(match network.published() {
+                Some(published) => published.classifier().to_owned(),
+                None if network == NetworkName::Light => Architecture::Light.head().to_owned(),
+                None => "fc6".to_owned(),
+            }),
             (Some(layer), _) => Trainable::From(layer.to_owned()),
         }
     }
 
     fn learning_rate(&self) -> f32 {
-        let head = matches!(self.train_from.as_deref(), None | Some("head"));
-        let default = if head || self.network == NetworkName::Light { 1e-3 } else { 1e-4 };
+        let is_head = self.trainable() != Trainable::All && matches!(self.train_from.as_deref(), None | Some("head"));
+        // Convolutions that have learnt before move little.
+        let knows = self.network == NetworkName::Vgg16 || self.start.is_some();
+        let default = if is_head || !knows { 1e-3 } else { 1e-4 };
         self.learning_rate.unwrap_or(default)
     }
 
     /// What the model will be, for these classes and this base.
     pub fn card(&self, classes: Vec<String>, base: &WeightFile) -> Result<ModelCard, Error> {
-        let architecture = match self.network {
-            NetworkName::Light => Architecture::Light,
-            NetworkName::Vgg16 => Architecture::Vgg16 {
+        let architecture = match (self.network, self.network.published()) {
+            (_, Some(published)) => Architecture::Published(published),
+            (NetworkName::Light, None) => Architecture::Light,
+            (_, None) => Architecture::Vgg16 {
                 pooling: match self.pooling {
                     PoolingName::Flatten => Pooling::Flatten,
                     PoolingName::Average => Pooling::Average,
@@ -298,9 +334,10 @@ impl Arguments {
                 base_sha256: base.sha256.clone(),
             },
         };
-        let normalization = match self.network {
-            NetworkName::Vgg16 => base.preprocessing()?,
-            NetworkName::Light => Normalization::TORCHVISION,
+        let normalization = match (self.network, self.network.published()) {
+            (_, Some(published)) => published.normalization(),
+            (NetworkName::Light, None) => Normalization::TORCHVISION,
+            (_, None) => base.preprocessing()?,
         };
         let preprocessing = Normalization { gray: !self.color, ..normalization };
         let mut card = ModelCard::new(architecture, classes, self.input, preprocessing);

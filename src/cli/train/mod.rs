@@ -12,7 +12,7 @@ use vultus::face::{ModelCard, assemble, without_base};
 use vultus::image::write_png;
 use vultus::prepare::augmentation_sheet;
 use vultus::train::{Course, Pictures, Trained, adapt, start};
-use vultus::weights::{WeightFile, safetensors};
+use vultus::weights::{Catalog, WeightFile, safetensors};
 use vultus::{Parameters, Random};
 
 use super::failure::Failure;
@@ -52,7 +52,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     if let Some(file) = &arguments.sheet {
         write_sheet(file, &pictures, &training, arguments.seed)?;
     }
-    let known = known(arguments, &base, &data.classes)?;
+    let known = known(arguments, &base, &card)?;
     let parameters = start(&device, &card, &known, &pictures, &training, arguments.seed)?;
 
     let cache = arguments.cache.clone().or_else(super::global::cache_folder);
@@ -178,15 +178,37 @@ fn repeated(arguments: &Arguments, data: &Dataset, global: &Global) -> Result<Ve
 }
 
 /// What the training can start from.
-fn known(arguments: &Arguments, base: &WeightFile, classes: &[String]) -> Result<Parameters, Failure> {
+fn known(arguments: &Arguments, base: &WeightFile, card: &ModelCard) -> Result<Parameters, Failure> {
     match &arguments.start {
         Some(file) => {
-            let (card, parameters) = assemble(Some(base.clone()), safetensors::read(file)?)?;
-            Ok(adapt(&card, parameters, classes)?)
+            let catalog = Catalog::open(file)?;
+            if !catalog.metadata().contains_key("classes") {
+                return of_another_program(&catalog, file, card);
+            }
+            let (model, parameters) = assemble(Some(base.clone()), catalog.read()?)?;
+            Ok(adapt(&model, parameters, &card.classes)?)
         }
         None if arguments.network == NetworkName::Vgg16 => Ok(base.parameters.clone()),
         None => Ok(Parameters::new()),
     }
+}
+
+/// What a file of another program has of the network: the tensors that have the name and the shape of a parameter. The
+/// others, such as a classifier of other classes, are left alone.
+fn of_another_program(catalog: &Catalog, file: &Path, card: &ModelCard) -> Result<Parameters, Failure> {
+    let network = card.network()?;
+    let mut known = Parameters::new();
+    for (name, shape) in network.parameter_shapes()? {
+        if let Some(entry) = catalog.entry(&name).filter(|entry| entry.shape == shape) {
+            known.insert(name, catalog.tensor(entry)?);
+        }
+    }
+    if known.is_empty() {
+        let (file, name) = (file.display(), network.name());
+        let reason = format!("none of its tensors has the name and the shape of a parameter of {name}");
+        return Err(Failure::Failed(format!("{file}: {reason} (--network)")));
+    }
+    Ok(known)
 }
 
 /// Trains; also whether all rows could be printed and logged.
