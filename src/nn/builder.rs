@@ -3,7 +3,8 @@
 use super::{Layer, Network, Source};
 use crate::error::{Error, Result};
 use crate::ops::{
-    Activation, AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dense, Dropout, LayerNorm, MatMul, MaxPool2d, Op, Reshape,
+    Activation, AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dense, Dropout, LayerNorm, MatMul, MaxPool2d, Op,
+    RelativePositionBias, Reshape,
 };
 
 /// What the network's input is called among the layers.

@@ -49,7 +49,8 @@ impl RelativePositionBias {
         match scores {
             [_, .., heads, t, u] if [*t, *u] == [self.tokens(); 2] => Ok(*heads),
             _ => {
-                let reason = format!("scores of shape {scores:?} do not end in heads and {} tokens twice", self.tokens());
+                let reason =
+                    format!("scores of shape {scores:?} do not end in heads and {} tokens twice", self.tokens());
                 Err(Error::shape(what, reason))
             }
         }
