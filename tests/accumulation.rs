@@ -289,10 +289,9 @@ fn what_moves_the_memory_begins_the_step_anew() {
         let [sgd, _] = optimizers();
         let model = model(&device);
         let mut plan = model.compile_training(SAMPLES, &training(sgd, PARTS), &Options::default()).unwrap();
-        for begin_anew in [
-            (|plan: &mut TrainingPlan| drop(plan.profile().unwrap())) as fn(&mut TrainingPlan),
-            |plan| plan.set_state(&plan.state().unwrap()).unwrap(),
-        ] {
+        for begin_anew in [(|plan: &mut TrainingPlan| drop(plan.profile().unwrap())) as fn(&mut TrainingPlan), |plan| {
+            plan.set_state(&plan.state().unwrap()).unwrap()
+        }] {
             train_part(&mut plan, 1, 0, PARTS).unwrap();
             begin_anew(&mut plan);
             let steps = plan.steps();

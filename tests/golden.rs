@@ -8,7 +8,8 @@ use serde_json::Value;
 use vultus::nn::{Network, Optimizer, Training, vgg16};
 use vultus::ops::{
     Activation, ActivationBackward, Adam, AdaptiveAvgPool2d, AdaptiveAvgPool2dBackward, Conv2d, Conv2dBackwardInput,
-    Conv2dBackwardWeight, Crop, CrossEntropy, Dense, Filter, MaxPool2d, MaxPool2dBackward, Normalization, Op, RunState, Sgd,
+    Conv2dBackwardWeight, Crop, CrossEntropy, Dense, Filter, MaxPool2d, MaxPool2dBackward, Normalization, Op, RunState,
+    Sgd,
 };
 use vultus::weights::safetensors;
 use vultus::{Device, Options, Parameters, StepOptions, Targets, Tensor};

@@ -121,7 +121,11 @@ fn parameters_are_spread_over_several_bindings() {
         let weight = normal(&mut random, &[out, features], 1.0 / (features as f32).sqrt());
         let [x, dy] = [features, out].map(|n| normal(&mut random, &[batch, n], 1.0));
         let bias = normal(&mut random, &[out], 1.0);
-        check(&Op::Dense(Dense { activation: Some(Activation::Relu) }), &[x.clone(), weight.clone(), bias], &mut comparison);
+        check(
+            &Op::Dense(Dense { activation: Some(Activation::Relu) }),
+            &[x.clone(), weight.clone(), bias],
+            &mut comparison,
+        );
         check(&Op::DenseBackwardInput, &[dy.clone(), weight.clone()], &mut comparison);
         check(&Op::DenseBackwardWeight, &[x, dy], &mut comparison);
         let like = |random: &mut Random| normal(random, &[out, features], 1.0);

@@ -198,10 +198,7 @@ fn a_lost_device_is_an_error() {
         check("outputs", plan.outputs().map(drop));
         check("train", train(&mut trained).map(drop));
         check("gradient", trained.gradient("fc1.weight").map(drop));
-        check(
-            "set_picture",
-            cut(&mut plan, &picture, 2).and_then(|()| plan.execute()).and_then(|()| plan.wait()),
-        );
+        check("set_picture", cut(&mut plan, &picture, 2).and_then(|()| plan.execute()).and_then(|()| plan.wait()));
         check("first set_picture", cut(trained.as_plan(), &picture, 2));
         check("profile", plan.profile().map(drop));
         check("wait", plan.wait());

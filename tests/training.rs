@@ -204,14 +204,13 @@ fn averages_follow_the_parameters() {
 fn averages_change_nothing_else_and_are_part_of_a_checkpoint() {
     for device in devices() {
         let model = model(&device);
-        let run =
-            |training: &Training, from: Option<&(Parameters, TrainingState)>, steps: u32| {
-                model.set_parameters(from.map_or(&parameters(), |from| &from.0)).unwrap();
-                let mut plan = model.compile_training(2, training, &Options::default()).unwrap();
-                from.iter().for_each(|from| plan.set_state(&from.1).unwrap());
-                (0..steps).for_each(|_| assert!(step(&mut plan).unwrap() > 0.0));
-                (model.parameters().unwrap(), plan.state().unwrap())
-            };
+        let run = |training: &Training, from: Option<&(Parameters, TrainingState)>, steps: u32| {
+            model.set_parameters(from.map_or(&parameters(), |from| &from.0)).unwrap();
+            let mut plan = model.compile_training(2, training, &Options::default()).unwrap();
+            from.iter().for_each(|from| plan.set_state(&from.1).unwrap());
+            (0..steps).for_each(|_| assert!(step(&mut plan).unwrap() > 0.0));
+            (model.parameters().unwrap(), plan.state().unwrap())
+        };
         let training = averaging(0.9, Trainable::From("fc1".to_owned()));
         let plain = run(&Training { ema: None, ..training.clone() }, None, 6);
         let whole = run(&training, None, 6);

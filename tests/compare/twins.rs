@@ -194,7 +194,9 @@ fn allowed(case: &Case, output: usize, wanted: &Tensor) -> f32 {
     match &case.op {
         // One sum, or a choice.
         Op::Add | Op::MaxPool2d(_) => 0.0,
-        Op::Activation(function) | Op::ActivationBackward(ActivationBackward(function)) if is_piecewise(*function) => 0.0,
+        Op::Activation(function) | Op::ActivationBackward(ActivationBackward(function)) if is_piecewise(*function) => {
+            0.0
+        }
         // WGSL allows exp(x) an error of 3 + 2|x| units in the last place and a quotient 2.5: what a sigmoid, Φ or tanh
         // makes of it is off by some units of 1, whatever x is.
         Op::Activation(_) => 4.0 * EPSILON * (1.0 + largest),
