@@ -16,16 +16,6 @@ struct Params {
     grid: u32,
 }
 
-struct State {
-    seed_low: u32,
-    seed_high: u32,
-    step: u32,
-    learning_rate: f32,
-    // 1 − beta^step for both means, computed in f64 because betas are near 1.
-    correction1: f32,
-    correction2: f32,
-}
-
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> parameter: array<f32>;
 @group(0) @binding(2) var<storage, read> gradient: array<f32>;
@@ -50,6 +40,6 @@ fn update(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
     let v = params.beta2 * second_mean[params.v_offset + i] + (1.0 - params.beta2) * g * g;
     first_mean[params.m_offset + i] = m;
     second_mean[params.v_offset + i] = v;
-    let step_size = rate / state.correction1;
-    parameter[params.parameter_offset + i] = value - step_size * m / (sqrt(v / state.correction2) + params.epsilon);
+    let step_size = rate / state.corrections.x;
+    parameter[params.parameter_offset + i] = value - step_size * m / (sqrt(v / state.corrections.y) + params.epsilon);
 }

@@ -132,46 +132,35 @@ fn direct(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
 // s × s such grids is a product of its own.) Place `at` of the grid meets, with tap `t`, the value at
 // origin + at · step + t · direction of a plane, or zero outside of it.
 //
-// A workgroup makes a tile of TILE × TILE in steps of 8 along the inner dimension: each invocation fetches one vec4 of
-// either side, and makes 8 × 8 of a tile of 128, or 4 × 8 of one of 64 (which takes half the registers). Tiles lie in
-// workgroup memory as [half][inner][row or column / 4]: while one half is multiplied, the other is filled, so that a
-// step needs one barrier. A vec4 is always written by one invocation: two that wrote components of the same one would
-// race.
+// `shared/tiles.wgsl` says how tiles are multiplied.
 
+// Pairs are of height and width, or of what belongs to a step down and to one across.
 struct Product {
+    grid: vec2<u32>,
+    taps: vec2<u32>,
+    // The planes that are read: their size, and below the values between two of them, and between those of two images.
+    size: vec2<u32>,
+    origin: vec2<i32>,
+    step: vec2<i32>,
+    direction: vec2<i32>,
+    // Values between neighbours in the other factor: the filters, or dy.
+    weight_tap: vec2<u32>,
+    // The same in the result.
+    y_place: vec2<u32>,
     images: u32,
-    grid_height: u32,
-    grid_width: u32,
     rows: u32,
     planes: u32,
-    taps_y: u32,
-    taps_x: u32,
-    // The planes that are read: their size, and the values between two of them, and between those of two images.
-    height: u32,
-    width: u32,
     plane: u32,
     image: u32,
     x_offset: u32,
-    origin_y: i32,
-    origin_x: i32,
-    step_y: i32,
-    step_x: i32,
-    direction_y: i32,
-    direction_x: i32,
-    // Values between neighbours in the other factor: the filters, or dy.
     weight_offset: u32,
     weight_row: u32,
     weight_plane: u32,
-    weight_y: u32,
-    weight_x: u32,
     // Where the packed weights begin, in vec4s.
     packed_offset: u32,
-    // The result.
     y_offset: u32,
     y_image: u32,
     y_row: u32,
-    y_y: u32,
-    y_x: u32,
     bias_offset: u32,
     has_bias: u32,
     relu: u32,
@@ -190,90 +179,37 @@ struct Product {
 @group(0) @binding(2) var<storage, read> packed: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> packing: array<vec4<f32>>;
 
-override TILE: u32 = 128u;
-
-const STEP: u32 = 8u;
-override INVOCATIONS: u32 = 2u * TILE;
-override QUADS: u32 = TILE / 4u;
-// Row quads of one invocation, whose rows lie ROWS quads apart; the two column quads lie COLUMNS apart.
-override ROW_QUADS: u32 = TILE / 64u;
-override ROWS: u32 = QUADS / ROW_QUADS;
-override COLUMNS: u32 = QUADS / 2u;
-override HALF: u32 = STEP * QUADS;
-
-var<workgroup> a_tile: array<vec4<f32>, 2u * HALF>;
-var<workgroup> b_tile: array<vec4<f32>, 2u * HALF>;
-
-// One row of a tile of each side. The sums of a quad of rows and one of columns lie side by side, four vec4s.
-fn multiply_row(sums: ptr<function, array<vec4<f32>, 16>>, a_row: u32, b_row: u32) {
-    let a0 = a_tile[a_row];
-    let b0 = b_tile[b_row];
-    (*sums)[0] += a0.x * b0;
-    (*sums)[1] += a0.y * b0;
-    (*sums)[2] += a0.z * b0;
-    (*sums)[3] += a0.w * b0;
-    let b1 = b_tile[b_row + COLUMNS];
-    (*sums)[4] += a0.x * b1;
-    (*sums)[5] += a0.y * b1;
-    (*sums)[6] += a0.z * b1;
-    (*sums)[7] += a0.w * b1;
-    if (ROW_QUADS == 2u) {
-        let a1 = a_tile[a_row + ROWS];
-        (*sums)[8] += a1.x * b0;
-        (*sums)[9] += a1.y * b0;
-        (*sums)[10] += a1.z * b0;
-        (*sums)[11] += a1.w * b0;
-        (*sums)[12] += a1.x * b1;
-        (*sums)[13] += a1.y * b1;
-        (*sums)[14] += a1.z * b1;
-        (*sums)[15] += a1.w * b1;
-    }
-}
-
-fn multiply(sums: ptr<function, array<vec4<f32>, 16>>, half: u32, local: u32) {
-    let a = half + local / COLUMNS;
-    let b = half + local % COLUMNS;
-    multiply_row(sums, a, b);
-    multiply_row(sums, a + QUADS, b + QUADS);
-    multiply_row(sums, a + 2u * QUADS, b + 2u * QUADS);
-    multiply_row(sums, a + 3u * QUADS, b + 3u * QUADS);
-    multiply_row(sums, a + 4u * QUADS, b + 4u * QUADS);
-    multiply_row(sums, a + 5u * QUADS, b + 5u * QUADS);
-    multiply_row(sums, a + 6u * QUADS, b + 6u * QUADS);
-    multiply_row(sums, a + 7u * QUADS, b + 7u * QUADS);
-}
-
-fn columns() -> u32 { return product.images * product.grid_height * product.grid_width; }
+fn columns() -> u32 { return product.images * product.grid.x * product.grid.y; }
 
 // A place of the grid, counted through all images: image, row, column. One past the last is the last.
 fn place_at(index: u32) -> vec3<u32> {
     let at = min(index, columns() - 1u);
-    let places = product.grid_height * product.grid_width;
+    let places = product.grid.x * product.grid.y;
     let within = at % places;
-    return vec3<u32>(at / places, within / product.grid_width, within % product.grid_width);
+    return vec3<u32>(at / places, within / product.grid.y, within % product.grid.y);
 }
 
 // The place after `at`, or `at` itself if it is the last.
 fn next_place(at: vec3<u32>) -> vec3<u32> {
-    if (at.z + 1u < product.grid_width) { return vec3<u32>(at.xy, at.z + 1u); }
-    if (at.y + 1u < product.grid_height) { return vec3<u32>(at.x, at.y + 1u, 0u); }
+    if (at.z + 1u < product.grid.y) { return vec3<u32>(at.xy, at.z + 1u); }
+    if (at.y + 1u < product.grid.x) { return vec3<u32>(at.x, at.y + 1u, 0u); }
     if (at.x + 1u < product.images) { return vec3<u32>(at.x + 1u, 0u, 0u); }
     return at;
 }
 
 // Where place `at` of the grid lies in the first plane, in rows and columns.
 fn origin_of(at: vec3<u32>) -> vec2<i32> {
-    return vec2<i32>(product.origin_y, product.origin_x) + vec2<i32>(at.yz) * vec2<i32>(product.step_y, product.step_x);
+    return product.origin + vec2<i32>(at.yz) * product.step;
 }
 
 fn is_inside(at: vec2<i32>) -> bool {
-    return u32(at.x) < product.height && u32(at.y) < product.width;
+    return u32(at.x) < product.size.x && u32(at.y) < product.size.y;
 }
 
 // The index in x of what place `at` of the grid meets with a tap in the first plane; of its neighbour if there is none.
 fn index_of(image: u32, at: vec2<i32>) -> u32 {
-    let near = vec2<u32>(clamp(at, vec2<i32>(0), vec2<i32>(i32(product.height) - 1, i32(product.width) - 1)));
-    return product.x_offset + image * product.image + near.x * product.width + near.y;
+    let near = vec2<u32>(clamp(at, vec2<i32>(0), vec2<i32>(i32(product.size.x) - 1, i32(product.size.y) - 1)));
+    return product.x_offset + image * product.image + near.x * product.size.y + near.y;
 }
 
 fn x_quad(at: vec4<u32>, exists: vec4<bool>) -> vec4<f32> {
@@ -298,7 +234,7 @@ fn store_row(row: u32, at: vec4<u32>, count: u32, values: vec4<f32>) {
 }
 
 fn place_in_y(at: vec3<u32>) -> u32 {
-    return product.y_offset + at.x * product.y_image + at.y * product.y_y + at.z * product.y_x;
+    return product.y_offset + at.x * product.y_image + at.y * product.y_place.x + at.z * product.y_place.y;
 }
 
 // Stores the sums of one column quad: the first `count` columns, which begin at these places in the first row.
@@ -309,10 +245,10 @@ fn store(sums: ptr<function, array<vec4<f32>, 16>>, quad: u32, row: u32, at: vec
     store_row(row + 2u, at, count, select((*sums)[2], (*sums)[6], second));
     store_row(row + 3u, at, count, select((*sums)[3], (*sums)[7], second));
     if (ROW_QUADS == 2u) {
-        store_row(row + 4u * ROWS, at, count, select((*sums)[8], (*sums)[12], second));
-        store_row(row + 4u * ROWS + 1u, at, count, select((*sums)[9], (*sums)[13], second));
-        store_row(row + 4u * ROWS + 2u, at, count, select((*sums)[10], (*sums)[14], second));
-        store_row(row + 4u * ROWS + 3u, at, count, select((*sums)[11], (*sums)[15], second));
+        store_row(row + 4u * ROW_STEP, at, count, select((*sums)[8], (*sums)[12], second));
+        store_row(row + 4u * ROW_STEP + 1u, at, count, select((*sums)[9], (*sums)[13], second));
+        store_row(row + 4u * ROW_STEP + 2u, at, count, select((*sums)[10], (*sums)[14], second));
+        store_row(row + 4u * ROW_STEP + 3u, at, count, select((*sums)[11], (*sums)[15], second));
     }
 }
 
@@ -323,7 +259,7 @@ fn packed_planes() -> u32 { return (product.planes + STEP - 1u) / STEP * STEP; }
 // 8 inner places × 8 row quads per workgroup, so that both sides see whole stretches of memory.
 @compute @workgroup_size(64)
 fn pack(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let taps = product.taps_y * product.taps_x;
+    let taps = product.taps.x * product.taps.y;
     // Counted as in the weights: taps run fastest.
     let inner = (group.x + product.first_group) * 8u + local % 8u;
     let quad = group.y * 8u + local / 8u;
@@ -331,7 +267,7 @@ fn pack(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let plane = inner / taps;
     let tap = inner % taps;
     let at = product.weight_offset + plane * product.weight_plane
-        + tap / product.taps_x * product.weight_y + tap % product.taps_x * product.weight_x;
+        + tap / product.taps.y * product.weight_tap.x + tap % product.taps.y * product.weight_tap.y;
     var values = vec4<f32>();
     if (plane < product.planes) {
         let rows = quad * 4u + vec4<u32>(0u, 1u, 2u, 3u);
@@ -356,9 +292,9 @@ fn gemm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     var sums: array<vec4<f32>, 16>;
     var half = 0u;
-    for (var tap_y = 0u; tap_y < product.taps_y; tap_y++) {
-        for (var tap_x = 0u; tap_x < product.taps_x; tap_x++) {
-            let shift = vec2<i32>(i32(tap_y) * product.direction_y, i32(tap_x) * product.direction_x);
+    for (var tap_y = 0u; tap_y < product.taps.x; tap_y++) {
+        for (var tap_x = 0u; tap_x < product.taps.y; tap_x++) {
+            let shift = vec2<i32>(i32(tap_y) * product.direction.x, i32(tap_x) * product.direction.y);
             let place1 = next_place(first_place);
             let place2 = next_place(place1);
             let place3 = next_place(place2);
@@ -373,7 +309,7 @@ fn gemm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 index_of(place2.x, at2),
                 index_of(place3.x, at3),
             );
-            var a_at = a_quad + ((tap_y * product.taps_x + tap_x) * packed_planes() + first_plane + k) * packed_rows();
+            var a_at = a_quad + ((tap_y * product.taps.y + tap_x) * packed_planes() + first_plane + k) * packed_rows();
             var b_at = (first_plane + k) * product.plane;
             var a = packed[a_at];
             var b = x_quad(at + min(b_at, b_last), inside & vec4<bool>(first_plane + k < planes));
@@ -392,9 +328,9 @@ fn gemm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             }
         }
     }
-    let row = group.y * TILE + local / COLUMNS * 4u;
+    let row = group.y * TILE + local / COLUMN_STEP * 4u;
     for (var i = 0u; i < 2u; i++) {
-        let column = (group.x + product.first_group) * TILE + (local % COLUMNS + i * COLUMNS) * 4u;
+        let column = (group.x + product.first_group) * TILE + (local % COLUMN_STEP + i * COLUMN_STEP) * 4u;
         let at0 = place_at(column);
         let at1 = next_place(at0);
         let at2 = next_place(at1);
@@ -411,9 +347,9 @@ fn channel_quads() -> u32 { return (product.images + 3u) / 4u; }
 
 // The first of four neighbouring channels at one place of the filters: channel, row, column.
 fn channels_at(quad: u32) -> vec3<u32> {
-    let places = product.grid_height * product.grid_width;
+    let places = product.grid.x * product.grid.y;
     let place = min(quad / channel_quads(), places - 1u);
-    return vec3<u32>(quad % channel_quads() * 4u, place / product.grid_width, place % product.grid_width);
+    return vec3<u32>(quad % channel_quads() * 4u, place / product.grid.y, place % product.grid.y);
 }
 
 // The taps of a row run in the hot loop, row after row of all planes, and the other factor is read as it lies. Columns
@@ -425,27 +361,27 @@ fn gemm_weight(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocatio
     let channels = channels_at((group.x + product.first_group) * QUADS + local % QUADS);
     let origin = origin_of(channels);
     let row = group.y * TILE + local % QUADS * 4u;
-    let taps = product.taps_x;
-    let width = product.width;
+    let taps = product.taps.y;
+    let width = product.size.y;
     let image = product.image;
     let last = product.x_offset + product.planes * product.plane - 1u;
-    let b_step = i32(STEP) * product.direction_x;
+    let b_step = i32(STEP) * product.direction.y;
 
     let start = group.z * product.part;
-    let end = min(start + product.part, product.planes * product.taps_y);
+    let end = min(start + product.part, product.planes * product.taps.x);
     var sums: array<vec4<f32>, 16>;
     var half = 0u;
     for (var line = start; line < end; line++) {
-        let plane = line / product.taps_y;
-        let tap_y = line % product.taps_y;
-        let iy = origin.x + i32(tap_y) * product.direction_y;
-        let from_column = select(NOWHERE, origin.y, u32(iy) < product.height);
+        let plane = line / product.taps.x;
+        let tap_y = line % product.taps.x;
+        let iy = origin.x + i32(tap_y) * product.direction.x;
+        let from_column = select(NOWHERE, origin.y, u32(iy) < product.size.x);
         // May lie before x, but not where a tap is inside.
         let at = product.x_offset + channels.x * image + plane * product.plane + u32(iy) * width + u32(origin.y);
         let rows = min(row + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(product.rows - 1u)) * product.weight_row
             + (product.weight_offset + plane * product.weight_plane + tap_y * taps);
         var tap = k;
-        var b_at = i32(k) * product.direction_x;
+        var b_at = i32(k) * product.direction.y;
         for (var step = 0u; step < taps; step += STEP) {
             let places = rows + min(tap, taps - 1u);
             let a = vec4<f32>(weight[places.x], weight[places.y], weight[places.z], weight[places.w]);
@@ -466,12 +402,12 @@ fn gemm_weight(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocatio
             half ^= HALF;
         }
     }
-    let first_row = group.y * TILE + local / COLUMNS * 4u;
+    let first_row = group.y * TILE + local / COLUMN_STEP * 4u;
     for (var i = 0u; i < 2u; i++) {
-        let quad = (group.x + product.first_group) * QUADS + local % COLUMNS + i * COLUMNS;
+        let quad = (group.x + product.first_group) * QUADS + local % COLUMN_STEP + i * COLUMN_STEP;
         let first = channels_at(quad);
         let at = place_in_y(first) + group.z * product.y_part + vec4<u32>(0u, 1u, 2u, 3u) * product.y_image;
-        let exists = quad < channel_quads() * product.grid_height * product.grid_width;
+        let exists = quad < channel_quads() * product.grid.x * product.grid.y;
         store(&sums, i, first_row, at, select(0u, product.images - first.x, exists));
     }
 }
@@ -480,7 +416,7 @@ fn gemm_weight(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocatio
 @compute @workgroup_size(64)
 fn sum_parts(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let index = (group.x + product.first_group) * 64u + local;
-    let area = product.grid_height * product.grid_width;
+    let area = product.grid.x * product.grid.y;
     let image = index / (product.rows * area);
     if (image >= product.images) { return; }
     var sum = x[product.x_offset + index];
@@ -489,7 +425,7 @@ fn sum_parts(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
     }
     let row = index / area % product.rows;
     let place = index % area;
-    let at = vec3<u32>(image, place / product.grid_width, place % product.grid_width);
+    let at = vec3<u32>(image, place / product.grid.y, place % product.grid.y);
     store_sum(row, place_in_y(at), sum);
 }
 

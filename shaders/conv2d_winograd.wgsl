@@ -109,7 +109,7 @@ fn multiply(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
         u_block[BLOCK + local] = u_next;
         v_block[BLOCK + local] = v_next;
         workgroupBarrier();
-        // Behind the last rows the present ones are read again, and not used.
+        // After the last rows the present ones are read again, and not used.
         let more = select(0u, 2u, start + 2u * STEP < params.inner);
         u_at += more * u_step;
         v_at += more * v_step;

@@ -9,73 +9,10 @@
 //
 // The points of interpolation are 0, ±1 and ∞. Rows and columns that are there to fill the products' blocks are zeros.
 
-struct Params {
-    channels: u32,
-    height: u32,
-    width: u32,
-    filters: u32,
-    out_height: u32,
-    out_width: u32,
-    padding_y: u32,
-    padding_x: u32,
-    // Values between the same place in two images of x and y.
-    x_image: u32,
-    y_image: u32,
-    x_offset: u32,
-    weight_offset: u32,
-    bias_offset: u32,
-    y_offset: u32,
-    u_offset: u32,
-    v_offset: u32,
-    m_offset: u32,
-    // The sizes of the products, with what fills them.
-    inner: u32,
-    outer: u32,
-    tiles: u32,
-    // Tiles of one row and of one image; the first one of this dispatch, counted through all images, and how many
-    // there are.
-    tiles_across: u32,
-    tiles_image: u32,
-    first_tile: u32,
-    tile_count: u32,
-    // Whether the result is added to what is there.
-    accumulate: u32,
-}
-
-override RELU: bool = false;
-// Whether y takes only the largest of each 2×2 values.
-override POOL: bool = false;
-// Whether filters are turned by 180 degrees, and filters and channels exchanged: the gradient of the input.
-override ROTATE: bool = false;
-
-@group(0) @binding(0) var<uniform> params: Params;
-
-@group(0) @binding(1) var<storage, read> weight_values: array<f32>;
-@group(0) @binding(2) var<storage, read_write> u: array<f32>;
-@group(0) @binding(2) var<storage, read_write> u_pairs: array<u32>;
-
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> v: array<f32>;
-
-@group(0) @binding(1) var<storage, read> m: array<f32>;
-@group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
-
 // Matrices by their columns.
 const G = mat3x4<f32>(1.0, 0.5, 0.5, 0.0, 0.0, 0.5, -0.5, 0.0, 0.0, 0.5, 0.5, 1.0);
 const B_TRANSPOSED = mat4x4<f32>(1.0, 0.0, 0.0, 0.0, 0.0, 1.0, -1.0, 1.0, -1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, -1.0);
 const A_TRANSPOSED = mat4x2<f32>(1.0, 0.0, 1.0, 1.0, 1.0, -1.0, 0.0, -1.0);
-
-// One row of a filter, which begins at `first`.
-fn taps(first: u32, row: u32, exists: bool) -> vec3<f32> {
-    let at = vec3<u32>(row) + vec3<u32>(0u, 1u, 2u);
-    let turned = vec3<u32>(first) + select(at, vec3<u32>(8u) - at, ROTATE);
-    return select(
-        vec3<f32>(),
-        vec3<f32>(weight_values[turned.x], weight_values[turned.y], weight_values[turned.z]),
-        exists,
-    );
-}
 
 // The points of one value of U.
 fn weight_points(column: u32, row: u32) -> mat4x4<f32> {
@@ -107,15 +44,6 @@ fn weight(@builtin(global_invocation_id) id: vec3<u32>) {
     store_weight(at + 12u * plane, plane, points[3]);
 }
 
-// Two values as f16, rounded to the nearest and ties to even: pack2x16float alone may round either way.
-fn pair_f16(a: f32, b: f32) -> u32 {
-    let bits = bitcast<vec2<u32>>(vec2<f32>(a, b));
-    let rounded = (bits + 0xfffu + ((bits >> vec2<u32>(13u)) & vec2<u32>(1u))) & vec2<u32>(0xffffe000u);
-    // The sum of a NaN may be a number.
-    let is_nan = (bits & vec2<u32>(0x7fffffffu)) > vec2<u32>(0x7f800000u);
-    return pack2x16float(bitcast<vec2<f32>>(select(rounded, bits, is_nan)));
-}
-
 fn store_pairs(at: u32, plane: u32, a: vec4<f32>, b: vec4<f32>) {
     u_pairs[at] = pair_f16(a.x, b.x);
     u_pairs[at + plane] = pair_f16(a.y, b.y);
@@ -136,11 +64,6 @@ fn weight_f16(@builtin(global_invocation_id) id: vec3<u32>) {
     store_pairs(at + 4u * plane, plane, a[1], b[1]);
     store_pairs(at + 8u * plane, plane, a[2], b[2]);
     store_pairs(at + 12u * plane, plane, a[3], b[3]);
-}
-
-fn x_at(line: u32, column: i32, row_exists: bool) -> f32 {
-    let exists = row_exists && column >= 0 && column < i32(params.width);
-    return select(0.0, x[select(params.x_offset, line + u32(column), exists)], exists);
 }
 
 // Four neighbouring values of one row of x.
@@ -192,23 +115,6 @@ fn input(@builtin(global_invocation_id) id: vec3<u32>) {
 // Four points of M.
 fn output_points(at: u32, plane: u32) -> vec4<f32> {
     return vec4<f32>(m[at], m[at + plane], m[at + 2u * plane], m[at + 3u * plane]);
-}
-
-// Of two values the larger; a NaN is larger than any number.
-fn larger(a: f32, b: f32) -> f32 {
-    return select(a, b, b > a || b != b);
-}
-
-// The size of y.
-fn stored_size() -> vec2<u32> {
-    return vec2<u32>(params.out_width, params.out_height) / select(1u, 2u, POOL);
-}
-
-fn store_output(at: u32, left: u32, column: u32, value: f32) {
-    if (left + column >= stored_size().x) { return; }
-    let sum = select(0.0, y[at + column], params.accumulate != 0u) + value;
-    // Not max(): a NaN must stay one.
-    y[at + column] = select(sum, 0.0, RELU && sum < 0.0);
 }
 
 fn store_row(tile: vec2<u32>, row: u32, first: u32, b: f32, values: vec2<f32>) {

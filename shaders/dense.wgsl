@@ -162,15 +162,6 @@ fn rows_f16(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
     store_sums(local, first, column, mat4x4<f32>(sum0, sum1, sum2, sum3));
 }
 
-// Two values as f16, rounded to the nearest and ties to even: pack2x16float alone may round either way.
-fn pair_f16(a: f32, b: f32) -> u32 {
-    let bits = bitcast<vec2<u32>>(vec2<f32>(a, b));
-    let rounded = (bits + 0xfffu + ((bits >> vec2<u32>(13u)) & vec2<u32>(1u))) & vec2<u32>(0xffffe000u);
-    // The sum of a NaN may be a number.
-    let is_nan = (bits & vec2<u32>(0x7fffffffu)) > vec2<u32>(0x7f800000u);
-    return pack2x16float(bitcast<vec2<f32>>(select(rounded, bits, is_nan)));
-}
-
 @compute @workgroup_size(64)
 fn pack_f16(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let i = (group.x + params.first_group) * 64u + local;
@@ -186,51 +177,6 @@ fn pack_f16(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
 }
 
 // ---------------------------------------------------------------------------------------------------------- matmul
-//
-// A workgroup makes a tile of TILE × TILE in steps of 8 along the inner dimension: each invocation fetches one vec4 of
-// either side, and makes 8 × 8 of a tile of 128, or 4 × 8 of one of 64 (which takes half the registers). Tiles lie in
-// workgroup memory as [half][inner][row or column / 4]: while one half is multiplied, the other is filled, so that a
-// step needs one barrier.
-
-override TILE: u32 = 128u;
-
-const STEP: u32 = 8u;
-override INVOCATIONS: u32 = 2u * TILE;
-override QUADS: u32 = TILE / 4u;
-// Row quads of one invocation, whose rows lie ROW_STEP quads apart; the two column quads lie COLUMN_STEP apart.
-override ROW_QUADS: u32 = TILE / 64u;
-override ROW_STEP: u32 = QUADS / ROW_QUADS;
-override COLUMN_STEP: u32 = QUADS / 2u;
-override HALF: u32 = STEP * QUADS;
-
-var<workgroup> a_tile: array<vec4<f32>, 2u * HALF>;
-var<workgroup> b_tile: array<vec4<f32>, 2u * HALF>;
-
-// One row of a tile of each side. The sums of a quad of rows and one of columns lie side by side, four vec4s.
-fn multiply_row(sums: ptr<function, array<vec4<f32>, 16>>, a_row: u32, b_row: u32) {
-    let a0 = a_tile[a_row];
-    let b0 = b_tile[b_row];
-    (*sums)[0] += a0.x * b0;
-    (*sums)[1] += a0.y * b0;
-    (*sums)[2] += a0.z * b0;
-    (*sums)[3] += a0.w * b0;
-    let b1 = b_tile[b_row + COLUMN_STEP];
-    (*sums)[4] += a0.x * b1;
-    (*sums)[5] += a0.y * b1;
-    (*sums)[6] += a0.z * b1;
-    (*sums)[7] += a0.w * b1;
-    if (ROW_QUADS == 2u) {
-        let a1 = a_tile[a_row + ROW_STEP];
-        (*sums)[8] += a1.x * b0;
-        (*sums)[9] += a1.y * b0;
-        (*sums)[10] += a1.z * b0;
-        (*sums)[11] += a1.w * b0;
-        (*sums)[12] += a1.x * b1;
-        (*sums)[13] += a1.y * b1;
-        (*sums)[14] += a1.z * b1;
-        (*sums)[15] += a1.w * b1;
-    }
-}
 
 fn store_quad(row: u32, column: u32, part: u32, sums: vec4<f32>) {
     if (row >= params.rows) { return; }
@@ -269,16 +215,7 @@ fn matmul(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
         workgroupBarrier();
         a_at += a_step;
         b_at += b_step;
-        let row = half + local / COLUMN_STEP;
-        let column = half + local % COLUMN_STEP;
-        multiply_row(&sums, row, column);
-        multiply_row(&sums, row + QUADS, column + QUADS);
-        multiply_row(&sums, row + 2u * QUADS, column + 2u * QUADS);
-        multiply_row(&sums, row + 3u * QUADS, column + 3u * QUADS);
-        multiply_row(&sums, row + 4u * QUADS, column + 4u * QUADS);
-        multiply_row(&sums, row + 5u * QUADS, column + 5u * QUADS);
-        multiply_row(&sums, row + 6u * QUADS, column + 6u * QUADS);
-        multiply_row(&sums, row + 7u * QUADS, column + 7u * QUADS);
+        multiply(&sums, half, local);
         half ^= HALF;
     }
     let row = group.y * TILE + local / COLUMN_STEP * 4u;

@@ -17,16 +17,6 @@ struct Params {
     grid: u32,
 }
 
-struct State {
-    seed_low: u32,
-    seed_high: u32,
-    step: u32,
-    learning_rate: f32,
-    correction1: f32,
-    correction2: f32,
-    micro_batch: u32,
-}
-
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
@@ -57,7 +47,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
     let quad = (group.y * params.grid + group.x) * 256u + local;
     if (quad * 4u >= params.length) { return; }
     let counter = vec4<u32>(state.micro_batch * params.quads + params.first_quad + quad, state.step, params.layer, 0u);
-    let words = philox4x32(counter, vec2<u32>(state.seed_low, state.seed_high));
+    let words = philox4x32(counter, state.seed);
     for (var i = 0u; i < 4u && quad * 4u + i < params.length; i++) {
         let value = x[params.x_offset + quad * 4u + i] * params.scale;
         out[params.out_offset + quad * 4u + i] = select(value, 0.0, words[i] < params.threshold);

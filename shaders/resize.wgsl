@@ -2,7 +2,10 @@
 // One invocation per pixel of the tensor, for all three channels; one tensor per crop.
 
 struct Params {
+    // Channel by channel in the order of the tensor: what is subtracted, and what the difference is divided by.
+    mean: vec3<f32>,
     crops: u32,
+    deviation: vec3<f32>,
     height: u32,
     width: u32,
     // Bytes from one row of the picture to the next, and of one pixel.
@@ -11,9 +14,6 @@ struct Params {
     out_offset: u32,
     gray: u32,
     bgr: u32,
-    // Channel by channel in the order of the tensor: what is subtracted, and what the difference is divided by.
-    mean: vec4<f32>,
-    deviation: vec4<f32>,
     // Workgroups along x: grids of more than 65,535 go on along y.
     grid: u32,
 }
@@ -47,7 +47,7 @@ fn store(index: u32, rgb: vec3<f32>) {
     let at = params.out_offset + index / plane * 3u * plane + index % plane;
     let luma = rgb.x * 0.299 + rgb.y * 0.587 + rgb.z * 0.114;
     let ordered = select(rgb, rgb.zyx, params.bgr != 0u);
-    let value = (select(ordered, vec3<f32>(luma), params.gray != 0u) - params.mean.xyz) / params.deviation.xyz;
+    let value = (select(ordered, vec3<f32>(luma), params.gray != 0u) - params.mean) / params.deviation;
     out[at] = value.x;
     out[at + plane] = value.y;
     out[at + 2u * plane] = value.z;

@@ -13,15 +13,6 @@ struct Params {
     grid: u32,
 }
 
-struct State {
-    seed_low: u32,
-    seed_high: u32,
-    step: u32,
-    learning_rate: f32,
-    correction1: f32,
-    correction2: f32,
-}
-
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> parameter: array<f32>;
 @group(0) @binding(2) var<storage, read> gradient: array<f32>;

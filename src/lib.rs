@@ -34,9 +34,10 @@ mod engine;
 mod error;
 pub mod face;
 #[cfg(feature = "files")]
-mod file;
+pub mod file;
 pub mod gpu;
 pub mod image;
+mod matmul;
 pub mod metrics;
 pub mod nn;
 #[cfg(feature = "onnx")]

@@ -2,6 +2,7 @@
 
 #![warn(missing_docs)]
 
+mod answer;
 mod cli;
 #[cfg(feature = "serve")]
 mod serve;

@@ -30,7 +30,7 @@ const MUTATIONS: &[Mutation] = &[
     // Scratch memory is guarded too, and full of NaN.
     ("conv2d", "conv2d", "conv2d/gemm", "packing[product", "packing[1u + product", OUTSIDE),
     ("conv2d", "conv2d", "conv2d/gemm", "inner >= packed_planes()", "inner >= product.planes", NOT_WRITTEN),
-    ("conv2d", "conv2d_backward_input", "conv2d/gemm", "i32(tap_x) * product.direction_x", "i32(tap_x)", WRONG_VALUE),
+    ("conv2d", "conv2d_backward_input", "conv2d/gemm", "i32(tap_x) * product.direction.y", "i32(tap_x)", WRONG_VALUE),
     (
         "conv2d",
         "conv2d_backward_input",
@@ -151,7 +151,7 @@ const MUTATIONS: &[Mutation] = &[
     ("sgd", "sgd", "", "(i >= params.length)", "(i > params.length)", OUTSIDE),
     ("sgd", "sgd", "", "params.learning_rate_factor *", "", WRONG_VALUE),
     ("adam", "adam", "", "params.learning_rate_factor *", "", WRONG_VALUE),
-    ("adam", "adam", "", "/ state.correction2", "", WRONG_VALUE),
+    ("adam", "adam", "", "/ state.corrections.y", "", WRONG_VALUE),
     ("adam", "adam", "", "params.decoupled != 0u", "true", WRONG_VALUE),
     ("adam", "adam", "", "(i >= params.length)", "(i > params.length)", OUTSIDE),
     ("ema", "ema", "", "min(params.decay, f32(step - 1u)", "(f32(step - 1u)", WRONG_VALUE),

@@ -1,6 +1,6 @@
 //! Every kernel in the languages of every driver: what this machine's driver accepts is not enough.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use naga::Module;
@@ -51,11 +51,19 @@ fn entry_points(source: &str) -> BTreeSet<String> {
     module.entry_points.into_iter().map(|entry| entry.name).collect()
 }
 
+/// The files in a folder, by their names without the ending.
+fn files(folder: &str) -> BTreeMap<String, String> {
+    let folder: PathBuf = [env!("CARGO_MANIFEST_DIR"), folder].iter().collect();
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).filter(|file| file.is_file());
+    let read = |file: PathBuf| {
+        (file.file_stem().unwrap().to_str().unwrap().to_owned(), std::fs::read_to_string(&file).unwrap())
+    };
+    files.map(read).collect()
+}
+
 /// The names of the files in `shaders/`, without their endings.
 fn shaders() -> BTreeSet<String> {
-    let folder: PathBuf = [env!("CARGO_MANIFEST_DIR"), "shaders"].iter().collect();
-    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
-    files.map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+    files("shaders").into_keys().collect()
 }
 
 #[test]
@@ -98,6 +106,36 @@ fn every_shader_and_every_entry_point_is_used() {
         let written = entry_points(shader_source(&shader).unwrap());
         assert_eq!(written.iter().map(String::as_str).collect::<BTreeSet<_>>(), entries, "{shader}.wgsl");
     }
+}
+
+#[test]
+fn every_shared_piece_is_shared() {
+    for (piece, text) in files("shaders/shared") {
+        let users: BTreeSet<&str> = kernels().filter(|k| k.source.contains(&text)).map(|k| k.shader).collect();
+        assert!(users.len() > 1, "shared/{piece}.wgsl is a part of {users:?} only");
+    }
+}
+
+/// The functions of more than a few lines, each from its name to its end.
+fn functions(source: &str) -> impl Iterator<Item = &str> {
+    let starts = source.match_indices("\nfn ").map(|(at, _)| &source[at + 1..]);
+    let whole = starts.filter_map(|function| function.split_once("\n}").map(|(body, _)| body));
+    whole.filter(|body| body.lines().count() > 4)
+}
+
+/// Functions whose text is in two of these files.
+fn repeated(files: &BTreeMap<String, String>) -> Vec<&str> {
+    let mut seen = BTreeSet::new();
+    files.values().flat_map(|text| functions(text)).filter(|function| !seen.insert(*function)).collect()
+}
+
+#[test]
+fn no_function_is_written_twice() {
+    let mut all = files("shaders");
+    all.extend(files("shaders/shared").into_iter().map(|(name, text)| (format!("shared/{name}"), text)));
+    assert_eq!(repeated(&all), Vec::<&str>::new());
+    all.insert("copy".to_owned(), all["shared/pair_f16"].clone());
+    assert_eq!(repeated(&all).len(), 1);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Samples by features, and the scale of the features.
 
-use crate::cpu::matmul::{Matrix, matmul};
 use crate::error::{Error, Result};
+use crate::matmul::{Matrix, matmul};
 
 /// One row of features for each sample.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,25 +2,22 @@
 //!
 //! Results go to standard output, everything else to standard error.
 
-mod annotate;
 mod baseline;
 mod bench;
 mod class_names;
 mod compare;
 mod data;
 mod devices;
-mod draw;
 mod eval;
 mod export;
 mod faces;
-pub mod failure;
-mod file;
-pub mod global;
-pub mod predict;
+mod failure;
+mod global;
+mod predict;
 mod predictor;
-pub mod prepare;
+mod prepare;
 mod protocol;
-pub mod recognizer;
+mod recognizer;
 #[cfg(feature = "serve")]
 mod serve;
 mod stored;

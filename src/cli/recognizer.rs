@@ -34,17 +34,6 @@ impl RecognizerArguments {
         global: &Global,
     ) -> Result<(Recognizer, TestTimeAugmentation), Error> {
         let (base, model) = self.files(global)?;
-        self.recognizer(device, batch, base, model)
-    }
-
-    /// As [`RecognizerArguments::load`], from files that are read already.
-    pub fn recognizer(
-        &self,
-        device: &Device,
-        batch: usize,
-        base: Option<WeightFile>,
-        model: WeightFile,
-    ) -> Result<(Recognizer, TestTimeAugmentation), Error> {
         let options = Options { precision: self.precision, ..Options::default() };
         let recognizer = Recognizer::with_options(device, base, model, batch, &options)?;
         let tta = self.tta.unwrap_or(recognizer.card().tta);

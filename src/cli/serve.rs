@@ -3,10 +3,13 @@
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use vultus::Error;
+use vultus::weights::DefaultFile;
+
 use super::failure::{Failure, say};
 use super::global::Global;
 use super::recognizer::RecognizerArguments;
-use crate::serve::{Limits, Ready};
+use crate::serve::{Limits, Ready, Setup};
 
 /// Open a page that recognises expressions live, from a camera and in photos
 ///
@@ -61,7 +64,8 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         say(&format!("warning: {} can be reached by others, and what they send is not encrypted", arguments.host));
     }
     let failed = |what: &str, error: std::io::Error| Failure::Failed(format!("{what}: {error}"));
-    let ready = Ready::new(&arguments.recognizer, global)?;
+    let (recognizer, global) = (arguments.recognizer.clone(), global.clone());
+    let ready = Ready::new(move || setup(&recognizer, &global))?;
     let limits = Limits { body: (arguments.max_body as usize) << 20, ..Limits::default() };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| failed("threads", error))?;
@@ -83,6 +87,14 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         let served = ready.serve(listener, address, arguments.token.clone(), limits, shutdown).await;
         served.map_err(|error| failed("the thread of the device", error))
     })
+}
+
+/// What the options ask for, loaded.
+fn setup(recognizer: &RecognizerArguments, global: &Global) -> Result<Setup, Error> {
+    let device = global.device()?;
+    let detector = global.store()?.load(DefaultFile::Mtcnn)?;
+    let (base, model) = recognizer.files(global)?;
+    Ok(Setup { device, detector, base, model, precision: recognizer.precision, tta: recognizer.tta })
 }
 
 /// The page's address as this machine sees it.

@@ -2,12 +2,8 @@ use std::ops::Range;
 
 use super::View;
 use crate::ops::AdaptiveAvgPool2d;
+use crate::ops::adaptive_avg_pool2d::window;
 use crate::parallel::*;
-
-/// The inputs that output `o` of `output` is the mean of.
-pub(crate) fn window(o: usize, input: usize, output: usize) -> Range<usize> {
-    o * input / output..((o + 1) * input).div_ceil(output)
-}
 
 /// Calls `f` for every output of a plane with its place, its rows and its columns.
 fn windows([h, w]: [usize; 2], [oh, ow]: [usize; 2], mut f: impl FnMut(usize, Range<usize>, Range<usize>)) {

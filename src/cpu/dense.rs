@@ -1,8 +1,8 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use super::View;
-use super::matmul::{Matrix, matmul};
 use super::scratch::Scratch;
+use crate::matmul::{Matrix, matmul};
 use crate::ops::Dense;
 use crate::parallel::*;
 

@@ -6,10 +6,10 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::View;
-use super::matmul::{Matrix, matmul};
 use super::microkernel::{Product, blocks};
 use super::scratch::Scratch;
 use super::shared_output::SharedOutput;
+use crate::matmul::{Matrix, matmul};
 use crate::ops::Conv2d;
 use crate::parallel::*;
 

@@ -4,15 +4,17 @@
 mod accumulate;
 mod activation;
 mod adam;
-pub(crate) mod adaptive_avg_pool2d;
+mod adaptive_avg_pool2d;
 mod add;
+mod batch_norm2d;
 mod conv2d;
 mod cross_entropy;
 mod dense;
 mod dropout;
 mod ema;
 mod im2col;
-pub(crate) mod matmul;
+mod layer_norm;
+mod matmul;
 mod max_pool2d;
 mod microkernel;
 pub(crate) mod peak;
@@ -85,6 +87,23 @@ fn run(
         (Op::DenseBackwardInput, [dy, weight], [dx]) => dense::backward_input(*dy, *weight, dx),
         (Op::DenseBackwardWeight, [x, dy], [dweight, dbias]) => dense::backward_weight(*x, *dy, dweight, dbias),
         (Op::Add, [a, b], [y]) => add::forward(a.data, b.data, y),
+        (Op::BatchNorm2d(op), [x, weight, bias, mean, var], [y]) => {
+            batch_norm2d::forward(op, *x, [weight.data, bias.data, mean.data, var.data], y);
+        }
+        (Op::BatchNorm2dBackward(op), [x, weight, mean, var, dy], [dx, dweight, dbias]) => {
+            let fixed = [weight.data, mean.data, var.data];
+            batch_norm2d::backward(&op.0, [*x, *dy], fixed, dx, [dweight, dbias]);
+        }
+        (Op::BatchNorm2dStatistics, [x], [mean, var]) => batch_norm2d::statistics(*x, mean, var),
+        (Op::BatchNorm2dFold(op), [weight, bias, gamma, beta, mean, var], [folded, folded_bias]) => {
+            let rows = [bias.data, gamma.data, beta.data, mean.data, var.data];
+            batch_norm2d::fold(op, weight.data, rows, folded, folded_bias);
+        }
+        (Op::LayerNorm(op), [x, weight, bias], [y]) => layer_norm::forward(op, *x, weight.data, bias.data, y),
+        (Op::LayerNormBackward(op), [x, weight, dy], [dx, dweight, dbias]) => {
+            layer_norm::backward(&op.0, *x, weight.data, dy.data, dx, [dweight, dbias]);
+        }
+        (Op::MatMul(op), [a, b], [y]) => matmul::forward(op, *a, *b, y),
         (Op::Softmax, [x], [y]) => softmax::forward(*x, y),
         (Op::SoftmaxBackward, [y, dy], [dx]) => softmax::backward(*y, dy.data, dx),
         (Op::CrossEntropy(op), [logits, target, weight], [loss, dlogits]) => {
@@ -103,6 +122,7 @@ fn update(op: &Op, state: &RunState, share: f32, changed: &mut [f32], followed: 
     match (op, memory) {
         (Op::Sgd(op), [velocity]) => sgd::update(op, state, changed, followed, velocity),
         (Op::Adam(op), [m, v]) => adam::update(op, state, changed, followed, m, v),
+        (Op::BatchNorm2dRunning(op), []) => batch_norm2d::running(op, changed, followed),
         (Op::Accumulate, []) => accumulate::update(share, changed, followed),
         (Op::Ema(op), []) => ema::update(op, state, changed, followed),
         (op, _) => unreachable!("{op:?} does not work in place"),

@@ -1,6 +1,7 @@
 //! Running a program on the CPU.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use super::scratch::Scratch;
@@ -17,12 +18,15 @@ type Shared = Arc<RwLock<Arc<Vec<f32>>>>;
 /// Parameters in host memory, shared by the plans that use them.
 pub(crate) struct CpuModel {
     parameters: BTreeMap<String, (Vec<usize>, Shared)>,
+    /// How often parameters have changed.
+    changes: Arc<AtomicU64>,
 }
 
 impl CpuModel {
     pub fn new(parameters: &Parameters) -> Self {
         let shared = |t: &Tensor| (t.shape().to_vec(), Arc::new(RwLock::new(t.shared())));
-        CpuModel { parameters: parameters.iter().map(|(name, t)| (name.clone(), shared(t))).collect() }
+        let parameters = parameters.iter().map(|(name, t)| (name.clone(), shared(t))).collect();
+        CpuModel { parameters, changes: Arc::default() }
     }
 
     pub fn parameters(&self) -> Result<Parameters> {
@@ -39,6 +43,7 @@ impl CpuModel {
                 *shared.write().unwrap_or_else(PoisonError::into_inner) = tensor.shared();
             }
         }
+        self.changes.fetch_add(1, Ordering::Release);
     }
 }
 
@@ -62,6 +67,10 @@ pub(crate) struct CpuPlan {
     /// How each step's convolution is computed; of no meaning for other steps.
     algorithms: Vec<Option<Algorithm>>,
     scratch: Scratch,
+    /// How often the model's parameters have changed.
+    changes: Arc<AtomicU64>,
+    /// How often they had when the prologue ran.
+    prepared: Option<u64>,
     /// Whether memory is filled with NaN before each run, so that a value read before it is written shows.
     checked: bool,
 }
@@ -92,7 +101,8 @@ impl CpuPlan {
                 }
             });
         }
-        CpuPlan { program, locations, memory, algorithms, scratch: Scratch::new(checked), checked }
+        let (scratch, changes) = (Scratch::new(checked), model.changes.clone());
+        CpuPlan { program, locations, memory, algorithms, scratch, changes, prepared: None, checked }
     }
 
     /// The name of a step's kernel: the operation's where there is no choice.
@@ -106,6 +116,7 @@ impl CpuPlan {
             Location::Shared(shared) => {
                 let mut values = shared.write().unwrap_or_else(PoisonError::into_inner);
                 Arc::make_mut(&mut values).copy_from_slice(data);
+                self.changes.fetch_add(1, Ordering::Release);
             }
         }
     }
@@ -139,20 +150,34 @@ impl CpuPlan {
         if self.checked {
             self.poison();
         }
-        let steps = program.steps.iter().enumerate().filter(|(_, step)| state.ends_step() || !step.op.ends_step());
+        self.prepare(state);
+        let steps = program.steps.iter().enumerate().skip(program.prologue);
+        let steps = steps.filter(|(_, step)| state.ends_step() || !step.op.ends_step());
         steps.for_each(|(index, step)| self.run_step(index, step, state, share));
     }
 
-    /// Runs once; when each step ran.
+    /// Runs the prologue if a parameter has changed since it ran, or its results are gone.
+    fn prepare(&mut self, state: &RunState) {
+        let program = self.program.clone();
+        let changes = self.changes.load(Ordering::Acquire);
+        if program.prologue > 0 && (self.checked || self.prepared != Some(changes)) {
+            let steps = program.steps.iter().enumerate().take(program.prologue);
+            steps.for_each(|(index, step)| self.run_step(index, step, state, 1.0));
+            self.prepared = Some(changes);
+        }
+    }
+
+    /// Runs once; when each step after the prologue ran.
     pub fn profile(&mut self, state: &RunState) -> Vec<Span> {
         let program = self.program.clone();
+        self.prepare(state);
         let begin = Instant::now();
         let timed = |(index, step): (usize, &Step)| {
             let start = begin.elapsed().as_secs_f64() * 1e3;
             self.run_step(index, step, state, 1.0);
             Span { start, milliseconds: begin.elapsed().as_secs_f64() * 1e3 - start }
         };
-        program.steps.iter().enumerate().map(timed).collect()
+        program.steps.iter().enumerate().skip(program.prologue).map(timed).collect()
     }
 
     fn poison(&mut self) {
@@ -232,6 +257,7 @@ impl CpuPlan {
                     let mut parameter = shared.write().unwrap_or_else(PoisonError::into_inner);
                     let parameter: &mut Vec<f32> = Arc::make_mut(&mut parameter);
                     update(&step.op, state, share, parameter, followed, &mut memory);
+                    self.changes.fetch_add(1, Ordering::Release);
                 }
             }
         }

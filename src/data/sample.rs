@@ -7,8 +7,8 @@ use ::image::RgbImage;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::face::Face;
 use crate::image::decode_file;
+use crate::prepare::face::Face;
 
 /// One labelled picture. It is not held in memory; [`Sample::decode`] reads it. Copies are cheap: paths and names of
 /// subjects are shared.
@@ -128,7 +128,7 @@ impl Sample {
         let picture = match &self.source {
             Source::File(file) => decode_file(file)?,
             Source::Row { file, offset, line, column } => {
-                super::layout::fer2013::decode(file, *offset, *line, *column)?
+                super::layout::pixel_row::decode(file, *offset, *line, *column)?
             }
         };
         let (width, height) = picture.dimensions();

@@ -404,7 +404,8 @@ impl Plan {
             Executor::Cpu(plan) => plan.profile(&state),
             Executor::Gpu(plan) => plan.profile(&state)?,
         };
-        let layers = self.program.steps.iter().zip(times).enumerate().map(|(index, (step, span))| {
+        let steps = self.program.steps.iter().enumerate().skip(self.program.prologue);
+        let layers = steps.zip(times).map(|((index, step), span)| {
             let kernel = match &self.executor {
                 Executor::Cpu(plan) => plan.kernel_of_step(index).to_owned(),
                 Executor::Gpu(plan) => {

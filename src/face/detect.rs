@@ -1,13 +1,13 @@
 //! Finding faces: MTCNN (Zhang, Zhang, Li, Qiao 2016, arXiv:1604.02878) as facenet-pytorch 2.6 runs it.
 
-use serde::Serialize;
-
 use super::boxes::{Bounds, Candidate, Overlap, clipped, corrected, squared, suppress};
-use super::proposals::{CELL, Pyramid};
+use super::options::{CELL, DetectorOptions};
+use super::proposals::Pyramid;
 use crate::engine::{Device, Options, Picture, Plan};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::nn::{Network, mtcnn};
 use crate::ops::{Crop, Filter, Normalization};
+use crate::prepare::face::Face;
 use crate::reading::{Reading, at_once};
 use crate::tensor::Parameters;
 use crate::weights::WeightFile;
@@ -20,68 +20,6 @@ const ONET_BATCH: usize = 16;
 /// The least overlap of a face with the box that is given for it. Boxes are drawn tightly or generously, and two faces
 /// rarely overlap.
 const LEAST_OVERLAP: f32 = 0.3;
-
-/// What counts as a face.
-///
-/// ```
-/// use vultus::face::DetectorOptions;
-///
-/// // Portraits: faces are large and few, so that small ones need not be looked for.
-/// let portraits = DetectorOptions { min_face: 80.0, thresholds: [0.6, 0.7, 0.9], ..DetectorOptions::default() };
-/// assert_eq!(portraits.factor, 0.709);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct DetectorOptions {
-    /// The side of the smallest face in pixels, at least 12. Time grows with the square of its inverse.
-    pub min_face: f32,
-    /// The probabilities from which on P-Net, R-Net and O-Net take a box for a face: 0 to 1.
-    pub thresholds: [f32; 3],
-    /// The ratio of one scale to the next, 0.1 to 0.95. Faces between two scales may be missed if it is small.
-    pub factor: f32,
-}
-
-impl Default for DetectorOptions {
-    /// facenet-pytorch's: 20 pixels, 0.6, 0.7, 0.7, and 0.709 (about half the pixels from scale to scale).
-    fn default() -> Self {
-        DetectorOptions { min_face: 20.0, thresholds: [0.6, 0.7, 0.7], factor: 0.709 }
-    }
-}
-
-impl DetectorOptions {
-    fn check(&self) -> Result<()> {
-        let refuse = |reason: String| Err(Error::shape("detector", reason));
-        if !(self.min_face >= CELL as f32 && self.min_face.is_finite()) {
-            return refuse(format!("the smallest face has {} pixels, at least {CELL} are needed", self.min_face));
-        }
-        if let Some(threshold) = self.thresholds.iter().find(|t| !(0.0..=1.0).contains(*t)) {
-            return refuse(format!("the threshold {threshold} is not a probability"));
-        }
-        if !(0.1..=0.95).contains(&self.factor) {
-            return refuse(format!("the factor {} is not within 0.1 and 0.95", self.factor));
-        }
-        Ok(())
-    }
-}
-
-/// A face in a picture.
-///
-/// ```
-/// use vultus::face::Face;
-///
-/// let landmarks = [[30.0, 40.0], [60.0, 40.0], [45.0, 55.0], [33.0, 70.0], [57.0, 70.0]];
-/// let face = Face { bounds: [15.0, 20.0, 75.0, 90.0], probability: 0.99, landmarks };
-/// let [left, right, ..] = face.landmarks;
-/// assert_eq!(right[0] - left[0], 30.0);
-/// ```
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Face {
-    /// Left, upper, right and lower edge in pixels of the picture. They may lie a little outside of it.
-    pub bounds: [f32; 4],
-    /// The probability that this is a face.
-    pub probability: f32,
-    /// x and y of the eyes, the nose and the corners of the mouth; of pairs first what is left in the picture.
-    pub landmarks: [[f32; 2]; 5],
-}
 
 impl Face {
     /// The one of these faces that is meant: without a box the first, which is the largest of those that
@@ -101,10 +39,6 @@ impl Face {
         let Some(bounds) = bounds else { return faces.into_iter().next() };
         let overlap = |face: &Face| Overlap::Union.of(&face.bounds, &bounds);
         faces.into_iter().filter(|face| overlap(face) >= LEAST_OVERLAP).max_by(|a, b| overlap(a).total_cmp(&overlap(b)))
-    }
-
-    fn area(&self) -> f32 {
-        (self.bounds[2] - self.bounds[0]) * (self.bounds[3] - self.bounds[1])
     }
 }
 
@@ -139,8 +73,8 @@ impl Detector {
     /// A detector on a device, from the file of MTCNN's weights.
     ///
     /// # Errors
-    /// [`Error::Weights`] if the file holds other tensors; [`Error::Shape`] if an option is out of its range;
-    /// [`Error::Limit`] or [`Error::Device`] if the device cannot hold the networks.
+    /// [`crate::Error::Weights`] if the file holds other tensors; [`crate::Error::Shape`] if an option is out of its
+    /// range; [`crate::Error::Limit`] or [`crate::Error::Device`] if the device cannot hold the networks.
     pub fn new(device: &Device, weights: WeightFile, options: DetectorOptions) -> Result<Self> {
         options.check()?;
         let networks = [mtcnn::pnet(CELL, CELL)?, mtcnn::rnet()?, mtcnn::onet()?];
@@ -174,7 +108,7 @@ impl Detector {
     /// Looks for faces from this side in pixels on, at least 12, from now on.
     ///
     /// # Errors
-    /// [`Error::Shape`] if it is out of its range; nothing is changed then.
+    /// [`crate::Error::Shape`] if it is out of its range; nothing is changed then.
     pub fn set_min_face(&mut self, min_face: f32) -> Result<()> {
         let options = DetectorOptions { min_face, ..self.options };
         options.check()?;
@@ -187,8 +121,8 @@ impl Detector {
     /// The faces in a picture, the largest first. A picture smaller than the smallest face has none.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the picture is on another device; [`Error::Limit`] or [`Error::Device`] if the device cannot
-    /// work on a picture of its size; [`Error::DeviceLost`] if the device is gone.
+    /// [`crate::Error::Shape`] if the picture is on another device; [`crate::Error::Limit`] or [`crate::Error::Device`]
+    /// if the device cannot work on a picture of its size; [`crate::Error::DeviceLost`] if the device is gone.
     pub fn detect(&mut self, picture: &Picture) -> Result<Vec<Face>> {
         at_once(self.find(picture, Reading::Blocking))
     }
@@ -206,7 +140,7 @@ impl Detector {
         let squares = self.pyramid(picture)?.propose(picture, proposed, reading).await?;
         let squares = refine(judge(&mut self.rnet, picture, &squares, refined, reading).await?);
         let mut faces = finish(judge(&mut self.onet, picture, &squares, accepted, reading).await?);
-        faces.sort_by(|a, b| b.area().total_cmp(&a.area()));
+        faces.sort_by(|a, b| area(b).total_cmp(&area(a)));
         Ok(faces)
     }
 
@@ -255,6 +189,11 @@ async fn judge(
         }
     }
     Ok(judged)
+}
+
+fn area(face: &Face) -> f32 {
+    let [x1, y1, x2, y2] = face.bounds;
+    (x2 - x1) * (y2 - y1)
 }
 
 /// The end of the second stage: squares for the third.

@@ -25,13 +25,17 @@ mod crop;
 mod detect;
 mod gradcam;
 mod model_card;
+mod options;
 mod proposals;
 mod recognize;
 
 pub use assemble::{assemble, needs_base, without_base};
 pub(crate) use boxes::Overlap;
 pub use crop::{cut_square, square_crop};
-pub use detect::{Detector, DetectorOptions, Face};
+pub use detect::Detector;
 pub use gradcam::{GradCam, HeatMap};
 pub use model_card::{Architecture, ModelCard, TestTimeAugmentation};
+pub use options::DetectorOptions;
 pub use recognize::Recognizer;
+
+pub use crate::prepare::face::Face;

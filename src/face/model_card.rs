@@ -7,11 +7,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::crop::cut_square;
-use super::detect::Face;
 use crate::error::{Error, Result};
 use crate::nn::vgg16::{self, Pooling};
 use crate::nn::{Network, light};
 use crate::ops::Normalization;
+use crate::prepare::face::Face;
 use crate::prepare::{Alignment, Preparation};
 use crate::weights::WeightFile;
 

@@ -8,10 +8,8 @@ use crate::reading::Reading;
 use crate::tensor::Parameters;
 
 use super::boxes::{Bounds, Candidate, Overlap, corrected, squared, suppress};
-use super::detect::DetectorOptions;
+use super::options::{CELL, DetectorOptions};
 
-/// Pixels that a cell of P-Net looks at, each way.
-pub(super) const CELL: usize = 12;
 /// Pixels from one cell to the next.
 const STRIDE: usize = 2;
 /// What two tiles have in common, so that every cell lies whole in one of them.

@@ -8,12 +8,12 @@ use ::image::imageops;
 
 use super::assemble::assemble;
 use super::crop::square_crop;
-use super::detect::Face;
 use super::model_card::{ModelCard, TestTimeAugmentation};
 use crate::engine::{Device, Model, Options, Picture, Plan};
 use crate::error::{Error, Result};
 use crate::ops::Crop;
 use crate::prepare::Preparation;
+use crate::prepare::face::Face;
 use crate::reading::{Reading, at_once};
 use crate::weights::WeightFile;
 

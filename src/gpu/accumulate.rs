@@ -1,25 +1,28 @@
-use bytemuck::{Pod, Zeroable};
+//! The mean of gradients over the micro-batches of one step.
 
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, State, Write};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Shader, shader};
+use super::uniform::uniform;
 use crate::error::Result;
 
 pub(super) static KERNELS: &[&Kernel] = &[&UPDATE];
 
-static UPDATE: Kernel = Kernel::new("accumulate/update", "accumulate", "update", &[Write, Read, State]);
+const SHADER: Shader = shader!("accumulate", "state");
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    length: u32,
-    mean_offset: u32,
-    gradient_offset: u32,
-    grid: u32,
+static UPDATE: Kernel = Kernel::new::<Params>("accumulate/update", SHADER, "update", &[Write, Read, State]);
+
+uniform! {
+    struct Params {
+        length: u32,
+        mean_offset: u32,
+        gradient_offset: u32,
+        grid: u32,
+    }
 }
 
 pub(super) fn update(compiler: &mut Compiler, operands: &Operands) -> Result<()> {
-    let &[mean, gradient] = operands.inputs else { return Ok(()) };
+    let [mean, gradient] = operands.inputs()?;
     for chunk in &mean.chunks {
         let mean = compiler.gpu.view(mean, chunk.values.clone())?;
         let gradient = compiler.gpu.view(gradient, chunk.values.clone())?;

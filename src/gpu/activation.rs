@@ -1,28 +1,32 @@
-use bytemuck::{Pod, Zeroable};
+//! Activation functions and their gradients, value by value.
 
+use super::buffer::Storage;
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, Unused, Write};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Shader, shader};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::ops::Activation;
 
 pub(super) static KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD];
 
-static FORWARD: Kernel = Kernel::new("activation/forward", "activation", "forward", &[Read, Unused, Write]);
-static BACKWARD: Kernel = Kernel::new("activation/backward", "activation", "backward", &[Read, Read, Write]);
+const SHADER: Shader = shader!("activation");
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    length: u32,
-    x_offset: u32,
-    dy_offset: u32,
-    out_offset: u32,
-    grid: u32,
-    function: u32,
-    /// The minimum of a clip, or the slope of a leaky ReLU.
-    low: f32,
-    high: f32,
+static FORWARD: Kernel = Kernel::new::<Params>("activation/forward", SHADER, "forward", &[Read, Unused, Write]);
+static BACKWARD: Kernel = Kernel::new::<Params>("activation/backward", SHADER, "backward", &[Read, Read, Write]);
+
+uniform! {
+    struct Params {
+        length: u32,
+        x_offset: u32,
+        dy_offset: u32,
+        out_offset: u32,
+        grid: u32,
+        function: u32,
+        /// The minimum of a clip, or the slope of a leaky ReLU.
+        low: f32,
+        high: f32,
+    }
 }
 
 /// A function as the shader knows it: its number and what it is made with.
@@ -40,18 +44,21 @@ fn encoded(function: Activation) -> (u32, f32, f32) {
 }
 
 pub(super) fn forward(compiler: &mut Compiler, op: Activation, operands: &Operands) -> Result<()> {
-    run(compiler, &FORWARD, op, operands)
+    let ([x], [y]) = (operands.inputs()?, operands.outputs()?);
+    run(compiler, &FORWARD, op, &[x, y])
 }
 
 pub(super) fn backward(compiler: &mut Compiler, op: Activation, operands: &Operands) -> Result<()> {
-    run(compiler, &BACKWARD, op, operands)
+    let ([x, dy], [dx]) = (operands.inputs()?, operands.outputs()?);
+    run(compiler, &BACKWARD, op, &[x, dy, dx])
 }
 
-fn run(compiler: &mut Compiler, kernel: &'static Kernel, op: Activation, operands: &Operands) -> Result<()> {
+/// The last storage is the one that is written.
+fn run(compiler: &mut Compiler, kernel: &'static Kernel, op: Activation, storages: &[&Storage]) -> Result<()> {
     let (function, low, high) = encoded(op);
-    for values in compiler.stretches(operands.inputs[0].len, 1) {
+    for values in compiler.stretches(storages[0].len, 1) {
         let mut views = Vec::new();
-        for storage in operands.inputs.iter().chain(operands.outputs) {
+        for storage in storages {
             views.push(compiler.gpu.view(storage, values.clone())?);
         }
         let grid = compiler.folded(values.len().div_ceil(256));

@@ -1,34 +1,37 @@
-use bytemuck::{Pod, Zeroable};
+//! Adam and AdamW.
 
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, State, Write};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Shader, shader};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::ops::Adam;
 
 pub(super) static KERNELS: &[&Kernel] = &[&UPDATE];
 
-static UPDATE: Kernel = Kernel::new("adam/update", "adam", "update", &[Write, Read, Write, Write, State]);
+const SHADER: Shader = shader!("adam", "state");
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    length: u32,
-    beta1: f32,
-    beta2: f32,
-    epsilon: f32,
-    weight_decay: f32,
-    decoupled: u32,
-    learning_rate_factor: f32,
-    parameter_offset: u32,
-    gradient_offset: u32,
-    m_offset: u32,
-    v_offset: u32,
-    grid: u32,
+static UPDATE: Kernel = Kernel::new::<Params>("adam/update", SHADER, "update", &[Write, Read, Write, Write, State]);
+
+uniform! {
+    struct Params {
+        length: u32,
+        beta1: f32,
+        beta2: f32,
+        epsilon: f32,
+        weight_decay: f32,
+        decoupled: u32,
+        learning_rate_factor: f32,
+        parameter_offset: u32,
+        gradient_offset: u32,
+        m_offset: u32,
+        v_offset: u32,
+        grid: u32,
+    }
 }
 
 pub(super) fn update(compiler: &mut Compiler, op: &Adam, operands: &Operands) -> Result<()> {
-    let &[parameter, gradient, m, v] = operands.inputs else { return Ok(()) };
+    let [parameter, gradient, m, v] = operands.inputs()?;
     for chunk in &parameter.chunks {
         let [parameter, gradient, m, v] =
             [parameter, gradient, m, v].map(|storage| compiler.gpu.view(storage, chunk.values.clone()));

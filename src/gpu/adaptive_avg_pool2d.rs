@@ -1,27 +1,29 @@
-use bytemuck::{Pod, Zeroable};
+//! Average pooling to a given size, and its gradient.
 
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, Write};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Shader, shader};
+use super::uniform::uniform;
 use crate::error::Result;
 
 pub(super) static KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD];
 
-static FORWARD: Kernel = Kernel::new("adaptive_avg_pool2d/forward", "adaptive_avg_pool2d", "forward", &[Read, Write]);
-static BACKWARD: Kernel =
-    Kernel::new("adaptive_avg_pool2d/backward", "adaptive_avg_pool2d", "backward", &[Read, Write]);
+const SHADER: Shader = shader!("adaptive_avg_pool2d");
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    planes: u32,
-    height: u32,
-    width: u32,
-    out_height: u32,
-    out_width: u32,
-    in_offset: u32,
-    out_offset: u32,
-    grid: u32,
+static FORWARD: Kernel = Kernel::new::<Params>("adaptive_avg_pool2d/forward", SHADER, "forward", &[Read, Write]);
+static BACKWARD: Kernel = Kernel::new::<Params>("adaptive_avg_pool2d/backward", SHADER, "backward", &[Read, Write]);
+
+uniform! {
+    struct Params {
+        planes: u32,
+        height: u32,
+        width: u32,
+        out_height: u32,
+        out_width: u32,
+        in_offset: u32,
+        out_offset: u32,
+        grid: u32,
+    }
 }
 
 pub(super) fn forward(compiler: &mut Compiler, operands: &Operands) -> Result<()> {
@@ -34,6 +36,7 @@ pub(super) fn backward(compiler: &mut Compiler, operands: &Operands) -> Result<(
 
 /// `x` and `y` are the shapes of the forward pass.
 fn run(compiler: &mut Compiler, kernel: &'static Kernel, operands: &Operands, x: &[usize], y: &[usize]) -> Result<()> {
+    let ([source], [out]) = (operands.inputs()?, operands.outputs()?);
     let planes = x[0] * x[1];
     let per_dispatch = (compiler.gpu.values_per_binding() / (x[2] * x[3]).max(y[2] * y[3])).max(1);
     for first in (0..planes).step_by(per_dispatch) {
@@ -42,8 +45,8 @@ fn run(compiler: &mut Compiler, kernel: &'static Kernel, operands: &Operands, x:
             let plane = shape[2] * shape[3];
             compiler.gpu.view(storage, first * plane..(first + count) * plane)
         };
-        let source = view(operands.inputs[0], operands.shapes[0])?;
-        let out = view(operands.outputs[0], operands.output_shapes[0])?;
+        let source = view(source, operands.shapes[0])?;
+        let out = view(out, operands.output_shapes[0])?;
         let invocations = count * operands.output_shapes[0][2] * operands.output_shapes[0][3];
         let grid = compiler.folded(invocations.div_ceil(256));
         let params = Params {

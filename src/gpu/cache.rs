@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::kernel::{kernels, shader_source};
 use super::tuning::Table;
 use crate::error::{Error, Result};
 use crate::file::write_atomically;
@@ -24,10 +23,15 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    /// Opens the cache in this folder, which is made if it is not there.
-    pub fn open(device: &wgpu::Device, info: &wgpu::AdapterInfo, folder: &Path) -> Result<Self> {
+    /// Opens the cache of these shaders in this folder, which is made if it is not there.
+    pub fn open(
+        device: &wgpu::Device,
+        info: &wgpu::AdapterInfo,
+        folder: &Path,
+        shaders: impl Iterator<Item = &'static str>,
+    ) -> Result<Self> {
         fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
-        let key = key(info);
+        let key = key(info, shaders);
         let pipelines_file = folder.join(format!("pipelines-{key}.bin"));
         let offered = device.features().contains(wgpu::Features::PIPELINE_CACHE);
         let pipelines = offered.then(|| {
@@ -68,16 +72,14 @@ impl Cache {
 }
 
 /// Names the adapter, its driver and this version of the engine with all of its shaders.
-fn key(info: &wgpu::AdapterInfo) -> String {
+fn key(info: &wgpu::AdapterInfo, shaders: impl Iterator<Item = &'static str>) -> String {
     let mut hash = Sha256::new();
     let numbers = format!("{:?} {} {}", info.backend, info.vendor, info.device);
     for part in [&info.name, &info.driver, &info.driver_info, &numbers, env!("CARGO_PKG_VERSION")] {
         hash.update(part.as_bytes());
         hash.update([0]);
     }
-    let mut shaders: Vec<&str> = kernels().map(|kernel| kernel.shader).collect();
-    shaders.dedup();
-    shaders.into_iter().filter_map(shader_source).for_each(|source| hash.update(source.as_bytes()));
+    shaders.for_each(|source| hash.update(source.as_bytes()));
     hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

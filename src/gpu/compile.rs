@@ -3,33 +3,18 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytemuck::Pod;
-
 use super::buffer::{GUARD, Storage, View};
-use super::device::{CountedBuffer, Gpu, Pipeline};
+use super::device::{CountedBuffer, Gpu};
+use super::dispatch::{Compiled, Dispatch, Packed};
 use super::kernel::{Access, Kernel};
-use super::parameter::{Packed, Parameter};
+use super::parameter::Parameter;
 use super::tuning::tuning_key;
-use super::{
-    accumulate, activation, adam, adaptive_avg_pool2d, add, conv2d, cross_entropy, dense, dropout, ema, max_pool2d,
-    prelu, sgd, softmax,
-};
+use super::uniform::Uniform;
 use crate::error::{Error, Result};
-use crate::ops::{Conv2d, Op};
+use crate::ops::Op;
 
 /// The most workgroups along one dimension of a grid.
 pub(super) const MAX_GRID: usize = 65_535;
-
-/// One dispatch, ready to be encoded.
-pub(super) struct Dispatch {
-    pub pipeline: Arc<Pipeline>,
-    pub bind_group: wgpu::BindGroup,
-    pub grid: [u32; 3],
-    pub flops: u64,
-    /// The step of the program that it belongs to.
-    pub step: usize,
-    pub kernel: &'static Kernel,
-}
 
 /// A dispatch whose parameters are not in a buffer yet.
 struct Pending {
@@ -47,7 +32,7 @@ pub(super) struct Compiler<'a> {
     /// A kernel to be used wherever it can be, instead of the one that the rules choose.
     forced: Option<&'a str>,
     /// The kernel to be used in this step, where it can be: the forced one, or the one that was measured to be best.
-    wish: Option<String>,
+    requested_kernel: Option<String>,
     checked: bool,
     /// Where weights may be stored in f16: the parameters that the program trains, which may not.
     f16_except: Option<&'a [Arc<Parameter>]>,
@@ -59,16 +44,8 @@ pub(super) struct Compiler<'a> {
     /// Scratch memory. How large it must be is known after the last step: until then a small buffer stands in, except
     /// in a checked plan, where nothing is shared.
     scratch: Vec<Storage>,
-    /// How often this step has asked for scratch memory.
-    asked: usize,
-}
-
-/// What a program has become: its dispatches, and the memory that they need besides the program's values.
-pub(super) struct Compiled {
-    pub dispatches: Vec<Dispatch>,
-    pub parameters: CountedBuffer,
-    pub scratch: Vec<Storage>,
-    pub packed: Vec<Arc<Packed>>,
+    /// How many pieces of scratch memory this step has taken.
+    taken: usize,
 }
 
 /// What an operation works on.
@@ -80,13 +57,32 @@ pub(super) struct Operands<'a> {
     pub output_shapes: &'a [&'a [usize]],
 }
 
+impl<'a> Operands<'a> {
+    /// The inputs, if there are as many as the operation's kernels read.
+    pub fn inputs<const N: usize>(&self) -> Result<[&'a Storage; N]> {
+        exactly("inputs", self.inputs)
+    }
+
+    /// The outputs, if there are as many as the operation's kernels write.
+    pub fn outputs<const N: usize>(&self) -> Result<[&'a Storage; N]> {
+        exactly("outputs", self.outputs)
+    }
+}
+
+fn exactly<'a, const N: usize>(what: &str, storages: &[&'a Storage]) -> Result<[&'a Storage; N]> {
+    storages.try_into().map_err(|_| {
+        let found = storages.len();
+        Error::shape("operands", format!("{found} {what} instead of {N}, which is a fault of this library: report it"))
+    })
+}
+
 impl<'a> Compiler<'a> {
     pub fn new(gpu: &'a Gpu, forced: Option<&'a str>, checked: bool) -> Self {
         let (pending, parameters, scratch) = (Vec::new(), Vec::new(), Vec::new());
         Compiler {
             gpu,
             forced,
-            wish: None,
+            requested_kernel: None,
             checked,
             f16_except: None,
             packed: Vec::new(),
@@ -94,7 +90,7 @@ impl<'a> Compiler<'a> {
             parameters,
             step: 0,
             scratch,
-            asked: 0,
+            taken: 0,
         }
     }
 
@@ -109,59 +105,22 @@ impl<'a> Compiler<'a> {
         parameter.suits_f16() && !trained.iter().any(|trained| Arc::ptr_eq(trained, parameter))
     }
 
-    /// Adds the dispatches of a convolution and of the max-pool of 2×2 that follows, in one: `operands` has the inputs of
-    /// the former and the output of the latter, `unpooled` is the shape in between. False if that cannot be.
-    pub fn pooled_step(&mut self, index: usize, op: &Conv2d, unpooled: &[usize], operands: &Operands) -> Result<bool> {
-        self.begin(index, &Op::Conv2d(*op), operands);
-        conv2d::forward_pooled(self, op, unpooled, operands)
-    }
-
-    fn begin(&mut self, index: usize, op: &Op, operands: &Operands) {
+    /// Begins a step: finds the kernel that is requested for it, and frees the scratch memory of the step before.
+    pub fn begin(&mut self, index: usize, op: &Op, operands: &Operands) {
         self.step = index;
-        self.wish = self.forced.map(str::to_owned).or_else(|| self.gpu.fastest(&tuning_key(op, operands.shapes)));
+        self.requested_kernel =
+            self.forced.map(str::to_owned).or_else(|| self.gpu.fastest(&tuning_key(op, operands.shapes)));
         self.reuse_scratch();
     }
 
-    /// Adds the dispatches of one step.
-    pub fn step(&mut self, index: usize, op: &Op, operands: &Operands) -> Result<()> {
-        self.begin(index, op, operands);
-        match op {
-            Op::Conv2d(op) => conv2d::forward(self, op, operands),
-            Op::Conv2dBackwardInput(op) => conv2d::backward_input(self, &op.conv, op.size, operands),
-            Op::Conv2dBackwardWeight(op) => conv2d::backward_weight(self, &op.0, operands),
-            Op::Activation(op) => activation::forward(self, *op, operands),
-            Op::ActivationBackward(op) => activation::backward(self, op.0, operands),
-            Op::Prelu => prelu::forward(self, operands),
-            Op::PreluBackward => prelu::backward(self, operands),
-            Op::MaxPool2d(op) => max_pool2d::forward(self, op, operands),
-            Op::MaxPool2dBackward(op) => max_pool2d::backward(self, &op.0, operands),
-            Op::AdaptiveAvgPool2d(_) => adaptive_avg_pool2d::forward(self, operands),
-            Op::AdaptiveAvgPool2dBackward(_) => adaptive_avg_pool2d::backward(self, operands),
-            Op::Dense(op) => dense::forward(self, op, operands),
-            Op::DenseBackwardInput => dense::backward_input(self, operands),
-            Op::DenseBackwardWeight => dense::backward_weight(self, operands),
-            Op::Add => add::forward(self, operands),
-            // A view.
-            Op::Reshape(_) => Ok(()),
-            Op::Softmax => softmax::forward(self, operands),
-            Op::SoftmaxBackward => softmax::backward(self, operands),
-            Op::CrossEntropy(op) => cross_entropy::forward(self, op, operands),
-            Op::Dropout(op) => dropout::forward(self, op, operands),
-            Op::Sgd(op) => sgd::update(self, op, operands),
-            Op::Adam(op) => adam::update(self, op, operands),
-            Op::Ema(op) => ema::update(self, op, operands),
-            Op::Accumulate => accumulate::update(self, operands),
-        }
-    }
-
-    /// The kernel that is wished for, if it is one of these, else the default.
+    /// The requested kernel, if it is one of these, else the default.
     pub fn choose(&self, candidates: &[&'static Kernel], default: &'static Kernel) -> &'static Kernel {
-        candidates.iter().copied().find(|kernel| Some(kernel.name) == self.wish()).unwrap_or(default)
+        candidates.iter().copied().find(|kernel| Some(kernel.name) == self.requested_kernel()).unwrap_or(default)
     }
 
-    /// The name of the kernel or algorithm that is wished for in this step.
-    pub fn wish(&self) -> Option<&str> {
-        self.wish.as_deref()
+    /// The name of the kernel or algorithm that is requested for this step.
+    pub fn requested_kernel(&self) -> Option<&str> {
+        self.requested_kernel.as_deref()
     }
 
     /// Whether the adapter computes on the CPU: kernels that share workgroup memory are slow there.
@@ -187,25 +146,25 @@ impl<'a> Compiler<'a> {
             let storage = self.gpu.storage(&format!("{}, packed", weight.name), values, 0)?;
             let mut compiler = Compiler::new(self.gpu, self.forced, self.checked);
             pack(&mut compiler, &storage)?;
-            Ok((storage, compiler.finish(None)?))
+            Ok(Packed::new(parameter.clone(), storage, compiler.finish(None)?))
         })?;
         self.packed.push(packed.clone());
         Ok(packed.storage.clone())
     }
 
     /// Memory for what a step writes and reads itself, in dispatches one after the other; nothing is in it before. Steps
-    /// share it; a step that asks twice gets two buffers, so that a dispatch can read one and write the other.
+    /// share it; a step that takes two gets two buffers, so that a dispatch can read one and write the other.
     pub fn scratch(&mut self, values: usize) -> Result<Storage> {
         if self.checked {
             let storage = self.gpu.storage("scratch memory", values, GUARD)?;
             self.scratch.push(storage.clone());
             return Ok(storage);
         }
-        if self.asked == self.scratch.len() {
+        if self.taken == self.scratch.len() {
             self.scratch.push(self.gpu.storage("scratch memory", 1, 0)?);
         }
-        let shared = &mut self.scratch[self.asked];
-        self.asked += 1;
+        let shared = &mut self.scratch[self.taken];
+        self.taken += 1;
         shared.len = shared.len.max(values);
         let mut storage = Storage { len: values, row: values, ..shared.clone() };
         storage.chunks[0].values = 0..values;
@@ -214,7 +173,7 @@ impl<'a> Compiler<'a> {
 
     /// From here on a step needs nothing any more of what it wrote into its scratch memory.
     pub fn reuse_scratch(&mut self) {
-        self.asked = 0;
+        self.taken = 0;
     }
 
     /// Puts memory in the place of what stands in for it.
@@ -241,7 +200,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// Adds a dispatch. `views` are the bindings of the kernel that are storage buffers, in order.
-    pub fn dispatch<P: Pod>(
+    pub fn dispatch<P: Uniform>(
         &mut self,
         kernel: &'static Kernel,
         parameters: &P,
@@ -258,10 +217,15 @@ impl<'a> Compiler<'a> {
                 advice: "take a smaller batch or input",
             });
         }
+        if kernel.parameters != P::LAYOUT {
+            let reason = "is given another kernel's parameters, which is a fault of this library: report it";
+            return Err(Error::shape(kernel.name, reason));
+        }
         let align = self.gpu.limits().min_uniform_buffer_offset_alignment as usize;
         self.parameters.resize(self.parameters.len().next_multiple_of(align), 0);
         let start = self.parameters.len();
         self.parameters.extend_from_slice(bytemuck::bytes_of(parameters));
+        self.parameters.resize(start + P::LAYOUT.binding(), 0);
         self.pending.push(Pending {
             kernel,
             views: views.iter().map(|&view| view.clone()).collect(),
@@ -297,10 +261,9 @@ impl<'a> Compiler<'a> {
     pub fn finish(mut self, state: Option<&CountedBuffer>) -> Result<Compiled> {
         let scratch = self.allocate_scratch()?;
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
-        // A binding may reach behind its parameters to the end of the kernel's structure.
-        let size = (self.parameters.len() + 256).next_multiple_of(4) as u64;
+        let size = self.parameters.len().max(4) as u64;
         let parameters = self.gpu.create_buffer("parameters", size, usage)?;
-        self.gpu.queue().write_buffer(&parameters, 0, &padded(&self.parameters));
+        self.gpu.queue().write_buffer(&parameters, 0, &self.parameters);
         let mut kernels: Vec<&'static Kernel> = Vec::new();
         for pending in &self.pending {
             if !kernels.contains(&pending.kernel) {
@@ -315,7 +278,8 @@ impl<'a> Compiler<'a> {
                 let size = std::num::NonZeroU64::new(size);
                 (buffer.clone(), offset, size)
             };
-            let mut bound = vec![(0, bind(&parameters, pending.parameters as u64, 256))];
+            let mut bound =
+                vec![(0, bind(&parameters, pending.parameters as u64, pending.kernel.parameters.binding() as u64))];
             for (access, binding) in pending.kernel.bindings.iter().zip(1..) {
                 match access {
                     Access::Unused => {}
@@ -358,10 +322,4 @@ pub(super) fn cut_evenly(range: Range<usize>, most: usize) -> impl Iterator<Item
     let (start, length) = (range.start, range.len());
     let pieces = length.div_ceil(most);
     (0..pieces).map(move |i| start + i * length / pieces..start + (i + 1) * length / pieces)
-}
-
-fn padded(bytes: &[u8]) -> Vec<u8> {
-    let mut bytes = bytes.to_vec();
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
-    bytes
 }

@@ -1,17 +1,19 @@
+//! 2-D convolution and its gradients: which kernels make them.
+
+mod direct;
+mod geometry;
 mod product;
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use bytemuck::{Pod, Zeroable};
-
-use super::buffer::{Storage, View};
-use super::compile::{Compiler, MAX_GRID, Operands, cut_evenly};
+use super::buffer::Storage;
+use super::compile::{Compiler, Operands};
 use super::conv2d_winograd::{self, Job, Winograd};
-use super::kernel::Access::{Read, Unused, Write};
-use super::kernel::{Access, Kernel};
+use super::kernel::Kernel;
 use crate::error::Result;
 use crate::ops::{Conv2d, Op};
+use direct::{BIAS_GRADIENT, DIRECT, DIRECT_3X3, DIRECT_3X3_RELU, DIRECT_RELU, Params, direct_groups, dispatch};
+use geometry::Geometry;
 use product::{GEMM_64, GEMM_128, GEMM_WEIGHT_64, GEMM_WEIGHT_128, PACK, Product, SUM_PARTS, Views};
 
 pub(super) static KERNELS: &[&Kernel] = &[
@@ -28,175 +30,11 @@ pub(super) static KERNELS: &[&Kernel] = &[
     &BIAS_GRADIENT,
 ];
 
-const FORWARD: &[Access] = &[Read, Read, Read, Write];
-const RELU: &[(&str, f64)] = &[("RELU", 1.0)];
-const SQUARE: &[(&str, f64)] = &[("KERNEL", 3.0)];
-const SQUARE_RELU: &[(&str, f64)] = &[("KERNEL", 3.0), ("RELU", 1.0)];
-
-static DIRECT: Kernel = Kernel::new("conv2d/direct", "conv2d", "direct", FORWARD);
-static DIRECT_RELU: Kernel = Kernel::new("", "conv2d", "direct", FORWARD).with("conv2d/direct_relu", RELU);
-static DIRECT_3X3: Kernel = Kernel::new("", "conv2d", "direct", FORWARD).with("conv2d/direct_3x3", SQUARE);
-static DIRECT_3X3_RELU: Kernel =
-    Kernel::new("", "conv2d", "direct", FORWARD).with("conv2d/direct_3x3_relu", SQUARE_RELU);
-
-static BIAS_GRADIENT: Kernel =
-    Kernel::new("conv2d/bias_gradient", "conv2d", "bias_gradient", &[Read, Write, Unused, Unused]);
-
-/// Filters that one invocation of `direct` makes, and the pixels of each.
-const DIRECT_FILTERS: usize = 8;
-const DIRECT_PIXELS: usize = 4;
-
 /// Up to this many channels, a product's inner dimension is too short for tiles in workgroup memory.
 const FEW_CHANNELS: usize = 4;
 
 /// From this many channels and filters on, Winograd's transforms cost less than they save.
 const MANY_CHANNELS: usize = 16;
-
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    images: u32,
-    channels: u32,
-    height: u32,
-    width: u32,
-    filters: u32,
-    out_height: u32,
-    out_width: u32,
-    kernel_height: u32,
-    kernel_width: u32,
-    stride_y: u32,
-    stride_x: u32,
-    padding_y: u32,
-    padding_x: u32,
-    y_image: u32,
-    x_offset: u32,
-    weight_offset: u32,
-    bias_offset: u32,
-    y_offset: u32,
-    accumulate: u32,
-    first_group: u32,
-}
-
-/// The sizes of one convolution.
-struct Geometry {
-    op: Conv2d,
-    images: usize,
-    channels: usize,
-    input: [usize; 2],
-    filters: usize,
-    output: [usize; 2],
-}
-
-impl Geometry {
-    fn new(op: &Conv2d, x: [usize; 4], y: &[usize]) -> Self {
-        let [images, channels, height, width] = x;
-        Geometry { op: *op, images, channels, input: [height, width], filters: y[1], output: [y[2], y[3]] }
-    }
-
-    /// Values of one image of x.
-    fn x_image(&self) -> usize {
-        self.channels * self.input[0] * self.input[1]
-    }
-
-    /// Values of one feature map of y.
-    fn plane(&self) -> usize {
-        self.output[0] * self.output[1]
-    }
-
-    /// Places in one channel of a filter.
-    fn taps(&self) -> usize {
-        self.op.kernel[0] * self.op.kernel[1]
-    }
-
-    fn filter(&self) -> usize {
-        self.channels * self.taps()
-    }
-
-    fn flops(&self, images: usize, filters: usize) -> u64 {
-        2 * (images * filters * self.plane()) as u64 * self.filter() as u64
-    }
-
-    fn params(&self, images: usize, filters: usize) -> Params {
-        Params {
-            images: images as u32,
-            channels: self.channels as u32,
-            height: self.input[0] as u32,
-            width: self.input[1] as u32,
-            filters: filters as u32,
-            out_height: self.output[0] as u32,
-            out_width: self.output[1] as u32,
-            kernel_height: self.op.kernel[0] as u32,
-            kernel_width: self.op.kernel[1] as u32,
-            stride_y: self.op.stride[0] as u32,
-            stride_x: self.op.stride[1] as u32,
-            padding_y: self.op.padding[0] as u32,
-            padding_x: self.op.padding[1] as u32,
-            y_image: (self.filters * self.plane()) as u32,
-            ..Params::zeroed()
-        }
-    }
-
-    /// The parts that the work is cut into, so that everything bound fits: images and filters. Filters are cut where
-    /// their weights lie in several buffers, or where one image of y is larger than a binding or too much work at once; then images go one by
-    /// one, because the same filters of two images do not lie side by side.
-    fn parts(&self, compiler: &Compiler, weight: &Storage) -> Vec<(Range<usize>, Range<usize>)> {
-        let affordable = usize::try_from(compiler.gpu.options().flops_per_submit / self.flops(1, 1).max(1));
-        let fitting = compiler.gpu.values_per_binding() / self.plane();
-        let planes = fitting.min(affordable.unwrap_or(usize::MAX)).max(1);
-        let rows: Vec<Range<usize>> = weight.rows().flat_map(|rows| cut_evenly(rows, planes)).collect();
-        let at_once = if rows.len() == 1 {
-            let lengths = [self.x_image(), self.filters * self.plane()];
-            compiler.images_per_dispatch(&lengths, self.flops(1, self.filters)).min(MAX_GRID)
-        } else {
-            1
-        };
-        let images = (0..self.images).step_by(at_once).map(|first| first..(first + at_once).min(self.images));
-        images.flat_map(|images| rows.iter().map(move |rows| (images.clone(), rows.clone()))).collect()
-    }
-
-    fn x_view(&self, compiler: &Compiler, x: &Storage, images: &Range<usize>) -> Result<View> {
-        compiler.gpu.view(x, images.start * self.x_image()..images.end * self.x_image())
-    }
-
-    /// These filters of these images.
-    fn y_view(&self, compiler: &Compiler, y: &Storage, images: &Range<usize>, filters: &Range<usize>) -> Result<View> {
-        let first = images.start * self.filters + filters.start;
-        let last = (images.end - 1) * self.filters + filters.end;
-        compiler.gpu.view(y, first * self.plane()..last * self.plane())
-    }
-
-    fn weight_view(&self, compiler: &Compiler, weight: &Storage, filters: &Range<usize>) -> Result<View> {
-        compiler.gpu.view(weight, filters.start * self.filter()..filters.end * self.filter())
-    }
-
-    /// Whether the kernels whose filter size is known at compile time can be used.
-    fn is_3x3(&self) -> bool {
-        self.op.kernel == [3, 3]
-    }
-}
-
-/// Adds as many dispatches as the grid's limit along x asks for.
-fn dispatch(
-    compiler: &mut Compiler,
-    kernel: &'static Kernel,
-    params: Params,
-    views: &[&View],
-    groups: [usize; 3],
-    flops: u64,
-) -> Result<()> {
-    for first in (0..groups[0]).step_by(MAX_GRID) {
-        let count = (groups[0] - first).min(MAX_GRID);
-        let params = Params { first_group: first as u32, ..params };
-        compiler.dispatch(
-            kernel,
-            &params,
-            views,
-            [count, groups[1], groups[2]],
-            flops / groups[0] as u64 * count as u64,
-        )?;
-    }
-    Ok(())
-}
 
 fn nchw(shape: &[usize]) -> [usize; 4] {
     [shape[0], shape[1], shape[2], shape[3]]
@@ -231,7 +69,7 @@ fn winograd(compiler: &Compiler, op: &Conv2d, job: &Job) -> Option<&'static Wino
         return None;
     }
     let mut algorithms = conv2d_winograd::ALGORITHMS.iter().filter(|algorithm| algorithm.suits(compiler, job));
-    match compiler.wish() {
+    match compiler.requested_kernel() {
         Some(name) if name.starts_with("conv2d/") => algorithms.find(|algorithm| algorithm.name == name),
         _ if job.inner < MANY_CHANNELS || job.outer < MANY_CHANNELS => None,
         _ => algorithms
@@ -252,17 +90,15 @@ fn choose_forward(compiler: &Compiler, geometry: &Geometry) -> &'static Kernel {
     compiler.choose(&candidates, default)
 }
 
-/// The workgroups of `direct`.
-fn direct_groups(geometry: &Geometry, images: usize, filters: usize) -> [usize; 3] {
-    let [height, width] = geometry.output;
-    let strips = width.div_ceil(DIRECT_PIXELS) * height;
-    [strips.div_ceil(64), filters.div_ceil(DIRECT_FILTERS), images]
-}
-
 /// The convolution as Winograd's algorithms see it. With `pool`, y is the output of a pooling of 2×2 that follows.
-fn forward_job<'a>(op: &Conv2d, geometry: &Geometry, operands: &Operands<'a>, pool: bool) -> Option<Job<'a>> {
-    let (&[x, weight, bias], &[y]) = (operands.inputs, operands.outputs) else { return None };
-    Some(Job {
+fn forward_job<'a>(
+    op: &Conv2d,
+    geometry: &Geometry,
+    [x, weight, bias]: [&'a Storage; 3],
+    y: &'a Storage,
+    pool: bool,
+) -> Job<'a> {
+    Job {
         x,
         weight,
         bias: Some(bias),
@@ -275,7 +111,7 @@ fn forward_job<'a>(op: &Conv2d, geometry: &Geometry, operands: &Operands<'a>, po
         padding: op.padding,
         relu: op.has_relu(),
         pool,
-    })
+    }
 }
 
 /// The convolution and a pooling of 2×2 in one, where an algorithm can do that; whether it was done.
@@ -286,7 +122,8 @@ pub(super) fn forward_pooled(
     operands: &Operands,
 ) -> Result<bool> {
     let geometry = Geometry::new(op, nchw(operands.shapes[0]), unpooled);
-    let Some(job) = forward_job(op, &geometry, operands, true) else { return Ok(false) };
+    let [y] = operands.outputs()?;
+    let job = forward_job(op, &geometry, operands.inputs()?, y, true);
     let Some(algorithm) = winograd(compiler, op, &job) else { return Ok(false) };
     // The memory of x may have been given to y, which then must not be written before all of x was read.
     if Arc::ptr_eq(&job.x.chunks[0].buffer, &job.y.chunks[0].buffer) && !algorithm.reads_first(compiler, &job) {
@@ -297,11 +134,10 @@ pub(super) fn forward_pooled(
 }
 
 pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands) -> Result<()> {
-    let (&[x, weight, bias], &[y]) = (operands.inputs, operands.outputs) else { return Ok(()) };
+    let ([x, weight, bias], [y]) = (operands.inputs()?, operands.outputs()?);
     let geometry = Geometry::new(op, nchw(operands.shapes[0]), operands.output_shapes[0]);
-    if let Some(job) = forward_job(op, &geometry, operands, false)
-        && let Some(algorithm) = winograd(compiler, op, &job)
-    {
+    let job = forward_job(op, &geometry, [x, weight, bias], y, false);
+    if let Some(algorithm) = winograd(compiler, op, &job) {
         return algorithm.convolve(compiler, &job);
     }
     let kernel = choose_forward(compiler, &geometry);
@@ -326,7 +162,7 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands)
             weight_offset: weight.offset,
             bias_offset: bias.offset,
             y_offset: y.offset,
-            ..geometry.params(images.len(), filters.len())
+            ..Params::new(&geometry, images.len(), filters.len())
         };
         let groups = direct_groups(&geometry, images.len(), filters.len());
         let flops = geometry.flops(images.len(), filters.len());
@@ -341,7 +177,7 @@ pub(super) fn backward_input(
     [height, width]: [usize; 2],
     operands: &Operands,
 ) -> Result<()> {
-    let (&[dy, weight], &[dx]) = (operands.inputs, operands.outputs) else { return Ok(()) };
+    let ([dy, weight], [dx]) = (operands.inputs()?, operands.outputs()?);
     let x = [operands.shapes[0][0], operands.shapes[1][1], height, width];
     let geometry = Geometry::new(op, x, operands.shapes[0]);
     let job = Job {
@@ -383,7 +219,7 @@ pub(super) fn backward_input(
 }
 
 pub(super) fn backward_weight(compiler: &mut Compiler, op: &Conv2d, operands: &Operands) -> Result<()> {
-    let (&[x, dy], &[dweight, dbias]) = (operands.inputs, operands.outputs) else { return Ok(()) };
+    let ([x, dy], [dweight, dbias]) = (operands.inputs()?, operands.outputs()?);
     let geometry = Geometry::new(op, nchw(operands.shapes[0]), operands.shapes[1]);
     for (images, filters) in geometry.parts(compiler, dweight) {
         let x = geometry.x_view(compiler, x, &images)?;
@@ -405,7 +241,7 @@ pub(super) fn backward_weight(compiler: &mut Compiler, op: &Conv2d, operands: &O
             bias_offset: dbias.offset,
             y_offset: dy.offset,
             accumulate,
-            ..geometry.params(images.len(), filters.len())
+            ..Params::new(&geometry, images.len(), filters.len())
         };
         let flops = (images.len() * filters.len() * geometry.plane()) as u64;
         dispatch(compiler, &BIAS_GRADIENT, params, &[&dy, &dbias], [filters.len(), 1, 1], flops)?;

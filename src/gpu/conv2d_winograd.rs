@@ -3,12 +3,13 @@
 
 use std::ops::Range;
 
-use bytemuck::{Pod, Zeroable};
+use bytemuck::Zeroable;
 
 use super::buffer::Storage;
 use super::compile::{Compiler, MAX_GRID, cut_evenly};
 use super::kernel::Access::{Read, Unused, Write};
-use super::kernel::{Access, Kernel};
+use super::kernel::{Access, Kernel, Shader, shader};
+use super::uniform::uniform;
 use crate::error::Result;
 
 pub(super) static KERNELS: &[&Kernel] = &[
@@ -52,7 +53,7 @@ struct Transforms {
 }
 
 const TO_SCRATCH: &[Access] = &[Read, Write, Unused];
-const OUTPUT: &[Access] = &[Read, Read, Write];
+const FROM_SCRATCH: &[Access] = &[Read, Read, Write];
 const GRADIENT: &[Access] = &[Read, Unused, Write];
 const U_F16: &[(&str, f64)] = &[("U_F16", 1.0)];
 const ROTATE: &[(&str, f64)] = &[("ROTATE", 1.0)];
@@ -61,36 +62,44 @@ const POOL: &[(&str, f64)] = &[("POOL", 1.0)];
 const RELU_POOL: &[(&str, f64)] = &[("RELU", 1.0), ("POOL", 1.0)];
 
 macro_rules! transforms {
-    ($tile:literal, $shader:literal, $name:literal) => {
+    ($tile:literal, $shader:expr, $name:literal) => {{
+        const WEIGHT: Kernel = Kernel::new::<Params>(concat!($name, "_weight"), $shader, "weight", TO_SCRATCH);
+        const OUTPUT: Kernel = Kernel::new::<Params>(concat!($name, "_output"), $shader, "output", FROM_SCRATCH);
         Transforms {
             tile: $tile,
-            weight: Kernel::new(concat!($name, "_weight"), $shader, "weight", TO_SCRATCH),
-            weight_f16: Kernel::new(concat!($name, "_weight_f16"), $shader, "weight_f16", TO_SCRATCH),
-            weight_rotated: Kernel::new("", $shader, "weight", TO_SCRATCH)
-                .with(concat!($name, "_weight_rotated"), ROTATE),
-            input: Kernel::new(concat!($name, "_input"), $shader, "input", TO_SCRATCH),
-            output: Kernel::new(concat!($name, "_output"), $shader, "output", OUTPUT),
-            output_relu: Kernel::new("", $shader, "output", OUTPUT).with(concat!($name, "_output_relu"), RELU),
-            output_pool: Kernel::new("", $shader, "output", OUTPUT).with(concat!($name, "_output_pool"), POOL),
-            output_relu_pool: Kernel::new("", $shader, "output", OUTPUT)
-                .with(concat!($name, "_output_relu_pool"), RELU_POOL),
-            output_gradient: Kernel::new(concat!($name, "_output_gradient"), $shader, "output_gradient", GRADIENT),
+            weight: WEIGHT,
+            weight_f16: Kernel::new::<Params>(concat!($name, "_weight_f16"), $shader, "weight_f16", TO_SCRATCH),
+            weight_rotated: WEIGHT.with(concat!($name, "_weight_rotated"), ROTATE),
+            input: Kernel::new::<Params>(concat!($name, "_input"), $shader, "input", TO_SCRATCH),
+            output: OUTPUT,
+            output_relu: OUTPUT.with(concat!($name, "_output_relu"), RELU),
+            output_pool: OUTPUT.with(concat!($name, "_output_pool"), POOL),
+            output_relu_pool: OUTPUT.with(concat!($name, "_output_relu_pool"), RELU_POOL),
+            output_gradient: Kernel::new::<Params>(
+                concat!($name, "_output_gradient"),
+                $shader,
+                "output_gradient",
+                GRADIENT,
+            ),
         }
-    };
+    }};
 }
 
-static TILE2: Transforms = transforms!(2, "conv2d_winograd2", "conv2d/winograd2");
-static TILE4: Transforms = transforms!(4, "conv2d_winograd4", "conv2d/winograd4");
+static TILE2: Transforms = transforms!(2, shader!("conv2d_winograd2", "winograd", "pair_f16"), "conv2d/winograd2");
+static TILE4: Transforms = transforms!(4, shader!("conv2d_winograd4", "winograd", "pair_f16"), "conv2d/winograd4");
 
 const PRODUCT: &[Access] = &[Read, Read, Write];
 
-static MULTIPLY: Kernel = Kernel::new("conv2d/winograd_multiply", "conv2d_winograd", "multiply", PRODUCT);
-static MULTIPLY_BLOCKED: Kernel =
-    Kernel::new("conv2d/winograd_multiply_blocked", "conv2d_winograd", "multiply_blocked", PRODUCT);
-static MULTIPLY_F16: Kernel =
-    Kernel::new("", "conv2d_winograd", "multiply", PRODUCT).with("conv2d/winograd_multiply_f16", U_F16);
-static MULTIPLY_BLOCKED_F16: Kernel =
-    Kernel::new("", "conv2d_winograd", "multiply_blocked", PRODUCT).with("conv2d/winograd_multiply_blocked_f16", U_F16);
+const MULTIPLY_SHADER: Shader = shader!("conv2d_winograd");
+
+const TILED: Kernel = Kernel::new::<Product>("conv2d/winograd_multiply", MULTIPLY_SHADER, "multiply", PRODUCT);
+const BLOCKED: Kernel =
+    Kernel::new::<Product>("conv2d/winograd_multiply_blocked", MULTIPLY_SHADER, "multiply_blocked", PRODUCT);
+
+static MULTIPLY: Kernel = TILED;
+static MULTIPLY_BLOCKED: Kernel = BLOCKED;
+static MULTIPLY_F16: Kernel = TILED.with("conv2d/winograd_multiply_f16", U_F16);
+static MULTIPLY_BLOCKED_F16: Kernel = BLOCKED.with("conv2d/winograd_multiply_blocked_f16", U_F16);
 
 /// The steps along the products' inner dimension come in pairs of eight.
 const INNER: usize = 16;
@@ -135,46 +144,46 @@ pub(super) struct Job<'a> {
     pub pool: bool,
 }
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    channels: u32,
-    height: u32,
-    width: u32,
-    filters: u32,
-    out_height: u32,
-    out_width: u32,
-    padding_y: u32,
-    padding_x: u32,
-    x_image: u32,
-    y_image: u32,
-    x_offset: u32,
-    weight_offset: u32,
-    bias_offset: u32,
-    y_offset: u32,
-    u_offset: u32,
-    v_offset: u32,
-    m_offset: u32,
-    inner: u32,
-    outer: u32,
-    tiles: u32,
-    tiles_across: u32,
-    tiles_image: u32,
-    first_tile: u32,
-    tile_count: u32,
-    accumulate: u32,
+uniform! {
+    struct Params {
+        channels: u32,
+        height: u32,
+        width: u32,
+        filters: u32,
+        out_height: u32,
+        out_width: u32,
+        padding_y: u32,
+        padding_x: u32,
+        x_image: u32,
+        y_image: u32,
+        x_offset: u32,
+        weight_offset: u32,
+        bias_offset: u32,
+        y_offset: u32,
+        u_offset: u32,
+        v_offset: u32,
+        m_offset: u32,
+        inner: u32,
+        outer: u32,
+        tiles: u32,
+        tiles_across: u32,
+        tiles_image: u32,
+        first_tile: u32,
+        tile_count: u32,
+        accumulate: u32,
+    }
 }
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Product {
-    u_offset: u32,
-    v_offset: u32,
-    m_offset: u32,
-    inner: u32,
-    outer: u32,
-    tiles: u32,
-    points: u32,
+uniform! {
+    struct Product {
+        u_offset: u32,
+        v_offset: u32,
+        m_offset: u32,
+        inner: u32,
+        outer: u32,
+        tiles: u32,
+        points: u32,
+    }
 }
 
 /// What of the weights one round of the work uses: the rows (filters) that it reads, and the sizes of its products.

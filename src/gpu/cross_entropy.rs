@@ -1,35 +1,39 @@
-use bytemuck::{Pod, Zeroable};
+//! Softmax and cross-entropy in one: the loss, and the gradient of the logits.
 
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, Write};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Shader, shader};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::ops::CrossEntropy;
 
 pub(super) static KERNELS: &[&Kernel] = &[&FORWARD, &FORWARD_SOFT];
 
+const SHADER: Shader = shader!("cross_entropy");
+
 static FORWARD: Kernel =
-    Kernel::new("cross_entropy/forward", "cross_entropy", "forward", &[Read, Read, Read, Write, Write]);
+    Kernel::new::<Params>("cross_entropy/forward", SHADER, "forward", &[Read, Read, Read, Write, Write]);
 
 static FORWARD_SOFT: Kernel =
-    Kernel::new("cross_entropy/forward_soft", "cross_entropy", "forward_soft", &[Read, Read, Read, Write, Write]);
+    Kernel::new::<Params>("cross_entropy/forward_soft", SHADER, "forward_soft", &[Read, Read, Read, Write, Write]);
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    rows: u32,
-    classes: u32,
-    label_smoothing: f32,
-    logits_offset: u32,
-    target_offset: u32,
-    weight_offset: u32,
-    loss_offset: u32,
-    gradient_offset: u32,
+uniform! {
+    struct Params {
+        rows: u32,
+        classes: u32,
+        label_smoothing: f32,
+        logits_offset: u32,
+        target_offset: u32,
+        weight_offset: u32,
+        loss_offset: u32,
+        gradient_offset: u32,
+    }
 }
 
 pub(super) fn forward(compiler: &mut Compiler, op: &CrossEntropy, operands: &Operands) -> Result<()> {
+    let ([logits, target, weight], [loss, gradient]) = (operands.inputs()?, operands.outputs()?);
     let mut views = Vec::new();
-    for storage in operands.inputs.iter().chain(operands.outputs) {
+    for storage in [logits, target, weight, loss, gradient] {
         views.push(compiler.gpu.whole(storage)?);
     }
     let logits = operands.shapes[0];

@@ -1,12 +1,15 @@
+//! Fully connected layers and their gradients: which kernels make them.
+
 use std::ops::Range;
 
-use bytemuck::{Pod, Zeroable};
+use bytemuck::Zeroable;
 
 use super::buffer::{Storage, View};
 use super::compile::{Compiler, MAX_GRID, Operands};
 use super::kernel::Access::{Read, Unused, Write};
-use super::kernel::{Access, Kernel};
+use super::kernel::{Access, Kernel, Shader, shader};
 use super::tiling::{STEP, prefers_large, units_per_part};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::ops::{Dense, Op};
 
@@ -16,14 +19,18 @@ pub(super) static KERNELS: &[&Kernel] =
 const ALL: &[Access] = &[Read, Read, Read, Write];
 const TILE_64: &[(&str, f64)] = &[("TILE", 64.0)];
 
-static ROWS: Kernel = Kernel::new("dense/rows", "dense", "rows", ALL);
-static ROWS_QUADS: Kernel = Kernel::new("dense/rows_quads", "dense", "rows_quads", ALL);
-static ROWS_F16: Kernel = Kernel::new("dense/rows_f16", "dense", "rows_f16", ALL);
-static PACK_F16: Kernel = Kernel::new("dense/pack_f16", "dense", "pack_f16", &[Read, Unused, Unused, Write]);
-static MATMUL_128: Kernel = Kernel::new("dense/matmul_128", "dense", "matmul", ALL);
-static MATMUL_64: Kernel = Kernel::new("", "dense", "matmul", ALL).with("dense/matmul_64", TILE_64);
-static SUM_PARTS: Kernel = Kernel::new("dense/sum_parts", "dense", "sum_parts", &[Read, Unused, Read, Write]);
-static COLUMNS: Kernel = Kernel::new("dense/columns", "dense", "columns", &[Read, Unused, Read, Write]);
+const SHADER: Shader = shader!("dense", "pair_f16", "tiles");
+
+const MATMUL: Kernel = Kernel::new::<Params>("dense/matmul_128", SHADER, "matmul", ALL);
+
+static ROWS: Kernel = Kernel::new::<Params>("dense/rows", SHADER, "rows", ALL);
+static ROWS_QUADS: Kernel = Kernel::new::<Params>("dense/rows_quads", SHADER, "rows_quads", ALL);
+static ROWS_F16: Kernel = Kernel::new::<Params>("dense/rows_f16", SHADER, "rows_f16", ALL);
+static PACK_F16: Kernel = Kernel::new::<Params>("dense/pack_f16", SHADER, "pack_f16", &[Read, Unused, Unused, Write]);
+static MATMUL_128: Kernel = MATMUL;
+static MATMUL_64: Kernel = MATMUL.with("dense/matmul_64", TILE_64);
+static SUM_PARTS: Kernel = Kernel::new::<Params>("dense/sum_parts", SHADER, "sum_parts", &[Read, Unused, Read, Write]);
+static COLUMNS: Kernel = Kernel::new::<Params>("dense/columns", SHADER, "columns", &[Read, Unused, Read, Write]);
 
 /// Rows of `a` that one workgroup of `rows`, `rows_quads` and `rows_f16` multiplies, and rows of weights of the latter two.
 const ROWS_PER_GROUP: usize = 4;
@@ -33,30 +40,30 @@ const COLUMNS_PER_GROUP: usize = 4;
 const SMALL_BATCH: usize = 8;
 
 /// Values of a row of weights that `rows_f16` reads at once.
-const EIGHT: usize = 8;
+const F16_AT_ONCE: usize = 8;
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    rows: u32,
-    columns: u32,
-    inner: u32,
-    a_row: u32,
-    a_inner: u32,
-    b_inner: u32,
-    b_column: u32,
-    c_row: u32,
-    a_offset: u32,
-    b_offset: u32,
-    bias_offset: u32,
-    c_offset: u32,
-    accumulate: u32,
-    has_bias: u32,
-    relu: u32,
-    first_group: u32,
-    part: u32,
-    c_part: u32,
-    parts: u32,
+uniform! {
+    struct Params {
+        rows: u32,
+        columns: u32,
+        inner: u32,
+        a_row: u32,
+        a_inner: u32,
+        b_inner: u32,
+        b_column: u32,
+        c_row: u32,
+        a_offset: u32,
+        b_offset: u32,
+        bias_offset: u32,
+        c_offset: u32,
+        accumulate: u32,
+        has_bias: u32,
+        relu: u32,
+        first_group: u32,
+        part: u32,
+        c_part: u32,
+        parts: u32,
+    }
 }
 
 impl Params {
@@ -142,13 +149,13 @@ fn packed_f16(compiler: &mut Compiler, weight: &Storage, features: usize, rows: 
                 c_offset: pairs.offset,
                 ..Params::zeroed()
             };
-            dispatch(compiler, &PACK_F16, params, &[&weight, &pairs], [(values.len() / EIGHT).div_ceil(64), 1, 1])
+            dispatch(compiler, &PACK_F16, params, &[&weight, &pairs], [(values.len() / F16_AT_ONCE).div_ceil(64), 1, 1])
         })?;
     compiler.gpu.whole(&storage)
 }
 
 pub(super) fn forward(compiler: &mut Compiler, op: &Dense, operands: &Operands) -> Result<()> {
-    let (&[x, storage, bias], &[y]) = (operands.inputs, operands.outputs) else { return Ok(()) };
+    let ([x, storage, bias], [y]) = (operands.inputs()?, operands.outputs()?);
     let (out, features) = (operands.shapes[1][0], operands.shapes[1][1]);
     let batch = x.len / features;
     let mut candidates = vec![&ROWS, &MATMUL_128, &MATMUL_64];
@@ -188,7 +195,7 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Dense, operands: &Operands) 
             };
             let kernel = compiler.choose(&candidates, default);
             let groups = [part.len().div_ceil(COLUMNS_PER_GROUP), rows.div_ceil(ROWS_PER_GROUP), 1];
-            if kernel == &ROWS_QUADS && features.is_multiple_of(EIGHT) && compiler.in_f16(storage) {
+            if kernel == &ROWS_QUADS && features.is_multiple_of(F16_AT_ONCE) && compiler.in_f16(storage) {
                 let packed = packed_f16(compiler, storage, features, &part)?;
                 let params = Params { b_offset: 2 * packed.offset, ..params };
                 dispatch(compiler, &ROWS_F16, params, &[&x, &packed, &bias, &y], groups)?;
@@ -206,7 +213,7 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Dense, operands: &Operands) 
 }
 
 pub(super) fn backward_input(compiler: &mut Compiler, operands: &Operands) -> Result<()> {
-    let (&[dy, weight], &[dx]) = (operands.inputs, operands.outputs) else { return Ok(()) };
+    let ([dy, weight], [dx]) = (operands.inputs()?, operands.outputs()?);
     let (out, features) = (operands.shapes[1][0], operands.shapes[1][1]);
     let batch = dy.len / out;
     let rows_at_once = compiler.images_per_dispatch(&[features, out], 2 * (features * out) as u64);
@@ -240,7 +247,7 @@ pub(super) fn backward_input(compiler: &mut Compiler, operands: &Operands) -> Re
 }
 
 pub(super) fn backward_weight(compiler: &mut Compiler, operands: &Operands) -> Result<()> {
-    let (&[x, dy], &[dweight, dbias]) = (operands.inputs, operands.outputs) else { return Ok(()) };
+    let ([x, dy], [dweight, dbias]) = (operands.inputs()?, operands.outputs()?);
     let [out, features] = [operands.output_shapes[0][0], operands.output_shapes[0][1]];
     let batch = dy.len / out;
     let rows_at_once = compiler.images_per_dispatch(&[features, out], 2 * (features * out) as u64);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::cache::Cache;
-use super::kernel::{Access, Kernel, shader_source};
+use super::kernel::{Access, Kernel};
 #[cfg(not(target_arch = "wasm32"))]
 use super::poller::Poller;
 use super::tuning::{Tuned, Tuning};
@@ -208,53 +208,6 @@ impl Gpu {
         }
     }
 
-    /// Tries out another text for a shader (`conv2d`, …) in plans that are compiled from now on: for those who write
-    /// kernels. Entry points, constants and bindings must be those of the built-in one.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if there is no shader of this name.
-    ///
-    /// ```no_run
-    /// let gpu = vultus::gpu::Gpu::new()?;
-    /// let own = std::fs::read_to_string("my_softmax.wgsl").expect("a shader of one's own");
-    /// gpu.replace_shader("softmax", own)?;
-    /// # Ok::<(), vultus::Error>(())
-    /// ```
-    pub fn replace_shader(&self, shader: &str, wgsl: impl Into<String>) -> Result<()> {
-        if shader_source(shader).is_none() {
-            return Err(Error::shape(shader, "there is no shader of this name"));
-        }
-        lock(&self.shared.shaders).insert(shader.to_owned(), wgsl.into());
-        lock(&self.shared.pipelines).clear();
-        Ok(())
-    }
-
-    /// Keeps compiled pipelines (where the device has `PIPELINE_CACHE`) and the tuner's choices in this folder from
-    /// process to process. Files of other adapters, drivers and versions are left alone, damaged ones are replaced.
-    /// Only the first call has an effect.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if the folder is not there and cannot be made.
-    ///
-    /// ```no_run
-    /// use vultus::gpu::Gpu;
-    ///
-    /// let gpu = Gpu::new()?;
-    /// gpu.cache_in(&std::env::temp_dir().join("my_application"))?;
-    /// # Ok::<(), vultus::Error>(())
-    /// ```
-    #[cfg(feature = "files")]
-    pub fn cache_in(&self, folder: &std::path::Path) -> Result<()> {
-        if self.shared.cache.get().is_none() {
-            let cache = Cache::open(&self.shared.device, &self.shared.info, folder)?;
-            let _ = self.shared.cache.set(cache);
-            if let (Some(cache), Some(tuning)) = (self.shared.cache.get(), &mut *lock(&self.shared.tuning)) {
-                tuning.table.extend(cache.load_tuning());
-            }
-        }
-        Ok(())
-    }
-
     /// From now on, kernels of plans are chosen by measurement: what is not in the table yet is measured when a plan
     /// with it is compiled, until this much time in all is spent; after that the rules choose. A candidate may win only
     /// if its result on the very shapes is that of the CPU.
@@ -307,6 +260,29 @@ impl Gpu {
                 tuning.table.extend(found);
             }
         }
+    }
+
+    /// From now on pipelines are made of this text in place of a shader's own.
+    pub(super) fn take_in_place_of(&self, shader: &str, wgsl: String) {
+        lock(&self.shared.shaders).insert(shader.to_owned(), wgsl);
+        lock(&self.shared.pipelines).clear();
+    }
+
+    /// Opens the cache for these texts of all shaders, unless one is open.
+    #[cfg(feature = "files")]
+    pub(super) fn open_cache(
+        &self,
+        folder: &std::path::Path,
+        shaders: impl Iterator<Item = &'static str>,
+    ) -> Result<()> {
+        if self.shared.cache.get().is_none() {
+            let cache = Cache::open(&self.shared.device, &self.shared.info, folder, shaders)?;
+            let _ = self.shared.cache.set(cache);
+            if let (Some(cache), Some(tuning)) = (self.shared.cache.get(), &mut *lock(&self.shared.tuning)) {
+                tuning.table.extend(cache.load_tuning());
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn options(&self) -> &GpuOptions {
@@ -471,7 +447,7 @@ impl Gpu {
         let device = &self.shared.device;
         let replaced = lock(&self.shared.shaders).get(kernel.shader).cloned();
         self.guarded(|| {
-            let module = super::module::create(device, kernel.shader, replaced.as_deref(), &self.shared.options);
+            let module = super::module::create(device, kernel, replaced.as_deref(), self.shared.options.runtime_checks);
             let entries: Vec<_> = std::iter::once((0, wgpu::BufferBindingType::Uniform))
                 .chain(
                     kernel

@@ -1,39 +1,43 @@
-use bytemuck::{Pod, Zeroable};
+//! Dropout with random numbers from counters.
 
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, State, Write};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Shader, shader};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::ops::Dropout;
 
 pub(super) static KERNELS: &[&Kernel] = &[&FORWARD];
 
-static FORWARD: Kernel = Kernel::new("dropout/forward", "dropout", "forward", &[Read, Write, State]);
+const SHADER: Shader = shader!("dropout", "state");
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    length: u32,
-    first_quad: u32,
-    quads: u32,
-    layer: u32,
-    threshold: u32,
-    scale: f32,
-    x_offset: u32,
-    out_offset: u32,
-    grid: u32,
+static FORWARD: Kernel = Kernel::new::<Params>("dropout/forward", SHADER, "forward", &[Read, Write, State]);
+
+uniform! {
+    struct Params {
+        length: u32,
+        first_quad: u32,
+        quads: u32,
+        layer: u32,
+        threshold: u32,
+        scale: f32,
+        x_offset: u32,
+        out_offset: u32,
+        grid: u32,
+    }
 }
 
 pub(super) fn forward(compiler: &mut Compiler, op: &Dropout, operands: &Operands) -> Result<()> {
+    let ([x], [out]) = (operands.inputs()?, operands.outputs()?);
     // Four values share one draw, so a stretch begins at a multiple of four.
-    for values in compiler.stretches(operands.inputs[0].len, 4) {
-        let x = compiler.gpu.view(operands.inputs[0], values.clone())?;
-        let out = compiler.gpu.view(operands.outputs[0], values.clone())?;
+    let quads = x.len.div_ceil(4) as u32;
+    for values in compiler.stretches(x.len, 4) {
+        let (x, out) = (compiler.gpu.view(x, values.clone())?, compiler.gpu.view(out, values.clone())?);
         let grid = compiler.folded(values.len().div_ceil(4 * 256));
         let params = Params {
             length: values.len() as u32,
             first_quad: (values.start / 4) as u32,
-            quads: operands.inputs[0].len.div_ceil(4) as u32,
+            quads,
             layer: op.layer,
             threshold: op.threshold(),
             scale: op.scale(),

@@ -1,27 +1,30 @@
-use bytemuck::{Pod, Zeroable};
+//! The exponential moving average of a parameter.
 
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, State, Write};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Shader, shader};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::ops::Ema;
 
 pub(super) static KERNELS: &[&Kernel] = &[&UPDATE];
 
-static UPDATE: Kernel = Kernel::new("ema/update", "ema", "update", &[Write, Read, State]);
+const SHADER: Shader = shader!("ema", "state");
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    length: u32,
-    decay: f32,
-    average_offset: u32,
-    parameter_offset: u32,
-    grid: u32,
+static UPDATE: Kernel = Kernel::new::<Params>("ema/update", SHADER, "update", &[Write, Read, State]);
+
+uniform! {
+    struct Params {
+        length: u32,
+        decay: f32,
+        average_offset: u32,
+        parameter_offset: u32,
+        grid: u32,
+    }
 }
 
 pub(super) fn update(compiler: &mut Compiler, op: &Ema, operands: &Operands) -> Result<()> {
-    let &[average, parameter] = operands.inputs else { return Ok(()) };
+    let [average, parameter] = operands.inputs()?;
     for chunk in &average.chunks {
         let average = compiler.gpu.view(average, chunk.values.clone())?;
         let parameter = compiler.gpu.view(parameter, chunk.values.clone())?;

@@ -1,11 +1,6 @@
-//! Kernels: which entry point of which shader, with which constants.
+//! What a kernel is: an entry point of a shader with its constants and bindings.
 
-use super::{
-    accumulate, activation, adam, adaptive_avg_pool2d, add, conv2d, conv2d_winograd, cross_entropy, dense, dropout,
-    ema, max_pool2d, peak, prelu, resize, sgd, softmax,
-};
-
-use crate::ops::Op;
+use super::uniform::{Layout, Uniform};
 
 /// What a kernel does with a binding.
 ///
@@ -30,11 +25,11 @@ pub enum Access {
 /// One compute pipeline. Binding 0 is always the uniform buffer of its parameters.
 ///
 /// ```
-/// use vultus::gpu::{kernels, shader_source};
+/// use vultus::gpu::kernels;
 ///
 /// let kernel = kernels().find(|kernel| kernel.name == "dense/matmul_64").unwrap();
 /// assert_eq!((kernel.op(), kernel.shader, kernel.entry), ("dense", "dense", "matmul"));
-/// assert!(shader_source(kernel.shader).unwrap().contains(&format!("fn {}(", kernel.entry)));
+/// assert!(kernel.source.contains(&format!("fn {}(", kernel.entry)));
 /// ```
 #[derive(Debug, PartialEq)]
 pub struct Kernel {
@@ -42,13 +37,40 @@ pub struct Kernel {
     pub name: &'static str,
     /// The file in `shaders/`, without its ending.
     pub shader: &'static str,
+    /// The text of the shader, with what it shares with others.
+    pub source: &'static str,
     /// The entry point.
     pub entry: &'static str,
     /// Values of override constants.
     pub constants: &'static [(&'static str, f64)],
     /// What bindings 1, 2, … are.
     pub bindings: &'static [Access],
+    /// What binding 0 is.
+    pub(super) parameters: Layout,
 }
+
+/// A shader: the name of its file, and its text with that of what it shares with others.
+#[derive(Clone, Copy)]
+pub(super) struct Shader {
+    pub name: &'static str,
+    pub source: &'static str,
+}
+
+/// The [`Shader`] in this file of `shaders/`, after those of `shaders/shared/` that it uses; all are named without their
+/// ending. The order matters: naga does not take an override that is used before it is declared.
+macro_rules! shader {
+    ($name:literal $(, $shared:literal)*) => {
+        Shader {
+            name: $name,
+            source: concat!(
+                $(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/shared/", $shared, ".wgsl")), "\n",)*
+                include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $name, ".wgsl"))
+            ),
+        }
+    };
+}
+
+pub(super) use shader;
 
 impl Kernel {
     /// The operation that it is for.
@@ -56,115 +78,26 @@ impl Kernel {
         self.name.split_once('/').map_or(self.name, |(op, _)| op)
     }
 
-    /// A kernel without constants.
-    pub(super) const fn new(
+    /// A kernel without constants, whose parameters these are.
+    pub(super) const fn new<Parameters: Uniform>(
         name: &'static str,
-        shader: &'static str,
+        shader: Shader,
         entry: &'static str,
         bindings: &'static [Access],
     ) -> Self {
-        Kernel { name, shader, entry, constants: &[], bindings }
+        Kernel {
+            name,
+            shader: shader.name,
+            source: shader.source,
+            entry,
+            constants: &[],
+            bindings,
+            parameters: Parameters::LAYOUT,
+        }
     }
 
     /// The same with these constants.
     pub(super) const fn with(self, name: &'static str, constants: &'static [(&'static str, f64)]) -> Self {
         Kernel { name, constants, ..self }
     }
-}
-
-/// Every kernel in use, with every set of constants.
-///
-/// ```
-/// use vultus::gpu::{kernels, shader_source};
-///
-/// assert!(kernels().all(|kernel| shader_source(kernel.shader).is_some()));
-/// ```
-pub fn kernels() -> impl Iterator<Item = &'static Kernel> {
-    [
-        conv2d::KERNELS,
-        conv2d_winograd::KERNELS,
-        dense::KERNELS,
-        activation::KERNELS,
-        add::KERNELS,
-        prelu::KERNELS,
-        max_pool2d::KERNELS,
-        adaptive_avg_pool2d::KERNELS,
-        softmax::KERNELS,
-        cross_entropy::KERNELS,
-        dropout::KERNELS,
-        sgd::KERNELS,
-        adam::KERNELS,
-        ema::KERNELS,
-        accumulate::KERNELS,
-        resize::KERNELS,
-        peak::KERNELS,
-    ]
-    .into_iter()
-    .flatten()
-    .copied()
-}
-
-/// What [`crate::Options::kernel`] can name: kernels, and algorithms of several kernels.
-///
-/// ```
-/// use vultus::gpu::choices;
-///
-/// let of_dense: Vec<&str> = choices().filter(|name| name.starts_with("dense/")).collect();
-/// assert!(of_dense.contains(&"dense/rows"));
-/// ```
-pub fn choices() -> impl Iterator<Item = &'static str> {
-    kernels().map(|kernel| kernel.name).chain(conv2d_winograd::ALGORITHMS.iter().map(|algorithm| algorithm.name))
-}
-
-/// The kernels and algorithms that an operation may be done by, where there is a choice. Some may not suit the sizes of
-/// the inputs or the device: then the rules choose.
-///
-/// ```
-/// use vultus::gpu::candidates;
-/// use vultus::ops::Op;
-///
-/// assert_eq!(candidates(&Op::Softmax), ["softmax/forward", "softmax/forward_wide"]);
-/// assert!(candidates(&Op::Prelu).is_empty());
-/// ```
-pub fn candidates(op: &Op) -> Vec<&'static str> {
-    match op {
-        Op::Conv2d(_) | Op::Conv2dBackwardInput(_) | Op::Conv2dBackwardWeight(_) => conv2d::candidates(op),
-        Op::Dense(_) | Op::DenseBackwardInput | Op::DenseBackwardWeight => dense::candidates(op),
-        Op::Softmax => vec!["softmax/forward", "softmax/forward_wide"],
-        Op::SoftmaxBackward => vec!["softmax/backward", "softmax/backward_wide"],
-        _ => Vec::new(),
-    }
-}
-
-/// The text of a shader, by the name of its file without the ending.
-///
-/// ```
-/// use vultus::gpu::shader_source;
-///
-/// assert!(shader_source("prelu").is_some_and(|wgsl| wgsl.contains("@compute")));
-/// assert!(shader_source("prelu.wgsl").is_none());
-/// ```
-pub fn shader_source(shader: &str) -> Option<&'static str> {
-    Some(match shader {
-        "accumulate" => include_str!("../../shaders/accumulate.wgsl"),
-        "activation" => include_str!("../../shaders/activation.wgsl"),
-        "adam" => include_str!("../../shaders/adam.wgsl"),
-        "add" => include_str!("../../shaders/add.wgsl"),
-        "adaptive_avg_pool2d" => include_str!("../../shaders/adaptive_avg_pool2d.wgsl"),
-        "conv2d" => include_str!("../../shaders/conv2d.wgsl"),
-        "conv2d_winograd" => include_str!("../../shaders/conv2d_winograd.wgsl"),
-        "conv2d_winograd2" => include_str!("../../shaders/conv2d_winograd2.wgsl"),
-        "conv2d_winograd4" => include_str!("../../shaders/conv2d_winograd4.wgsl"),
-        "cross_entropy" => include_str!("../../shaders/cross_entropy.wgsl"),
-        "dense" => include_str!("../../shaders/dense.wgsl"),
-        "dropout" => include_str!("../../shaders/dropout.wgsl"),
-        "ema" => include_str!("../../shaders/ema.wgsl"),
-        "max_pool2d" => include_str!("../../shaders/max_pool2d.wgsl"),
-        "peak" => include_str!("../../shaders/peak.wgsl"),
-        "prelu" => include_str!("../../shaders/prelu.wgsl"),
-        "resize" => include_str!("../../shaders/resize.wgsl"),
-        "sgd" => include_str!("../../shaders/sgd.wgsl"),
-        "softmax" => include_str!("../../shaders/softmax.wgsl"),
-        _ => return None,
-    })
 }

@@ -2,7 +2,6 @@
 
 use super::compile::MAX_GRID;
 use super::device::Gpu;
-use super::kernel::{Access, Kernel, kernels};
 use crate::error::{Error, Result};
 
 /// Invocations of the largest workgroup, all along x.
@@ -10,6 +9,10 @@ const INVOCATIONS: u64 = 256;
 
 /// Bytes of workgroup memory of the kernel that has the most.
 const WORKGROUP_BYTES: u64 = 16 << 10;
+
+/// Storage and uniform buffers of the kernels that have the most.
+pub(super) const STORAGES: u64 = 8;
+pub(super) const UNIFORMS: u64 = 2;
 
 impl Gpu {
     /// Whether the device has what the kernels need: no more than WebGPU's default limits. How much memory there must be
@@ -21,8 +24,8 @@ impl Gpu {
             ("max_compute_workgroup_size_x", INVOCATIONS, limits.max_compute_workgroup_size_x),
             ("max_compute_workgroup_storage_size", WORKGROUP_BYTES, limits.max_compute_workgroup_storage_size),
             ("max_compute_workgroups_per_dimension", MAX_GRID as u64, limits.max_compute_workgroups_per_dimension),
-            ("max_storage_buffers_per_shader_stage", most(storages), limits.max_storage_buffers_per_shader_stage),
-            ("max_uniform_buffers_per_shader_stage", most(uniforms), limits.max_uniform_buffers_per_shader_stage),
+            ("max_storage_buffers_per_shader_stage", STORAGES, limits.max_storage_buffers_per_shader_stage),
+            ("max_uniform_buffers_per_shader_stage", UNIFORMS, limits.max_uniform_buffers_per_shader_stage),
         ];
         match needs.into_iter().find(|&(_, needed, available)| u64::from(available) < needed) {
             None => Ok(()),
@@ -35,17 +38,4 @@ impl Gpu {
             }),
         }
     }
-}
-
-fn most(bindings: fn(&Kernel) -> usize) -> u64 {
-    kernels().map(bindings).max().unwrap_or_default() as u64
-}
-
-fn storages(kernel: &Kernel) -> usize {
-    kernel.bindings.iter().filter(|access| matches!(access, Access::Read | Access::Write)).count()
-}
-
-fn uniforms(kernel: &Kernel) -> usize {
-    // Its parameters, and what changes from run to run.
-    1 + kernel.bindings.iter().filter(|access| matches!(access, Access::State)).count()
 }

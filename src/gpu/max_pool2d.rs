@@ -1,39 +1,45 @@
-use bytemuck::{Pod, Zeroable};
+//! Max-pooling and its gradient.
 
+use super::buffer::Storage;
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, Unused, Write};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Shader, shader};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::ops::MaxPool2d;
 
 pub(super) static KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD];
 
-static FORWARD: Kernel = Kernel::new("max_pool2d/forward", "max_pool2d", "forward", &[Read, Unused, Write]);
-static BACKWARD: Kernel = Kernel::new("max_pool2d/backward", "max_pool2d", "backward", &[Read, Read, Write]);
+const SHADER: Shader = shader!("max_pool2d");
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    planes: u32,
-    height: u32,
-    width: u32,
-    out_height: u32,
-    out_width: u32,
-    kernel: u32,
-    stride: u32,
-    padding: u32,
-    x_offset: u32,
-    dy_offset: u32,
-    out_offset: u32,
-    grid: u32,
+static FORWARD: Kernel = Kernel::new::<Params>("max_pool2d/forward", SHADER, "forward", &[Read, Unused, Write]);
+static BACKWARD: Kernel = Kernel::new::<Params>("max_pool2d/backward", SHADER, "backward", &[Read, Read, Write]);
+
+uniform! {
+    struct Params {
+        planes: u32,
+        height: u32,
+        width: u32,
+        out_height: u32,
+        out_width: u32,
+        kernel: u32,
+        stride: u32,
+        padding: u32,
+        x_offset: u32,
+        dy_offset: u32,
+        out_offset: u32,
+        grid: u32,
+    }
 }
 
 pub(super) fn forward(compiler: &mut Compiler, op: &MaxPool2d, operands: &Operands) -> Result<()> {
-    run(compiler, &FORWARD, op, operands, operands.output_shapes[0])
+    let ([x], [y]) = (operands.inputs()?, operands.outputs()?);
+    run(compiler, &FORWARD, op, operands, &[x, y], operands.output_shapes[0])
 }
 
 pub(super) fn backward(compiler: &mut Compiler, op: &MaxPool2d, operands: &Operands) -> Result<()> {
-    run(compiler, &BACKWARD, op, operands, operands.shapes[1])
+    let ([x, dy], [dx]) = (operands.inputs()?, operands.outputs()?);
+    run(compiler, &BACKWARD, op, operands, &[x, dy, dx], operands.shapes[1])
 }
 
 /// `pooled` is the shape of y or dy. The last storage is the one that is written.
@@ -42,6 +48,7 @@ fn run(
     kernel: &'static Kernel,
     op: &MaxPool2d,
     operands: &Operands,
+    storages: &[&Storage],
     pooled: &[usize],
 ) -> Result<()> {
     let x = operands.shapes[0];
@@ -52,7 +59,7 @@ fn run(
         let count = per_dispatch.min(planes - first);
         let mut views = Vec::new();
         let shapes = operands.shapes.iter().chain(operands.output_shapes);
-        for (storage, shape) in operands.inputs.iter().chain(operands.outputs).zip(shapes) {
+        for (storage, shape) in storages.iter().zip(shapes) {
             let plane = shape[2] * shape[3];
             views.push(compiler.gpu.view(storage, first * plane..(first + count) * plane)?);
         }

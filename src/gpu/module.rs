@@ -1,19 +1,18 @@
 //! Shader modules: the built-in ones without the checks that a compiler adds to shaders that it cannot trust.
 
-use super::device::GpuOptions;
-use super::kernel::shader_source;
+use super::kernel::Kernel;
 
-/// The module of a shader, or of the text that was given in its place.
+/// The module of a kernel's shader, or of the text that was given in its place. `checks` are those that the built-in
+/// shaders do without.
 pub(super) fn create(
     device: &wgpu::Device,
-    shader: &str,
+    kernel: &Kernel,
     replaced: Option<&str>,
-    options: &GpuOptions,
+    checks: bool,
 ) -> wgpu::ShaderModule {
-    let source = replaced.or(shader_source(shader)).unwrap_or_default();
-    let source = wgpu::ShaderSource::Wgsl(source.into());
-    let descriptor = wgpu::ShaderModuleDescriptor { label: Some(shader), source };
-    if replaced.is_some() || options.runtime_checks {
+    let source = wgpu::ShaderSource::Wgsl(replaced.unwrap_or(kernel.source).into());
+    let descriptor = wgpu::ShaderModuleDescriptor { label: Some(kernel.shader), source };
+    if replaced.is_some() || checks {
         return device.create_shader_module(descriptor);
     }
     // SAFETY: only texts that come with this library get here. Their loops end: each counts up to a parameter or down to

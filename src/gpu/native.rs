@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::adapter::Adapter;
+use super::answer::Answer;
 use super::device::{Gpu, GpuOptions};
 use super::poller::Poller;
-use super::read_back::Answer;
 use crate::error::{Error, Result};
 
 impl Adapter {
@@ -98,13 +98,13 @@ impl Gpu {
     }
 }
 
-/// The error for a wish that no adapter answers to.
-fn no_device(wish: &str, adapters: &[Adapter]) -> Error {
+/// The error for a name that no adapter has.
+fn no_device(name: &str, adapters: &[Adapter]) -> Error {
     let names: Vec<String> = adapters.iter().map(|adapter| adapter.info().name).collect();
     let reason = match (names.as_slice(), adapters.iter().all(Adapter::is_software)) {
         ([], _) => "no driver offers an adapter; use the CPU (--device cpu)".to_owned(),
         (_, true) => format!("there is only software: {}; name it to use it, or use the CPU", names.join(", ")),
         _ => format!("there is {}", names.join(", ")),
     };
-    Error::NoDevice { wish: wish.to_owned(), reason }
+    Error::NoDevice { wish: name.to_owned(), reason }
 }

@@ -1,14 +1,12 @@
 //! What belongs to a parameter of a model besides its values: how often they have changed, and the packed forms of them
 //! that kernels want. All plans of a model share these.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use super::buffer::Storage;
-use super::compile::{Compiled, Dispatch};
-use super::device::Gpu;
 use crate::error::Result;
 
 /// The largest magnitudes of a parameter that f16 suits. From 2⁻¹⁴ on a number has 11 bits in f16, and below multiples
@@ -21,16 +19,9 @@ pub(super) struct Parameter {
     suits_f16: AtomicBool,
     changes: AtomicU64,
     trained: AtomicBool,
-    packed: Mutex<BTreeMap<String, Weak<Packed>>>,
-}
-
-/// A parameter in another layout, on the device.
-pub(super) struct Packed {
-    parameter: Arc<Parameter>,
-    pub storage: Storage,
-    pack: Compiled,
-    /// After how many changes of the parameter it was packed.
-    made: Mutex<Option<u64>>,
+    /// Packed forms, by name, while plans use them. What they are made of is not known here: they need kernels, and
+    /// kernels read parameters.
+    packed: Mutex<BTreeMap<String, Weak<dyn Any + Send + Sync>>>,
 }
 
 impl Parameter {
@@ -42,6 +33,21 @@ impl Parameter {
             trained: AtomicBool::default(),
             packed: Mutex::default(),
         }
+    }
+
+    /// One that is computed from others on the device, where nobody sees whether f16 suits it.
+    pub fn computed() -> Self {
+        Self::new(&[])
+    }
+
+    /// How often it has changed.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// Whether a plan trains it.
+    pub fn is_trained(&self) -> bool {
+        self.trained.load(Ordering::Relaxed)
     }
 
     /// Whether what was loaded can be stored in f16.
@@ -73,18 +79,14 @@ impl Parameter {
     }
 
     /// The packed form of this name: the one that another plan uses, or a new one.
-    pub fn packed(
-        self: &Arc<Self>,
-        form: String,
-        make: impl FnOnce() -> Result<(Storage, Compiled)>,
-    ) -> Result<Arc<Packed>> {
+    pub fn packed<T: Any + Send + Sync>(&self, form: String, make: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
         let mut forms = self.packed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(packed) = forms.get(&form).and_then(Weak::upgrade) {
+        if let Some(packed) = forms.get(&form).and_then(Weak::upgrade).and_then(|packed| packed.downcast().ok()) {
             return Ok(packed);
         }
-        let (storage, pack) = make()?;
-        let packed = Arc::new(Packed { parameter: self.clone(), storage, pack, made: Mutex::default() });
-        forms.insert(form, Arc::downgrade(&packed));
+        let packed = Arc::new(make()?);
+        let shared: Arc<dyn Any + Send + Sync> = packed.clone();
+        forms.insert(form, Arc::downgrade(&shared));
         Ok(packed)
     }
 }
@@ -93,29 +95,4 @@ fn f16_suits(values: &[f32]) -> bool {
     // Not f32::max, which passes over a NaN.
     let larger = |most: f32, value: f32| if value > most || value.is_nan() { value } else { most };
     F16_SUITS.contains(&values.iter().map(|value| value.abs()).fold(0.0, larger))
-}
-
-impl Packed {
-    /// Packs the parameter if it has changed since.
-    pub fn refresh(&self, gpu: &Gpu) {
-        // The lock is held until the work is submitted, so that no other plan overtakes it.
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let changes = self.parameter.changes.load(Ordering::Acquire);
-        if *made != Some(changes) {
-            let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            self.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
-            gpu.queue().submit([encoder.finish()]);
-            *made = Some(changes);
-        }
-    }
-
-    /// Adds the packing to work that the application submits, whenever it does: where the parameter is trained, nobody
-    /// knows now what it will be then.
-    pub fn refresh_within(&self, gpu: &Gpu, pass: &mut wgpu::ComputePass) {
-        if self.parameter.trained.load(Ordering::Relaxed) { self.encode(pass) } else { self.refresh(gpu) }
-    }
-
-    fn encode(&self, pass: &mut wgpu::ComputePass) {
-        self.pack.dispatches.iter().for_each(|dispatch: &Dispatch| dispatch.encode(pass));
-    }
 }

@@ -1,20 +1,21 @@
 //! The device's peak: multiply-adds without memory, and a copy.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::buffer::Storage;
 use super::compile::Compiler;
 use super::device::Gpu;
 use super::kernel::Access::{Read, Unused, Write};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Shader, shader};
 use super::timer::Timer;
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::peak::Peak;
 
 pub(super) static KERNELS: &[&Kernel] = &[&MULTIPLY_ADD, &COPY];
 
-static MULTIPLY_ADD: Kernel = Kernel::new("peak/multiply_add", "peak", "multiply_add", &[Unused, Write]);
-static COPY: Kernel = Kernel::new("peak/copy", "peak", "copy", &[Read, Write]);
+const SHADER: Shader = shader!("peak");
+
+static MULTIPLY_ADD: Kernel = Kernel::new::<Params>("peak/multiply_add", SHADER, "multiply_add", &[Unused, Write]);
+static COPY: Kernel = Kernel::new::<Params>("peak/copy", SHADER, "copy", &[Read, Write]);
 
 /// Runs of which the fastest counts.
 const RUNS: usize = 5;
@@ -28,12 +29,12 @@ const OPERATIONS: usize = 3 * 4 * 8 * 2;
 /// Values to copy, at most: 128 MiB.
 const VALUES: usize = 32 << 20;
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    length: u32,
-    rounds: u32,
-    grid: u32,
+uniform! {
+    struct Params {
+        length: u32,
+        rounds: u32,
+        grid: u32,
+    }
 }
 
 impl Gpu {

@@ -5,13 +5,16 @@ use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use super::buffer::{GUARD, GUARD_WORD, Storage};
-use super::compile::{Compiled, Compiler, Dispatch, Operands};
+use super::compile::{Compiler, Operands};
 use super::device::{CountedBuffer, Gpu};
-use super::parameter::{Packed, Parameter};
+use super::dispatch::{Compiled, Dispatch, Packed};
+use super::parameter::Parameter;
 use super::picture::GpuPicture;
 use super::precision::Precision;
+use super::prologue::Prologue;
 use super::read_back::ReadBack;
 use super::resize::Resizer;
+use super::state::State;
 use super::timer::Timer;
 use crate::error::{Error, Result};
 use crate::ops::{Crop, Filter, Normalization, Op, RunState};
@@ -87,24 +90,13 @@ pub struct GpuPlan {
     packed: Vec<Arc<Packed>>,
     /// The parameters that every run changes.
     trained: Vec<Arc<Parameter>>,
+    prologue: Prologue,
     _parameters: CountedBuffer,
     state: CountedBuffer,
     read_back: BTreeMap<ValueId, ReadBack>,
     resizers: BTreeMap<ValueId, Resizer>,
     timer: Option<Timer>,
     checked: bool,
-}
-
-/// What changes from run to run, as the kernels see it.
-#[repr(C)]
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct State {
-    seed: [u32; 2],
-    step: u32,
-    learning_rate: f32,
-    corrections: [f32; 2],
-    micro_batch: u32,
-    share: f32,
 }
 
 impl GpuPlan {
@@ -118,7 +110,11 @@ impl GpuPlan {
     ) -> Result<Self> {
         gpu.check()?;
         let plan = gpu.guarded(|| {
-            let values = allocate(gpu, &program, model, checked)?;
+            let mut values = allocate(gpu, &program, model, checked)?;
+            let prologue = &program.steps[..program.prologue];
+            for &result in prologue.iter().flat_map(|step| &step.outputs) {
+                values[result].parameter = Some(Arc::new(Parameter::computed()));
+            }
             let uniform = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
             let state = gpu.create_buffer("state", size_of::<State>() as u64, uniform)?;
             let changed = program.steps.iter().flat_map(|step| step.op.in_place().iter().map(|&i| step.inputs[i]));
@@ -134,6 +130,14 @@ impl GpuPlan {
             }
             let Compiled { dispatches, parameters, scratch, packed } = compiler.finish(Some(&state))?;
             trained.iter().for_each(|parameter| parameter.train());
+            let owned = |ids: &[ValueId]| -> Vec<Arc<Parameter>> {
+                ids.iter().filter_map(|&id| values[id].parameter.clone()).collect()
+            };
+            let prologue = Prologue::new(
+                dispatches.partition_point(|dispatch| dispatch.step < program.prologue),
+                prologue.iter().flat_map(|step| owned(&step.inputs)).collect(),
+                prologue.iter().flat_map(|step| owned(&step.outputs)).collect(),
+            );
             let mut read_back = BTreeMap::new();
             for &output in &program.outputs {
                 read_back.insert(output, ReadBack::new(gpu, &values[output])?);
@@ -146,6 +150,7 @@ impl GpuPlan {
                 scratch,
                 packed,
                 trained,
+                prologue,
                 _parameters: parameters,
                 state,
                 read_back,
@@ -184,8 +189,9 @@ impl GpuPlan {
     /// last run of its own.
     pub fn encode(&self, encoder: &mut wgpu::CommandEncoder) {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        self.prologue.refresh_within(&self.gpu, &mut pass, &self.dispatches);
         self.packed.iter().for_each(|packed| packed.refresh_within(&self.gpu, &mut pass));
-        self.dispatches.iter().for_each(|dispatch| dispatch.encode(&mut pass));
+        self.dispatches[self.prologue.len()..].iter().for_each(|dispatch| dispatch.encode(&mut pass));
         self.trained.iter().for_each(|parameter| parameter.change());
     }
 
@@ -237,10 +243,11 @@ impl GpuPlan {
         if self.checked {
             self.guard();
         }
+        self.prologue.refresh(&self.gpu, &self.dispatches, self.checked);
         self.packed.iter().for_each(|packed| packed.refresh(&self.gpu));
-        // What ends a step comes behind all else.
+        // What ends a step comes after all else.
         let in_all = |dispatch: &Dispatch| state.ends_step() || !self.program.steps[dispatch.step].op.ends_step();
-        let mut rest = &self.dispatches[..self.dispatches.partition_point(in_all)];
+        let mut rest = &self.dispatches[self.prologue.len()..self.dispatches.partition_point(in_all)];
         loop {
             let mut flops = 0;
             let fitting = rest.iter().take_while(|dispatch| {
@@ -330,15 +337,17 @@ impl GpuPlan {
     pub(crate) fn profile(&mut self, state: &RunState) -> Result<Vec<Span>> {
         self.gpu.check()?;
         self.write_state(state, 1.0);
+        self.prologue.refresh(&self.gpu, &self.dispatches, self.checked);
         self.packed.iter().for_each(|packed| packed.refresh(&self.gpu));
+        let dispatches = &self.dispatches[self.prologue.len()..];
         let timer = match &mut self.timer {
             Some(timer) => timer,
-            None => self.timer.insert(Timer::new(&self.gpu, self.dispatches.len())?),
+            None => self.timer.insert(Timer::new(&self.gpu, dispatches.len())?),
         };
-        let measured = self.gpu.guarded(|| timer.run(&self.gpu, &self.dispatches))?;
+        let measured = self.gpu.guarded(|| timer.run(&self.gpu, dispatches))?;
         self.trained.iter().for_each(|parameter| parameter.change());
         let mut steps: Vec<Option<Span>> = vec![None; self.program.steps.len()];
-        for (dispatch, span) in self.dispatches.iter().zip(measured) {
+        for (dispatch, span) in dispatches.iter().zip(measured) {
             match &mut steps[dispatch.step] {
                 Some(step) => step.milliseconds += span.milliseconds,
                 first => *first = Some(span),
@@ -346,7 +355,7 @@ impl GpuPlan {
         }
         // A step without dispatches is done by the one before, when that ends.
         let mut end = 0.0;
-        let spans = steps.into_iter().map(|step| {
+        let spans = steps.into_iter().skip(self.program.prologue).map(|step| {
             let span = step.unwrap_or(Span { start: end, milliseconds: 0.0 });
             end = span.start + span.milliseconds;
             span

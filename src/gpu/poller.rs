@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use super::read_back::Answer;
+use super::answer::Answer;
 
 /// How long the device is waited for at a time. For so long wgpu may keep others from destroying its buffers.
 const SPELL: Duration = Duration::from_millis(2);

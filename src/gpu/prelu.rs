@@ -1,30 +1,35 @@
-use bytemuck::{Pod, Zeroable};
+//! ReLU with a slope for each channel, and its gradients.
+
+use bytemuck::Zeroable;
 
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, Unused, Write};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Shader, shader};
+use super::uniform::uniform;
 use crate::error::Result;
 
 pub(super) static KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD_INPUT, &BACKWARD_SLOPE];
 
-static FORWARD: Kernel = Kernel::new("prelu/forward", "prelu", "forward", &[Read, Read, Unused, Write]);
-static BACKWARD_INPUT: Kernel =
-    Kernel::new("prelu/backward_input", "prelu", "backward_input", &[Read, Read, Read, Write]);
-static BACKWARD_SLOPE: Kernel =
-    Kernel::new("prelu/backward_slope", "prelu", "backward_slope", &[Read, Unused, Read, Write]);
+const SHADER: Shader = shader!("prelu");
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    images: u32,
-    channels: u32,
-    inner: u32,
-    x_offset: u32,
-    slope_offset: u32,
-    dy_offset: u32,
-    out_offset: u32,
-    grid: u32,
-    accumulate: u32,
+static FORWARD: Kernel = Kernel::new::<Params>("prelu/forward", SHADER, "forward", &[Read, Read, Unused, Write]);
+static BACKWARD_INPUT: Kernel =
+    Kernel::new::<Params>("prelu/backward_input", SHADER, "backward_input", &[Read, Read, Read, Write]);
+static BACKWARD_SLOPE: Kernel =
+    Kernel::new::<Params>("prelu/backward_slope", SHADER, "backward_slope", &[Read, Unused, Read, Write]);
+
+uniform! {
+    struct Params {
+        images: u32,
+        channels: u32,
+        inner: u32,
+        x_offset: u32,
+        slope_offset: u32,
+        dy_offset: u32,
+        out_offset: u32,
+        grid: u32,
+        accumulate: u32,
+    }
 }
 
 impl Params {
@@ -40,7 +45,8 @@ fn image(shape: &[usize]) -> usize {
 }
 
 pub(super) fn forward(compiler: &mut Compiler, operands: &Operands) -> Result<()> {
-    let (&[x, slope], &[y], shape) = (operands.inputs, operands.outputs, operands.shapes[0]) else { return Ok(()) };
+    let ([x, slope], [y]) = (operands.inputs()?, operands.outputs()?);
+    let shape = operands.shapes[0];
     for values in compiler.stretches(x.len, image(shape)) {
         let (x, y) = (compiler.gpu.view(x, values.clone())?, compiler.gpu.view(y, values.clone())?);
         let slope = compiler.gpu.whole(slope)?;
@@ -58,7 +64,7 @@ pub(super) fn forward(compiler: &mut Compiler, operands: &Operands) -> Result<()
 }
 
 pub(super) fn backward(compiler: &mut Compiler, operands: &Operands) -> Result<()> {
-    let (&[x, slope, dy], &[dx, dslope]) = (operands.inputs, operands.outputs) else { return Ok(()) };
+    let ([x, slope, dy], [dx, dslope]) = (operands.inputs()?, operands.outputs()?);
     let shape = operands.shapes[0];
     for values in compiler.stretches(x.len, image(shape)) {
         let [x, dy, dx] = [x, dy, dx].map(|storage| compiler.gpu.view(storage, values.clone()));

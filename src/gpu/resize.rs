@@ -8,15 +8,18 @@ use bytemuck::{Pod, Zeroable};
 use super::buffer::View;
 use super::device::{CountedBuffer, Gpu, Pipeline};
 use super::kernel::Access::{Read, Write};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Shader, shader};
 use super::picture::GpuPicture;
+use super::uniform::{Uniform, uniform};
 use crate::error::Result;
 use crate::ops::{Crop, Filter, Normalization, Order};
 
 pub(super) static KERNELS: &[&Kernel] = &[&AREA, &BILINEAR];
 
-static AREA: Kernel = Kernel::new("resize/area", "resize", "area", &[Read, Read, Write]);
-static BILINEAR: Kernel = Kernel::new("resize/bilinear", "resize", "bilinear", &[Read, Read, Write]);
+const SHADER: Shader = shader!("resize");
+
+static AREA: Kernel = Kernel::new::<Params>("resize/area", SHADER, "area", &[Read, Read, Write]);
+static BILINEAR: Kernel = Kernel::new::<Params>("resize/bilinear", SHADER, "bilinear", &[Read, Read, Write]);
 
 /// A crop as the kernels read it.
 #[repr(C)]
@@ -29,21 +32,20 @@ struct Rectangle {
     mirror: u32,
 }
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    crops: u32,
-    height: u32,
-    width: u32,
-    row_bytes: u32,
-    pixel_bytes: u32,
-    out_offset: u32,
-    gray: u32,
-    bgr: u32,
-    mean: [f32; 4],
-    deviation: [f32; 4],
-    grid: u32,
-    padding: [u32; 3],
+uniform! {
+    struct Params {
+        mean: [f32; 3],
+        crops: u32,
+        deviation: [f32; 3],
+        height: u32,
+        width: u32,
+        row_bytes: u32,
+        pixel_bytes: u32,
+        out_offset: u32,
+        gray: u32,
+        bgr: u32,
+        grid: u32,
+    }
 }
 
 /// Fills the input of one plan.
@@ -62,7 +64,7 @@ impl Resizer {
         let uniform = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         let crops = (shape[0] * size_of::<Rectangle>()) as u64;
         Ok(Resizer {
-            params: gpu.create_buffer("resize parameters", size_of::<Params>() as u64, uniform)?,
+            params: gpu.create_buffer("resize parameters", Params::LAYOUT.binding() as u64, uniform)?,
             crops: gpu.create_buffer("crops", crops, super::buffer::USAGE)?,
             out,
             size: [shape[2], shape[3]],
@@ -82,7 +84,6 @@ impl Resizer {
         let [height, width] = self.size;
         let groups = (crops.len() * height * width).div_ceil(64);
         let across = groups.clamp(1, super::compile::MAX_GRID);
-        let four = |v: [f32; 3], last| [v[0], v[1], v[2], last];
         let params = Params {
             crops: crops.len() as u32,
             height: height as u32,
@@ -92,10 +93,9 @@ impl Resizer {
             out_offset: self.out.offset,
             gray: u32::from(normalization.gray),
             bgr: u32::from(normalization.order == Order::Bgr),
-            mean: four(normalization.mean, 0.0),
-            deviation: four(normalization.std, 1.0),
+            mean: normalization.mean,
+            deviation: normalization.std,
             grid: across as u32,
-            padding: [0; 3],
         };
         let rectangle = |crop: &Crop| Rectangle {
             left: crop.x,

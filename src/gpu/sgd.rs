@@ -1,31 +1,34 @@
-use bytemuck::{Pod, Zeroable};
+//! Stochastic gradient descent with momentum.
 
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, State, Write};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Shader, shader};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::ops::Sgd;
 
 pub(super) static KERNELS: &[&Kernel] = &[&UPDATE];
 
-static UPDATE: Kernel = Kernel::new("sgd/update", "sgd", "update", &[Write, Read, Write, State]);
+const SHADER: Shader = shader!("sgd", "state");
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    length: u32,
-    momentum: f32,
-    weight_decay: f32,
-    nesterov: u32,
-    learning_rate_factor: f32,
-    parameter_offset: u32,
-    gradient_offset: u32,
-    velocity_offset: u32,
-    grid: u32,
+static UPDATE: Kernel = Kernel::new::<Params>("sgd/update", SHADER, "update", &[Write, Read, Write, State]);
+
+uniform! {
+    struct Params {
+        length: u32,
+        momentum: f32,
+        weight_decay: f32,
+        nesterov: u32,
+        learning_rate_factor: f32,
+        parameter_offset: u32,
+        gradient_offset: u32,
+        velocity_offset: u32,
+        grid: u32,
+    }
 }
 
 pub(super) fn update(compiler: &mut Compiler, op: &Sgd, operands: &Operands) -> Result<()> {
-    let &[parameter, gradient, velocity] = operands.inputs else { return Ok(()) };
+    let [parameter, gradient, velocity] = operands.inputs()?;
     for chunk in &parameter.chunks {
         let [parameter, gradient, velocity] =
             [parameter, gradient, velocity].map(|storage| compiler.gpu.view(storage, chunk.values.clone()));

@@ -1,50 +1,59 @@
-use bytemuck::{Pod, Zeroable};
+//! Softmax over dimension 1, and its gradient.
 
+use super::buffer::Storage;
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, Unused, Write};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Shader, shader};
+use super::uniform::uniform;
 use crate::error::Result;
 
 pub(super) static KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD, &FORWARD_WIDE, &BACKWARD_WIDE];
 
-static FORWARD: Kernel = Kernel::new("softmax/forward", "softmax", "forward", &[Read, Unused, Write]);
-static BACKWARD: Kernel = Kernel::new("softmax/backward", "softmax", "backward", &[Read, Read, Write]);
-static FORWARD_WIDE: Kernel = Kernel::new("softmax/forward_wide", "softmax", "forward_wide", &[Read, Unused, Write]);
-static BACKWARD_WIDE: Kernel = Kernel::new("softmax/backward_wide", "softmax", "backward_wide", &[Read, Read, Write]);
+const SHADER: Shader = shader!("softmax");
+
+static FORWARD: Kernel = Kernel::new::<Params>("softmax/forward", SHADER, "forward", &[Read, Unused, Write]);
+static BACKWARD: Kernel = Kernel::new::<Params>("softmax/backward", SHADER, "backward", &[Read, Read, Write]);
+static FORWARD_WIDE: Kernel =
+    Kernel::new::<Params>("softmax/forward_wide", SHADER, "forward_wide", &[Read, Unused, Write]);
+static BACKWARD_WIDE: Kernel =
+    Kernel::new::<Params>("softmax/backward_wide", SHADER, "backward_wide", &[Read, Read, Write]);
 
 /// From this many classes on, a workgroup per row pays.
 const WIDE: usize = 64;
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    rows: u32,
-    classes: u32,
-    inner: u32,
-    x_offset: u32,
-    dy_offset: u32,
-    out_offset: u32,
-    grid: u32,
+uniform! {
+    struct Params {
+        rows: u32,
+        classes: u32,
+        inner: u32,
+        x_offset: u32,
+        dy_offset: u32,
+        out_offset: u32,
+        grid: u32,
+    }
 }
 
 pub(super) fn forward(compiler: &mut Compiler, operands: &Operands) -> Result<()> {
     let default = if operands.shapes[0][1] < WIDE { &FORWARD } else { &FORWARD_WIDE };
     let kernel = compiler.choose(&[&FORWARD, &FORWARD_WIDE], default);
-    run(compiler, kernel, operands)
+    let ([x], [y]) = (operands.inputs()?, operands.outputs()?);
+    run(compiler, kernel, operands.shapes[0], &[x, y])
 }
 
 pub(super) fn backward(compiler: &mut Compiler, operands: &Operands) -> Result<()> {
     let default = if operands.shapes[0][1] < WIDE { &BACKWARD } else { &BACKWARD_WIDE };
     let kernel = compiler.choose(&[&BACKWARD, &BACKWARD_WIDE], default);
-    run(compiler, kernel, operands)
+    let ([y, dy], [dx]) = (operands.inputs()?, operands.outputs()?);
+    run(compiler, kernel, operands.shapes[0], &[y, dy, dx])
 }
 
-fn run(compiler: &mut Compiler, kernel: &'static Kernel, operands: &Operands) -> Result<()> {
-    let (classes, inner) = (operands.shapes[0][1], operands.shapes[0][2..].iter().product::<usize>());
+/// The last storage is the one that is written; all have this shape.
+fn run(compiler: &mut Compiler, kernel: &'static Kernel, shape: &[usize], storages: &[&Storage]) -> Result<()> {
+    let (classes, inner) = (shape[1], shape[2..].iter().product::<usize>());
     let one_row_per_group = std::ptr::eq(kernel, &FORWARD_WIDE) || std::ptr::eq(kernel, &BACKWARD_WIDE);
-    for values in compiler.stretches(operands.inputs[0].len, classes * inner) {
+    for values in compiler.stretches(storages[0].len, classes * inner) {
         let mut views = Vec::new();
-        for storage in operands.inputs.iter().chain(operands.outputs) {
+        for storage in storages {
             views.push(compiler.gpu.view(storage, values.clone())?);
         }
         let rows = values.len() / classes;

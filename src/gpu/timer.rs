@@ -1,7 +1,7 @@
 //! How long dispatches take.
 
-use super::compile::Dispatch;
 use super::device::{CountedBuffer, Gpu};
+use super::dispatch::Dispatch;
 use super::read_back::ReadBack;
 use crate::error::Result;
 use crate::program::Span;

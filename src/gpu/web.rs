@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use super::answer::Answer;
 use super::device::{Complaint, Gpu};
-use super::read_back::Answer;
 use crate::error::{Error, Result};
 
 impl Gpu {

@@ -13,6 +13,9 @@ mod decode;
 #[cfg(feature = "files")]
 mod folder;
 mod jpeg;
+#[cfg(feature = "files")]
+mod png;
+pub(crate) mod resample;
 
 pub use ::image::{GrayImage, RgbImage};
 #[cfg(feature = "files")]
@@ -20,3 +23,5 @@ pub use decode::decode_file;
 pub use decode::{MAX_FILE_BYTES, MAX_PIXELS, decode_bytes, decode_bytes_within, stored_size};
 #[cfg(feature = "files")]
 pub use folder::pictures_in;
+#[cfg(feature = "files")]
+pub use png::write_png;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::calibration::{in_top_two, log_loss};
 use super::measures::Measures;
 use super::predictions::Predictions;
+use super::row::{in_top_two, log_loss};
 use super::tally::Tally;
 use crate::error::{Error, Result};
 use crate::parallel::*;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::predictions::Predictions;
+use super::row::most_probable;
 
 /// The number of bins of the reliability curve and of the expected calibration error (Guo, Pleiss, Sun, Weinberger,
 /// "On calibration of modern neural networks", 2017).
@@ -65,22 +66,4 @@ pub(super) fn expected_calibration_error(bins: &[ReliabilityBin]) -> f64 {
     let n: u64 = bins.iter().map(|bin| bin.count).sum();
     let gap = |bin: &ReliabilityBin| Some(bin.count as f64 * (bin.accuracy? - bin.confidence?).abs());
     bins.iter().filter_map(gap).sum::<f64>() / n as f64
-}
-
-/// The negative logarithm of the true class's probability, which is first clipped to ε … 1 − ε with f32's ε = 2⁻²³,
-/// scikit-learn's rule for f32.
-pub(super) fn log_loss(row: &[f32], label: usize) -> f64 {
-    let epsilon = f64::from(f32::EPSILON);
-    -f64::from(row[label]).clamp(epsilon, 1.0 - epsilon).ln()
-}
-
-/// The class of the highest probability, the first of equals.
-pub(crate) fn most_probable(row: &[f32]) -> usize {
-    (1..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best })
-}
-
-/// Whether the true class is among the two most probable; of equals the first count as more probable.
-pub(super) fn in_top_two(row: &[f32], label: usize) -> bool {
-    let before = |(class, &value): (usize, &f32)| value > row[label] || (value == row[label] && class < label);
-    row.iter().enumerate().filter(|&entry| before(entry)).count() < 2
 }

@@ -7,9 +7,10 @@ use std::io::{self, Write};
 use serde::{Deserialize, Serialize};
 
 use super::bootstrap::{self, Intervals};
-use super::calibration::{ReliabilityBin, expected_calibration_error, in_top_two, log_loss, reliability};
+use super::calibration::{ReliabilityBin, expected_calibration_error, reliability};
 use super::measures::Measures;
 use super::predictions::Predictions;
+use super::row::{in_top_two, log_loss};
 use super::tally::Tally;
 use crate::csv::quoted;
 use crate::error::Result;

@@ -19,14 +19,15 @@ mod calibration;
 mod evaluation;
 mod measures;
 mod predictions;
+mod row;
 mod tally;
 
 pub use bootstrap::{Bootstrap, Interval, Intervals, Unit};
-#[cfg(feature = "train")]
-pub(crate) use calibration::most_probable;
 pub use calibration::{BINS, ReliabilityBin};
 pub use evaluation::{ClassMeasures, Evaluation};
 pub use measures::Measures;
 pub use predictions::Predictions;
+#[cfg(feature = "train")]
+pub(crate) use row::most_probable;
 #[cfg(feature = "train")]
 pub(crate) use tally::Tally;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use super::calibration::most_probable;
+use super::row::most_probable;
 use crate::csv::quoted;
 use crate::error::{Error, Result};
 

@@ -2,7 +2,9 @@
 
 use super::{Layer, Network};
 use crate::error::{Error, Result};
-use crate::ops::{Activation, AdaptiveAvgPool2d, Conv2d, Dense, Dropout, MaxPool2d, Op, Reshape};
+use crate::ops::{
+    Activation, AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dense, Dropout, LayerNorm, MatMul, MaxPool2d, Op, Reshape,
+};
 
 impl Network {
     /// Adds a convolution whose parameters are called `{parameters}.weight` and `{parameters}.bias`.
@@ -16,6 +18,27 @@ impl Network {
         )
     }
 
+    /// Adds a convolution without a bias, as before a batch normalisation; its weights are called `{parameters}.weight`.
+    #[must_use]
+    pub fn conv2d_without_bias(self, name: &str, parameters: &str, out_channels: usize, conv: Conv2d) -> Self {
+        self.with_parameters(name, conv, out_channels, &[format!("{parameters}.weight")])
+    }
+
+    /// Adds a batch normalisation whose parameters are called `{parameters}.weight`, `.bias`, `.running_mean` and
+    /// `.running_var`. The latter two follow the batches in training.
+    #[must_use]
+    pub fn batch_norm2d(self, name: &str, parameters: &str, norm: BatchNorm2d) -> Self {
+        let names = ["weight", "bias", "running_mean", "running_var"].map(|suffix| format!("{parameters}.{suffix}"));
+        self.with_parameters(name, norm, 0, &names)
+    }
+
+    /// Adds a layer normalisation over the last dimension whose parameters are called `{parameters}.weight` and
+    /// `{parameters}.bias`.
+    #[must_use]
+    pub fn layer_norm(self, name: &str, parameters: &str, norm: LayerNorm) -> Self {
+        self.with_parameters(name, norm, 0, &["weight", "bias"].map(|suffix| format!("{parameters}.{suffix}")))
+    }
+
     /// Adds a ReLU.
     #[must_use]
     pub fn relu(self) -> Self {
@@ -26,6 +49,12 @@ impl Network {
     #[must_use]
     pub fn activation(self, activation: Activation) -> Self {
         self.unnamed(activation.name(), activation)
+    }
+
+    /// The same, under a name of its own.
+    #[must_use]
+    pub fn activation_named(self, name: &str, activation: Activation) -> Self {
+        self.layer(name, activation)
     }
 
     /// Adds a PReLU whose slopes are called `{parameters}.weight`.
@@ -91,6 +120,15 @@ impl Network {
     pub fn add(self, name: &str, other: &str) -> Result<Self> {
         let other = self.index(other)?;
         Ok(self.layer_of(name, Op::Add, &[other]))
+    }
+
+    /// Adds the product of the last layer's matrices and those of the layer of this name.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there is no such layer.
+    pub fn matmul(self, name: &str, other: &str, product: MatMul) -> Result<Self> {
+        let other = self.index(other)?;
+        Ok(self.layer_of(name, product, &[other]))
     }
 
     /// Makes the last layer one of the network's outputs. Without any, the last layer is the only one.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Layer, Network, Training};
 use crate::error::{Error, Result};
-use crate::ops::{Dropout, Op, Parameter, Shape, Start};
+use crate::ops::{BatchNorm2d, BatchNorm2dRunning, Dropout, Op, Parameter, Shape, Start};
 use crate::program::{Program, Storage, ValueId, differentiate, gradient_name};
 
 /// What a program is made for.
@@ -118,7 +118,32 @@ impl Lowering<'_> {
         };
         let wanted = op.parameters(&self.program.values[inputs[0]].shape, layer.features);
         inputs.extend(self.layer_parameters(index, &wanted)?);
+        if let (Op::BatchNorm2d(norm), true) = (&op, self.trains(index)) {
+            return self.normalize_by_batch(&layer.name, *norm, &inputs);
+        }
         Ok(self.program.add_step(&layer.name, op, &inputs, std::slice::from_ref(&layer.name))?[0])
+    }
+
+    /// A batch normalisation in training: by the statistics of the batch, which the running ones follow.
+    fn normalize_by_batch(&mut self, name: &str, norm: BatchNorm2d, inputs: &[ValueId]) -> Result<ValueId> {
+        let &[x, weight, bias, running_mean, running_var] = inputs else {
+            return Err(Error::shape("batch_norm2d", "takes weight, bias, running mean and running variance"));
+        };
+        let values = &self.program.values;
+        let count = values[x].len() / values[weight].len();
+        if count < 2 {
+            return Err(Error::shape("batch_norm2d", "training takes more than one value for each channel"));
+        }
+        let names = ["mean", "variance"].map(|what| format!("{what} in {name}"));
+        let statistics = self.program.add_step(name, Op::BatchNorm2dStatistics, &[x], &names)?;
+        let unbiased = count as f32 / (count - 1) as f32;
+        for (running, batch, factor) in [(running_mean, statistics[0], 1.0), (running_var, statistics[1], unbiased)] {
+            let follow = BatchNorm2dRunning { momentum: norm.momentum, factor };
+            self.program.add_step(name, follow.into(), &[running, batch], &[])?;
+        }
+        let op = BatchNorm2d { training: true, ..norm };
+        let inputs = [x, weight, bias, statistics[0], statistics[1]];
+        Ok(self.program.add_step(name, op.into(), &inputs, &[name.to_owned()])?[0])
     }
 
     /// The values of a layer's parameters; zeros for those without a name.

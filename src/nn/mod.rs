@@ -15,6 +15,7 @@ pub mod light;
 mod lower;
 pub mod mtcnn;
 mod optimize;
+pub mod resnet;
 mod training;
 pub mod vgg16;
 

@@ -23,13 +23,12 @@ impl Lowering<'_> {
             return Err(Error::shape(&self.network.name, "a step of 0 micro-batches trains nothing"));
         }
         self.program.micro_batches = training.accumulate;
-        for mut trained in self.backward(logits, dlogits)? {
-            if training.accumulate > 1 {
-                self.accumulate(&mut trained)?;
-            }
-            self.optimize(training, &trained)?;
+        let mut all = self.backward(logits, dlogits)?;
+        if training.accumulate > 1 {
+            all.iter_mut().try_for_each(|trained| self.accumulate(trained))?;
         }
-        Ok(())
+        // What ends a step comes after all else.
+        all.iter().try_for_each(|trained| self.optimize(training, trained))
     }
 
     /// Adds the loss, which becomes the program's output with the logits: the gradient of these.

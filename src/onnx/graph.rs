@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::export::{Export, Precision};
 use super::initializer::Initializer;
 use super::proto::{self, FLOAT, UINT8};
-use super::write::{Export, Precision};
-use crate::cpu::adaptive_avg_pool2d::window;
 use crate::error::{Error, Result};
 use crate::nn::{Layer, Network};
+use crate::ops::adaptive_avg_pool2d::window;
 use crate::ops::{Activation, Conv2d, MaxPool2d, Op, Shape};
 use crate::tensor::Parameters;
 

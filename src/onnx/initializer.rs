@@ -8,8 +8,8 @@ use half::slice::HalfFloatSliceExt as _;
 use prost::Message as _;
 use prost::encoding::{WireType, encode_key, encode_varint};
 
+use super::export::Precision;
 use super::proto::{self, INITIALIZER, RAW_DATA};
-use super::write::Precision;
 
 /// Numbers that become bytes at a time.
 const BLOCK: usize = 1 << 14;

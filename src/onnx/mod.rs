@@ -15,10 +15,12 @@
 //! # Ok::<(), vultus::Error>(())
 //! ```
 
+mod export;
 mod graph;
 mod initializer;
 mod preprocessing;
 mod proto;
 mod write;
 
-pub use write::{Export, Precision, write};
+pub use export::{Export, Precision};
+pub use write::write;

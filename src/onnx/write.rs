@@ -1,6 +1,5 @@
 //! From a network to a file.
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -8,10 +7,11 @@ use half::f16;
 use prost::Message as _;
 use prost::encoding::{WireType, encode_key, encode_varint};
 
+use super::export::{Export, Precision};
 use super::graph::Graph;
 use super::proto::{self, GRAPH};
 use crate::error::{Error, Result};
-use crate::file::write_atomically;
+use crate::file;
 use crate::nn::Network;
 use crate::ops::Normalization;
 use crate::tensor::{Parameters, Tensor};
@@ -25,63 +25,6 @@ const OPSET: i64 = 17;
 
 /// The largest message of protocol buffers.
 const LARGEST: u64 = i32::MAX as u64;
-
-/// How a network is written.
-///
-/// ```
-/// use vultus::nn::light;
-/// use vultus::onnx::{self, Export, Precision};
-/// use vultus::ops::Normalization;
-///
-/// let network = light::network(48, 0.0, 7);
-/// let export = Export {
-///     // The model takes pictures as bytes.
-///     preprocessing: Some(Normalization::TORCHVISION),
-///     precision: Precision::F16,
-///     metadata: [("license".to_owned(), "MIT".to_owned())].into(),
-///     description: "expressions of faces".to_owned(),
-/// };
-/// let folder = tempfile::tempdir().unwrap();
-/// onnx::write(&folder.path().join("light.onnx"), &network, &network.initialize(1)?, &export)?;
-/// # Ok::<(), vultus::Error>(())
-/// ```
-#[derive(Clone, Debug, Default)]
-pub struct Export {
-    /// What is done to pictures within the model. With it, the model takes `image`, pictures of the network's height
-    /// and width as bytes, `[N, H, W, 3]` in the order red, green, blue; without it `input`, `[N, C, H, W]`, as the
-    /// network does. Pictures are not scaled: ONNX has no operator for the mean over areas.
-    pub preprocessing: Option<Normalization>,
-    /// The type of the parameters in the file.
-    pub precision: Precision,
-    /// What the model says about itself, by key.
-    pub metadata: BTreeMap<String, String>,
-    /// What the model is, in a few words.
-    pub description: String,
-}
-
-/// The type of the parameters in an ONNX file. Whatever it is, the model computes in f32.
-///
-/// ```
-/// use vultus::nn::light;
-/// use vultus::onnx::{self, Export, Precision};
-///
-/// let (network, folder) = (light::network(48, 0.0, 7), tempfile::tempdir().unwrap());
-/// let size = |precision| {
-///     let path = folder.path().join("light.onnx");
-///     onnx::write(&path, &network, &network.initialize(1)?, &Export { precision, ..Export::default() })?;
-///     Ok::<_, vultus::Error>(std::fs::metadata(path).unwrap().len())
-/// };
-/// assert!(size(Precision::F32)? > 4 * 841_703 && size(Precision::F16)? < 2 * 850_000);
-/// # Ok::<(), vultus::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Precision {
-    /// Four bytes: the values as they are.
-    #[default]
-    F32,
-    /// Two bytes: values rounded to 11 significant bits, up to 65504.
-    F16,
-}
 
 /// Writes a network as an ONNX model (opset 17) that gives what the network gives, for batches of any size. Its outputs
 /// are called as the layers that they come from; a single one that is a softmax is called `probabilities`. Dropout is
@@ -120,11 +63,10 @@ pub fn write(path: &Path, network: &Network, parameters: &Parameters, export: &E
     encode_key(GRAPH, WireType::LengthDelimited, &mut start);
     encode_varint(length, &mut start);
     check_size(path, start.len() as u64 + length)?;
-    write_atomically(path, |out| {
-        let failed = |e| Error::io(path, e);
-        out.write_all(&start).map_err(failed)?;
-        out.write_all(&nodes).map_err(failed)?;
-        graph.initializers.iter().try_for_each(|tensor| tensor.write(out)).map_err(failed)
+    file::write(path, |out| {
+        out.write_all(&start)?;
+        out.write_all(&nodes)?;
+        graph.initializers.iter().try_for_each(|tensor| tensor.write(out))
     })
 }
 

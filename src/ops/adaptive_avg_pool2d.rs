@@ -11,6 +11,8 @@
 //! # Ok::<(), vultus::Error>(())
 //! ```
 
+use std::ops::Range;
+
 use super::operation::{Backward, Operand, Operation};
 use super::{Case, Fill, Shape, elements, image, same, take};
 use crate::error::{Error, Result};
@@ -81,6 +83,11 @@ impl Operation for AdaptiveAvgPool2dBackward {
     fn flops(&self, inputs: &[&[usize]], _outputs: &[Shape]) -> u64 {
         2 * elements(inputs[0])
     }
+}
+
+/// Along one axis, the inputs that output `index` of `output` is the mean of.
+pub(crate) fn window(index: usize, input: usize, output: usize) -> Range<usize> {
+    index * input / output..((index + 1) * input).div_ceil(output)
 }
 
 /// Shapes that every kernel must get right: the same size, smaller, larger, remainders, one.

@@ -19,11 +19,14 @@ pub mod activation;
 pub mod adam;
 pub mod adaptive_avg_pool2d;
 pub mod add;
+pub mod batch_norm2d;
 pub mod conv2d;
 pub mod cross_entropy;
 pub mod dense;
 pub mod dropout;
 pub mod ema;
+pub mod layer_norm;
+pub mod matmul;
 pub mod max_pool2d;
 pub mod prelu;
 pub mod reshape;
@@ -37,12 +40,15 @@ mod operation;
 pub use activation::{Activation, ActivationBackward};
 pub use adam::Adam;
 pub use adaptive_avg_pool2d::{AdaptiveAvgPool2d, AdaptiveAvgPool2dBackward};
+pub use batch_norm2d::{BatchNorm2d, BatchNorm2dBackward, BatchNorm2dFold, BatchNorm2dRunning};
 pub use case::{Case, Fill};
 pub use conv2d::{Conv2d, Conv2dBackwardInput, Conv2dBackwardWeight};
 pub use cross_entropy::CrossEntropy;
 pub use dense::Dense;
 pub use dropout::Dropout;
 pub use ema::Ema;
+pub use layer_norm::{LayerNorm, LayerNormBackward};
+pub use matmul::MatMul;
 pub use max_pool2d::{MaxPool2d, MaxPool2dBackward};
 pub(crate) use operation::{Backward, Operand, Parameter, Start};
 pub use reshape::Reshape;
@@ -142,6 +148,22 @@ operations! {
     Add = add::Add,
     /// `x → y`, a view of the same values
     Reshape(Reshape),
+    /// `x, weight, bias, mean, var → y`
+    BatchNorm2d(BatchNorm2d),
+    /// `x, weight, mean, var, dy → dx, dweight, dbias`
+    BatchNorm2dBackward(BatchNorm2dBackward),
+    /// `x → mean, var`
+    BatchNorm2dStatistics = batch_norm2d::BatchNorm2dStatistics,
+    /// `running, batch → running`, in place
+    BatchNorm2dRunning(BatchNorm2dRunning),
+    /// `weight, bias, gamma, beta, mean, var → weight, bias`
+    BatchNorm2dFold(BatchNorm2dFold),
+    /// `x, weight, bias → y`
+    LayerNorm(LayerNorm),
+    /// `x, weight, dy → dx, dweight, dbias`
+    LayerNormBackward(LayerNormBackward),
+    /// `a, b → y`
+    MatMul(MatMul),
     /// `x → y` over dimension 1
     Softmax = softmax::Softmax,
     /// `y, dy → dx`

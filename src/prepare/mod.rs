@@ -20,6 +20,7 @@ mod bilateral;
 mod crop;
 mod denoise;
 mod equalize;
+pub(crate) mod face;
 mod illumination;
 mod median;
 mod mix;

@@ -1,14 +1,18 @@
 //! Steps that one kernel does together: each fusion changes what is done, and nothing of what comes out.
 
 use super::{Program, Step, Storage, ValueId};
-use crate::ops::{Activation, Op};
+use crate::ops::{Activation, BatchNorm2dFold, Conv2d, Op, Shape};
 
 impl Program {
-    /// Lets convolutions and dense layers compute the activation that alone reads them. The result keeps the name of the
-    /// layer; the value in between is gone.
+    /// Lets convolutions take a batch normalisation along in their weights, and convolutions and dense layers compute the
+    /// activation that alone reads them. The result keeps the name of the layer; the values in between are gone.
     pub fn fuse(&mut self) {
         let mut index = 0;
         while index < self.steps.len() {
+            if let Some((reader, eps)) = self.normalization_after(index) {
+                self.fold(index, reader, eps);
+                index += 1;
+            }
             if let Some((reader, activation)) = self.activation_after(index) {
                 let removed = self.steps.remove(reader);
                 let (before, after) = (self.steps[index].outputs[0], removed.outputs[0]);
@@ -24,6 +28,45 @@ impl Program {
             index += 1;
         }
         self.drop_unused_values();
+    }
+
+    /// The normalisation that a convolution can do with other weights: its statistics are parameters, and this program trains
+    /// none of all these.
+    fn normalization_after(&self, index: usize) -> Option<(usize, f32)> {
+        let Step { op: Op::Conv2d(Conv2d { activation: None, .. }), inputs, outputs, .. } = &self.steps[index] else {
+            return None;
+        };
+        let reader = self.only_reader(outputs[0]).filter(|_| !self.keep_activations)?;
+        let Step { op: Op::BatchNorm2d(norm), inputs: of_norm, .. } = &self.steps[reader] else { return None };
+        let is_fixed = |&value: &ValueId| {
+            let is_kept = matches!(self.values[value].storage, Storage::Parameter(_) | Storage::Constant(_));
+            let changes = |step: &Step| !step.op.in_place().is_empty() && step.outputs.contains(&value);
+            is_kept && !self.steps.iter().any(changes)
+        };
+        let are_fixed = inputs[1..3].iter().chain(&of_norm[1..]).all(is_fixed);
+        (inputs.len() == 3 && are_fixed && !norm.training).then_some((reader, norm.eps))
+    }
+
+    /// Puts folded weights in the place of a convolution's, made in the prologue.
+    fn fold(&mut self, index: usize, reader: usize, eps: f32) {
+        let norm = self.steps.remove(reader);
+        let conv = &self.steps[index];
+        let inputs = [&conv.inputs[1..3], &norm.inputs[1..]].concat();
+        let shapes: Vec<Shape> = self.shapes(&conv.inputs[1..3]).into_iter().map(<[usize]>::to_vec).collect();
+        let (name, before) = (conv.name.clone(), conv.outputs[0]);
+        self.values[norm.outputs[0]].name = self.values[before].name.clone();
+        let op = Op::BatchNorm2dFold(BatchNorm2dFold { eps });
+        let flops = op.flops(&self.shapes(&inputs), &shapes);
+        let folded: Vec<ValueId> = shapes
+            .into_iter()
+            .zip(["weight", "bias"])
+            .map(|(shape, what)| self.add_value(format!("folded {what} of {name}"), shape, Storage::Gradient))
+            .collect();
+        let conv = &mut self.steps[index];
+        conv.inputs[1..3].copy_from_slice(&folded);
+        conv.outputs = norm.outputs;
+        self.steps.insert(self.prologue, Step { name, op, inputs, outputs: folded, flops });
+        self.prologue += 1;
     }
 
     /// The activation that can be done within this step.

@@ -72,6 +72,8 @@ pub(crate) struct Program {
     pub steps: Vec<Step>,
     pub inputs: Vec<ValueId>,
     pub outputs: Vec<ValueId>,
+    /// How many steps at the beginning depend on parameters and constants only: they run again when one of these has changed.
+    pub prologue: usize,
     /// Whether every activation outlives the run, to be looked at.
     pub keep_activations: bool,
     /// How many micro-batches a step of training may have; 0 where nothing is trained.

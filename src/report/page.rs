@@ -7,8 +7,8 @@ use std::path::Path;
 use super::escape::escaped;
 use super::section::Section;
 use super::style;
-use crate::error::{Error, Result};
-use crate::file::write_atomically;
+use crate::error::Result;
+use crate::file;
 
 /// From more characters on a key figure is set smaller: it is rather a name.
 const LONG_VALUE: usize = 10;
@@ -141,10 +141,10 @@ impl Page {
     /// Writes the page to a file, which appears complete or not at all.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be written.
+    /// [`crate::Error::Io`] if the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
         let html = self.html();
-        write_atomically(path, |out| out.write_all(html.as_bytes()).map_err(|e| Error::io(path, e)))
+        file::write(path, |out| out.write_all(html.as_bytes()))
     }
 
     fn header(&self, title: &str, out: &mut String) {

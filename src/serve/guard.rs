@@ -5,13 +5,9 @@
 
 use std::net::SocketAddr;
 
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 
 use super::reply::Refusal;
-use super::state::Server;
 
 /// The address at which the page is served, and what is asked of those who come from elsewhere.
 pub struct Guard {
@@ -24,8 +20,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
-/// What every answer says.
-const HEADERS: [(HeaderName, &str); 7] = [
+/// What every answer says to browsers.
+pub const HEADERS: [(HeaderName, &str); 7] = [
     (header::CONTENT_SECURITY_POLICY, POLICY),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
@@ -99,19 +95,6 @@ impl Guard {
 /// Whether both are the same, in a time that does not tell how much of it is.
 fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |different, (a, b)| different | (a ^ b)) == 0
-}
-
-/// Lets a request in or not, and says what browsers may do with the answer.
-pub async fn layer(State(server): State<Server>, request: Request, next: Next) -> Response {
-    let admitted = server.guard.check(request.method(), request.uri(), request.headers());
-    let mut response = match admitted {
-        Ok(()) => next.run(request).await,
-        Err(refusal) => refusal.into_response(),
-    };
-    for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    response
 }
 
 #[cfg(test)]

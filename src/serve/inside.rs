@@ -9,8 +9,8 @@ use vultus::report::{data_uri, filters_picture, heat_overlay, maps_picture};
 use vultus::weights::WeightFile;
 use vultus::{Device, Error, Options, Plan};
 
-use crate::cli::predict::found::{FoundFace, as_map};
-use crate::cli::prepare::stages::{self, Framing, Stage};
+use crate::answer::found::{FoundFace, as_map};
+use crate::answer::stages::{self, Framing, Stage};
 
 /// Feature maps that are shown of a layer: more could not be told apart.
 const SHOWN_MAPS: usize = 64;

@@ -23,12 +23,11 @@ use super::machine::{Request, Times, since};
 use super::picture::{Decoded, UNNAMED, decode};
 use super::reply::{RETRY_AFTER, Refusal};
 use super::state::Server;
-use crate::cli::predict::found::{FoundFace, as_map};
+use crate::answer::found::{FoundFace, as_map};
+use crate::answer::question::checked_min_face;
 
 /// The side of the smallest face that is looked for unless the page says another.
 const MIN_FACE: f32 = 40.0;
-/// The smallest face that a page may ask for.
-const LEAST_FACE: f32 = 12.0;
 /// How often a silent client is asked whether it is still there. It must be below the limit of silence.
 const PING: Duration = Duration::from_secs(15);
 /// Answers that may wait for a slow client.
@@ -161,11 +160,13 @@ async fn read(server: &Server, mut stream: SplitStream<WebSocket>, mailbox: &Mai
             }
             Message::Binary(_) => Some(error(None, "a frame is its number in four bytes and then a picture")),
             Message::Text(text) => match serde_json::from_str::<Settings>(&text) {
-                Ok(settings) if settings.min_face.is_finite() && settings.min_face >= LEAST_FACE => {
-                    *lock(&mailbox.settings) = settings;
-                    None
-                }
-                Ok(_) => Some(error(None, "min_face: the smallest face has at least 12 pixels")),
+                Ok(settings) => match checked_min_face(settings.min_face) {
+                    Ok(_) => {
+                        *lock(&mailbox.settings) = settings;
+                        None
+                    }
+                    Err(reason) => Some(error(None, &format!("min_face: {reason}"))),
+                },
                 Err(reason) => Some(error(None, &reason.to_string())),
             },
             Message::Ping(_) | Message::Pong(_) => None,

@@ -5,12 +5,10 @@ use std::time::Instant;
 use serde::Serialize;
 use vultus::face::{Detector, DetectorOptions, Face, ModelCard, Recognizer, TestTimeAugmentation};
 use vultus::image::RgbImage;
-use vultus::weights::{DefaultFile, WeightFile};
-use vultus::{Device, Error};
+use vultus::weights::WeightFile;
+use vultus::{Device, Error, Options, Precision};
 
 use super::inside::{Inside, Question, View};
-use crate::cli::global::Global;
-use crate::cli::recognizer::RecognizerArguments;
 
 /// The most looks at faces in one batch of the device.
 const BATCH: usize = 16;
@@ -58,6 +56,22 @@ pub fn since(start: Instant) -> f64 {
     start.elapsed().as_micros() as f64 / 1e3
 }
 
+/// What a machine is made from.
+pub struct Setup {
+    /// Where to compute.
+    pub device: Device,
+    /// MTCNN's weights.
+    pub detector: WeightFile,
+    /// VGG16's base, where the model needs it.
+    pub base: Option<WeightFile>,
+    /// The trained model.
+    pub model: WeightFile,
+    /// How a GPU stores the recogniser's weights.
+    pub precision: Precision,
+    /// How often to look at each face; what the model recommends unless it is said.
+    pub tta: Option<TestTimeAugmentation>,
+}
+
 /// Finds and recognises faces.
 pub struct Machine {
     device: Device,
@@ -71,13 +85,13 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A detector and a recogniser on the device that is asked for.
-    pub fn new(arguments: &RecognizerArguments, global: &Global) -> Result<Self, Error> {
-        let device = global.device()?;
-        let options = DetectorOptions::default();
-        let detector = Detector::new(&device, global.store()?.load(DefaultFile::Mtcnn)?, options)?;
-        let (base, model) = arguments.files(global)?;
-        let (recognizer, tta) = arguments.recognizer(&device, BATCH, base.clone(), model.clone())?;
+    /// A detector and a recogniser on a device.
+    pub fn new(setup: Setup) -> Result<Self, Error> {
+        let Setup { device, detector, base, model, precision, tta } = setup;
+        let detector = Detector::new(&device, detector, DetectorOptions::default())?;
+        let options = Options { precision, ..Options::default() };
+        let recognizer = Recognizer::with_options(&device, base.clone(), model.clone(), BATCH, &options)?;
+        let tta = tta.unwrap_or(recognizer.card().tta);
         Ok(Machine { device, detector, recognizer, tta, base, model, inside: None })
     }
 

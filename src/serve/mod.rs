@@ -28,12 +28,11 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use vultus::Error;
 
-use crate::cli::global::Global;
-use crate::cli::recognizer::RecognizerArguments;
 use engine::Engine;
 use guard::Guard;
 pub use limits::Limits;
 use machine::Machine;
+pub use machine::Setup;
 use metrics::Metrics;
 use state::Server;
 
@@ -44,13 +43,12 @@ pub struct Ready {
 }
 
 impl Ready {
-    /// Loads the networks onto the device that is asked for.
+    /// Loads the networks onto the device. If that is lost, the setup is asked for once more.
     ///
     /// # Errors
-    /// As `vultus predict`: weights that cannot be read, a device that cannot hold them.
-    pub fn new(recognizer: &RecognizerArguments, global: &Global) -> Result<Self, Error> {
-        let (recognizer, global) = (recognizer.clone(), global.clone());
-        let make = move || Machine::new(&recognizer, &global);
+    /// The setup's, or those of a device that cannot hold the networks.
+    pub fn new(setup: impl Fn() -> Result<Setup, Error> + Send + 'static) -> Result<Self, Error> {
+        let make = move || Machine::new(setup()?);
         Ok(Ready { machine: make()?, make: Box::new(make) })
     }
 

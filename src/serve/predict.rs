@@ -18,8 +18,8 @@ use super::machine::{Request, Times, since};
 use super::picture::{Decoded, UNNAMED, decode};
 use super::reply::Refusal;
 use super::state::Server;
-use crate::cli::predict::found::FoundFace;
-use crate::cli::predict::min_face;
+use crate::answer::found::FoundFace;
+use crate::answer::question::min_face;
 
 /// The side of the smallest face that is looked for unless it is said, in pixels.
 const MIN_FACE: f32 = 20.0;

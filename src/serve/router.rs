@@ -1,7 +1,7 @@
 //! Which path leads where.
 
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
@@ -9,9 +9,10 @@ use axum::{Json, Router};
 use serde_json::json;
 
 use super::assets::ASSETS;
+use super::guard::HEADERS;
 use super::reply::Refusal;
 use super::state::Server;
-use super::{guard, live, predict};
+use super::{live, predict};
 
 /// The whole server, guarded and counted.
 pub fn router(server: Server) -> Router {
@@ -32,7 +33,7 @@ pub fn router(server: Server) -> Router {
         })
         // Bodies are read within limits of their own.
         .layer(DefaultBodyLimit::disable())
-        .layer(middleware::from_fn_with_state(server.clone(), guard::layer))
+        .layer(middleware::from_fn_with_state(server.clone(), guarded))
         .layer(middleware::from_fn_with_state(server.clone(), count))
         .with_state(server)
 }
@@ -57,5 +58,18 @@ async fn count(State(server): State<Server>, request: Request, next: Next) -> Re
     let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
     let response = next.run(request).await;
     server.metrics.request(&route, response.status().as_u16());
+    response
+}
+
+/// Lets a request in or not, and says what browsers may do with the answer.
+async fn guarded(State(server): State<Server>, request: Request, next: Next) -> Response {
+    let admitted = server.guard.check(request.method(), request.uri(), request.headers());
+    let mut response = match admitted {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
+    };
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
     response
 }

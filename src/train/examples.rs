@@ -4,10 +4,10 @@
 use image::RgbImage;
 use sha2::{Digest, Sha256};
 
-use crate::cpu::resize::{self, Pixels};
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::face::{ModelCard, cut_square};
+use crate::image::resample::{Pixels, resample};
 use crate::ops::{Crop, Filter, Normalization, Order};
 use crate::prepare::{Alignment, Augmentation, Preparation};
 use crate::random::Random;
@@ -179,7 +179,7 @@ impl Examples for Pictures<'_> {
 fn normalize(picture: &RgbImage, side: usize, normalization: &Normalization, out: &mut [f32]) {
     let crop = Crop::whole(picture.width(), picture.height());
     let pixels = Pixels { data: picture.as_raw(), width: picture.width(), channels: 3 };
-    resize::forward(&pixels, &[crop], [side, side], Filter::for_crop(&crop, side), normalization, out);
+    resample(&pixels, &[crop], [side, side], Filter::for_crop(&crop, side), normalization, out);
 }
 
 /// A picture scaled to a square as [`normalize`] does it, rounded to bytes.

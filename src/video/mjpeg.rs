@@ -6,7 +6,7 @@ use ::image::RgbImage;
 use ::image::codecs::jpeg::JpegEncoder;
 
 use super::MAX_FRAME_PIXELS;
-use super::reader::Fault;
+use super::fault::Fault;
 
 /// The most bytes of one picture.
 const MAX_FRAME_BYTES: usize = 64 << 20;

@@ -23,6 +23,7 @@
 //! ```
 
 mod color;
+mod fault;
 mod format;
 mod frame_rate;
 mod mjpeg;

@@ -1,31 +1,17 @@
 //! Reading videos of any known format.
 
-use std::io::{self, BufReader, Chain, Cursor, Read};
+use std::io::{BufReader, Chain, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use ::image::RgbImage;
 
+use super::fault::Fault;
 use super::format::VideoFormat;
 use super::frame_rate::FrameRate;
 use super::mjpeg::MjpegReader;
 use super::y4m::Y4mReader;
 use crate::error::{Error, Result};
 use crate::image::decode_bytes;
-
-/// Why the next frame cannot be had.
-#[derive(Debug)]
-pub(super) enum Fault {
-    Io(io::Error),
-    /// The video ends within a frame.
-    CutShort,
-    Wrong(String),
-}
-
-impl From<io::Error> for Fault {
-    fn from(error: io::Error) -> Self {
-        Fault::Io(error)
-    }
-}
 
 /// A video that is read frame by frame, with the memory of one frame.
 ///

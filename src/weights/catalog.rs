@@ -1,12 +1,11 @@
 //! What is in a file of weights, of any format that can be read.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use super::entry::{Dtype, Entry, check_finite};
-use super::format::{Format, Signature};
+use super::format::Format;
 use super::graph_layer::GraphLayer;
-use super::safetensors::{self, channels};
+use super::safetensors::channels;
 use super::source::Source;
 use super::weight_file::WeightFile;
 use crate::error::{Error, Result};
@@ -54,57 +53,6 @@ pub struct Catalog<'a> {
 }
 
 impl<'a> Catalog<'a> {
-    /// Looks into a file, whose format is told by its contents; where these do not tell it, by its name (`.safetensors`,
-    /// `.onnx`).
-    ///
-    /// # Errors
-    /// [`Error::Weights`] if this is none of the formats, or not all of a file; [`Error::Io`] if it cannot be read.
-    ///
-    /// ```no_run
-    /// use std::path::Path;
-    /// use vultus::weights::Catalog;
-    ///
-    /// let catalog = Catalog::open(Path::new("vgg16-397923af.pth"))?;
-    /// for entry in catalog.entries() {
-    ///     println!("{} {} {:?}", entry.name, entry.dtype, entry.shape);
-    /// }
-    /// # Ok::<(), vultus::Error>(())
-    /// ```
-    #[cfg(feature = "files")]
-    pub fn open(path: &'a Path) -> Result<Self> {
-        Catalog::of(Source::open(path)?)
-    }
-
-    /// Looks into the bytes of a file; `path` is only for messages.
-    ///
-    /// # Errors
-    /// As [`Catalog::open`].
-    pub fn from_bytes(path: &'a Path, bytes: &'a [u8]) -> Result<Self> {
-        Catalog::of(Source::from_bytes(path, bytes))
-    }
-
-    fn of(source: Source<'a>) -> Result<Self> {
-        match Signature::of(&source)? {
-            Signature::Safetensors => safetensors::catalog(source),
-            #[cfg(feature = "import")]
-            Signature::Zip => super::zip::catalog(source),
-            #[cfg(feature = "import")]
-            Signature::OldPytorch => super::pytorch::legacy(source),
-            #[cfg(feature = "import")]
-            Signature::Hdf5 => super::hdf5::catalog(source),
-            #[cfg(not(feature = "import"))]
-            Signature::Zip | Signature::OldPytorch | Signature::Hdf5 => {
-                Err(source.refuse("a file of PyTorch, NumPy or Keras, which this program was built without: it needs the feature `import`"))
-            }
-            #[cfg(feature = "onnx")]
-            Signature::Onnx => super::onnx::catalog(source),
-            #[cfg(not(feature = "onnx"))]
-            Signature::Onnx => {
-                Err(source.refuse("an ONNX file, which this program was built without: it needs the feature `onnx`"))
-            }
-        }
-    }
-
     /// What a format's reader has found.
     ///
     /// # Errors
@@ -245,18 +193,5 @@ impl<'a> Catalog<'a> {
         let values = channels::dequantize(&entry.read_bytes(&self.source)?, scales.data());
         check_finite(&values, &entry.shape).or_else(|reason| refuse(reason).map(|_| ()))?;
         Tensor::new(entry.shape.clone(), values)
-    }
-}
-
-#[cfg(all(test, not(feature = "import")))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_format_that_was_left_out_is_named_with_its_feature() {
-        for bytes in [b"PK\x03\x04".as_slice(), b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."] {
-            let error = Catalog::from_bytes(Path::new("w"), bytes).map(|_| ()).unwrap_err().to_string();
-            assert!(error.contains("built without") && error.contains("`import`"), "{error}");
-        }
     }
 }

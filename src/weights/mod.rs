@@ -25,6 +25,7 @@ mod npy;
 mod npz;
 #[cfg(feature = "onnx")]
 mod onnx;
+mod open;
 #[cfg(feature = "import")]
 mod pytorch;
 #[cfg(feature = "import")]

@@ -1,10 +1,9 @@
 //! The text before the numbers of an array of NumPy: a dict of Python with three known keys, which is read strictly and
 //! never run.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use super::entry::Dtype;
-use super::npz::failed;
 
 /// The bytes before the text: the magic string, the version, the length.
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
@@ -147,6 +146,14 @@ impl<'t> Rest<'t> {
             comma = self.expect(",").is_some();
         }
         (sizes.len() != 1 || comma).then_some(sizes)
+    }
+}
+
+/// Why the text cannot be read.
+pub(super) fn failed(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => "its description is cut short".to_owned(),
+        _ => error.to_string(),
     }
 }
 

@@ -3,7 +3,6 @@
 //! The format: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>.
 
 use std::collections::BTreeMap;
-use std::io;
 
 use super::catalog::{self, Catalog};
 use super::entry::Entry;
@@ -40,7 +39,7 @@ pub(super) fn catalog<'a>(source: Source<'a>, records: &Records) -> Result<Catal
 
 /// An array and how many bytes are gone through to read it.
 fn entry(source: &Source, name: &str, record: Record) -> std::result::Result<(Entry, u64), String> {
-    let mut reader = record.open(source, 0, record.size.min(npy::LONGEST_START)).map_err(|e| failed(&e))?;
+    let mut reader = record.open(source, 0, record.size.min(npy::LONGEST_START)).map_err(|e| npy::failed(&e))?;
     let (text, start) = npy::text(&mut reader)?;
     let Header { descr, fortran_order, shape } = npy::parse(&text)?;
     let (dtype, size, big_endian) = npy::dtype(&descr)?;
@@ -69,12 +68,5 @@ fn strides(shape: &[usize], fortran_order: bool) -> Vec<usize> {
         let mut strides: Vec<usize> = shape.iter().rev().map(step).collect();
         strides.reverse();
         strides
-    }
-}
-
-pub(super) fn failed(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof => "its description is cut short".to_owned(),
-        _ => error.to_string(),
     }
 }

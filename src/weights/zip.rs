@@ -7,10 +7,9 @@ use std::io::{self, Read};
 
 use rawzip::{CompressionMethod, ReaderAt, ZipArchive, ZipFileHeaderRecord, ZipLocator};
 
-use super::catalog::{self, Catalog};
+use super::catalog;
 use super::record::Record;
 use super::source::Source;
-use super::{npz, pytorch};
 use crate::error::Result;
 
 /// The longest a name with its extra field and comment may be.
@@ -28,25 +27,12 @@ impl ReaderAt for Source<'_> {
     }
 }
 
-/// Looks into a zip file of PyTorch or NumPy, told apart by the names in it.
-pub(in crate::weights) fn catalog(source: Source<'_>) -> Result<Catalog<'_>> {
-    let records = records(&source)?;
-    let is_pickle = |name: &String| name.ends_with(pytorch::PICKLE);
-    if records.keys().any(is_pickle) {
-        return pytorch::zipped(source, &records);
-    }
-    if records.keys().any(|name| name.ends_with(npz::EXTENSION)) {
-        return npz::catalog(source, &records);
-    }
-    Err(source.refuse("a zip file, but neither of PyTorch (no data.pkl is in it) nor of NumPy (no .npy)"))
-}
-
 /// What the directory at the end of the file lists, compared with what stands before each record.
 ///
 /// # Errors
 /// [`crate::Error::Weights`] if this is not all of a zip file, if two records share a name or bytes, if one is encrypted,
 /// packed in another way than by deflate, or if all of them are far larger than the file.
-fn records(source: &Source) -> Result<Records> {
+pub(super) fn records(source: &Source) -> Result<Records> {
     let failed = |e: rawzip::Error| source.refuse(format!("not a zip file, damaged or cut short: {e}"));
     let (mut buffer, mut local) = (vec![0; LONGEST_HEADER], vec![0; LONGEST_HEADER]);
     let locator = ZipLocator::new().max_search_space(LONGEST_END);

@@ -9,6 +9,7 @@ use clap::builder::RangedU64ValueParser;
 use serde::Serialize;
 use vultus::baseline::{Faces, FeatureKind, Method, Selection, Settings, Summary, SvmKind, evaluate};
 use vultus::data::Dataset;
+use vultus::file;
 use vultus::metrics::{Evaluation, Predictions};
 use vultus::ops::Normalization;
 use vultus::prepare::Augmentation;
@@ -16,7 +17,6 @@ use vultus::train::Pictures;
 
 use super::faces::FaceArguments;
 use super::failure::Failure;
-use super::file;
 use super::global::Global;
 use super::protocol::{Protocol, Trial, ratio, trials};
 use super::table::{Align, Table};

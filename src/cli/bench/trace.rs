@@ -5,9 +5,8 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use vultus::{Error, LayerTime};
+use vultus::{Error, LayerTime, file};
 
-use super::super::file;
 use super::report::Measurement;
 
 /// A complete event: it has a beginning and a duration.

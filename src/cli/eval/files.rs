@@ -5,11 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use vultus::Error;
+use vultus::file;
 use vultus::metrics::Predictions;
 
 use super::page::page;
 use super::results::Results;
-use crate::cli::file;
 
 /// Where the files go, which was found out before any work.
 pub struct Files {

@@ -6,14 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use vultus::Error;
-use vultus::image::RgbImage;
+use vultus::image::{RgbImage, write_png};
 
-use super::found::{Found, FoundFace};
 use super::shard::Shard;
 use super::source::Source;
-use crate::cli::annotate::{self, Mark};
+use crate::answer::annotate::{self, Mark};
+use crate::answer::found::{Found, FoundFace};
 use crate::cli::failure::Failure;
-use crate::cli::file;
 
 /// The file for each picture, in the order of the sources.
 pub struct Annotations {
@@ -53,7 +52,7 @@ impl Annotations {
     pub fn write(&self, number: usize, mut image: RgbImage, found: &Found) -> Result<(), Error> {
         let marks: Vec<Mark> = found.faces.iter().map(mark).collect();
         annotate::draw(&mut image, &marks);
-        self.files.get(number).map_or(Ok(()), |path| file::write_png(path, &image))
+        self.files.get(number).map_or(Ok(()), |path| write_png(path, &image))
     }
 }
 

@@ -1,7 +1,6 @@
 //! `vultus predict`: where are faces, and what do they express?
 
 mod annotations;
-pub mod found;
 pub mod report;
 mod shard;
 mod source;
@@ -18,8 +17,9 @@ use super::failure::{Failure, say};
 use super::global::Global;
 use super::predictor::Predictor;
 use super::recognizer::RecognizerArguments;
+use crate::answer::found::{Found, FoundFace};
+use crate::answer::question::min_face;
 use annotations::Annotations;
-use found::{Found, FoundFace};
 use report::Report;
 use shard::Shard;
 use source::Source;
@@ -66,12 +66,6 @@ pub struct Arguments {
     /// The side of the smallest face to find, in pixels (12 or more)
     #[arg(long, value_name = "PIXELS", default_value_t = DetectorOptions::default().min_face, value_parser = min_face)]
     min_face: f32,
-}
-
-/// The side of the smallest face to find, as it is given on the command line.
-pub fn min_face(text: &str) -> Result<f32, String> {
-    let side: f32 = text.parse().map_err(|_| "this is not a number".to_owned())?;
-    if side.is_finite() && side >= 12.0 { Ok(side) } else { Err("the smallest face has at least 12 pixels".to_owned()) }
 }
 
 /// Predicts for all pictures.

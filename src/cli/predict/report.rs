@@ -5,7 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 use vultus::csv::quoted;
 
-use super::found::{Found, FoundFace};
+use crate::answer::found::{Found, FoundFace};
 use crate::cli::failure::Failure;
 use crate::cli::table::{Align, Table, widest};
 

@@ -1,7 +1,6 @@
 //! `vultus prepare`: each step from a photo to what the network sees.
 
 mod sheet;
-pub mod stages;
 
 use std::fs;
 use std::io::{self, Write};
@@ -9,15 +8,15 @@ use std::path::{Path, PathBuf};
 
 use vultus::Error;
 use vultus::face::{Detector, DetectorOptions, Face};
-use vultus::image::{RgbImage, decode_file};
+use vultus::image::{RgbImage, decode_file, write_png};
 use vultus::prepare::{Denoise, Illumination, Preparation};
 use vultus::weights::DefaultFile;
 
 use super::failure::Failure;
-use super::file;
 use super::global::Global;
 use super::table::{Align, Table, widest};
-use stages::{Framing, Stage};
+use crate::answer::question::min_face;
+use crate::answer::stages::{self, Framing, Stage};
 
 /// Show each step from a photo to what the network sees
 ///
@@ -64,7 +63,7 @@ pub struct Arguments {
     #[arg(long, value_name = "PIXELS", default_value_t = 224, value_parser = clap::value_parser!(u32).range(8..=2048))]
     size: u32,
     /// The side of the smallest face to find, in pixels (12 or more)
-    #[arg(long, value_name = "PIXELS", default_value_t = DetectorOptions::default().min_face, value_parser = super::predict::min_face)]
+    #[arg(long, value_name = "PIXELS", default_value_t = DetectorOptions::default().min_face, value_parser = min_face)]
     min_face: f32,
 }
 
@@ -136,9 +135,9 @@ fn write(folder: &Path, stages: &[Stage]) -> Result<(), Error> {
     let beside = tempfile::Builder::new().prefix(".prepare-").tempdir_in(place).map_err(|e| failed(place, e))?;
     let mut names: Vec<String> = stages.iter().map(Stage::file).collect();
     for (name, stage) in names.iter().zip(stages) {
-        file::write_png(&beside.path().join(name), &stage.image)?;
+        write_png(&beside.path().join(name), &stage.image)?;
     }
-    file::write_png(&beside.path().join(sheet::FILE), &sheet::draw(stages))?;
+    write_png(&beside.path().join(sheet::FILE), &sheet::draw(stages))?;
     names.push(sheet::FILE.to_owned());
     if !folder.is_dir() {
         fs::create_dir(folder).map_err(|e| failed(folder, e))?;

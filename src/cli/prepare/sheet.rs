@@ -4,8 +4,8 @@ use vultus::image::RgbImage;
 use vultus::ops::Crop;
 use vultus::prepare::resize;
 
-use super::stages::Stage;
-use crate::cli::draw::{Area, fill, outline, write_text};
+use crate::answer::draw::{Area, fill, outline, write_text};
+use crate::answer::stages::Stage;
 
 /// The file's name.
 pub const FILE: &str = "sheet.png";

@@ -1,83 +1,13 @@
-//! What a study compares, and how one of them is tried on all splits.
+//! How a method is tried on all splits.
 
 use std::time::Instant;
 
-use clap::ValueEnum;
-use vultus::Parameters;
-use vultus::baseline::{self, Faces, FeatureKind, Method, Selection, Settings, SvmKind};
-use vultus::face::ModelCard;
+use vultus::baseline::{self, Faces, Method, Selection, Settings};
 use vultus::metrics::Predictions;
-use vultus::train::Epoch;
 
 use super::networks::Networks;
+use super::outcome::{Choice, Outcome};
 use super::{Failure, Global, Trial};
-
-/// A method.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Choice {
-    /// Dominant rotated local binary patterns, linear support vector machine
-    DrlbpLinear,
-    /// Dominant rotated local binary patterns, support vector machine with radial basis functions
-    DrlbpRbf,
-    /// Uniform local binary patterns, linear support vector machine
-    LbpLinear,
-    /// Uniform local binary patterns, radial basis functions
-    LbpRbf,
-    /// Histograms of oriented gradients, linear support vector machine
-    HogLinear,
-    /// Histograms of oriented gradients, radial basis functions
-    HogRbf,
-    /// A head on VGG16 as it was trained on ImageNet
-    Head,
-    /// VGG16 from ImageNet, its last blocks trained too
-    Deep,
-    /// The same, from a model that knows expressions already
-    Adapted,
-    /// The light network, from random numbers
-    Light,
-}
-
-impl Choice {
-    /// Its name on the command line.
-    pub fn name(self) -> String {
-        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
-    }
-
-    fn older(self) -> Option<Method> {
-        let (features, svm) = match self {
-            Choice::DrlbpLinear => (FeatureKind::Drlbp, SvmKind::Linear),
-            Choice::DrlbpRbf => (FeatureKind::Drlbp, SvmKind::Rbf),
-            Choice::LbpLinear => (FeatureKind::Lbp, SvmKind::Linear),
-            Choice::LbpRbf => (FeatureKind::Lbp, SvmKind::Rbf),
-            Choice::HogLinear => (FeatureKind::Hog, SvmKind::Linear),
-            Choice::HogRbf => (FeatureKind::Hog, SvmKind::Rbf),
-            Choice::Head | Choice::Deep | Choice::Adapted | Choice::Light => return None,
-        };
-        Some(Method { features, svm })
-    }
-}
-
-/// What became of a method.
-pub struct Outcome {
-    pub choice: Choice,
-    pub name: String,
-    /// The answers of all splits.
-    pub predictions: Predictions,
-    /// The picture that each answer is about.
-    pub tested: Vec<usize>,
-    /// The time for all trainings and tests.
-    pub seconds: f64,
-    /// The time for one picture, where it was measured.
-    pub milliseconds: Option<f64>,
-    /// The number of parameters, where it has some.
-    pub parameters: Option<u64>,
-    /// The epochs of the first split's training.
-    pub epochs: Vec<Epoch>,
-    /// How it was made, as names and values.
-    pub settings: Vec<(String, String)>,
-    /// The first split's network, to be looked into.
-    pub model: Option<(ModelCard, Parameters)>,
-}
 
 /// Tries a method on every split.
 pub fn run(
@@ -132,16 +62,4 @@ fn older(
         ];
     }
     outcome.add(answered.predictions, answered.tested)
-}
-
-impl Outcome {
-    /// Adds the answers of a split.
-    pub fn add(&mut self, predictions: Predictions, tested: Vec<usize>) -> Result<(), Failure> {
-        self.tested.extend(tested);
-        if self.predictions.labels.is_empty() {
-            self.predictions = predictions;
-            return Ok(());
-        }
-        Ok(self.predictions.extend(predictions)?)
-    }
 }

@@ -2,6 +2,7 @@
 
 mod methods;
 mod networks;
+mod outcome;
 mod page;
 mod results;
 
@@ -17,13 +18,12 @@ use vultus::prepare::Augmentation;
 use super::class_names::open_renamed;
 use super::faces::FaceArguments;
 use super::failure::Failure;
-use super::file;
 use super::global::Global;
 use super::protocol::{Protocol, Trial, ratio, trials};
 use super::table::{Align, Table};
 use super::train::augmentation;
-use methods::{Choice, Outcome};
 use networks::Networks;
+use outcome::{Choice, Outcome};
 use results::Results;
 
 /// Compare older methods, trained heads and deeper training on one data set

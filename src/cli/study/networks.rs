@@ -14,7 +14,7 @@ use vultus::train::{Course, Event, Pictures, Predictor, Recipe, Schedule, adapt,
 use vultus::weights::{DefaultFile, WeightFile, safetensors};
 use vultus::{Device, Options, Parameters, Tensor};
 
-use super::methods::{Choice, Outcome};
+use super::outcome::{Choice, Outcome};
 use super::{Arguments, Failure, Global, Protocol, Trial};
 
 /// The share of the training part that chooses the best epoch.

@@ -14,8 +14,8 @@ use vultus::report::{
 use vultus::train::Pictures;
 
 use super::Failure;
-use super::methods::Outcome;
 use super::networks::Networks;
+use super::outcome::Outcome;
 use super::results::Results;
 
 /// Faces of a gallery.

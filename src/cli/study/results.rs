@@ -6,11 +6,12 @@ use std::path::Path;
 use serde::Serialize;
 use vultus::baseline::Faces;
 use vultus::data::Dataset;
+use vultus::file;
 use vultus::metrics::Evaluation;
 use vultus::train::Epoch;
 
-use super::methods::Outcome;
-use super::{Arguments, Failure, Protocol, Trial, file};
+use super::outcome::Outcome;
+use super::{Arguments, Failure, Protocol, Trial};
 use crate::cli::train::progress;
 
 /// `results.json`.

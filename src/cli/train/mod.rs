@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 
 use vultus::data::{Dataset, Part, Protocol, Split, inspect};
 use vultus::face::{ModelCard, assemble, without_base};
+use vultus::image::write_png;
 use vultus::prepare::augmentation_sheet;
 use vultus::train::{Course, Pictures, Trained, adapt, start};
 use vultus::weights::{WeightFile, safetensors};
 use vultus::{Parameters, Random};
 
 use super::failure::Failure;
-use super::file;
 use super::global::Global;
 use arguments::NetworkName;
 pub use arguments::{Arguments, augmentation};
@@ -208,5 +208,5 @@ fn train(
 fn write_sheet(path: &Path, pictures: &Pictures, training: &[usize], seed: u64) -> Result<(), Failure> {
     let faces = training.iter().take(6).filter_map(|&index| pictures.picture(index, None).ok()).collect::<Vec<_>>();
     let sheet = augmentation_sheet(&faces, &pictures.augmentation, 8, &mut Random::new(seed));
-    Ok(file::write_png(path, &sheet)?)
+    Ok(write_png(path, &sheet)?)
 }

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use indicatif::ProgressBar;
+use vultus::file;
 use vultus::train::{Epoch, Event};
 
 use crate::cli::failure::Failure;
-use crate::cli::file;
 use crate::cli::global::Global;
 use crate::cli::table::{Align, Table};
 

@@ -6,12 +6,12 @@ use std::path::Path;
 use std::process::ChildStdin;
 
 use vultus::Error;
+use vultus::file::Pending;
 use vultus::image::RgbImage;
 use vultus::video::{FrameRate, MjpegWriter, Y4mWriter};
 
 use super::ffmpeg::Ffmpeg;
 use crate::cli::failure::Failure;
-use crate::cli::file::Pending;
 
 /// The quality of pictures in Motion JPEG: no loss is seen, and a tenth of the size.
 const QUALITY: u8 = 92;

@@ -11,7 +11,7 @@ use super::progress::Progress;
 use super::rows::Rows;
 use super::source::Source;
 use super::span::{Span, moment};
-use crate::cli::annotate::{self, Mark};
+use crate::answer::annotate::{self, Mark};
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::predictor::Predictor;

@@ -16,15 +16,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use vultus::face::DetectorOptions;
+use vultus::file::Pending;
 use vultus::track::{Tracker, TrackerOptions};
 use vultus::video::FrameRate;
 
 use super::failure::Failure;
-use super::file::Pending;
 use super::global::Global;
-use super::predict::min_face;
 use super::predictor::Predictor;
 use super::recognizer::RecognizerArguments;
+use crate::answer::question::min_face;
 use annotated::Annotated;
 use course::{Course, Seen};
 use rows::Rows;

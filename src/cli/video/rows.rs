@@ -6,8 +6,8 @@ use serde::Serialize;
 use vultus::csv::quoted;
 use vultus::track::TrackedFace;
 
+use crate::answer::found::{FoundFace, as_map};
 use crate::cli::failure::Failure;
-use crate::cli::predict::found::{FoundFace, as_map};
 use crate::cli::predict::report::{FACE_COLUMNS, face_fields};
 
 /// How each face of each frame is printed.

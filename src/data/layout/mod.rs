@@ -1,12 +1,13 @@
 //! Which of the known layouts a data set has, and writing lists of one's own.
 
 mod class_folders;
-pub(super) mod fer2013;
+mod fer2013;
 mod jaffe;
 mod lines;
 mod manifest;
 mod manifest_csv;
 mod manifest_json;
+pub(super) mod pixel_row;
 mod raf_db;
 mod subject;
 

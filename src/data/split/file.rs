@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Protocol, Split, SplitPart};
 use crate::data::dataset::Dataset;
 use crate::error::{Error, Result};
-use crate::file::write_atomically;
+use crate::file::write;
 
 /// The file's JSON.
 #[derive(Serialize, Deserialize)]
@@ -48,9 +48,9 @@ impl Split {
         let parts = self.parts.iter().map(named).collect::<Result<Vec<_>>>()?;
         let dataset = dataset.path.display().to_string();
         let file = SplitFile { dataset, seed: self.seed, protocol: self.protocol, parts };
-        write_atomically(path, |out| {
-            serde_json::to_writer_pretty(&mut *out, &file).map_err(|error| Error::io(path, error.into()))?;
-            writeln!(out).map_err(|error| Error::io(path, error))
+        write(path, |out| {
+            serde_json::to_writer_pretty(&mut *out, &file)?;
+            writeln!(out)
         })
     }
 

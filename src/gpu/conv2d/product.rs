@@ -1,60 +1,65 @@
 //! Convolutions and their gradients as products of matrices: one description, and one way to run it.
 
-use bytemuck::{Pod, Zeroable};
+use bytemuck::Zeroable;
 
 use super::super::buffer::View;
 use super::super::compile::{Compiler, MAX_GRID};
 use super::super::kernel::Access::{Read, Unused, Write};
-use super::super::kernel::{Access, Kernel};
+use super::super::kernel::{Access, Kernel, Shader, shader};
 use super::super::tiling::{STEP, prefers_large, units_per_part};
-use super::Geometry;
+use super::super::uniform::uniform;
+use super::geometry::Geometry;
 use crate::error::Result;
 
 const ALL: &[Access] = &[Read, Read, Read, Write];
 const TILE_64: &[(&str, f64)] = &[("TILE", 64.0)];
 
-pub(super) static GEMM_128: Kernel = Kernel::new("conv2d/gemm_128", "conv2d", "gemm", ALL);
-pub(super) static GEMM_64: Kernel = Kernel::new("", "conv2d", "gemm", ALL).with("conv2d/gemm_64", TILE_64);
-pub(super) static GEMM_WEIGHT_128: Kernel = Kernel::new("conv2d/gemm_weight_128", "conv2d", "gemm_weight", ALL);
-pub(super) static GEMM_WEIGHT_64: Kernel =
-    Kernel::new("", "conv2d", "gemm_weight", ALL).with("conv2d/gemm_weight_64", TILE_64);
-pub(super) static PACK: Kernel = Kernel::new("conv2d/pack", "conv2d", "pack", &[Unused, Read, Unused, Write]);
-pub(super) static SUM_PARTS: Kernel =
-    Kernel::new("conv2d/sum_parts", "conv2d", "sum_parts", &[Read, Unused, Read, Write]);
+const SHADER: Shader = shader!("conv2d", "tiles");
 
-/// A product, as the shader describes it.
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-pub(super) struct Product {
-    pub images: u32,
-    pub grid: [u32; 2],
-    pub rows: u32,
-    pub planes: u32,
-    pub taps: [u32; 2],
-    pub size: [u32; 2],
-    pub plane: u32,
-    pub image: u32,
-    pub x_offset: u32,
-    pub origin: [i32; 2],
-    pub step: [i32; 2],
-    pub direction: [i32; 2],
-    pub weight_offset: u32,
-    pub weight_row: u32,
-    pub weight_plane: u32,
-    pub weight_tap: [u32; 2],
-    pub packed_offset: u32,
-    pub y_offset: u32,
-    pub y_image: u32,
-    pub y_row: u32,
-    pub y_place: [u32; 2],
-    pub bias_offset: u32,
-    pub has_bias: u32,
-    pub relu: u32,
-    pub accumulate: u32,
-    pub part: u32,
-    pub y_part: u32,
-    pub parts: u32,
-    pub first_group: u32,
+const GEMM: Kernel = Kernel::new::<Product>("conv2d/gemm_128", SHADER, "gemm", ALL);
+const GEMM_WEIGHT: Kernel = Kernel::new::<Product>("conv2d/gemm_weight_128", SHADER, "gemm_weight", ALL);
+
+pub(super) static GEMM_128: Kernel = GEMM;
+pub(super) static GEMM_64: Kernel = GEMM.with("conv2d/gemm_64", TILE_64);
+pub(super) static GEMM_WEIGHT_128: Kernel = GEMM_WEIGHT;
+pub(super) static GEMM_WEIGHT_64: Kernel = GEMM_WEIGHT.with("conv2d/gemm_weight_64", TILE_64);
+pub(super) static PACK: Kernel = Kernel::new::<Product>("conv2d/pack", SHADER, "pack", &[Unused, Read, Unused, Write]);
+pub(super) static SUM_PARTS: Kernel =
+    Kernel::new::<Product>("conv2d/sum_parts", SHADER, "sum_parts", &[Read, Unused, Read, Write]);
+
+uniform! {
+    /// A product, as the shader describes it.
+    pub(super) struct Product {
+        pub grid: [u32; 2],
+        pub taps: [u32; 2],
+        pub size: [u32; 2],
+        pub origin: [i32; 2],
+        pub step: [i32; 2],
+        pub direction: [i32; 2],
+        pub weight_tap: [u32; 2],
+        pub y_place: [u32; 2],
+        pub images: u32,
+        pub rows: u32,
+        pub planes: u32,
+        pub plane: u32,
+        pub image: u32,
+        pub x_offset: u32,
+        pub weight_offset: u32,
+        pub weight_row: u32,
+        pub weight_plane: u32,
+        pub packed_offset: u32,
+        pub y_offset: u32,
+        pub y_image: u32,
+        pub y_row: u32,
+        pub bias_offset: u32,
+        pub has_bias: u32,
+        pub relu: u32,
+        pub accumulate: u32,
+        pub part: u32,
+        pub y_part: u32,
+        pub parts: u32,
+        pub first_group: u32,
+    }
 }
 
 /// What a product reads and writes.

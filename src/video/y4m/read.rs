@@ -6,8 +6,8 @@ use ::image::RgbImage;
 
 use super::header::{Header, Planes};
 use crate::video::color::ToRgb;
+use crate::video::fault::Fault;
 use crate::video::frame_rate::FrameRate;
-use crate::video::reader::Fault;
 
 /// The most bytes of the first line, and of the line before a frame.
 const MAX_LINE: u64 = 1024;

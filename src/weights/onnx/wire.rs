@@ -3,7 +3,7 @@
 
 use std::io::{self, Read};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::weights::entry::Plain;
 use crate::weights::source::Source;
 
@@ -49,7 +49,7 @@ impl Field {
         }
     }
 
-    fn mistyped(&self, source: &Source) -> crate::Error {
+    fn mistyped(&self, source: &Source) -> Error {
         source.refuse(format!(
             "not an ONNX file, or damaged: a field {} is of another type than it should be",
             self.number

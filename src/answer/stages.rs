@@ -6,8 +6,8 @@ use vultus::image::RgbImage;
 use vultus::ops::{Crop, Normalization, Order};
 use vultus::prepare::{Alignment, Preparation, centre_crop, regions, resize};
 
-use crate::cli::annotate::{self, Mark};
-use crate::cli::draw::{BLACK, WHITE, disc};
+use super::annotate::{self, Mark};
+use super::draw::{BLACK, WHITE, disc};
 
 /// The largest side of a cropped face; what is larger is reduced.
 const LARGEST_FACE: u32 = 1024;

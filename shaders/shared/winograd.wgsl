@@ -1,0 +1,87 @@
+// What the transforms of Winograd's minimal filtering have in common, whatever the size of their tiles.
+
+struct Params {
+    channels: u32,
+    height: u32,
+    width: u32,
+    filters: u32,
+    out_height: u32,
+    out_width: u32,
+    padding_y: u32,
+    padding_x: u32,
+    // Values between the same place in two images of x and y.
+    x_image: u32,
+    y_image: u32,
+    x_offset: u32,
+    weight_offset: u32,
+    bias_offset: u32,
+    y_offset: u32,
+    u_offset: u32,
+    v_offset: u32,
+    m_offset: u32,
+    // The sizes of the products, with what fills them.
+    inner: u32,
+    outer: u32,
+    tiles: u32,
+    // Tiles of one row and of one image; the first one of this dispatch, counted through all images, and how many
+    // there are.
+    tiles_across: u32,
+    tiles_image: u32,
+    first_tile: u32,
+    tile_count: u32,
+    // Whether the result is added to what is there.
+    accumulate: u32,
+}
+
+override RELU: bool = false;
+// Whether y takes only the largest of each 2×2 values.
+override POOL: bool = false;
+// Whether filters are turned by 180 degrees, and filters and channels exchanged: the gradient of the input.
+override ROTATE: bool = false;
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+@group(0) @binding(1) var<storage, read> weight_values: array<f32>;
+@group(0) @binding(2) var<storage, read_write> u: array<f32>;
+@group(0) @binding(2) var<storage, read_write> u_pairs: array<u32>;
+
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> v: array<f32>;
+
+@group(0) @binding(1) var<storage, read> m: array<f32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+// One row of a filter, which begins at `first`.
+fn taps(first: u32, row: u32, exists: bool) -> vec3<f32> {
+    let at = vec3<u32>(row) + vec3<u32>(0u, 1u, 2u);
+    let turned = vec3<u32>(first) + select(at, vec3<u32>(8u) - at, ROTATE);
+    return select(
+        vec3<f32>(),
+        vec3<f32>(weight_values[turned.x], weight_values[turned.y], weight_values[turned.z]),
+        exists,
+    );
+}
+
+// A value of x, of a row that may not exist; zero outside of it.
+fn x_at(line: u32, column: i32, row_exists: bool) -> f32 {
+    let exists = row_exists && column >= 0 && column < i32(params.width);
+    return select(0.0, x[select(params.x_offset, line + u32(column), exists)], exists);
+}
+
+// Of two values the larger; a NaN is larger than any number.
+fn larger(a: f32, b: f32) -> f32 {
+    return select(a, b, b > a || b != b);
+}
+
+// The size of y.
+fn stored_size() -> vec2<u32> {
+    return vec2<u32>(params.out_width, params.out_height) / select(1u, 2u, POOL);
+}
+
+fn store_output(at: u32, left: u32, column: u32, value: f32) {
+    if (left + column >= stored_size().x) { return; }
+    let sum = select(0.0, y[at + column], params.accumulate != 0u) + value;
+    // Not max(): a NaN must stay one.
+    y[at + column] = select(sum, 0.0, RELU && sum < 0.0);
+}

@@ -1,0 +1,233 @@
+//! Whole networks against PyTorch: logits, gradients of every parameter, and the losses of twenty steps of training.
+//! Parameters and inputs come from a generator that counts (tests/golden/make_network_goldens.py), so that only what came
+//! out is stored.
+#![cfg(feature = "files")]
+
+mod compare;
+
+use compare::{Comparison, Golden, devices};
+use serde_json::Value;
+use vultus::nn::{Network, Optimizer, Training, resnet};
+use vultus::ops::{Adam, Sgd};
+use vultus::{Device, Options, Parameters, StepOptions, Targets, Tensor};
+
+/// Sums of up to 4608 products of both signs through some twenty layers.
+const LOGITS: f32 = 1e-4;
+
+/// How far all gradients together may be from PyTorch's, by norm.
+const GRADIENTS: f64 = 1e-3;
+
+/// How far a loss may be from PyTorch's.
+const LOSSES: f32 = 1e-3;
+
+/// FNV-1a.
+fn seed(text: &str) -> u64 {
+    text.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3))
+}
+
+/// Number `index` of the sequence of this seed: splitmix64.
+fn word(seed: u64, index: usize) -> u64 {
+    let mut z = seed.wrapping_add((index as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ z >> 31
+}
+
+/// −1 to 1 (exclusive).
+fn uniform(seed: u64, index: usize) -> f64 {
+    (word(seed, index) >> 40) as f64 / f64::from(1 << 24) * 2.0 - 1.0
+}
+
+fn tensor(text: &str, shape: &[usize], value: impl Fn(f64) -> f64) -> Tensor {
+    let seed = seed(text);
+    Tensor::from_fn(shape, |index| value(uniform(seed, index)) as f32)
+}
+
+fn parameters(network: &Network) -> Parameters {
+    let fill = |(name, shape): (String, Vec<usize>)| {
+        let fan_in = shape[1..].iter().product::<usize>() as f64;
+        let tensor = match shape.len() {
+            4 => tensor(&name, &shape, |u| u * (6.0 / fan_in).sqrt()),
+            2.. => tensor(&name, &shape, |u| u * (3.0 / fan_in).sqrt()),
+            _ if name.ends_with("running_var") => tensor(&name, &shape, |u| 1.0 + 0.5 * u),
+            _ if name.ends_with("weight") => tensor(&name, &shape, |u| 1.0 + 0.2 * u),
+            _ => tensor(&name, &shape, |u| 0.1 * u),
+        };
+        (name, tensor)
+    };
+    network.parameter_shapes().unwrap().into_iter().map(fill).collect()
+}
+
+/// One network's golden file.
+struct Case {
+    golden: Golden,
+    settings: Value,
+    network: Network,
+    batch: usize,
+}
+
+impl Case {
+    fn new(name: &str, network: Network) -> Self {
+        let golden = Golden::read(&format!("networks/{name}"));
+        let settings = golden.cases().next().unwrap().1.clone();
+        let batch = settings["inputs"].as_object().unwrap().values().next().unwrap()[0].as_u64().unwrap() as usize;
+        Case { golden, settings, network, batch }
+    }
+
+    fn input(&self, step: usize) -> Tensor {
+        let shape = [&[self.batch], self.network.input()].concat();
+        tensor(&format!("input {step}"), &shape, |u| 1.5 * u)
+    }
+
+    fn targets(&self, step: usize) -> Vec<Option<usize>> {
+        let classes = self.settings["classes"].as_u64().unwrap();
+        let seed = seed(&format!("target {step}"));
+        (0..self.batch).map(|index| Some((word(seed, index) % classes) as usize)).collect()
+    }
+
+    fn check(&self) {
+        let mut comparison = Comparison::default();
+        self.check_parameters(&mut comparison);
+        for device in devices() {
+            self.check_inference(&device, &mut comparison);
+            self.check_gradients(&device, &mut comparison);
+            for name in ["sgd", "adamw"] {
+                self.check_training(&device, name, &mut comparison);
+            }
+        }
+        comparison.finish();
+    }
+
+    /// The names are PyTorch's.
+    fn check_parameters(&self, comparison: &mut Comparison) {
+        let wanted: Vec<&str> =
+            self.settings["parameters"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+        let mut found: Vec<String> =
+            self.network.parameter_shapes().unwrap().into_iter().map(|(name, _)| name).collect();
+        found.retain(|name| !name.contains("running_"));
+        found.sort();
+        let mut sorted = wanted.clone();
+        sorted.sort();
+        if found != sorted {
+            comparison.fail("parameters", format!("{found:?} instead of {sorted:?}"));
+        }
+    }
+
+    fn check_inference(&self, device: &Device, comparison: &mut Comparison) {
+        let options = Options { keep_activations: true, ..Options::default() };
+        let model = device.load(&self.network, &parameters(&self.network)).unwrap();
+        let wanted = self.golden.get("eval_logits");
+        // With everything fused, the logits are found by undoing the softmax: up to a number for each row.
+        let found = model.compile(self.batch, &Options::default()).unwrap().run(&self.input(1)).unwrap().swap_remove(0);
+        comparison.check(format!("probabilities on {device}"), &found, &softmax(&wanted), LOGITS);
+        let mut plan = model.compile(self.batch, &options).unwrap();
+        plan.run(&self.input(1)).unwrap();
+        let last = self.network.layers()[self.network.layers().len() - 2].name.clone();
+        comparison.check(format!("logits on {device}"), &plan.activation(&last).unwrap(), &wanted, LOGITS);
+    }
+
+    fn check_gradients(&self, device: &Device, comparison: &mut Comparison) {
+        let model = device.load(&self.network, &parameters(&self.network)).unwrap();
+        let mut plan = model.compile_training(self.batch, &Training::default(), &Options::default()).unwrap();
+        let loss = plan.train(&self.input(1), Targets::Classes(&self.targets(1)), &StepOptions::default()).unwrap();
+        comparison.check(format!("loss on {device}"), &Tensor::filled([1], loss), &self.golden.get("loss"), LOGITS);
+        comparison.check(
+            format!("train logits on {device}"),
+            &plan.outputs().unwrap()[1],
+            &self.golden.get("logits"),
+            LOGITS,
+        );
+        let (norms, sketches) = (self.golden.get("gradient_norms"), self.golden.get("gradient_sketches"));
+        let width = sketches.shape()[1];
+        let (mut error, mut all) = (0.0, 0.0);
+        for (number, name) in self.settings["parameters"].as_array().unwrap().iter().enumerate() {
+            let gradient = plan.gradient(name.as_str().unwrap()).unwrap();
+            // Each entry of a sketch is a sum with random signs: the mean square of the differences is the square of the
+            // distance, on average.
+            let wanted = &sketches.data()[number * width..][..width];
+            let squares: f64 =
+                wanted.iter().zip(sketch(&gradient, width)).map(|(w, f)| (f - f64::from(*w)).powi(2)).sum();
+            error += squares / width as f64;
+            all += f64::from(norms.data()[number]).powi(2);
+        }
+        let distance = (error / all).sqrt();
+        if !(distance <= GRADIENTS) {
+            comparison.fail(format!("gradients on {device}"), format!("differ by {distance:.2e} of their norm"));
+        }
+    }
+
+    fn check_training(&self, device: &Device, name: &str, comparison: &mut Comparison) {
+        let settings = &self.settings[name];
+        let number = |key: &str| settings[key].as_f64().unwrap() as f32;
+        let optimizer = match name {
+            "sgd" => Optimizer::Sgd(Sgd {
+                momentum: number("momentum"),
+                weight_decay: number("weight_decay"),
+                ..Sgd::default()
+            }),
+            _ => Optimizer::Adam(Adam { weight_decay: number("weight_decay"), decoupled: true, ..Adam::default() }),
+        };
+        let model = device.load(&self.network, &parameters(&self.network)).unwrap();
+        let training = Training { optimizer, ..Training::default() };
+        let mut plan = model.compile_training(self.batch, &training, &Options::default()).unwrap();
+        let wanted = self.golden.get(&format!("losses_{name}"));
+        for (step, &wanted) in wanted.data().iter().enumerate() {
+            let batch = step % 4 + 1;
+            let options = StepOptions { learning_rate: number("lr"), ..StepOptions::default() };
+            let loss = plan.train(&self.input(batch), Targets::Classes(&self.targets(batch)), &options).unwrap();
+            if !((loss - wanted).abs() <= LOSSES) {
+                comparison.fail(format!("{name} step {} on {device}", step + 1), format!("{loss} instead of {wanted}"));
+            }
+        }
+        // What the statistics are after one step from the start is stored; the model has gone twenty.
+        if name == "sgd" {
+            self.check_statistics(device, comparison);
+        }
+    }
+
+    /// Running statistics after one step.
+    fn check_statistics(&self, device: &Device, comparison: &mut Comparison) {
+        let wanted = self.golden.with_prefix("after.");
+        if wanted.is_empty() {
+            return;
+        }
+        let model = device.load(&self.network, &parameters(&self.network)).unwrap();
+        let mut plan = model.compile_training(self.batch, &Training::default(), &Options::default()).unwrap();
+        plan.train(&self.input(1), Targets::Classes(&self.targets(1)), &StepOptions::default()).unwrap();
+        let found = model.parameters().unwrap();
+        for (name, wanted) in wanted {
+            let first = Tensor::from_fn(wanted.shape(), |index| found[&name].data()[index]);
+            comparison.check(format!("{name} on {device}"), &first, &wanted, LOGITS);
+        }
+    }
+}
+
+fn sketch(gradient: &Tensor, width: usize) -> Vec<f64> {
+    let sign = |seed: u64, index| if word(seed, index) >> 63 == 0 { 1.0 } else { -1.0 };
+    let sum = |number: usize| {
+        let seed = seed(&format!("sketch {number}"));
+        gradient.data().iter().enumerate().map(|(index, &value)| sign(seed, index) * f64::from(value)).sum()
+    };
+    (0..width).map(sum).collect()
+}
+
+fn softmax(logits: &Tensor) -> Tensor {
+    let rows = logits.data().chunks(logits.shape()[1]).flat_map(|row| {
+        let most = row.iter().copied().fold(f32::MIN, f32::max);
+        let sum: f32 = row.iter().map(|x| (x - most).exp()).sum();
+        row.iter().map(move |x| (x - most).exp() / sum)
+    });
+    Tensor::new(logits.shape(), rows.collect()).unwrap()
+}
+
+#[test]
+fn the_generator_is_the_one_of_the_golden_files() {
+    assert_eq!(seed("a"), 0xAF63_DC4C_8601_EC8C);
+    assert_eq!([word(0, 0), word(0, 1)], [0xE220_A839_7B1D_CDAF, 0x6E78_9E6A_A1B9_65F4]);
+    assert_eq!(uniform(seed("input 1"), 0) as f32, 0.610_618_1);
+}
+
+#[test]
+fn resnet18() {
+    Case::new("resnet18", resnet::resnet18(64, 7).unwrap()).check();
+}
