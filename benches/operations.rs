@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use vultus::nn::Network;
-use vultus::ops::{self, Case, Crop, Filter, MaxPool2d, Normalization, RunState};
+use vultus::ops::{self, Case, Crop, Filter, MaxPool2d, Normalization};
 use vultus::{Device, Options, Parameters};
 
 /// VGG16's layers at 224×224 and batch 1, and for what VGG16 has no layer the cases that the tests use.
@@ -17,9 +17,10 @@ fn cases() -> Vec<Case> {
     cases.extend(ops::dense::vgg16_cases(1));
     cases.extend(ops::dense::vgg16_cases(32).into_iter().take(3));
     for others in [
-        ops::relu::cases(),
+        ops::activation::cases(),
         ops::prelu::cases(),
         ops::adaptive_avg_pool2d::cases(),
+        ops::add::cases(),
         ops::softmax::cases(),
         ops::cross_entropy::cases(),
         ops::dropout::cases(),

@@ -4,8 +4,8 @@
 //! adapter's name it does so on that device.
 
 use vultus::nn::{Network, Optimizer, Training};
-use vultus::ops::{Adam, Conv2d, MaxPool2d, RunState};
-use vultus::{Device, Options, Random, Result, Tensor};
+use vultus::ops::{Adam, Conv2d, MaxPool2d};
+use vultus::{Device, Options, Random, Result, StepOptions, Targets, Tensor};
 
 const SIDE: usize = 24;
 const CLASSES: [&str; 3] = ["circle", "square", "cross"];
@@ -31,10 +31,11 @@ fn main() -> Result<()> {
     let training = Training { optimizer: Optimizer::Adam(Adam::default()), ..Training::default() };
     let mut plan = model.compile_training(BATCH, &training, &Options::default())?;
     let mut random = Random::new(2);
+    let options = StepOptions { learning_rate: 0.002, ..StepOptions::default() };
     for step in 1..=300 {
         let (pictures, classes) = batch(&mut random);
         let targets: Vec<Option<usize>> = classes.into_iter().map(Some).collect();
-        let loss = plan.train(&pictures, &targets, &RunState { step, learning_rate: 0.002, ..RunState::default() })?;
+        let loss = plan.train(&pictures, Targets::Classes(&targets), &options)?;
         if step % 50 == 0 {
             println!("step {step}: loss {loss:.3}");
         }

@@ -289,11 +289,14 @@ fn what_moves_the_memory_begins_the_step_anew() {
         let [sgd, _] = optimizers();
         let model = model(&device);
         let mut plan = model.compile_training(SAMPLES, &training(sgd, PARTS), &Options::default()).unwrap();
-        for begin_anew in [(|plan: &mut TrainingPlan| drop(plan.profile().unwrap())) as fn(&mut TrainingPlan), |plan| {
-            plan.set_state(&plan.state().unwrap()).unwrap()
-        }] {
+        for by_profile in [true, false] {
             train_part(&mut plan, 1, 0, PARTS).unwrap();
-            begin_anew(&mut plan);
+            if by_profile {
+                plan.profile().unwrap();
+            } else {
+                let state = plan.state().unwrap();
+                plan.set_state(&state).unwrap();
+            }
             let steps = plan.steps();
             // A whole step of another number follows, where the one under way would have been refused it.
             train_part(&mut plan, 1, 0, 2).unwrap();

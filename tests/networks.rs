@@ -5,7 +5,7 @@ mod compare;
 use compare::{Comparison, checked, devices, fresh_gpu, gpu, photo};
 use vultus::gpu::{Gpu, shader_source};
 use vultus::nn::{Network, Trainable, Training};
-use vultus::ops::{Conv2d, Crop, CrossEntropy, Filter, MaxPool2d, Normalization};
+use vultus::ops::{Activation, Conv2d, Crop, CrossEntropy, Filter, MaxPool2d, Normalization, Op};
 use vultus::{Device, Error, Model, Options, Plan, Random, Result, StepOptions, Targets, Tensor, TrainingPlan};
 
 fn network() -> Network {
@@ -98,15 +98,19 @@ fn refusal<T>(result: Result<T>) -> String {
 fn networks_that_do_not_fit_together_are_refused() {
     let conv = || Network::new("net", [3, 8, 8]).conv2d("conv", "conv", 4, Conv2d::square(3, 1, 1));
     for (network, part) in [
-        (conv().flatten().softmax(), "must be followed by a dense layer"),
-        (conv().flatten().relu().dropout(0.5).prelu("prelu", "prelu"), "must be followed by a dense layer"),
-        (conv().flatten(), "a flattening is no output"),
+        (conv().relu(), "ends with classes"),
+        // Rows of the last dimension, as PyTorch's Linear takes them.
+        (conv().dense("fc", "fc", 2), "ends with classes"),
+        (conv().flatten().conv2d("again", "again", 4, Conv2d::square(1, 1, 0)), "NCHW"),
         (conv().conv2d("again", "conv", 4, Conv2d::square(3, 1, 1)), "the parameter conv.weight is used twice"),
         (conv().max_pool2d("pool", MaxPool2d::new(9, 1)), "layer pool"),
-        (conv().dense("fc", "fc", 2).max_pool2d("pool", MaxPool2d::new(2, 2)), "NCHW"),
+        (conv().flatten().dense("fc", "fc", 2).max_pool2d("pool", MaxPool2d::new(2, 2)), "NCHW"),
         (conv().dropout(1.0), "dropout"),
         (Network::new("net", [3, 0, 8]).relu(), "holds nothing"),
         (Network::new("net", [3, 8, 8]), "0 layers"),
+        (conv().max_pool2d("pool", MaxPool2d::new(2, 2)).add("sum", "conv").unwrap(), "layer sum"),
+        (conv().activation(Activation::Clip { min: 1.0, max: 0.0 }), "nothing lies between 1 and 0"),
+        (conv().activation(Activation::LeakyRelu { negative_slope: 0.0 }), "a negative slope of 0"),
     ] {
         // Dropout does nothing unless it is trained.
         let training = Training { class_weights: Vec::new(), ..training(Trainable::All) };
@@ -118,7 +122,168 @@ fn networks_that_do_not_fit_together_are_refused() {
         assert!(text.contains(part), "{part:?} is not in: {text}");
     }
     assert!(refusal(conv().branch_from("none")).contains("there are conv"));
+    assert!(refusal(conv().add("sum", "none")).contains("there are conv"));
     assert!(refusal(conv().followed_by(Network::new("tail", [5]).dense("fc", "fc", 2))).contains("[4, 8, 8]"));
+}
+
+/// A flattening is a view: at the end, before a softmax, before and after what works value by value, and read by several.
+#[test]
+fn a_flattening_may_stand_anywhere() {
+    let conv = || Network::new("net", [3, 4, 4]).conv2d("conv", "conv", 4, Conv2d::square(3, 1, 1));
+    let (x, mut comparison) = (Tensor::from_fn([2, 3, 4, 4], |i| (i as f32 * 1.7).sin()), Comparison::default());
+    let parameters = conv().initialize(3).unwrap();
+    let maps = Device::Cpu.load(&conv(), &parameters).unwrap().compile(2, &checked()).unwrap().run(&x).unwrap();
+    let maps = maps[0].clone().reshape([2, 64]).unwrap();
+    let relu = Tensor::from_fn([2, 64], |i| maps.data()[i].max(0.0));
+    let twice = Tensor::from_fn([2, 64], |i| maps.data()[i] + relu.data()[i]);
+    let prelu = Tensor::from_fn([2, 64], |i| maps.data()[i].max(0.25 * maps.data()[i]));
+    let softmax = Device::Cpu.compile_op(&Op::Softmax, &[&[2, 64]], &checked()).unwrap().run(&maps).unwrap();
+    for (what, network, wanted) in [
+        ("at the end", conv().flatten(), &maps),
+        ("before a softmax", conv().flatten().softmax(), &softmax[0]),
+        ("before a ReLU", conv().flatten().relu(), &relu),
+        ("after a ReLU", conv().relu().flatten(), &relu),
+        ("before a dropout", conv().flatten().relu().dropout(0.5), &relu),
+        ("read twice", conv().flatten().relu().add("sum", "conv.flatten").unwrap(), &twice),
+        ("of a flattening", conv().flatten().flatten(), &maps),
+        ("before a PReLU", conv().flatten().prelu("prelu", "prelu"), &prelu),
+    ] {
+        // The convolution's parameters are the first that are drawn.
+        let parameters = network.initialize(3).unwrap();
+        for device in devices() {
+            for keep_activations in [false, true] {
+                let options = Options { keep_activations, ..checked() };
+                let mut plan = device.load(&network, &parameters).unwrap().compile(2, &options).unwrap();
+                let found = plan.run(&x).unwrap().swap_remove(0);
+                comparison.check(format!("{what} on {device}"), &found, wanted, 1e-5);
+            }
+            // Its values are classes like any other.
+            let model = device.load(&network, &parameters).unwrap();
+            let mut plan = model.compile_training(2, &Training::default(), &checked()).unwrap();
+            let targets = Targets::Classes(&[Some(0), Some(63)]);
+            let losses = [(); 5].map(|()| plan.train(&x, targets, &STEP).unwrap());
+            assert!(losses[4] < losses[0], "{what} on {device}: {losses:?}");
+        }
+    }
+    comparison.finish();
+}
+
+/// A residual block and two paths that come together, with a head.
+fn residual() -> Network {
+    let conv = Conv2d::square(3, 1, 1);
+    let build = || {
+        Network::new("residual", [3, 8, 8])
+            .conv2d("stem", "stem", 4, conv)
+            .relu()
+            .conv2d("conv1", "conv1", 4, conv)
+            .activation(Activation::Silu)
+            .conv2d("conv2", "conv2", 4, conv)
+            .add("sum", "stem.relu")?
+            .relu()
+            .max_pool2d("left", MaxPool2d::new(2, 2))
+            .branch_from("sum.relu")?
+            .conv2d("right", "right", 4, Conv2d::square(3, 2, 1))
+            .add("join", "left")
+    };
+    build().unwrap().flatten().dropout(0.25).dense("fc", "fc", 3).softmax()
+}
+
+#[test]
+fn branched_networks_train() {
+    let mut comparison = Comparison::default();
+    let parameters = residual().initialize(4).unwrap();
+    let run = |device: &Device, options: &Options, first: &str| {
+        let model = device.load(&residual(), &parameters).unwrap();
+        let training = training(Trainable::From(first.to_owned()));
+        let mut plan = model.compile_training(4, &training, options).unwrap();
+        let targets = Targets::Classes(&[Some(0), Some(2), Some(1), None]);
+        let losses: Vec<f32> = (0..30).map(|_| plan.train(&input(4), targets, &STEP).unwrap()).collect();
+        let probabilities = model.compile(4, options).unwrap().run(&input(4)).unwrap().swap_remove(0);
+        (Tensor::new([30], losses).unwrap(), probabilities, model.parameters().unwrap())
+    };
+    for first in ["stem", "conv2", "right"] {
+        let wanted = run(&Device::Cpu, &checked(), first);
+        assert!(wanted.0.data()[29] < 0.8 * wanted.0.data()[0], "{:?}", wanted.0);
+        for device in devices() {
+            // Once with memory that values share, once without.
+            let keep = Options { keep_activations: true, ..Options::default() };
+            for (how, options) in [("shared", Options::default()), ("kept", keep), ("checked", checked())] {
+                let found = run(&device, &options, first);
+                let case = format!("from {first} on {device}, {how}");
+                // Thirty steps of rounding.
+                comparison.check(format!("losses {case}"), &found.0, &wanted.0, 1e-3);
+                comparison.check(format!("probabilities {case}"), &found.1, &wanted.1, 1e-3);
+                for (name, wanted) in &wanted.2 {
+                    comparison.check(format!("{name} {case}"), &found.2[name], wanted, 1e-3);
+                    let is_frozen =
+                        !residual().parameters_from(&Trainable::From(first.to_owned())).unwrap().contains(name);
+                    assert_eq!(found.2[name] == parameters[name], is_frozen, "{name} {case}");
+                }
+            }
+        }
+    }
+    comparison.finish();
+}
+
+#[test]
+fn a_branched_network_is_cut_where_one_value_passes() {
+    let network = residual();
+    let parameters = network.initialize(4).unwrap();
+    let run = |network: &Network, x: &Tensor| {
+        let own: Vec<String> = network.parameter_shapes().unwrap().into_iter().map(|(name, _)| name).collect();
+        let own = own.into_iter().map(|name| (name.clone(), parameters[&name].clone())).collect();
+        let mut plan = Device::Cpu.load(network, &own).unwrap().compile(2, &Options::default()).unwrap();
+        plan.run(x).unwrap().swap_remove(0)
+    };
+    let wanted = run(&network, &input(2));
+    for (first, last_frozen) in [
+        ("stem", None),
+        ("conv1", Some("stem.relu")),
+        ("conv2", Some("stem.relu")),
+        ("sum", Some("stem.relu")),
+        ("left", Some("sum.relu")),
+        ("right", Some("sum.relu")),
+        ("join", Some("sum.relu")),
+        ("fc", Some("join")),
+    ] {
+        let (frozen, rest) = network.split(&Trainable::From(first.to_owned())).unwrap();
+        assert_eq!(frozen.layers().last().map(|layer| layer.name.as_str()), last_frozen, "{first}");
+        assert_eq!(frozen.layers().len() + rest.layers().len(), network.layers().len());
+        let between = if last_frozen.is_some() { run(&frozen, &input(2)) } else { input(2) };
+        assert_eq!(run(&rest, &between), wanted, "{first}");
+        if last_frozen.is_some() {
+            assert_eq!(run(&frozen.followed_by(rest).unwrap(), &input(2)), wanted, "{first}");
+        }
+    }
+}
+
+#[test]
+fn a_dense_layer_works_on_the_last_dimension() {
+    let network = Network::new("rows", [5, 6]).dense("fc", "fc", 4).relu().flatten().dense("out", "out", 3);
+    let parameters = network.initialize(6).unwrap();
+    let rows = Network::new("rows", [6]).dense("fc", "fc", 4).relu();
+    let own = ["fc.weight", "fc.bias"].map(|name| (name.to_owned(), parameters[name].clone())).into();
+    let x = Tensor::from_fn([2, 5, 6], |i| (i as f32 * 1.3).sin());
+    let mut comparison = Comparison::default();
+    let as_rows = x.clone().reshape([10, 6]).unwrap();
+    let wanted = Device::Cpu.load(&rows, &own).unwrap().compile(10, &checked()).unwrap().run(&as_rows).unwrap();
+    let options = Options { keep_activations: true, ..checked() };
+    let train = |device: &Device| {
+        let model = device.load(&network, &parameters).unwrap();
+        let mut plan = model.compile_training(2, &Training::default(), &options).unwrap();
+        plan.train(&x, Targets::Classes(&[Some(0), Some(2)]), &STEP).unwrap();
+        (plan.activation("fc").unwrap(), parameters.keys().map(|name| plan.gradient(name).unwrap()).collect::<Vec<_>>())
+    };
+    let gradients = train(&Device::Cpu).1;
+    for device in devices() {
+        let found = train(&device);
+        assert_eq!(found.0.shape(), [2, 5, 4]);
+        comparison.check(format!("rows on {device}"), &found.0.reshape([10, 4]).unwrap(), &wanted[0], 1e-5);
+        for ((name, found), wanted) in parameters.keys().zip(&found.1).zip(&gradients) {
+            comparison.check(format!("gradient of {name} on {device}"), found, wanted, 1e-5);
+        }
+    }
+    comparison.finish();
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use vultus::face::{Detector, DetectorOptions, Face, ModelCard, assemble, square_crop};
 use vultus::gpu::Gpu;
 use vultus::image::RgbImage;
-use vultus::ops::{Crop, Filter, RunState};
+use vultus::ops::{Crop, Filter};
 use vultus::weights::{DefaultFile, Store};
 use vultus::{Device, Error, Options, Picture, Plan, Result, Tensor, wgpu};
 

@@ -20,13 +20,13 @@ use crate::tensor::Parameters;
 /// Where networks run.
 ///
 /// ```
-/// use vultus::ops::Op;
+/// use vultus::ops::Activation;
 /// use vultus::{Device, Options, Tensor};
 ///
 /// // `Device::best()` takes a GPU where there is one.
 /// let device = Device::Cpu;
 /// assert!(device.gpu().is_none());
-/// let mut relu = device.compile_op(&Op::Relu, &[&[1, 3]], &Options::default())?;
+/// let mut relu = device.compile_op(&Activation::Relu.into(), &[&[1, 3]], &Options::default())?;
 /// let outputs = relu.run(&Tensor::new([1, 3], vec![-1.0, 0.0, 2.0])?)?;
 /// assert_eq!(outputs[0].data(), [0.0, 0.0, 2.0]);
 /// # Ok::<(), vultus::Error>(())

@@ -7,12 +7,12 @@ use crate::gpu::{Gpu, GpuPicture};
 /// A picture on a device: uploaded once, cut from and scaled by [`crate::Plan::set_picture`].
 ///
 /// ```
-/// use vultus::ops::{Crop, Filter, Normalization, Op, Order, RunState};
+/// use vultus::ops::{Activation, Crop, Filter, Normalization, Order};
 /// use vultus::{Device, Options};
 ///
 /// // A red pixel and a blue one.
 /// let picture = Device::Cpu.upload(&[255, 0, 0, 0, 0, 255], 2, 1)?;
-/// let mut plan = Device::Cpu.compile_op(&Op::Relu, &[&[1, 3, 1, 2]], &Options::default())?;
+/// let mut plan = Device::Cpu.compile_op(&Activation::Relu.into(), &[&[1, 3, 1, 2]], &Options::default())?;
 /// let to_one = Normalization { order: Order::Rgb, mean: [0.0; 3], std: [255.0; 3], gray: false };
 /// let crop = Crop::whole(picture.width(), picture.height());
 /// plan.set_picture(&picture, &[crop], Filter::Area, &to_one)?;

@@ -185,10 +185,10 @@ impl Plan {
     /// As [`Plan::run`].
     ///
     /// ```
-    /// use vultus::ops::Op;
+    /// use vultus::ops::Activation;
     /// use vultus::{Device, Options, Tensor};
     ///
-    /// let mut relu = Device::Cpu.compile_op(&Op::Relu, &[&[2]], &Options::default())?;
+    /// let mut relu = Device::Cpu.compile_op(&Activation::Relu.into(), &[&[2]], &Options::default())?;
     /// let input = Tensor::new([2], vec![-1.0, 1.0])?;
     /// let outputs = pollster::block_on(relu.run_async(&input))?;
     /// assert_eq!(outputs[0].data(), [0.0, 1.0]);

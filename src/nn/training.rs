@@ -74,8 +74,7 @@ pub enum Trainable {
 ///
 /// ```
 /// use vultus::nn::{Group, Network, Training};
-/// use vultus::ops::RunState;
-/// use vultus::{Device, Options, Tensor};
+/// use vultus::{Device, Options, StepOptions, Targets, Tensor};
 ///
 /// let network = Network::new("small", [2]).dense("fc1", "fc1", 4).dense("fc2", "fc2", 2).softmax();
 /// let parameters = network.initialize(1)?;
@@ -84,7 +83,8 @@ pub enum Trainable {
 /// let model = Device::Cpu.load(&network, &parameters)?;
 /// let training = Training { groups: vec![still], ..Training::default() };
 /// let mut plan = model.compile_training(1, &training, &Options::default())?;
-/// plan.train(&Tensor::filled([1, 2], 1.0), &[Some(0)], &RunState { learning_rate: 0.1, ..RunState::default() })?;
+/// let step = StepOptions { learning_rate: 0.1, ..StepOptions::default() };
+/// plan.train(&Tensor::filled([1, 2], 1.0), Targets::Classes(&[Some(0)]), &step)?;
 /// let trained = model.parameters()?;
 /// assert_ne!(trained["fc1.weight"], parameters["fc1.weight"]);
 /// assert_eq!(trained["fc2.weight"], parameters["fc2.weight"]);
@@ -134,13 +134,13 @@ pub struct Training {
     /// Many recipes leave them out (He et al. 2019, "Bag of Tricks").
     pub decay_biases: bool,
     /// The decay of a moving average of each trained parameter (0.999, say), as [`Ema`](crate::ops::Ema) defines it;
-    /// [`Plan::averages`](crate::Plan::averages) gives them. They take as much memory as the parameters.
+    /// [`TrainingPlan::averages`](crate::TrainingPlan::averages) gives them. They take as much memory as the parameters.
     pub ema: Option<f32>,
-    /// Whether targets are probabilities for each class ([`Plan::train_soft`](crate::Plan::train_soft)) instead of class
-    /// numbers: for mixtures of images, say.
+    /// Whether targets are probabilities for each class ([`Targets::Probabilities`](crate::Targets::Probabilities)) instead
+    /// of class numbers: for mixtures of images, say.
     pub soft_targets: bool,
     /// The most micro-batches that one step may have. From 2 on, the gradients of a step's micro-batches are averaged
-    /// ([`RunState::micro_batch`](crate::ops::RunState::micro_batch)) in memory of their own, as much as the trained
+    /// ([`StepOptions::micro_batches`](crate::StepOptions::micro_batches)) in memory of their own, as much as the trained
     /// parameters take, and the optimiser takes its step after the last: as one batch of all samples would do.
     pub accumulate: usize,
 }

@@ -53,7 +53,7 @@ impl Operation for Accumulate {
 /// Shapes that every kernel must get right.
 ///
 /// ```
-/// use vultus::ops::{RunState, accumulate};
+/// use vultus::ops::accumulate;
 /// use vultus::{Device, Options};
 ///
 /// for case in accumulate::cases() {

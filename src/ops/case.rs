@@ -30,13 +30,13 @@ pub enum Fill {
 /// One operation on inputs of given shapes: what tests check and benches time.
 ///
 /// ```
-/// use vultus::ops::{RunState, relu};
+/// use vultus::ops::activation;
 /// use vultus::{Device, Options, Random};
 ///
-/// let case = relu::random_case(&mut Random::new(1));
+/// let case = activation::random_case(&mut Random::new(1));
 /// let mut plan = Device::Cpu.compile_op(&case.op, &case.shapes(), &Options::default())?;
 /// let outputs = plan.run_all(&case.inputs(2))?;
-/// assert!(case.name().starts_with("relu"));
+/// assert!(case.name().starts_with("activation"));
 /// assert_eq!(outputs[0].shape(), case.shapes()[0]);
 /// # Ok::<(), vultus::Error>(())
 /// ```

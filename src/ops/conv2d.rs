@@ -1,7 +1,7 @@
 //! 2-D convolution (cross-correlation, as in PyTorch), with bias and an optional ReLU.
 //!
 //! ```
-//! use vultus::ops::{Conv2d, Op, RunState};
+//! use vultus::ops::{Conv2d, Op};
 //! use vultus::{Device, Options, Tensor};
 //!
 //! // Sums over windows of 2×2, and a bias of 1.
@@ -22,7 +22,7 @@ use crate::random::Random;
 /// The parameters of a convolution.
 ///
 /// ```
-/// use vultus::ops::Conv2d;
+/// use vultus::ops::{Activation, Conv2d};
 ///
 /// assert_eq!(Conv2d::square(3, 1, 1).output_size([224, 224])?, [224, 224]);
 /// assert_eq!(Conv2d::square(7, 2, 3).output_size([224, 224])?, [112, 112]);
@@ -250,7 +250,7 @@ pub fn vgg16_cases(batch: usize, input: usize) -> Vec<Case> {
 /// A case with random sizes and parameters, in any direction.
 ///
 /// ```
-/// use vultus::ops::{RunState, conv2d};
+/// use vultus::ops::conv2d;
 /// use vultus::{Device, Options, Random};
 ///
 /// let case = conv2d::random_case(&mut Random::new(1));

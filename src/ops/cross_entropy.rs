@@ -13,7 +13,7 @@
 //! not.
 //!
 //! ```
-//! use vultus::ops::{CrossEntropy, Op, RunState};
+//! use vultus::ops::{CrossEntropy, Op};
 //! use vultus::{Device, Options, Tensor};
 //!
 //! let op = Op::CrossEntropy(CrossEntropy::default());
@@ -37,15 +37,15 @@ use crate::random::Random;
 ///
 /// ```
 /// use vultus::nn::{Network, Training};
-/// use vultus::ops::{CrossEntropy, RunState};
-/// use vultus::{Device, Options, Tensor};
+/// use vultus::ops::CrossEntropy;
+/// use vultus::{Device, Options, StepOptions, Targets, Tensor};
 ///
 /// let network = Network::new("small", [2]).dense("fc", "fc", 2).softmax();
 /// let model = Device::Cpu.load(&network, &network.initialize(1)?)?;
 /// let mut loss = |label_smoothing| {
 ///     let training = Training { loss: CrossEntropy { label_smoothing }, ..Training::default() };
 ///     let mut plan = model.compile_training(1, &training, &Options::default())?;
-///     plan.train(&Tensor::filled([1, 2], 5.0), &[Some(0)], &RunState::default())
+///     plan.train(&Tensor::filled([1, 2], 5.0), Targets::Classes(&[Some(0)]), &StepOptions::default())
 /// };
 /// // At 1 the target says nothing, and no answer is better than that both classes are equally likely.
 /// assert!(loss(0.0)? != loss(0.1)? && loss(1.0)? >= 2f32.ln());
@@ -91,7 +91,7 @@ impl Operation for CrossEntropy {
 /// Shapes that every kernel must get right: with and without smoothing, logits of ±200, more samples than a workgroup.
 ///
 /// ```
-/// use vultus::ops::{RunState, cross_entropy};
+/// use vultus::ops::cross_entropy;
 /// use vultus::{Device, Options};
 ///
 /// for case in cross_entropy::cases() {

@@ -1,9 +1,9 @@
 //! Fully connected layer: `y = x · weightᵀ + bias`, with an optional ReLU.
 //!
-//! Everything behind the batch dimension of `x` counts as one row of features, in C, H, W order.
+//! It works on the last dimension of `x`, as PyTorch's `Linear` does: feature maps are flattened before.
 //!
 //! ```
-//! use vultus::ops::{Dense, Op, RunState};
+//! use vultus::ops::{Activation, Dense, Op};
 //! use vultus::{Device, Options, Tensor};
 //!
 //! let op = Op::Dense(Dense { activation: Some(Activation::Relu) });
@@ -144,7 +144,7 @@ fn out_features(weight: &[usize]) -> Result<usize> {
 /// Shapes that every kernel must get right: heads of classifiers, edges of tiles, batch 1 and 64, rows of rows.
 ///
 /// ```
-/// use vultus::ops::{Dense, Op, dense};
+/// use vultus::ops::{Activation, Dense, Op, dense};
 ///
 /// let fused = dense::cases().into_iter().filter(|case| case.op == Op::Dense(Dense { activation: Some(Activation::Relu) }));
 /// assert!(fused.count() > 1);

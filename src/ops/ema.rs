@@ -99,7 +99,7 @@ pub fn cases() -> Vec<Case> {
 /// A case with a random shape and decay.
 ///
 /// ```
-/// use vultus::ops::{RunState, ema};
+/// use vultus::ops::ema;
 /// use vultus::{Device, Options, Random};
 ///
 /// let case = ema::random_case(&mut Random::new(1));

@@ -119,7 +119,7 @@ impl Operation for MaxPool2dBackward {
 /// Shapes that every kernel must get right: VGG16's and MTCNN's windows, overlaps, remainders, padding, ties.
 ///
 /// ```
-/// use vultus::ops::{RunState, max_pool2d};
+/// use vultus::ops::max_pool2d;
 /// use vultus::{Device, Options};
 ///
 /// for case in max_pool2d::cases().iter().step_by(2) {

@@ -2,7 +2,7 @@
 //! Dimension 1 is the channel.
 //!
 //! ```
-//! use vultus::ops::{Op, RunState};
+//! use vultus::ops::Op;
 //! use vultus::{Device, Options, Tensor};
 //!
 //! let mut plan = Device::Cpu.compile_op(&Op::Prelu, &[&[1, 2, 2], &[2]], &Options::default())?;

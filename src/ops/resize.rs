@@ -4,12 +4,12 @@
 //! `mode="area"` (adaptive average). They look at the crop only, never at pixels beside it.
 //!
 //! ```
-//! use vultus::ops::{Crop, Filter, Normalization, Op, Order, RunState};
+//! use vultus::ops::{Activation, Crop, Filter, Normalization, Order};
 //! use vultus::{Device, Options};
 //!
 //! // Black and white become one gray pixel in the mean.
 //! let picture = Device::Cpu.upload(&[0, 0, 0, 255, 255, 255], 2, 1)?;
-//! let mut plan = Device::Cpu.compile_op(&Op::Relu, &[&[1, 3, 1, 1]], &Options::default())?;
+//! let mut plan = Device::Cpu.compile_op(&Activation::Relu.into(), &[&[1, 3, 1, 1]], &Options::default())?;
 //! let plain = Normalization { order: Order::Rgb, mean: [0.0; 3], std: [1.0; 3], gray: false };
 //! plan.set_picture(&picture, &[Crop::whole(2, 1)], Filter::Area, &plain)?;
 //! plan.execute()?;
@@ -105,11 +105,11 @@ pub(crate) const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 ///
 /// ```
 /// use vultus::Device;
-/// use vultus::ops::{Crop, Filter, Normalization, Op};
+/// use vultus::ops::{Activation, Crop, Filter, Normalization};
 /// use vultus::Options;
 ///
 /// let picture = Device::Cpu.upload(&[0; 3 * 4 * 4], 4, 4)?;
-/// let mut plan = Device::Cpu.compile_op(&Op::Relu, &[&[2, 3, 2, 2]], &Options::default())?;
+/// let mut plan = Device::Cpu.compile_op(&Activation::Relu.into(), &[&[2, 3, 2, 2]], &Options::default())?;
 /// let corner = Crop { x: 2, y: 2, width: 2, height: 2, mirror: false };
 /// plan.set_picture(&picture, &[Crop::whole(4, 4), corner], Filter::Area, &Normalization::MTCNN)?;
 /// let outside = Crop { x: 3, ..corner };
@@ -164,7 +164,7 @@ impl Crop {
 /// A case for tests and benches: a picture's size and bytes per pixel, its crops, and the tensor's height and width.
 ///
 /// ```
-/// use vultus::ops::{Op, RunState, resize};
+/// use vultus::ops::{Activation, resize};
 /// use vultus::{Device, Options, Random};
 ///
 /// let mut random = Random::new(1);
@@ -172,7 +172,7 @@ impl Crop {
 /// let [width, height] = case.picture;
 /// let picture = Device::Cpu.upload(&vec![128; 3 * (width * height) as usize], width, height)?;
 /// let shape = [case.crops.len(), 3, case.size[0], case.size[1]];
-/// let mut plan = Device::Cpu.compile_op(&Op::Relu, &[&shape], &Options::default())?;
+/// let mut plan = Device::Cpu.compile_op(&Activation::Relu.into(), &[&shape], &Options::default())?;
 /// plan.set_picture(&picture, &case.crops, case.filter, &case.normalization)?;
 /// plan.execute()?;
 /// assert!(plan.outputs()?[0].data().iter().all(|value| value.is_finite()));

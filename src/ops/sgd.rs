@@ -112,7 +112,7 @@ pub fn cases() -> Vec<Case> {
 /// A case with a random shape and parameters.
 ///
 /// ```
-/// use vultus::ops::{RunState, sgd};
+/// use vultus::ops::sgd;
 /// use vultus::{Device, Options, Random};
 ///
 /// let case = sgd::random_case(&mut Random::new(1));

@@ -62,7 +62,7 @@ impl Operation for SoftmaxBackward {
 /// Shapes that every kernel must get right: one class, ImageNet's thousand, logits of ±200, classes per pixel.
 ///
 /// ```
-/// use vultus::ops::{Op, RunState, softmax};
+/// use vultus::ops::{Op, softmax};
 /// use vultus::{Device, Options};
 ///
 /// for case in softmax::cases().iter().filter(|case| case.op == Op::Softmax && case.shapes()[0].len() == 2) {

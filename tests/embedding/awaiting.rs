@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use vultus::nn::light;
-use vultus::ops::{Crop, Filter, Normalization, RunState};
+use vultus::ops::{Crop, Filter, Normalization};
 use vultus::{Device, Error, Options, Plan, Tensor, wgpu};
 
 use super::application::{embedded, input, model, plan, wanted};

@@ -2,8 +2,8 @@
 
 use vultus::gpu::Gpu;
 use vultus::nn::{Optimizer, Training};
-use vultus::ops::{Adam, Crop, Filter, Normalization, RunState};
-use vultus::{Device, Error, Model, Options, Picture, Plan, Tensor, wgpu};
+use vultus::ops::{Activation, Adam, Crop, Filter, Normalization};
+use vultus::{Device, Error, Model, Options, Picture, Plan, StepOptions, Targets, Tensor, wgpu};
 
 use super::application::{copies_arrive, input, model, plan, read, request, wanted};
 use crate::compare::Comparison;
@@ -21,8 +21,8 @@ fn the_limits_that_every_webgpu_device_has_are_enough() {
     let run = |device: &Device| {
         let model = model(device, 1).unwrap();
         let mut plan = model.compile_training(2, &training, &Options::default()).unwrap();
-        let state = RunState { step: 1, learning_rate: 0.01, ..RunState::default() };
-        let loss = plan.train(&input(0), &[Some(1), Some(4)], &state).unwrap();
+        let step = StepOptions { learning_rate: 0.01, ..StepOptions::default() };
+        let loss = plan.train(&input(0), Targets::Classes(&[Some(1), Some(4)]), &step).unwrap();
         let trained = model.compile(2, &Options::default()).unwrap().run(&input(1)).unwrap().swap_remove(0);
         (Tensor::new([1], vec![loss]).unwrap(), trained, plan.profile().unwrap().len())
     };
@@ -61,7 +61,7 @@ fn a_device_that_cannot_run_the_kernels_is_refused_by_the_name_of_the_limit() {
 
 #[track_caller]
 fn assert_refused(engine: &Device, name: &str) {
-    let relu = engine.compile_op(&vultus::ops::Op::Relu, &[&[4]], &Options::default()).map(drop);
+    let relu = engine.compile_op(&Activation::Relu.into(), &[&[4]], &Options::default()).map(drop);
     let refused = [model(engine, 1).map(drop), engine.upload(&[0; 3], 1, 1).map(drop), relu];
     for result in refused {
         let Err(error @ Error::Limit { limit, needed, available, .. }) = &result else { panic!("{name}: {result:?}") };

@@ -1,6 +1,6 @@
 //! Pictures from the application's textures, frame after frame.
 
-use vultus::ops::{Crop, Filter, Normalization, RunState};
+use vultus::ops::{Crop, Filter, Normalization};
 use vultus::{Device, Error, Picture, Plan, Tensor, wgpu};
 
 use super::application::{embedded, plan};

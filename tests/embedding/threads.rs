@@ -55,12 +55,14 @@ macro_rules! sendable {
 }
 
 sendable! { engine:
-    Device, Error, LayerTime, Model, Options, Peak, Picture, Plan, Precision, Random, Tensor,
+    Device, Error, LayerTime, Model, Options, Peak, Picture, Plan, Precision, Random, StepOptions, Targets<'static>, Tensor,
+    TrainingPlan, TrainingState,
     gpu::Access, gpu::Adapter, gpu::Counts, gpu::Gpu, gpu::GpuOptions, gpu::GpuPlan, gpu::Kernel, gpu::Tuned,
-    nn::Group, nn::Kind, nn::Layer, nn::Network, nn::Optimizer, nn::Trainable, nn::Training, nn::vgg16::Pooling,
-    ops::Adam, ops::AdaptiveAvgPool2d, ops::Case, ops::Conv2d, ops::Crop, ops::CrossEntropy, ops::Dense, ops::Dropout,
-    ops::Ema, ops::Fill, ops::Filter, ops::MaxPool2d, ops::Normalization, ops::Op, ops::Order, ops::RunState, ops::Sgd,
-    ops::resize::ResizeCase,
+    nn::Group, nn::Layer, nn::Network, nn::Optimizer, nn::Trainable, nn::Training, nn::vgg16::Pooling,
+    ops::Activation, ops::ActivationBackward, ops::Adam, ops::AdaptiveAvgPool2d, ops::AdaptiveAvgPool2dBackward, ops::Case,
+    ops::Conv2d, ops::Conv2dBackwardInput, ops::Conv2dBackwardWeight, ops::Crop, ops::CrossEntropy, ops::Dense,
+    ops::Dropout, ops::Ema, ops::Fill, ops::Filter, ops::MaxPool2d, ops::MaxPool2dBackward, ops::Normalization, ops::Op,
+    ops::Order, ops::Reshape, ops::RunState, ops::Sgd, ops::resize::ResizeCase,
 }
 
 sendable! { faces:

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use vultus::ops::{Crop, Filter, Normalization, RunState};
+use vultus::ops::{Crop, Filter, Normalization};
 use vultus::weights::safetensors::{self, Precision};
 use vultus::weights::{Catalog, Vgg16};
 use vultus::{Options, Parameters, Tensor};

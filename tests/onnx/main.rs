@@ -96,7 +96,7 @@ fn what_cannot_be_written_is_refused_and_leaves_the_older_file() {
     };
     let half = Export { precision: Precision::F16, ..Export::default() };
     let caffe = |std| Some(Normalization { std: [std; 3], ..Normalization::CAFFE });
-    let pictures = Network::new("pictures", [3, 2, 2]).dense("fc", "fc", 2);
+    let pictures = Network::new("pictures", [3, 2, 2]).flatten().dense("fc", "fc", 2);
     let dense = networks::parameters(&pictures);
     for (network, parameters, export, reason) in [
         (&network, with(f32::NAN), Export::default(), "tensor fc.weight: a NaN at index [1, 1]"),

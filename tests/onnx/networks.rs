@@ -5,7 +5,7 @@ use std::path::Path;
 use vultus::face::assemble;
 use vultus::nn::{Network, light, mtcnn, vgg16};
 use vultus::onnx::{Export, Precision};
-use vultus::ops::{Conv2d, Crop, Filter, MaxPool2d, Normalization, RunState};
+use vultus::ops::{Activation, Conv2d, Crop, Filter, MaxPool2d, Normalization};
 use vultus::weights::{DefaultFile, Store};
 use vultus::{Device, Options, Parameters, Random, Tensor};
 
@@ -25,15 +25,22 @@ const BATCH: usize = 3;
 pub fn cases() -> Vec<Case> {
     let network = |shape: &[usize]| Network::new("small", shape);
     let pool = |kernel, stride, padding, ceil_mode| MaxPool2d { kernel, stride, padding, ceil_mode };
-    let conv = Conv2d { kernel: [3, 2], stride: [2, 1], padding: [1, 0], relu: false };
+    let conv = Conv2d { kernel: [3, 2], stride: [2, 1], padding: [1, 0], activation: None };
     let mut cases = vec![
         plain("conv2d", network(&[3, 9, 7]).conv2d("conv", "a", 5, conv)),
         plain("relu", network(&[3, 4, 5]).conv2d("conv", "a", 4, Conv2d::square(1, 1, 0)).relu()),
-        plain("prelu", network(&[3, 4, 5]).prelu("prelu", "a").dense("fc", "b", 6).prelu("rows", "c")),
+        plain("prelu", network(&[3, 4, 5]).prelu("prelu", "a").flatten().dense("fc", "b", 6).prelu("rows", "c")),
+        plain("relu6", network(&[3, 4, 5]).activation(Activation::RELU6)),
+        plain("clip", network(&[3, 4, 5]).activation(Activation::Clip { min: -0.5, max: 1.5 })),
+        plain(
+            "sigmoid",
+            network(&[3, 4, 5]).conv2d("conv", "a", 4, Conv2d::square(1, 1, 0)).activation(Activation::Sigmoid),
+        ),
+        plain("residual", residual(network(&[3, 6, 5]))),
         plain("softmax", network(&[3, 4, 5]).softmax()),
         plain("softmax_rows", network(&[5]).dense("fc", "a", 4).softmax()),
         plain("flatten", network(&[2, 3, 4]).flatten().relu().dropout(0.5).dense("fc", "a", 3)),
-        plain("dense_of_maps", network(&[2, 3, 4]).dense("input", "a", 3)),
+        plain("dense_of_maps", network(&[2, 3, 4]).flatten().dense("fc", "a", 3)),
         plain("dropout_only", network(&[4]).dropout(0.5)),
         plain("same_output_twice", network(&[4]).dense("fc", "a", 2).output().dropout(0.5).output()),
     ];
@@ -66,6 +73,15 @@ pub fn cases() -> Vec<Case> {
     cases.push(plain("light", light::network(48, 0.5, 7)));
     cases.push(default_model());
     cases
+}
+
+/// A block around which its input goes, and a branch from within.
+fn residual(network: Network) -> Network {
+    let conv = Conv2d::square(3, 1, 1);
+    let network =
+        network.conv2d("stem", "a", 4, conv).relu().conv2d("conv", "b", 4, conv).add("sum", "stem.relu").unwrap();
+    let network = network.relu().branch_from("sum").unwrap().conv2d("side", "c", 4, conv);
+    network.add("join", "sum.relu").unwrap().flatten().dense("fc", "d", 3)
 }
 
 fn plain(name: &str, network: Network) -> Case {
