@@ -7,9 +7,7 @@ mod compare;
 
 use compare::{Comparison, Golden, devices};
 use serde_json::Value;
-use vultus::nn::{
-    Network, Optimizer, Training, attention, efficientnet_lite0, mobilenet_v1, mobilenet_v2, resnet,
-};
+use vultus::nn::{Network, Optimizer, Training, attention, efficientnet_lite0, mobilenet_v1, mobilenet_v2, resnet};
 use vultus::ops::{Adam, Sgd};
 use vultus::{Device, Options, Parameters, StepOptions, Targets, Tensor};
 

@@ -54,13 +54,17 @@ every_operation!(
     adam,
     adaptive_avg_pool2d,
     add,
+    batch_norm2d,
     conv2d,
     cross_entropy,
     dense,
     dropout,
     ema,
+    layer_norm,
+    matmul,
     max_pool2d,
     prelu,
+    relative_position_bias,
     sgd,
     softmax
 );

@@ -35,13 +35,17 @@ impl Twins {
             adam,
             adaptive_avg_pool2d,
             add,
+            batch_norm2d,
             conv2d,
             cross_entropy,
             dense,
             dropout,
             ema,
+            layer_norm,
+            matmul,
             max_pool2d,
             prelu,
+            relative_position_bias,
             sgd,
             softmax
         )
@@ -230,6 +234,29 @@ fn allowed(case: &Case, output: usize, wanted: &Tensor) -> f32 {
         Op::Ema(_) | Op::Accumulate => 8.0 * EPSILON * largest.max(1.0),
         // A root and two quotients, each exact to a few units in the last place.
         Op::Adam(_) => 32.0 * EPSILON * largest,
+        // A difference, a root, a quotient and a sum; what is subtracted may be as large as x.
+        Op::BatchNorm2d(_) | Op::LayerNorm(_) => 16.0 * EPSILON * largest.max(4.0),
+        // The CPU adds in f64; the GPU in parts, of values of up to 3.
+        Op::BatchNorm2dStatistics => sum(size(shapes[0]) / size(wanted.shape()), 3.0, largest),
+        Op::BatchNorm2dRunning(_) => 8.0 * EPSILON * largest,
+        Op::BatchNorm2dFold(_) => 8.0 * EPSILON * largest.max(1.0),
+        // Differences of dy and means of it, scaled by weight over deviation; or sums over all of a channel.
+        Op::BatchNorm2dBackward(_) if output == 0 => 32.0 * EPSILON * largest.max(1.0),
+        Op::BatchNorm2dBackward(_) => per_batch(&[size(shapes[0]) / shapes[0][1]], 2.0 * largest),
+        Op::LayerNormBackward(_) if output == 0 => {
+            let features = shapes[1][0];
+            sum(features + 64, 4.0, largest)
+        }
+        Op::LayerNormBackward(_) => per_batch(&[rows(shapes[0])], 2.0 * largest),
+        Op::MatMul(product) => {
+            let inner = shapes[0][shapes[0].len() - if product.transpose_a { 2 } else { 1 }];
+            sum(inner, (inner as f32).sqrt(), largest)
+        }
+        Op::RelativePositionBias(_) => 0.0,
+        Op::RelativePositionBiasBackward(_) => {
+            let terms = size(shapes[0]) / shapes[0][shapes[0].len() - 3];
+            sum(terms, (terms as f32).sqrt(), largest)
+        }
         other => panic!("no tolerance for {}", other.name()),
     }
 }
