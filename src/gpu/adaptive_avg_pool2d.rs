@@ -1,5 +1,6 @@
 //! Average pooling to a given size, and its gradient.
 
+use super::buffer::Storage;
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, Write};
 use super::kernel::{Kernel, Shader, shader};
@@ -27,16 +28,23 @@ uniform! {
 }
 
 pub(super) fn forward(compiler: &mut Compiler, operands: &Operands) -> Result<()> {
-    run(compiler, &FORWARD, operands, operands.shapes[0], operands.output_shapes[0])
+    let ([x], [y]) = (operands.inputs()?, operands.outputs()?);
+    run(compiler, &FORWARD, operands, [x, y], [operands.shapes[0], operands.output_shapes[0]])
 }
 
 pub(super) fn backward(compiler: &mut Compiler, operands: &Operands) -> Result<()> {
-    run(compiler, &BACKWARD, operands, operands.output_shapes[0], operands.shapes[0])
+    let ([dy], [dx]) = (operands.inputs()?, operands.outputs()?);
+    run(compiler, &BACKWARD, operands, [dy, dx], [operands.output_shapes[0], operands.shapes[0]])
 }
 
-/// `x` and `y` are the shapes of the forward pass.
-fn run(compiler: &mut Compiler, kernel: &'static Kernel, operands: &Operands, x: &[usize], y: &[usize]) -> Result<()> {
-    let ([source], [out]) = (operands.inputs()?, operands.outputs()?);
+/// From `source` to `out`; `x` and `y` are the shapes of the forward pass.
+fn run(
+    compiler: &mut Compiler,
+    kernel: &'static Kernel,
+    operands: &Operands,
+    [source, out]: [&Storage; 2],
+    [x, y]: [&[usize]; 2],
+) -> Result<()> {
     let planes = x[0] * x[1];
     let per_dispatch = (compiler.gpu.values_per_binding() / (x[2] * x[3]).max(y[2] * y[3])).max(1);
     for first in (0..planes).step_by(per_dispatch) {

@@ -121,9 +121,9 @@ pub(super) fn forward_pooled(
     unpooled: &[usize],
     operands: &Operands,
 ) -> Result<bool> {
+    let (inputs, [y]) = (operands.inputs()?, operands.outputs()?);
     let geometry = Geometry::new(op, nchw(operands.shapes[0]), unpooled);
-    let [y] = operands.outputs()?;
-    let job = forward_job(op, &geometry, operands.inputs()?, y, true);
+    let job = forward_job(op, &geometry, inputs, y, true);
     let Some(algorithm) = winograd(compiler, op, &job) else { return Ok(false) };
     // The memory of x may have been given to y, which then must not be written before all of x was read.
     if Arc::ptr_eq(&job.x.chunks[0].buffer, &job.y.chunks[0].buffer) && !algorithm.reads_first(compiler, &job) {

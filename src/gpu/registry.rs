@@ -1,5 +1,6 @@
 //! All kernels, and what an operation may be done by.
 
+#[cfg(feature = "files")]
 use std::collections::BTreeMap;
 
 use super::kernel::Kernel;
@@ -90,6 +91,7 @@ pub fn shader_source(shader: &str) -> Option<&'static str> {
 }
 
 /// The texts of all shaders, by name.
+#[cfg(feature = "files")]
 pub(super) fn shaders() -> BTreeMap<&'static str, &'static str> {
     kernels().map(|kernel| (kernel.shader, kernel.source)).collect()
 }

@@ -34,16 +34,16 @@ uniform! {
 }
 
 pub(super) fn forward(compiler: &mut Compiler, operands: &Operands) -> Result<()> {
+    let ([x], [y]) = (operands.inputs()?, operands.outputs()?);
     let default = if operands.shapes[0][1] < WIDE { &FORWARD } else { &FORWARD_WIDE };
     let kernel = compiler.choose(&[&FORWARD, &FORWARD_WIDE], default);
-    let ([x], [y]) = (operands.inputs()?, operands.outputs()?);
     run(compiler, kernel, operands.shapes[0], &[x, y])
 }
 
 pub(super) fn backward(compiler: &mut Compiler, operands: &Operands) -> Result<()> {
+    let ([y, dy], [dx]) = (operands.inputs()?, operands.outputs()?);
     let default = if operands.shapes[0][1] < WIDE { &BACKWARD } else { &BACKWARD_WIDE };
     let kernel = compiler.choose(&[&BACKWARD, &BACKWARD_WIDE], default);
-    let ([y, dy], [dx]) = (operands.inputs()?, operands.outputs()?);
     run(compiler, kernel, operands.shapes[0], &[y, dy, dx])
 }
 
