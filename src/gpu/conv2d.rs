@@ -108,7 +108,7 @@ fn forward_job<'a>(
         outer: geometry.filters,
         input: geometry.input,
         output: geometry.output,
-        padding: op.padding,
+        padding: op.padding_before(),
         relu: op.has_relu(),
         pool,
     }
@@ -191,7 +191,7 @@ pub(super) fn backward_input(
         input: geometry.output,
         output: geometry.input,
         // A window of dy reaches as far over its edge as one of x stays within.
-        padding: op.padding.map(|padding| 2usize.saturating_sub(padding)),
+        padding: op.padding_before().map(|padding| 2usize.saturating_sub(padding)),
         relu: false,
         pool: false,
     };
