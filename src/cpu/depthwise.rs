@@ -105,17 +105,24 @@ impl Slide {
 
     /// Makes one line: that of this row, counted with the zeros above.
     #[inline(always)]
-    fn line(&self, plane: &[f32], row: usize, part: usize, line: &mut [f32]) {
-        let at = row as isize - self.before[0];
-        let spread = self.spread[0] as isize;
-        if at < 0 || at % spread != 0 || (at / spread) as usize >= self.input[0] {
-            return line.fill(0.0);
+    fn line<S: Simd>(&self, simd: S, plane: &[f32], row: usize, line: &mut [f32]) {
+        // Vectors, because calls for a few values take longer than these.
+        S::as_mut_simd_f32s(line).0.fill(simd.splat_f32s(0.0));
+        let (width, lanes, part) = (self.input[1], S::F32_LANES, self.part());
+        let (at, spread) = (row as isize - self.before[0], self.spread[0] as isize);
+        let at = if spread == 1 {
+            at
+        } else if at % spread == 0 {
+            at / spread
+        } else {
+            -1
+        };
+        if at < 0 || at as usize >= self.input[0] {
+            return;
         }
-        let width = self.input[1];
-        let x = &plane[(at / spread) as usize * width..][..width];
+        let x = &plane[at as usize * width..][..width];
         let (left, stride) = (self.before[1], self.stride[1]);
         if self.spread[1] > 1 {
-            line.fill(0.0);
             let places = x.iter().enumerate().map(|(i, x)| ((i * self.spread[1]) as isize + left, x));
             for (place, x) in places.skip_while(|(place, _)| *place < 0) {
                 let Some(to) = line.get_mut(place as usize) else { break };
@@ -123,20 +130,22 @@ impl Slide {
             }
             return;
         }
-        for (phase, line) in line.chunks_exact_mut(part).enumerate().take(stride) {
+        for (phase, line) in line.chunks_exact_mut(part).enumerate() {
             // Value i of this part is column i · stride + phase − left of the input.
             let first = phase as isize - left;
             let skipped = ((stride as isize - 1 - first).max(0) as usize / stride).min(part);
             let from = (first + (skipped * stride) as isize) as usize;
             let count = width.saturating_sub(from).div_ceil(stride).min(part - skipped);
-            line[..skipped].fill(0.0);
-            line[skipped + count..].fill(0.0);
             if count == 0 {
                 continue;
             }
             let (to, from) = (&mut line[skipped..skipped + count], &x[from..]);
             match stride {
-                1 => to.copy_from_slice(&from[..count]),
+                1 => {
+                    for (to, from) in to.chunks_mut(lanes).zip(from.chunks(lanes)) {
+                        store::<S>(simd, to, load::<S>(simd, &from[..to.len()]));
+                    }
+                }
                 2 => {
                     let pairs = from.as_chunks::<2>().0;
                     to.iter_mut().zip(pairs).for_each(|(to, pair)| *to = pair[0]);
@@ -269,7 +278,7 @@ fn slide_over<S: Simd>(
         let count = band.min(slide.output[0] - first);
         let needed = slide.lines(count.next_multiple_of(slide.rows()));
         for (row, line) in lines.chunks_exact_mut(pitch).enumerate().take(needed) {
-            slide.line(x, first * slide.stride[0] + row, part, line);
+            slide.line::<S>(simd, x, first * slide.stride[0] + row, line);
         }
         let y = &mut y[first * slide.output[1]..][..count * slide.output[1]];
         let rows = Rows { slide, lines, pitch, part, taps, bias, y };
@@ -307,26 +316,31 @@ impl Rows<'_> {
         let taps = &taps[..K * K];
         for (group, y) in y.chunks_mut(R * width).enumerate() {
             let lines = &lines[group * R * STRIDE * pitch..][..((R - 1) * STRIDE + K) * pitch];
+            let rows = y.len() / width;
             for first in (0..width).step_by(lanes) {
                 let count = lanes.min(width - first);
                 let mut sums = [simd.splat_f32s(bias.unwrap_or(0.0)); R];
                 if bias.is_none() {
                     for (sum, y) in sums.iter_mut().zip(y.chunks_exact(width)) {
-                        *sum = simd.partial_load_f32s(&y[first..first + count]);
+                        *sum = load::<S>(simd, &y[first..first + count]);
                     }
                 }
-                for (line, row) in lines.chunks_exact(pitch).enumerate() {
-                    for kx in 0..K {
-                        let x = S::as_simd_f32s(&row[columns[kx] + first..][..lanes]).0[0];
-                        for (r, sum) in sums.iter_mut().enumerate() {
-                            if let Some(ky) = line.checked_sub(r * STRIDE).filter(|&ky| ky < K) {
-                                *sum = simd.mul_add_e_f32s(simd.splat_f32s(taps[ky * K + kx]), x, *sum);
-                            }
+                assert!(columns.iter().all(|column| column + first + lanes <= pitch));
+                for (r, sum) in sums.iter_mut().enumerate() {
+                    for ky in 0..K {
+                        for kx in 0..K {
+                            let at = (r * STRIDE + ky) * pitch + columns[kx] + first;
+                            // SAFETY: there are (R − 1) · STRIDE + K lines, of which r · STRIDE + ky is one, and by the
+                            // assertion a vector ends where its line does or before.
+                            let x = unsafe { lines.as_ptr().add(at).cast::<S::f32s>().read_unaligned() };
+                            *sum = simd.mul_add_e_f32s(simd.splat_f32s(taps[ky * K + kx]), x, *sum);
                         }
                     }
                 }
-                for (sum, y) in sums.into_iter().zip(y.chunks_exact_mut(width)) {
-                    simd.partial_store_f32s(&mut y[first..first + count], sum);
+                for (r, sum) in sums.into_iter().enumerate() {
+                    if r < rows {
+                        store::<S>(simd, &mut y[r * width + first..][..count], sum);
+                    }
                 }
             }
         }
@@ -339,7 +353,7 @@ impl Rows<'_> {
         let (lanes, width) = (S::F32_LANES, slide.output[1]);
         for (row, y) in y.chunks_mut(width).enumerate() {
             for (first, y) in (0..width).step_by(lanes).zip(y.chunks_mut(lanes)) {
-                let mut sum = bias.map_or_else(|| simd.partial_load_f32s(y), |bias| simd.splat_f32s(bias));
+                let mut sum = bias.map_or_else(|| load::<S>(simd, y), |bias| simd.splat_f32s(bias));
                 for (ky, taps) in taps.chunks_exact(slide.kernel[1]).enumerate() {
                     let line = &lines[(row * slide.stride[0] + ky * slide.dilation[0]) * pitch..][..pitch];
                     for (kx, &tap) in taps.iter().enumerate() {
@@ -347,9 +361,25 @@ impl Rows<'_> {
                         sum = simd.mul_add_e_f32s(simd.splat_f32s(tap), x, sum);
                     }
                 }
-                simd.partial_store_f32s(y, sum);
+                store::<S>(simd, y, sum);
             }
         }
+    }
+}
+
+/// A vector, or as much of it as there is and zeros.
+#[inline(always)]
+fn load<S: Simd>(simd: S, from: &[f32]) -> S::f32s {
+    if from.len() == S::F32_LANES { S::as_simd_f32s(from).0[0] } else { simd.partial_load_f32s(from) }
+}
+
+/// As much of a vector as there is room for.
+#[inline(always)]
+fn store<S: Simd>(simd: S, to: &mut [f32], value: S::f32s) {
+    if to.len() == S::F32_LANES {
+        S::as_mut_simd_f32s(to).0[0] = value;
+    } else {
+        simd.partial_store_f32s(to, value);
     }
 }
 
@@ -383,11 +413,11 @@ impl WithSimd for Gradient<'_> {
 /// Adds what one image gives to a filter's gradient.
 #[inline(always)]
 fn add_gradient<S: Simd>(simd: S, slide: Slide, x: &[f32], dy: &[f32], dweight: &mut [f32], lines: &mut [f32]) {
-    let (pitch, part, band) = (slide.pitch(), slide.part(), slide.band());
+    let (pitch, band) = (slide.pitch(), slide.band());
     for first in (0..slide.output[0]).step_by(band) {
         let rows = first..slide.output[0].min(first + band);
         for (row, line) in lines.chunks_exact_mut(pitch).enumerate().take(slide.lines(rows.len())) {
-            slide.line(x, first * slide.stride[0] + row, part, line);
+            slide.line::<S>(simd, x, first * slide.stride[0] + row, line);
         }
         let dy = &dy[rows.start * slide.output[1]..rows.end * slide.output[1]];
         for ky in 0..slide.kernel[0] {
@@ -421,7 +451,7 @@ fn row_of_taps<S: Simd, const K: usize>(
     for (dy, lines) in dy.chunks_exact(width).zip(lines.chunks(slide.stride[0] * pitch)) {
         for (first, dy) in (0..width).step_by(lanes).zip(dy.chunks(lanes)) {
             // Zeros where the row has ended.
-            let dy = simd.partial_load_f32s(dy);
+            let dy = load::<S>(simd, dy);
             for k in 0..K {
                 let x = S::as_simd_f32s(&lines[columns[k] + first..][..lanes]).0[0];
                 sums[k] = simd.mul_add_e_f32s(dy, x, sums[k]);

@@ -81,6 +81,14 @@ impl Activation {
         }
     }
 
+    /// Whether a larger x never gives a smaller y.
+    pub(crate) fn is_monotonic(&self) -> bool {
+        match self {
+            Activation::Relu | Activation::Clip { .. } | Activation::LeakyRelu { .. } | Activation::Sigmoid => true,
+            Activation::Hardswish | Activation::Silu | Activation::Gelu | Activation::GeluTanh => false,
+        }
+    }
+
     pub(super) fn check(&self) -> Result<()> {
         match *self {
             // Also where one of them is not a number.

@@ -145,11 +145,6 @@ impl Conv2d {
         (self.kernel, self.stride, self.padding) == ([1, 1], [1, 1], [0; 4])
     }
 
-    /// Whether a ReLU follows within the same kernel.
-    pub(crate) fn has_relu(&self) -> bool {
-        self.activation == Some(Activation::Relu)
-    }
-
     /// How many channels each filter sees, and an error where channels or filters cannot be cut into the groups.
     fn group_channels(&self, channels: usize, filters: usize) -> Result<usize> {
         let divides = |count: usize| self.groups > 0 && count.is_multiple_of(self.groups);

@@ -34,13 +34,6 @@ pub struct Dense {
     pub activation: Option<Activation>,
 }
 
-impl Dense {
-    /// Whether a ReLU follows within the same kernel.
-    pub(crate) fn has_relu(&self) -> bool {
-        self.activation == Some(Activation::Relu)
-    }
-}
-
 impl Operation for Dense {
     fn name(&self) -> &'static str {
         "dense"
