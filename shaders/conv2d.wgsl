@@ -23,7 +23,12 @@ struct Params {
     stride_x: u32,
     padding_y: u32,
     padding_x: u32,
-    // Values between the same place in two images of y and dy.
+    dilation_y: u32,
+    dilation_x: u32,
+    // Filters of a group; `channels` are those of a group too.
+    group_filters: u32,
+    // Values between the same place in two images of x, and of y and dy.
+    x_image: u32,
     y_image: u32,
     x_offset: u32,
     weight_offset: u32,
@@ -33,11 +38,14 @@ struct Params {
     accumulate: u32,
     // First workgroup along x, for grids of more than 65,535.
     first_group: u32,
+    // What is applied to y.
+    function: u32,
+    low: f32,
+    high: f32,
 }
 
 // The size of the filters where it is known at compile time, so that the divisions by it are cheap; 0 where it is not.
 override KERNEL: u32 = 0u;
-override RELU: bool = false;
 
 @group(0) @binding(0) var<uniform> params: Params;
 
@@ -52,11 +60,6 @@ override RELU: bool = false;
 fn kernel_height() -> u32 { return select(KERNEL, params.kernel_height, KERNEL == 0u); }
 fn kernel_width() -> u32 { return select(KERNEL, params.kernel_width, KERNEL == 0u); }
 
-fn activate(value: f32) -> f32 {
-    // Not max(): a NaN must stay one.
-    return select(value, 0.0, RELU && value < 0.0);
-}
-
 // ---------------------------------------------------------------------------------------------------------- direct
 
 const DIRECT_FILTERS: u32 = 8u;
@@ -64,14 +67,17 @@ const DIRECT_PIXELS: u32 = 4u;
 
 @compute @workgroup_size(64)
 fn direct(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    // Along x: groups of 4 neighbouring pixels in a row of the output; along y: groups of 8 filters; along z: images.
+    // Along x: groups of 4 neighbouring pixels in a row of the output; along y: groups of 8 filters, which see the same
+    // channels; along z: images.
     let strips = (params.out_width + DIRECT_PIXELS - 1u) / DIRECT_PIXELS;
     let strip = (group.x + params.first_group) * 64u + local;
     if (strip >= strips * params.out_height) { return; }
     let oy = strip / strips;
     let ox = strip % strips * DIRECT_PIXELS;
-    let first = group.y * DIRECT_FILTERS;
-    let last = params.filters - 1u;
+    let blocks = (params.group_filters + DIRECT_FILTERS - 1u) / DIRECT_FILTERS;
+    let channel_group = group.y / blocks;
+    let first = channel_group * params.group_filters + group.y % blocks * DIRECT_FILTERS;
+    let last = (channel_group + 1u) * params.group_filters - 1u;
 
     var sums: array<vec4<f32>, 8>;
     let filter_size = params.channels * kernel_height() * kernel_width();
@@ -83,15 +89,16 @@ fn direct(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
     }
     let columns = vec4<i32>(i32(ox * params.stride_x) - i32(params.padding_x))
         + vec4<i32>(0, 1, 2, 3) * i32(params.stride_x);
-    let image = params.x_offset + group.z * params.channels * params.height * params.width;
+    let image = params.x_offset + group.z * params.x_image
+        + channel_group * params.channels * params.height * params.width;
     var place = 0u;
     for (var c = 0u; c < params.channels; c++) {
         for (var ky = 0u; ky < kernel_height(); ky++) {
-            let iy = i32(oy * params.stride_y + ky) - i32(params.padding_y);
+            let iy = i32(oy * params.stride_y + ky * params.dilation_y) - i32(params.padding_y);
             let row_exists = iy >= 0 && iy < i32(params.height);
             let line = image + (c * params.height + u32(max(iy, 0))) * params.width;
             for (var kx = 0u; kx < kernel_width(); kx++) {
-                let ix = columns + vec4<i32>(i32(kx));
+                let ix = columns + vec4<i32>(i32(kx * params.dilation_x));
                 let exists = vec4<bool>(row_exists) & (ix >= vec4<i32>(0)) & (ix < vec4<i32>(i32(params.width)));
                 let at = select(vec4<u32>(image), vec4<u32>(line) + vec4<u32>(ix), exists);
                 let values = select(vec4<f32>(), vec4<f32>(x[at.x], x[at.y], x[at.z], x[at.w]), exists);
@@ -112,7 +119,7 @@ fn direct(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
         let at = params.y_offset + group.z * params.y_image + (first + f) * plane + oy * params.out_width + ox;
         for (var p = 0u; p < DIRECT_PIXELS; p++) {
             if (first + f <= last && ox + p < params.out_width) {
-                y[at + p] = activate(sums[f][p]);
+                y[at + p] = activated(params.function, params.low, params.high, sums[f][p]);
             }
         }
     }
@@ -163,7 +170,10 @@ struct Product {
     y_row: u32,
     bias_offset: u32,
     has_bias: u32,
-    relu: u32,
+    // What is applied to the result.
+    function: u32,
+    low: f32,
+    high: f32,
     // Whether the result is added to what is there.
     accumulate: u32,
     // How much of the inner dimension (planes in `gemm`, rows of taps in `gemm_weight`) each workgroup along z takes,
@@ -221,8 +231,7 @@ fn store_sum(row: u32, at: u32, value: f32) {
     var sum = value;
     if (product.accumulate != 0u) { sum += y[place]; }
     if (product.has_bias != 0u) { sum += bias[product.bias_offset + row]; }
-    // Not max(): a NaN must stay one.
-    y[place] = select(sum, 0.0, product.relu != 0u && sum < 0.0);
+    y[place] = activated(product.function, product.low, product.high, sum);
 }
 
 fn store_row(row: u32, at: vec4<u32>, count: u32, values: vec4<f32>) {
@@ -364,7 +373,7 @@ fn gemm_weight(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocatio
     let taps = product.taps.y;
     let width = product.size.y;
     let image = product.image;
-    let last = product.x_offset + product.planes * product.plane - 1u;
+    let last = product.x_offset + (product.planes - 1u) * product.plane + product.images * image - 1u;
     let b_step = i32(STEP) * product.direction.y;
 
     let start = group.z * product.part;

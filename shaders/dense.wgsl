@@ -25,7 +25,10 @@ struct Params {
     // Whether the result is added to what is there.
     accumulate: u32,
     has_bias: u32,
-    relu: u32,
+    // What is applied to c.
+    function: u32,
+    low: f32,
+    high: f32,
     first_group: u32,
     // How much of the inner dimension each workgroup along z takes, the values between their results, and their number.
     part: u32,
@@ -50,8 +53,7 @@ fn store(row: u32, column: u32, part: u32, sum: f32) {
     var value = sum;
     if (params.accumulate != 0u) { value += c[at]; }
     if (params.has_bias != 0u) { value += bias[params.bias_offset + column]; }
-    // Not max(): a NaN must stay one.
-    c[at] = select(value, 0.0, params.relu != 0u && value < 0.0);
+    c[at] = activated(params.function, params.low, params.high, value);
 }
 
 // ------------------------------------------------------------------------------------------------------------ rows

@@ -10,7 +10,8 @@ use vultus::{Device, Options, Random, Tensor};
 /// Every algorithm, and how far it may be from the exact result, in units of the result's largest magnitude. Minimal
 /// filtering adds values of different magnitudes before and after the products: F(2×2) loses about one digit more than a
 /// plain sum, F(4×4) two.
-const ALGORITHMS: [(&str, f32); 3] = [("conv2d/im2col", 2e-6), ("conv2d/winograd2", 5e-6), ("conv2d/winograd4", 2e-5)];
+const ALGORITHMS: [(&str, f32); 4] =
+    [("conv2d/im2col", 2e-6), ("conv2d/depthwise", 2e-6), ("conv2d/winograd2", 5e-6), ("conv2d/winograd4", 2e-5)];
 
 /// A convolution with its tensors; `y` has the shape of the output.
 struct Case {
@@ -27,7 +28,7 @@ impl Case {
         let mut normal = |shape: &[usize]| Tensor::from_fn(shape, |_| random.normal());
         Case {
             conv,
-            weight: normal(&[filters, x[1], conv.kernel[0], conv.kernel[1]]),
+            weight: normal(&[filters, x[1] / conv.groups, conv.kernel[0], conv.kernel[1]]),
             bias: normal(&[filters]),
             dy: normal(&[x[0], filters, h, w]),
             x: normal(&x),
@@ -37,17 +38,19 @@ impl Case {
     /// Calls `f` for every product in the convolution, with the places in output, input and filters.
     fn products(&self, mut f: impl FnMut(usize, usize, usize)) {
         let (&[images, channels, h, w], &[_, filters, oh, ow]) = (self.x.shape(), self.dy.shape()) else { panic!() };
-        let Conv2d { kernel: [kh, kw], stride, padding, .. } = self.conv;
-        for place in 0..images * filters * oh * ow * channels * kh * kw {
+        let Conv2d { kernel: [kh, kw], stride, padding, dilation, groups, .. } = self.conv;
+        let of_group = channels / groups;
+        for place in 0..images * filters * oh * ow * of_group * kh * kw {
             let (rest, kx) = (place / kw, place % kw);
             let (rest, ky) = (rest / kh, rest % kh);
-            let (output, channel) = (rest / channels, rest % channels);
+            let (output, number) = (rest / of_group, rest % of_group);
             let (oy, ox, filter, image) =
                 (output / ow % oh, output % ow, output / ow / oh % filters, output / ow / oh / filters);
-            let (y, x) = (oy * stride[0] + ky, ox * stride[1] + kx);
+            let channel = filter / (filters / groups) * of_group + number;
+            let (y, x) = (oy * stride[0] + ky * dilation[0], ox * stride[1] + kx * dilation[1]);
             if y >= padding[0] && x >= padding[1] && y - padding[0] < h && x - padding[1] < w {
                 let input = ((image * channels + channel) * h + y - padding[0]) * w + x - padding[1];
-                f(output, input, ((filter * channels + channel) * kh + ky) * kw + kx);
+                f(output, input, ((filter * of_group + number) * kh + ky) * kw + kx);
             }
         }
     }
@@ -95,11 +98,11 @@ impl Case {
 fn every_algorithm_gets_every_shape_right() {
     let (mut random, mut comparison) = (Random::new(3), Comparison::default());
     for number in 0..150 {
-        let padding = [random.below(3), random.below(3)];
+        let padding = [0; 4].map(|_: usize| random.below(3));
         let activation = (number % 2 == 0).then_some(Activation::Relu);
         let conv = Conv2d { padding, activation, ..Conv2d::square(3, 1, 0) };
-        let side = |random: &mut Random, padding: usize| random.below(20) + 3usize.saturating_sub(2 * padding).max(1);
-        let [h, w] = padding.map(|padding| side(&mut random, padding));
+        let mut side = |axis: usize| random.below(20) + 3usize.saturating_sub(padding[axis] + padding[axis + 2]).max(1);
+        let [h, w] = [side(0), side(1)];
         // Now and then more than a block of channels or filters.
         let many = |random: &mut Random, often: usize| {
             if number % 15 == often { 100 + random.below(80) } else { 1 + random.below(20) }
@@ -113,8 +116,19 @@ fn every_algorithm_gets_every_shape_right() {
     }
     // More tiles than gradients of filters are made of at once.
     Case::new(Conv2d::square(3, 1, 1), [1, 1, 440, 440], 1, &mut random).check(&mut comparison);
-    let strided = Conv2d { kernel: [2, 5], stride: [3, 2], padding: [1, 2], activation: Some(Activation::Relu) };
+    let strided = Conv2d { kernel: [2, 5], stride: [3, 2], ..Conv2d::square(1, 1, 0).padded(1, 2, 1, 2) };
+    let strided = Conv2d { activation: Some(Activation::Relu), ..strided };
     Case::new(strided, [2, 7, 19, 23], 9, &mut random).check(&mut comparison);
+    Case::new(Conv2d { groups: 4, dilation: [2, 3], ..strided }, [2, 8, 19, 23], 12, &mut random)
+        .check(&mut comparison);
+    // One image of 7×7 and one that is cut into bands; more than one filter for a channel.
+    for (kernel, stride, side, filters) in
+        [(3, 1, 7, 40), (3, 2, 112, 40), (5, 1, 130, 40), (5, 2, 14, 80), (4, 3, 30, 40), (3, 1, 1, 40)]
+    {
+        let depthwise = Conv2d::square(kernel, stride, kernel / 2).groups(40);
+        Case::new(depthwise, [2, 40, side, side + 1], filters, &mut random).check(&mut comparison);
+        Case::new(depthwise.dilation(2), [1, 40, side + 8, side + 9], filters, &mut random).check(&mut comparison);
+    }
     comparison.finish();
 }
 
@@ -138,13 +152,13 @@ fn not_a_number_stays_one() {
 fn a_wrong_convolution_is_noticed() {
     let mut random = Random::new(5);
     for change in [
-        (|case: &mut Case| case.conv.padding = [1, 0]) as fn(&mut Case),
+        (|case: &mut Case| case.conv.padding = [1, 0, 1, 0]) as fn(&mut Case),
         |case| case.conv.activation = Some(Activation::Relu),
         |case| case.weight.data_mut().swap(3, 5),
         |case| case.bias.data_mut()[18] += 0.01,
         |case| case.x.data_mut()[0] += 0.01,
     ] {
-        let mut case = Case::new(Conv2d { padding: [0, 1], ..Conv2d::square(3, 1, 0) }, [1, 17, 8, 8], 19, &mut random);
+        let mut case = Case::new(Conv2d::square(3, 1, 0).padded(0, 1, 0, 1), [1, 17, 8, 8], 19, &mut random);
         let (x, weight) = (case.x.data().to_vec(), case.weight.data().to_vec());
         let mut wanted = case.exact(case.dy.shape(), |output, input, tap| (output, x[input], weight[tap]));
         wanted.data_mut().iter_mut().enumerate().for_each(|(place, y)| *y += case.bias.data()[place / 48]);

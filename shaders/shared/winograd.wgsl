@@ -31,9 +31,12 @@ struct Params {
     tile_count: u32,
     // Whether the result is added to what is there.
     accumulate: u32,
+    // What is applied to the result.
+    function: u32,
+    low: f32,
+    high: f32,
 }
 
-override RELU: bool = false;
 // Whether y takes only the largest of each 2×2 values.
 override POOL: bool = false;
 // Whether filters are turned by 180 degrees, and filters and channels exchanged: the gradient of the input.
@@ -82,6 +85,5 @@ fn stored_size() -> vec2<u32> {
 fn store_output(at: u32, left: u32, column: u32, value: f32) {
     if (left + column >= stored_size().x) { return; }
     let sum = select(0.0, y[at + column], params.accumulate != 0u) + value;
-    // Not max(): a NaN must stay one.
-    y[at + column] = select(sum, 0.0, RELU && sum < 0.0);
+    y[at + column] = activated(params.function, params.low, params.high, sum);
 }

@@ -3,7 +3,7 @@
 use super::scratch::Scratch;
 use super::transforms::{F2, F4};
 use super::winograd::{self, Convolution};
-use super::{View, im2col, winograd_weight};
+use super::{View, depthwise, im2col, winograd_weight};
 use crate::ops::{Conv2d, Op};
 use crate::parallel::*;
 
@@ -16,32 +16,42 @@ pub(crate) enum Algorithm {
     Winograd2,
     /// In tiles of 4×4.
     Winograd4,
+    /// Plane by plane: filters that see one channel each.
+    Depthwise,
 }
 
 impl Algorithm {
-    pub const ALL: [Algorithm; 3] = [Algorithm::Im2col, Algorithm::Winograd2, Algorithm::Winograd4];
+    pub const ALL: [Algorithm; 4] =
+        [Algorithm::Im2col, Algorithm::Winograd2, Algorithm::Winograd4, Algorithm::Depthwise];
 
     pub fn name(self) -> &'static str {
         match self {
             Algorithm::Im2col => "conv2d/im2col",
             Algorithm::Winograd2 => "conv2d/winograd2",
             Algorithm::Winograd4 => "conv2d/winograd4",
+            Algorithm::Depthwise => "conv2d/depthwise",
         }
     }
 
     /// The algorithm for this operation: the forced one where it can be, else the fastest. `None` for what is no
     /// convolution.
     pub fn of(op: &Op, inputs: &[&[usize]], output: &[usize], forced: Option<Algorithm>) -> Option<Algorithm> {
-        let (conv, fastest) = match (op, inputs, output) {
-            (Op::Conv2d(conv), [x, ..], &[n, filters, h, w]) => (conv, fastest(n, x[1], filters, [h, w])),
+        let (conv, channels, fastest) = match (op, inputs, output) {
+            (Op::Conv2d(conv), [x, ..], &[n, filters, h, w]) => (conv, x[1], fastest(n, x[1], filters, [h, w])),
             (Op::Conv2dBackwardInput(op), [dy, ..], &[n, channels, h, w]) => {
-                (&op.conv, fastest(n, dy[1], channels, [h, w]))
+                (&op.conv, channels, fastest(n, dy[1], channels, [h, w]))
             }
-            (Op::Conv2dBackwardWeight(op), [x, dy], _) => (&op.0, fastest_weight(x[1], dy)),
+            (Op::Conv2dBackwardWeight(op), [x, dy], _) => (&op.0, x[1], fastest_weight(x[1], dy)),
             _ => return None,
         };
-        let suits = conv.kernel == [3, 3] && conv.stride == [1, 1] && conv.padding.iter().all(|&padding| padding <= 2);
-        Some(if suits { forced.unwrap_or(fastest) } else { Algorithm::Im2col })
+        let suits = |algorithm: &Algorithm| match algorithm {
+            Algorithm::Im2col => true,
+            Algorithm::Winograd2 | Algorithm::Winograd4 => conv.suits_winograd(),
+            Algorithm::Depthwise => conv.is_depthwise(channels),
+        };
+        let best = if conv.is_depthwise(channels) { Algorithm::Depthwise } else { fastest };
+        let wanted = [forced.unwrap_or(best), best].into_iter().find(suits);
+        Some(wanted.unwrap_or(Algorithm::Im2col))
     }
 }
 
@@ -91,21 +101,24 @@ pub(super) fn forward(
     y: &mut [f32],
     scratch: &Scratch,
 ) {
-    if algorithm == Algorithm::Im2col {
-        return im2col::forward(op, x, weight, bias, y, scratch);
+    match algorithm {
+        Algorithm::Im2col => return im2col::forward(op, x, weight, bias, y, scratch),
+        Algorithm::Depthwise => return depthwise::forward(op, x, weight, bias, y, scratch),
+        Algorithm::Winograd2 | Algorithm::Winograd4 => {}
     }
     let [images, channels, h, w] = x.nchw();
+    let Ok(output) = op.output_size([h, w]) else { unreachable!("checked by the shape rule") };
     let conv = Convolution {
         images,
         channels,
         filters: bias.len(),
         input: [h, w],
-        output: [h + 2 * op.padding[0] - 2, w + 2 * op.padding[1] - 2],
-        padding: op.padding,
+        output,
+        padding: op.padding_before(),
         weight: weight.data,
         backward: false,
         bias: Some(bias),
-        relu: op.has_relu(),
+        activation: op.activation,
     };
     filter(algorithm, &conv, x.data, y, scratch);
 }
@@ -126,8 +139,10 @@ pub(super) fn backward_input(
     dx: &mut [f32],
     scratch: &Scratch,
 ) {
-    if algorithm == Algorithm::Im2col {
-        return im2col::backward_input(op, size, dy, weight, dx, scratch);
+    match algorithm {
+        Algorithm::Im2col => return im2col::backward_input(op, size, dy, weight, dx, scratch),
+        Algorithm::Depthwise => return depthwise::backward_input(op, size, dy, weight, dx, scratch),
+        Algorithm::Winograd2 | Algorithm::Winograd4 => {}
     }
     let [images, filters, h, w] = dy.nchw();
     let conv = Convolution {
@@ -136,11 +151,11 @@ pub(super) fn backward_input(
         filters: weight.nchw()[1],
         input: [h, w],
         output: size,
-        padding: op.padding.map(|padding| 2 - padding),
+        padding: op.padding_before().map(|padding| 2 - padding),
         weight: weight.data,
         backward: true,
         bias: None,
-        relu: false,
+        activation: None,
     };
     filter(algorithm, &conv, dy.data, dx, scratch);
 }
@@ -161,10 +176,11 @@ pub(super) fn backward_weight(
         filters,
         input: [ih, iw],
         output: [h, w],
-        padding: op.padding,
+        padding: op.padding_before(),
     };
     match algorithm {
         Algorithm::Im2col => im2col::backward_weight(op, x, dy, dweight, scratch),
+        Algorithm::Depthwise => depthwise::backward_weight(op, x, dy, dweight, scratch),
         Algorithm::Winograd2 => {
             winograd_weight::backward_weight::<F2, 4, 2>(&conv, x.data, dy.data, dweight, scratch);
         }

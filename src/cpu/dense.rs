@@ -1,7 +1,7 @@
 use pulp::{Arch, Simd, WithSimd};
 
-use super::View;
 use super::scratch::Scratch;
+use super::{View, activation};
 use crate::matmul::{Matrix, matmul};
 use crate::ops::Dense;
 use crate::parallel::*;
@@ -20,9 +20,9 @@ pub(super) fn forward(op: &Dense, x: View, weight: View, bias: &[f32], y: &mut [
         tasks.for_each(|(sums, weight)| arch.dispatch(Dots { x: x.data, weight, features, sums }));
         y.par_chunks_mut(out).enumerate().for_each(|(sample, y)| {
             for ((y, bias), sums) in y.iter_mut().zip(bias).zip(sums.chunks_exact(batch)) {
-                let value = sums[sample] + bias;
-                *y = if op.has_relu() && value < 0.0 { 0.0 } else { value };
+                *y = sums[sample] + bias;
             }
+            activation::apply(op.activation, y);
         });
     });
 }

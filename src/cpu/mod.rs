@@ -10,6 +10,7 @@ mod batch_norm2d;
 mod conv2d;
 mod cross_entropy;
 mod dense;
+mod depthwise;
 mod dropout;
 mod ema;
 mod im2col;

@@ -12,10 +12,12 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
+use super::activation;
 use super::microkernel::{Product, blocks};
 use super::scratch::Scratch;
 use super::shared_output::SharedOutput;
 use super::transforms::Transform;
+use crate::ops::Activation;
 use crate::parallel::*;
 
 /// Channels whose filters are transformed at once. With the next two it sets what a core works on, 0.7 MB.
@@ -45,7 +47,7 @@ pub(super) struct Convolution<'a> {
     pub backward: bool,
     /// None is zero.
     pub bias: Option<&'a [f32]>,
-    pub relu: bool,
+    pub activation: Option<Activation>,
 }
 
 /// Consecutive tiles that a core works on at once, `width` of them with those that fill up the last vector.
@@ -423,11 +425,7 @@ impl<T: Transform<P, M>, const P: usize, const M: usize> Multiply<'_, T, P, M> {
                 }
                 let column = T::output(simd, column);
                 for (y, value) in column.into_iter().enumerate() {
-                    let value = simd.add_f32s(value, bias);
-                    // A comparison with NaN is false, so that NaN stays.
-                    let negative = simd.less_than_f32s(value, zero);
-                    let value = if conv.relu { simd.select_f32s(negative, zero, value) } else { value };
-                    store::<S>(&mut stage[y][x][start..], value);
+                    store::<S>(&mut stage[y][x][start..], simd.add_f32s(value, bias));
                 }
             }
         }
@@ -451,6 +449,7 @@ impl<T: Transform<P, M>, const P: usize, const M: usize> Multiply<'_, T, P, M> {
                     }
                 }
                 line.copy_from_slice(&whole[..line.len()]);
+                activation::apply(conv.activation, line);
             }
         }
     }

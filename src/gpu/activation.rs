@@ -10,7 +10,7 @@ use crate::ops::Activation;
 
 pub(super) static KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD];
 
-const SHADER: Shader = shader!("activation");
+const SHADER: Shader = shader!("activation", "activation");
 
 static FORWARD: Kernel = Kernel::new::<Params>("activation/forward", SHADER, "forward", &[Read, Unused, Write]);
 static BACKWARD: Kernel = Kernel::new::<Params>("activation/backward", SHADER, "backward", &[Read, Read, Write]);
@@ -29,17 +29,18 @@ uniform! {
     }
 }
 
-/// A function as the shader knows it: its number and what it is made with.
-fn encoded(function: Activation) -> (u32, f32, f32) {
+/// A function as shaders know it: its number and what it is made with.
+pub(super) fn encoded(function: Option<Activation>) -> (u32, f32, f32) {
+    let Some(function) = function else { return (0, 0.0, 0.0) };
     match function {
-        Activation::Relu => (0, 0.0, 0.0),
-        Activation::Clip { min, max } => (1, min, max),
-        Activation::LeakyRelu { negative_slope } => (2, negative_slope, 0.0),
-        Activation::Sigmoid => (3, 0.0, 0.0),
-        Activation::Hardswish => (4, 0.0, 0.0),
-        Activation::Silu => (5, 0.0, 0.0),
-        Activation::Gelu => (6, 0.0, 0.0),
-        Activation::GeluTanh => (7, 0.0, 0.0),
+        Activation::Relu => (1, 0.0, 0.0),
+        Activation::Clip { min, max } => (2, min, max),
+        Activation::LeakyRelu { negative_slope } => (3, negative_slope, 0.0),
+        Activation::Sigmoid => (4, 0.0, 0.0),
+        Activation::Hardswish => (5, 0.0, 0.0),
+        Activation::Silu => (6, 0.0, 0.0),
+        Activation::Gelu => (7, 0.0, 0.0),
+        Activation::GeluTanh => (8, 0.0, 0.0),
     }
 }
 
@@ -55,7 +56,7 @@ pub(super) fn backward(compiler: &mut Compiler, op: Activation, operands: &Opera
 
 /// The last storage is the one that is written.
 fn run(compiler: &mut Compiler, kernel: &'static Kernel, op: Activation, storages: &[&Storage]) -> Result<()> {
-    let (function, low, high) = encoded(op);
+    let (function, low, high) = encoded(Some(op));
     for values in compiler.stretches(storages[0].len, 1) {
         let mut views = Vec::new();
         for storage in storages {

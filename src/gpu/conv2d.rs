@@ -1,5 +1,6 @@
 //! 2-D convolution and its gradients: which kernels make them.
 
+mod depthwise;
 mod direct;
 mod geometry;
 mod product;
@@ -12,15 +13,13 @@ use super::conv2d_winograd::{self, Job, Winograd};
 use super::kernel::Kernel;
 use crate::error::Result;
 use crate::ops::{Conv2d, Op};
-use direct::{BIAS_GRADIENT, DIRECT, DIRECT_3X3, DIRECT_3X3_RELU, DIRECT_RELU, Params, direct_groups, dispatch};
-use geometry::Geometry;
+use direct::{BIAS_GRADIENT, DIRECT, DIRECT_3X3, Params, direct_groups, dispatch};
+use geometry::{Geometry, Piece};
 use product::{GEMM_64, GEMM_128, GEMM_WEIGHT_64, GEMM_WEIGHT_128, PACK, Product, SUM_PARTS, Views};
 
 pub(super) static KERNELS: &[&Kernel] = &[
     &DIRECT,
-    &DIRECT_RELU,
     &DIRECT_3X3,
-    &DIRECT_3X3_RELU,
     &GEMM_128,
     &GEMM_64,
     &GEMM_WEIGHT_128,
@@ -28,6 +27,13 @@ pub(super) static KERNELS: &[&Kernel] = &[
     &PACK,
     &SUM_PARTS,
     &BIAS_GRADIENT,
+    &depthwise::DEPTHWISE,
+    &depthwise::DEPTHWISE_3X3,
+    &depthwise::DEPTHWISE_5X5,
+    &depthwise::INPUT,
+    &depthwise::INPUT_3X3,
+    &depthwise::INPUT_5X5,
+    &depthwise::WEIGHT,
 ];
 
 /// Up to this many channels, a product's inner dimension is too short for tiles in workgroup memory.
@@ -43,29 +49,34 @@ fn nchw(shape: &[usize]) -> [usize; 4] {
 /// The kernels and algorithms that an operation on convolutions may be done by.
 pub(super) fn candidates(op: &Op) -> Vec<&'static str> {
     let winograd = |conv: &Conv2d| {
-        let fits = conv.kernel == [3, 3] && conv.stride == [1, 1] && conv.padding.iter().all(|&padding| padding <= 2);
+        let fits = conv.suits_winograd();
         conv2d_winograd::ALGORITHMS.iter().filter(move |_| fits).map(|algorithm| algorithm.name)
+    };
+    let depthwise = |forms, conv: &Conv2d| {
+        let forms = if conv.groups > 1 { depthwise::forms(forms, conv.kernel) } else { Vec::new() };
+        forms.into_iter().map(|kernel| kernel.name)
     };
     match op {
         Op::Conv2d(conv) => {
-            let direct = if conv.has_relu() { [&DIRECT_RELU, &DIRECT_3X3_RELU] } else { [&DIRECT, &DIRECT_3X3] };
-            let direct = direct.into_iter().take(if conv.kernel == [3, 3] { 2 } else { 1 });
-            direct.chain([&GEMM_128, &GEMM_64]).map(|kernel| kernel.name).chain(winograd(conv)).collect()
+            let direct = [&DIRECT, &DIRECT_3X3].into_iter().take(if conv.kernel == [3, 3] { 2 } else { 1 });
+            let any = direct.chain([&GEMM_128, &GEMM_64]).map(|kernel| kernel.name);
+            any.chain(winograd(conv)).chain(depthwise(depthwise::FORWARDS, conv)).collect()
         }
-        Op::Conv2dBackwardInput(op) => [GEMM_128.name, GEMM_64.name].into_iter().chain(winograd(&op.conv)).collect(),
-        Op::Conv2dBackwardWeight(_) => vec![GEMM_WEIGHT_128.name, GEMM_WEIGHT_64.name],
+        Op::Conv2dBackwardInput(op) => {
+            let any = [GEMM_128.name, GEMM_64.name].into_iter();
+            any.chain(winograd(&op.conv)).chain(depthwise(depthwise::INPUTS, &op.conv)).collect()
+        }
+        Op::Conv2dBackwardWeight(op) => {
+            let depthwise = (op.0.groups > 1).then_some(depthwise::WEIGHT.name);
+            [GEMM_WEIGHT_128.name, GEMM_WEIGHT_64.name].into_iter().chain(depthwise).collect()
+        }
         _ => Vec::new(),
     }
 }
 
-/// The four forms of one kernel, by whether the filters are 3×3 and whether a ReLU follows.
-fn form(forms: [&'static Kernel; 4], square: bool, relu: bool) -> &'static Kernel {
-    forms[usize::from(square) * 2 + usize::from(relu)]
-}
-
 /// The Winograd algorithm for this job: the one that is forced, or else the cheapest where the rules want one.
 fn winograd(compiler: &Compiler, op: &Conv2d, job: &Job) -> Option<&'static Winograd> {
-    if op.kernel != [3, 3] || op.stride != [1, 1] || job.padding.iter().any(|&padding| padding > 2) {
+    if !op.suits_winograd() {
         return None;
     }
     let mut algorithms = conv2d_winograd::ALGORITHMS.iter().filter(|algorithm| algorithm.suits(compiler, job));
@@ -79,13 +90,17 @@ fn winograd(compiler: &Compiler, op: &Conv2d, job: &Job) -> Option<&'static Wino
 }
 
 /// The kernel that makes y: of those that can, the one that is forced, or else chosen by the shape.
-fn choose_forward(compiler: &Compiler, geometry: &Geometry) -> &'static Kernel {
-    let (square, relu) = (geometry.is_3x3(), geometry.op.has_relu());
-    let direct = [&DIRECT, &DIRECT_RELU, &DIRECT_3X3, &DIRECT_3X3_RELU];
-    let gemm = Product::forward(geometry, geometry.images, geometry.filters).choose(compiler, &GEMM_128, &GEMM_64);
-    let candidates = [form(direct, square, relu), form(direct, false, relu), &GEMM_128, &GEMM_64];
-    // On a software adapter workgroup memory is as slow as any.
-    let is_direct = compiler.is_software() || geometry.channels <= FEW_CHANNELS;
+fn choose_forward(compiler: &Compiler, geometry: &Geometry, weight: &Storage) -> &'static Kernel {
+    let filters = geometry.filters / geometry.op.groups;
+    let gemm = Product::forward(geometry, geometry.images, filters, 0).choose(compiler, &GEMM_128, &GEMM_64);
+    let mut candidates = vec![if geometry.is_3x3() { &DIRECT_3X3 } else { &DIRECT }, &DIRECT, &GEMM_128, &GEMM_64];
+    if geometry.is_depthwise(weight) {
+        candidates.extend(depthwise::forms(depthwise::FORWARDS, geometry.op.kernel));
+        return compiler.choose(&candidates, candidates[4]);
+    }
+    // On a software adapter workgroup memory is as slow as any. Each group is a product of its own.
+    let few = if geometry.op.groups > 1 { MANY_CHANNELS } else { FEW_CHANNELS };
+    let is_direct = compiler.is_software() || geometry.group_channels() <= few;
     let default = if is_direct { candidates[0] } else { gemm };
     compiler.choose(&candidates, default)
 }
@@ -108,8 +123,8 @@ fn forward_job<'a>(
         outer: geometry.filters,
         input: geometry.input,
         output: geometry.output,
-        padding: op.padding,
-        relu: op.has_relu(),
+        padding: op.padding_before(),
+        activation: op.activation,
         pool,
     }
 }
@@ -123,6 +138,10 @@ pub(super) fn forward_pooled(
 ) -> Result<bool> {
     let (inputs, [y]) = (operands.inputs()?, operands.outputs()?);
     let geometry = Geometry::new(op, nchw(operands.shapes[0]), unpooled);
+    // The largest values are activated instead of all.
+    if !op.activation.is_none_or(|function| function.is_monotonic()) {
+        return Ok(false);
+    }
     let job = forward_job(op, &geometry, inputs, y, true);
     let Some(algorithm) = winograd(compiler, op, &job) else { return Ok(false) };
     // The memory of x may have been given to y, which then must not be written before all of x was read.
@@ -140,31 +159,37 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands)
     if let Some(algorithm) = winograd(compiler, op, &job) {
         return algorithm.convolve(compiler, &job);
     }
-    let kernel = choose_forward(compiler, &geometry);
-    for (images, filters) in geometry.parts(compiler, weight) {
-        let x = geometry.x_view(compiler, x, &images)?;
-        let weight = geometry.weight_view(compiler, weight, &filters)?;
+    let kernel = choose_forward(compiler, &geometry, weight);
+    if depthwise::FORWARDS.contains(&kernel) {
+        return depthwise::forward(compiler, kernel, &geometry, [x, weight, bias], y);
+    }
+    for piece in geometry.pieces(compiler, weight, kernel.entry != "gemm") {
+        let (images, filters) = (&piece.images, &piece.filters);
+        let x = geometry.x_view(compiler, x, images)?;
+        let weight = geometry.weight_view(compiler, weight, filters)?;
         let bias = compiler.gpu.view(bias, filters.clone())?;
-        let y = geometry.y_view(compiler, y, &images, &filters)?;
+        let y = geometry.y_view(compiler, y, images, filters)?;
         if kernel.entry == "gemm" {
+            let product = Product::forward(&geometry, images.len(), filters.len(), piece.groups.start);
             let product = Product {
-                x_offset: x.offset,
+                x_offset: x.offset + product.x_offset,
                 weight_offset: weight.offset,
                 bias_offset: bias.offset,
                 y_offset: y.offset,
-                ..Product::forward(&geometry, images.len(), filters.len())
+                ..product
             };
             product.dispatch(compiler, kernel, &Views { x: &x, weight: &weight, bias: &bias, y: &y })?;
             continue;
         }
+        let params = Params::new(&geometry, &piece);
         let params = Params {
-            x_offset: x.offset,
+            x_offset: x.offset + params.x_offset,
             weight_offset: weight.offset,
             bias_offset: bias.offset,
             y_offset: y.offset,
-            ..Params::new(&geometry, images.len(), filters.len())
+            ..params
         };
-        let groups = direct_groups(&geometry, images.len(), filters.len());
+        let groups = direct_groups(&geometry, &piece);
         let flops = geometry.flops(images.len(), filters.len());
         dispatch(compiler, kernel, params, &[&x, &weight, &bias, &y], groups, flops)?;
     }
@@ -178,7 +203,7 @@ pub(super) fn backward_input(
     operands: &Operands,
 ) -> Result<()> {
     let ([dy, weight], [dx]) = (operands.inputs()?, operands.outputs()?);
-    let x = [operands.shapes[0][0], operands.shapes[1][1], height, width];
+    let x = [operands.shapes[0][0], operands.shapes[1][1] * op.groups, height, width];
     let geometry = Geometry::new(op, x, operands.shapes[0]);
     let job = Job {
         x: dy,
@@ -191,23 +216,33 @@ pub(super) fn backward_input(
         input: geometry.output,
         output: geometry.input,
         // A window of dy reaches as far over its edge as one of x stays within.
-        padding: op.padding.map(|padding| 2usize.saturating_sub(padding)),
-        relu: false,
+        padding: op.padding_before().map(|padding| 2usize.saturating_sub(padding)),
+        activation: None,
         pool: false,
     };
     if let Some(algorithm) = winograd(compiler, op, &job) {
         return algorithm.convolve(compiler, &job);
     }
-    for (images, filters) in geometry.parts(compiler, weight) {
+    if geometry.is_depthwise(weight) {
+        let mut candidates = depthwise::forms(depthwise::INPUTS, op.kernel);
+        let default = candidates[0];
+        candidates.extend([&GEMM_128, &GEMM_64]);
+        let kernel = compiler.choose(&candidates, default);
+        if depthwise::INPUTS.contains(&kernel) {
+            return depthwise::backward_input(compiler, kernel, &geometry, [dy, weight], dx);
+        }
+    }
+    for Piece { images, filters, groups } in geometry.pieces(compiler, weight, false) {
         let dy = geometry.y_view(compiler, dy, &images, &filters)?;
         let weight = geometry.weight_view(compiler, weight, &filters)?;
         let dx = geometry.x_view(compiler, dx, &images)?;
-        for phase in Product::backward_input(&geometry, images.len(), filters.len()) {
+        let is_first = filters.start == groups.start * (geometry.filters / op.groups);
+        for phase in Product::backward_input(&geometry, images.len(), filters.len(), groups.start) {
             let product = Product {
                 x_offset: dy.offset,
                 weight_offset: weight.offset + phase.weight_offset,
                 y_offset: dx.offset + phase.y_offset,
-                accumulate: u32::from(filters.start > 0),
+                accumulate: u32::from(!is_first),
                 ..phase
             };
             let kernel = compiler.choose(&[&GEMM_128, &GEMM_64], product.choose(compiler, &GEMM_128, &GEMM_64));
@@ -221,27 +256,47 @@ pub(super) fn backward_input(
 pub(super) fn backward_weight(compiler: &mut Compiler, op: &Conv2d, operands: &Operands) -> Result<()> {
     let ([x, dy], [dweight, dbias]) = (operands.inputs()?, operands.outputs()?);
     let geometry = Geometry::new(op, nchw(operands.shapes[0]), operands.shapes[1]);
-    for (images, filters) in geometry.parts(compiler, dweight) {
+    let candidates = [&depthwise::WEIGHT, &GEMM_WEIGHT_128, &GEMM_WEIGHT_64];
+    if geometry.is_depthwise(dweight) && compiler.choose(&candidates, candidates[0]) == candidates[0] {
+        depthwise::backward_weight(compiler, &geometry, [x, dy], &compiler.gpu.whole(dweight)?)?;
+        return bias_gradient(compiler, &geometry, dweight, dy, dbias);
+    }
+    for Piece { images, filters, groups } in geometry.pieces(compiler, dweight, false) {
         let x = geometry.x_view(compiler, x, &images)?;
         let dy = geometry.y_view(compiler, dy, &images, &filters)?;
         let dweight = geometry.weight_view(compiler, dweight, &filters)?;
-        let dbias = compiler.gpu.view(dbias, filters.clone())?;
-        let accumulate = u32::from(images.start > 0);
+        let product = Product::backward_weight(&geometry, images.len(), filters.len(), groups.start);
         let product = Product {
-            x_offset: x.offset,
+            x_offset: x.offset + product.x_offset,
             weight_offset: dy.offset,
             y_offset: dweight.offset,
-            accumulate,
-            ..Product::backward_weight(&geometry, images.len(), filters.len())
+            accumulate: u32::from(images.start > 0),
+            ..product
         };
         let default = product.choose(compiler, &GEMM_WEIGHT_128, &GEMM_WEIGHT_64);
         let kernel = compiler.choose(&[&GEMM_WEIGHT_128, &GEMM_WEIGHT_64], default);
         product.dispatch(compiler, kernel, &Views { x: &x, weight: &dy, bias: &dy, y: &dweight })?;
+    }
+    bias_gradient(compiler, &geometry, dweight, dy, dbias)
+}
+
+/// Adds the dispatches for dbias, cut as those for dweight are.
+fn bias_gradient(
+    compiler: &mut Compiler,
+    geometry: &Geometry,
+    dweight: &Storage,
+    dy: &Storage,
+    dbias: &Storage,
+) -> Result<()> {
+    for piece in geometry.pieces(compiler, dweight, true) {
+        let (images, filters) = (&piece.images, &piece.filters);
+        let dy = geometry.y_view(compiler, dy, images, filters)?;
+        let dbias = compiler.gpu.view(dbias, filters.clone())?;
         let params = Params {
             bias_offset: dbias.offset,
             y_offset: dy.offset,
-            accumulate,
-            ..Params::new(&geometry, images.len(), filters.len())
+            accumulate: u32::from(images.start > 0),
+            ..Params::new(geometry, &piece)
         };
         let flops = (images.len() * filters.len() * geometry.plane()) as u64;
         dispatch(compiler, &BIAS_GRADIENT, params, &[&dy, &dbias], [filters.len(), 1, 1], flops)?;

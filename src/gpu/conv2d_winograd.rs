@@ -5,12 +5,14 @@ use std::ops::Range;
 
 use bytemuck::Zeroable;
 
+use super::activation::encoded;
 use super::buffer::Storage;
 use super::compile::{Compiler, MAX_GRID, cut_evenly};
 use super::kernel::Access::{Read, Unused, Write};
 use super::kernel::{Access, Kernel, Shader, shader};
 use super::uniform::uniform;
 use crate::error::Result;
+use crate::ops::Activation;
 
 pub(super) static KERNELS: &[&Kernel] = &[
     &MULTIPLY,
@@ -22,18 +24,14 @@ pub(super) static KERNELS: &[&Kernel] = &[
     &TILE2.weight_rotated,
     &TILE2.input,
     &TILE2.output,
-    &TILE2.output_relu,
     &TILE2.output_pool,
-    &TILE2.output_relu_pool,
     &TILE2.output_gradient,
     &TILE4.weight,
     &TILE4.weight_f16,
     &TILE4.weight_rotated,
     &TILE4.input,
     &TILE4.output,
-    &TILE4.output_relu,
     &TILE4.output_pool,
-    &TILE4.output_relu_pool,
     &TILE4.output_gradient,
 ];
 
@@ -46,9 +44,7 @@ struct Transforms {
     weight_rotated: Kernel,
     input: Kernel,
     output: Kernel,
-    output_relu: Kernel,
     output_pool: Kernel,
-    output_relu_pool: Kernel,
     output_gradient: Kernel,
 }
 
@@ -57,9 +53,7 @@ const FROM_SCRATCH: &[Access] = &[Read, Read, Write];
 const GRADIENT: &[Access] = &[Read, Unused, Write];
 const U_F16: &[(&str, f64)] = &[("U_F16", 1.0)];
 const ROTATE: &[(&str, f64)] = &[("ROTATE", 1.0)];
-const RELU: &[(&str, f64)] = &[("RELU", 1.0)];
 const POOL: &[(&str, f64)] = &[("POOL", 1.0)];
-const RELU_POOL: &[(&str, f64)] = &[("RELU", 1.0), ("POOL", 1.0)];
 
 macro_rules! transforms {
     ($tile:literal, $shader:expr, $name:literal) => {{
@@ -72,9 +66,7 @@ macro_rules! transforms {
             weight_rotated: WEIGHT.with(concat!($name, "_weight_rotated"), ROTATE),
             input: Kernel::new::<Params>(concat!($name, "_input"), $shader, "input", TO_SCRATCH),
             output: OUTPUT,
-            output_relu: OUTPUT.with(concat!($name, "_output_relu"), RELU),
             output_pool: OUTPUT.with(concat!($name, "_output_pool"), POOL),
-            output_relu_pool: OUTPUT.with(concat!($name, "_output_relu_pool"), RELU_POOL),
             output_gradient: Kernel::new::<Params>(
                 concat!($name, "_output_gradient"),
                 $shader,
@@ -85,8 +77,10 @@ macro_rules! transforms {
     }};
 }
 
-static TILE2: Transforms = transforms!(2, shader!("conv2d_winograd2", "winograd", "pair_f16"), "conv2d/winograd2");
-static TILE4: Transforms = transforms!(4, shader!("conv2d_winograd4", "winograd", "pair_f16"), "conv2d/winograd4");
+static TILE2: Transforms =
+    transforms!(2, shader!("conv2d_winograd2", "activation", "winograd", "pair_f16"), "conv2d/winograd2");
+static TILE4: Transforms =
+    transforms!(4, shader!("conv2d_winograd4", "activation", "winograd", "pair_f16"), "conv2d/winograd4");
 
 const PRODUCT: &[Access] = &[Read, Read, Write];
 
@@ -139,7 +133,7 @@ pub(super) struct Job<'a> {
     pub input: [usize; 2],
     pub output: [usize; 2],
     pub padding: [usize; 2],
-    pub relu: bool,
+    pub activation: Option<Activation>,
     /// Whether only the largest of each 2×2 values of the output goes into y.
     pub pool: bool,
 }
@@ -171,6 +165,9 @@ uniform! {
         first_tile: u32,
         tile_count: u32,
         accumulate: u32,
+        function: u32,
+        low: f32,
+        high: f32,
     }
 }
 
@@ -381,6 +378,7 @@ impl Winograd {
         let y = compiler.gpu.view(job.y, y)?;
         let bias = job.bias.map(|bias| compiler.gpu.view(bias, piece.rows.clone())).transpose()?;
         let [u, v, m] = [compiler.gpu.whole(u)?, compiler.gpu.whole(v)?, compiler.gpu.whole(m)?];
+        let (function, low, high) = encoded(job.activation);
         let all = images.len() * down * across;
         for first in (0..all).step_by(most) {
             let count = most.min(all - first);
@@ -409,6 +407,9 @@ impl Winograd {
                 first_tile: first as u32,
                 tile_count: count as u32,
                 accumulate: u32::from(job.is_gradient() && piece.rows.start > 0),
+                function,
+                low,
+                high,
                 ..Params::zeroed()
             };
             let transform = (10 * self.points() * tiles) as u64;
@@ -420,12 +421,7 @@ impl Winograd {
             match &bias {
                 None => compiler.dispatch(&self.transforms.output_gradient, &params, &[&m, &y], grid, flops)?,
                 Some(bias) => {
-                    let kernel = match (job.relu, job.pool) {
-                        (false, false) => &self.transforms.output,
-                        (true, false) => &self.transforms.output_relu,
-                        (false, true) => &self.transforms.output_pool,
-                        (true, true) => &self.transforms.output_relu_pool,
-                    };
+                    let kernel = if job.pool { &self.transforms.output_pool } else { &self.transforms.output };
                     compiler.dispatch(kernel, &params, &[&m, bias, &y], grid, flops)?;
                 }
             }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use bytemuck::Zeroable;
 
+use super::activation::encoded;
 use super::buffer::{Storage, View};
 use super::compile::{Compiler, MAX_GRID, Operands};
 use super::kernel::Access::{Read, Unused, Write};
@@ -19,7 +20,7 @@ pub(super) static KERNELS: &[&Kernel] =
 const ALL: &[Access] = &[Read, Read, Read, Write];
 const TILE_64: &[(&str, f64)] = &[("TILE", 64.0)];
 
-const SHADER: Shader = shader!("dense", "pair_f16", "tiles");
+const SHADER: Shader = shader!("dense", "activation", "pair_f16", "tiles");
 
 const MATMUL: Kernel = Kernel::new::<Params>("dense/matmul_128", SHADER, "matmul", ALL);
 
@@ -58,7 +59,9 @@ uniform! {
         c_offset: u32,
         accumulate: u32,
         has_bias: u32,
-        relu: u32,
+        function: u32,
+        low: f32,
+        high: f32,
         first_group: u32,
         part: u32,
         c_part: u32,
@@ -128,7 +131,7 @@ fn matmul(compiler: &mut Compiler, kernel: &'static Kernel, params: Params, view
     let sums = compiler.gpu.whole(&storage)?;
     let params = Params { parts: parts as u32, c_part: values as u32, ..params };
     let (c_row, c_offset) = (params.columns, sums.offset);
-    let partial = Params { c_row, c_offset, accumulate: 0, has_bias: 0, relu: 0, ..params };
+    let partial = Params { c_row, c_offset, accumulate: 0, has_bias: 0, function: 0, ..params };
     let [a, b, bias, c] = views;
     dispatch(compiler, kernel, partial, &[a, b, bias, &sums], [across, down, parts])?;
     let params = Params { a_offset: sums.offset, inner: parts as u32, ..params };
@@ -163,6 +166,7 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Dense, operands: &Operands) 
         candidates.push(&ROWS_QUADS);
     }
     let rows_at_once = compiler.images_per_dispatch(&[features, out], 2 * (features * out) as u64);
+    let (function, low, high) = encoded(op.activation);
     for first in (0..batch).step_by(rows_at_once) {
         let rows = rows_at_once.min(batch - first);
         let x = compiler.gpu.view(x, first * features..(first + rows) * features)?;
@@ -185,7 +189,9 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Dense, operands: &Operands) 
                 c_offset: y.offset + part.start as u32,
                 accumulate: 0,
                 has_bias: 1,
-                relu: u32::from(op.has_relu()),
+                function,
+                low,
+                high,
                 ..Params::zeroed()
             };
             let default = match (batch <= SMALL_BATCH, features % 4 == 0) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ops::{Conv2dBackwardInput, Conv2dBackwardWeight, Op};
+use crate::ops::{Activation, Conv2dBackwardInput, Conv2dBackwardWeight, Op};
 
 /// What the tuner has found out about one operation on inputs of given shapes.
 ///
@@ -50,15 +50,18 @@ pub(super) struct Tuning {
 /// The name of an operation on these shapes in the table.
 pub(crate) fn tuning_key(op: &Op, shapes: &[&[usize]]) -> String {
     let join = |sizes: &[usize]| sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
+    let activation = |function: Option<Activation>| function.map_or_else(String::new, |it| format!(", {}", it.name()));
     let shapes: Vec<String> = shapes.iter().map(|shape| join(shape)).collect();
     let parameters = match op {
         Op::Conv2d(conv)
         | Op::Conv2dBackwardInput(Conv2dBackwardInput { conv, .. })
         | Op::Conv2dBackwardWeight(Conv2dBackwardWeight(conv)) => {
-            let (stride, padding) = (join(&conv.stride), join(&conv.padding));
-            format!(", stride {stride}, padding {padding}{}", if conv.has_relu() { ", relu" } else { "" })
+            let (stride, padding, dilation) = (join(&conv.stride), join(&conv.padding), join(&conv.dilation));
+            let groups = conv.groups;
+            let activation = activation(conv.activation);
+            format!(", stride {stride}, padding {padding}, dilation {dilation}, {groups} groups{activation}")
         }
-        Op::Dense(dense) if dense.has_relu() => ", relu".to_owned(),
+        Op::Dense(dense) => activation(dense.activation),
         _ => String::new(),
     };
     let size = match op {

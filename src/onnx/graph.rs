@@ -243,11 +243,12 @@ fn plane(shape: &[usize]) -> [usize; 2] {
 }
 
 fn conv_attributes(conv: Conv2d) -> Vec<proto::Attribute> {
-    let [top, left] = conv.padding;
     vec![
         integers("kernel_shape", conv.kernel),
         integers("strides", conv.stride),
-        integers("pads", [top, left, top, left]),
+        integers("pads", conv.padding),
+        integers("dilations", conv.dilation),
+        integer("group", conv.groups as i64),
     ]
 }
 

@@ -81,7 +81,15 @@ impl Activation {
         }
     }
 
-    fn check(&self) -> Result<()> {
+    /// Whether a larger x never gives a smaller y.
+    pub(crate) fn is_monotonic(&self) -> bool {
+        match self {
+            Activation::Relu | Activation::Clip { .. } | Activation::LeakyRelu { .. } | Activation::Sigmoid => true,
+            Activation::Hardswish | Activation::Silu | Activation::Gelu | Activation::GeluTanh => false,
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
         match *self {
             // Also where one of them is not a number.
             Activation::Clip { min, max } if !(min <= max) => {
@@ -103,14 +111,6 @@ impl Activation {
             Activation::Silu => 5,
             Activation::Gelu | Activation::GeluTanh => 14,
         }
-    }
-}
-
-/// Refuses what convolutions and dense layers do not compute within their own kernels.
-pub(super) fn check_fused(what: &str, activation: Option<Activation>) -> Result<()> {
-    match activation {
-        None | Some(Activation::Relu) => Ok(()),
-        Some(other) => Err(Error::shape(what, format!("{} is not computed within the same kernel", other.name()))),
     }
 }
 
@@ -197,8 +197,13 @@ pub fn cases() -> Vec<Case> {
 /// ```
 pub fn random_case(random: &mut Random) -> Case {
     let shape = (0..1 + random.below(4)).map(|_| 1 + random.below(20)).collect();
-    let (function, direction) = (FUNCTIONS[random.below(FUNCTIONS.len())], random.below(2));
+    let (function, direction) = (random_function(random), random.below(2));
     pair(function, shape).swap_remove(direction)
+}
+
+/// One of the functions.
+pub(super) fn random_function(random: &mut Random) -> Activation {
+    FUNCTIONS[random.below(FUNCTIONS.len())]
 }
 
 fn pair(function: Activation, shape: Shape) -> Vec<Case> {

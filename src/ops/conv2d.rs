@@ -1,4 +1,4 @@
-//! 2-D convolution (cross-correlation, as in PyTorch), with bias and an optional ReLU.
+//! 2-D convolution (cross-correlation, as in PyTorch), with bias and an optional activation function.
 //!
 //! ```
 //! use vultus::ops::{Conv2d, Op};
@@ -13,9 +13,8 @@
 //! # Ok::<(), vultus::Error>(())
 //! ```
 
-use super::activation::check_fused;
 use super::operation::{Backward, Operand, Operation, Parameter};
-use super::{Activation, Case, Fill, Shape, elements, image, same, take};
+use super::{Activation, Case, Fill, Shape, activation, elements, image, same, take};
 use crate::error::{Error, Result};
 use crate::random::Random;
 
@@ -26,8 +25,12 @@ use crate::random::Random;
 ///
 /// assert_eq!(Conv2d::square(3, 1, 1).output_size([224, 224])?, [224, 224]);
 /// assert_eq!(Conv2d::square(7, 2, 3).output_size([224, 224])?, [112, 112]);
-/// let wide = Conv2d { kernel: [1, 5], stride: [1, 1], padding: [0, 2], activation: Some(Activation::Relu) };
+/// // As TensorFlow's "same" does it with a stride of 2: more padding after the input than before.
+/// assert_eq!(Conv2d::square(3, 2, 0).padded(0, 0, 1, 1).output_size([224, 224])?, [112, 112]);
+/// let wide = Conv2d { kernel: [1, 5], ..Conv2d::square(1, 1, 0).padded(0, 2, 0, 2) };
 /// assert_eq!(wide.output_size([8, 8])?, [8, 8]);
+/// // Five places apart, three taps reach over eleven.
+/// assert_eq!(Conv2d::square(3, 1, 0).dilation(5).output_size([11, 12])?, [1, 2]);
 /// assert!(Conv2d::square(5, 1, 0).output_size([4, 8]).is_err());
 /// # Ok::<(), vultus::Error>(())
 /// ```
@@ -37,16 +40,51 @@ pub struct Conv2d {
     pub kernel: [usize; 2],
     /// Step between two windows, down and across.
     pub stride: [usize; 2],
-    /// Rows and columns of zeros on every side.
-    pub padding: [usize; 2],
+    /// Rows and columns of zeros: above, to the left, below and to the right.
+    pub padding: [usize; 4],
+    /// Step between the places of the input that two neighbouring taps of a filter meet, down and across.
+    pub dilation: [usize; 2],
+    /// Channels and filters are cut into so many groups, and each filter sees the channels of its own group only.
+    pub groups: usize,
     /// What follows within the same kernel. The backward operations ignore it.
     pub activation: Option<Activation>,
 }
 
 impl Conv2d {
-    /// A convolution with square filters and the same step and padding in both directions.
+    /// A convolution with square filters and the same stride and padding in all directions.
     pub fn square(kernel: usize, stride: usize, padding: usize) -> Self {
-        Conv2d { kernel: [kernel; 2], stride: [stride; 2], padding: [padding; 2], activation: None }
+        Conv2d {
+            kernel: [kernel; 2],
+            stride: [stride; 2],
+            padding: [padding; 4],
+            dilation: [1; 2],
+            groups: 1,
+            activation: None,
+        }
+    }
+
+    /// The same in so many groups. With as many groups as channels it is depthwise.
+    ///
+    /// ```
+    /// use vultus::ops::{Conv2d, Op};
+    ///
+    /// let depthwise = Op::from(Conv2d::square(3, 1, 1).groups(32));
+    /// let shapes = depthwise.output_shapes(&[&[1, 32, 7, 7], &[32, 1, 3, 3], &[32]])?;
+    /// assert_eq!(shapes, [[1, 32, 7, 7]]);
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
+    pub fn groups(self, groups: usize) -> Self {
+        Conv2d { groups, ..self }
+    }
+
+    /// The same with neighbouring taps so many places apart.
+    pub fn dilation(self, dilation: usize) -> Self {
+        Conv2d { dilation: [dilation; 2], ..self }
+    }
+
+    /// The same with other rows and columns of zeros around the input.
+    pub fn padded(self, top: usize, left: usize, bottom: usize, right: usize) -> Self {
+        Conv2d { padding: [top, left, bottom, right], ..self }
     }
 
     /// The height and width of the output for an input of this height and width.
@@ -56,30 +94,71 @@ impl Conv2d {
     pub fn output_size(&self, input: [usize; 2]) -> Result<[usize; 2]> {
         let mut size = [0; 2];
         for axis in 0..2 {
-            let (kernel, stride) = (self.kernel[axis], self.stride[axis]);
-            if kernel == 0 || stride == 0 {
-                return Err(Error::shape("conv2d", format!("kernel {kernel} and stride {stride} must be at least 1")));
-            }
-            let padded = input[axis] + 2 * self.padding[axis];
-            if padded < kernel {
+            let (kernel, stride, dilation) = (self.kernel[axis], self.stride[axis], self.dilation[axis]);
+            if kernel == 0 || stride == 0 || dilation == 0 {
                 return Err(Error::shape(
                     "conv2d",
-                    format!("a kernel of {kernel} does not fit an input of {} padded to {padded}", input[axis]),
+                    format!("kernel {kernel}, stride {stride} and dilation {dilation} must be at least 1"),
                 ));
             }
-            size[axis] = (padded - kernel) / stride + 1;
+            let padded = input[axis].saturating_add(self.padding[axis]).saturating_add(self.padding[axis + 2]);
+            let reach = self.reach()[axis];
+            if padded < reach {
+                let what = if dilation == 1 {
+                    format!("a kernel of {kernel}")
+                } else {
+                    format!("a kernel of {kernel} with a dilation of {dilation} reaches over {reach} and")
+                };
+                return Err(Error::shape(
+                    "conv2d",
+                    format!("{what} does not fit an input of {} padded to {padded}", input[axis]),
+                ));
+            }
+            size[axis] = (padded - reach) / stride + 1;
         }
         Ok(size)
     }
 
-    /// Whether a ReLU follows within the same kernel.
-    pub(crate) fn has_relu(&self) -> bool {
-        self.activation == Some(Activation::Relu)
+    /// Over how many rows and columns a window reaches.
+    pub(crate) fn reach(&self) -> [usize; 2] {
+        [0, 1].map(|axis| self.kernel[axis].saturating_sub(1).saturating_mul(self.dilation[axis]).saturating_add(1))
+    }
+
+    /// The rows of zeros above and the columns to the left.
+    pub(crate) fn padding_before(&self) -> [usize; 2] {
+        [self.padding[0], self.padding[1]]
+    }
+
+    /// Whether minimal filtering can do it: windows of 3×3 side by side, of all channels.
+    pub(crate) fn suits_winograd(&self) -> bool {
+        (self.kernel, self.stride, self.dilation, self.groups) == ([3, 3], [1, 1], [1, 1], 1)
+            && self.padding.iter().all(|&padding| padding <= 2)
+    }
+
+    /// Whether each filter sees one of several channels.
+    pub(crate) fn is_depthwise(&self, channels: usize) -> bool {
+        self.groups > 1 && self.groups == channels
+    }
+
+    /// Whether the output at a place follows from the input at that place alone.
+    pub(crate) fn is_pointwise(&self) -> bool {
+        (self.kernel, self.stride, self.padding) == ([1, 1], [1, 1], [0; 4])
+    }
+
+    /// How many channels each filter sees, and an error where channels or filters cannot be cut into the groups.
+    fn group_channels(&self, channels: usize, filters: usize) -> Result<usize> {
+        let divides = |count: usize| self.groups > 0 && count.is_multiple_of(self.groups);
+        if divides(channels) && divides(filters) {
+            return Ok(channels / self.groups);
+        }
+        let groups = self.groups;
+        Err(Error::shape("conv2d", format!("{channels} channels and {filters} filters do not make {groups} groups")))
     }
 
     /// How many filters the weights hold, if they suit this many channels.
     fn filters(&self, weight: &[usize], channels: usize) -> Result<usize> {
         let filters = image("conv2d", weight)?[0];
+        let channels = self.group_channels(channels, filters)?;
         same("conv2d", "weight", weight, &[filters, channels, self.kernel[0], self.kernel[1]])?;
         Ok(filters)
     }
@@ -91,7 +170,7 @@ impl Operation for Conv2d {
     }
 
     fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
-        check_fused("conv2d", self.activation)?;
+        self.activation.as_ref().map_or(Ok(()), Activation::check)?;
         let [x, weight, bias] = take("conv2d", inputs)?;
         let [n, c, h, w] = image("conv2d", x)?;
         let filters = self.filters(weight, c)?;
@@ -110,7 +189,7 @@ impl Operation for Conv2d {
     }
 
     fn parameters(&self, input: &[usize], features: usize) -> Vec<Parameter> {
-        let channels = input.get(1).copied().unwrap_or(0);
+        let channels = input.get(1).copied().unwrap_or(0) / self.groups.max(1);
         Parameter::weight_and_bias(vec![features, channels, self.kernel[0], self.kernel[1]])
     }
 
@@ -140,7 +219,7 @@ impl Operation for Conv2dBackwardInput {
     fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
         let [dy, weight] = take("conv2d_backward_input", inputs)?;
         let [n, ..] = image("conv2d_backward_input", dy)?;
-        let channels = image("conv2d_backward_input", weight)?[1];
+        let channels = image("conv2d_backward_input", weight)?[1].saturating_mul(self.conv.groups);
         let filters = self.conv.filters(weight, channels)?;
         let [oh, ow] = self.conv.output_size(self.size)?;
         same("conv2d_backward_input", "dy", dy, &[n, filters, oh, ow])?;
@@ -169,9 +248,10 @@ impl Operation for Conv2dBackwardWeight {
         let [x, dy] = take("conv2d_backward_weight", inputs)?;
         let [n, c, h, w] = image("conv2d_backward_weight", x)?;
         let filters = image("conv2d_backward_weight", dy)?[1];
+        let channels = self.0.group_channels(c, filters)?;
         let [oh, ow] = self.0.output_size([h, w])?;
         same("conv2d_backward_weight", "dy", dy, &[n, filters, oh, ow])?;
-        Ok(vec![vec![filters, c, self.0.kernel[0], self.0.kernel[1]], vec![filters]])
+        Ok(vec![vec![filters, channels, self.0.kernel[0], self.0.kernel[1]], vec![filters]])
     }
 
     fn flops(&self, inputs: &[&[usize]], outputs: &[Shape]) -> u64 {
@@ -183,7 +263,8 @@ impl Operation for Conv2dBackwardWeight {
     }
 }
 
-/// Shapes that every kernel must get right: VGG16's at a small size, edges of tiles, every kernel, stride and padding.
+/// Shapes that every kernel must get right: VGG16's at a small size, edges of tiles, every kernel, stride and padding,
+/// groups, dilation, and padding on one side.
 ///
 /// ```
 /// use std::collections::BTreeSet;
@@ -212,8 +293,34 @@ pub fn cases() -> Vec<Case> {
         cases.extend(all_directions(conv, [n, c, h, w], filters));
         cases.push(forward(Conv2d { activation: Some(Activation::Relu), ..conv }, [n, c, h, w], filters));
     }
-    let lopsided = Conv2d { kernel: [1, 4], stride: [2, 1], padding: [0, 2], activation: Some(Activation::Relu) };
-    cases.extend(all_directions(lopsided, [2, 6, 7, 9], 5));
+    let lopsided = Conv2d { kernel: [1, 4], stride: [2, 1], ..Conv2d::square(1, 1, 0).padded(0, 2, 0, 2) };
+    cases.extend(all_directions(Conv2d { activation: Some(Activation::Relu), ..lopsided }, [2, 6, 7, 9], 5));
+    let square = Conv2d::square;
+    for (conv, x, filters) in [
+        // Depthwise: 3×3 and 5×5, strides of 1 and 2, as MobileNet and EfficientNet have them, and others.
+        (square(3, 1, 1).groups(19), [2, 19, 9, 21], 19),
+        (square(3, 2, 1).groups(16), [1, 16, 14, 13], 16),
+        (square(3, 2, 0).padded(0, 0, 1, 1).groups(8), [1, 8, 36, 34], 8),
+        (square(5, 1, 2).groups(24), [1, 24, 7, 7], 24),
+        (square(5, 2, 2).groups(5), [3, 5, 15, 40], 5),
+        (square(3, 1, 2).dilation(2).groups(6), [1, 6, 11, 9], 6),
+        (square(2, 3, 0).groups(3), [2, 3, 9, 8], 3),
+        (square(3, 1, 1).groups(4), [2, 4, 6, 5], 8),
+        // In groups of several channels.
+        (square(3, 1, 1).groups(2), [2, 6, 5, 7], 4),
+        (square(1, 1, 0).groups(3), [1, 12, 9, 4], 9),
+        (square(3, 2, 1).groups(4), [1, 32, 12, 11], 80),
+        // Dilated, and padded on one side.
+        (square(3, 1, 2).dilation(2), [1, 17, 9, 8], 20),
+        (square(3, 2, 0).padded(0, 0, 1, 1), [2, 3, 16, 14], 9),
+        (square(3, 1, 0).padded(2, 0, 1, 1), [1, 18, 9, 10], 17),
+        (Conv2d { dilation: [1, 3], ..square(2, 2, 0).padded(1, 0, 0, 2) }, [1, 3, 8, 9], 2),
+        // Pointwise.
+        (square(1, 1, 0), [2, 33, 7, 7], 50),
+    ] {
+        cases.extend(all_directions(conv, x, filters));
+        cases.push(forward(Conv2d { activation: Some(Activation::RELU6), ..conv }, x, filters));
+    }
     cases
 }
 
@@ -265,36 +372,51 @@ pub fn vgg16_cases(batch: usize, input: usize) -> Vec<Case> {
 /// ```
 pub fn random_case(random: &mut Random) -> Case {
     let axis = |random: &mut Random| {
-        let kernel = 1 + random.below(5);
-        let (stride, padding) = (1 + random.below(3), random.below(kernel));
-        (kernel, stride, padding, 1 + random.below(18) + kernel.saturating_sub(1 + 2 * padding))
+        let (kernel, stride) = (1 + random.below(5), 1 + random.below(3));
+        let dilation = if random.below(4) == 0 { 2 } else { 1 };
+        let (before, after) = (random.below(kernel), random.below(kernel));
+        (kernel, stride, dilation, [before, after], 1 + random.below(18) + dilation * (kernel - 1))
     };
     let (vertical, horizontal) = (axis(random), axis(random));
+    let (top_and_bottom, left_and_right) = (vertical.3, horizontal.3);
+    let activation = (random.below(2) == 0).then(|| activation::random_function(random));
     let mut conv = Conv2d {
         kernel: [vertical.0, horizontal.0],
         stride: [vertical.1, horizontal.1],
-        padding: [vertical.2, horizontal.2],
-        activation: (random.below(2) == 0).then_some(Activation::Relu),
+        dilation: [vertical.2, horizontal.2],
+        padding: [top_and_bottom[0], left_and_right[0], top_and_bottom[1], left_and_right[1]],
+        groups: 1,
+        activation,
     };
-    if random.below(3) == 0 {
-        conv = Conv2d { activation: conv.activation, ..Conv2d::square(3, 1, 1) };
+    match random.below(4) {
+        0 => conv = Conv2d { activation, ..Conv2d::square(3, 1, 1) },
+        1 => conv = Conv2d { activation, ..Conv2d::square([3, 5][random.below(2)], 1 + random.below(2), 1) },
+        _ => {}
     }
-    let (h, w) = (vertical.3.max(conv.kernel[0]), horizontal.3.max(conv.kernel[1]));
-    let x = [1 + random.below(5), 1 + random.below(40), h, w];
-    let filters = 1 + random.below(80);
-    let direction = random.below(3);
-    all_directions(conv, x, filters).swap_remove(direction)
+    let (h, w) = (vertical.4.max(conv.reach()[0]), horizontal.4.max(conv.reach()[1]));
+    let (mut channels, mut filters) = (1 + random.below(40), 1 + random.below(80));
+    match random.below(4) {
+        // Depthwise, now and then with several filters for a channel.
+        0 => (conv.groups, filters) = (channels, channels * (1 + random.below(5) / 4)),
+        1 => {
+            conv.groups = 1 + random.below(4);
+            (channels, filters) = (conv.groups * (1 + channels / 4), conv.groups * (1 + filters / 4));
+        }
+        _ => {}
+    }
+    let (images, direction) = (1 + random.below(5), random.below(3));
+    all_directions(conv, [images, channels, h, w], filters).swap_remove(direction)
 }
 
 fn forward(conv: Conv2d, x: [usize; 4], filters: usize) -> Case {
-    let weight = vec![filters, x[1], conv.kernel[0], conv.kernel[1]];
+    let weight = vec![filters, x[1] / conv.groups, conv.kernel[0], conv.kernel[1]];
     let fill = weight_fill(&weight);
     let inputs = vec![(x.to_vec(), Fill::Normal(1.0)), (weight, fill), (vec![filters], Fill::Normal(1.0))];
     Case::new(conv, inputs)
 }
 
 fn all_directions(conv: Conv2d, x: [usize; 4], filters: usize) -> Vec<Case> {
-    let weight = vec![filters, x[1], conv.kernel[0], conv.kernel[1]];
+    let weight = vec![filters, x[1] / conv.groups, conv.kernel[0], conv.kernel[1]];
     let fill = weight_fill(&weight);
     let Ok([oh, ow]) = conv.output_size([x[2], x[3]]) else { return Vec::new() };
     let dy = vec![x[0], filters, oh, ow];

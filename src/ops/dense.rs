@@ -1,4 +1,4 @@
-//! Fully connected layer: `y = x · weightᵀ + bias`, with an optional ReLU.
+//! Fully connected layer: `y = x · weightᵀ + bias`, with an optional activation function.
 //!
 //! It works on the last dimension of `x`, as PyTorch's `Linear` does: feature maps are flattened before.
 //!
@@ -13,9 +13,8 @@
 //! # Ok::<(), vultus::Error>(())
 //! ```
 
-use super::activation::check_fused;
 use super::operation::{Backward, Operand, Operation, Parameter};
-use super::{Activation, Case, Fill, Op, Shape, elements, same, take};
+use super::{Activation, Case, Fill, Op, Shape, activation, elements, same, take};
 use crate::error::{Error, Result};
 use crate::random::Random;
 
@@ -35,20 +34,13 @@ pub struct Dense {
     pub activation: Option<Activation>,
 }
 
-impl Dense {
-    /// Whether a ReLU follows within the same kernel.
-    pub(crate) fn has_relu(&self) -> bool {
-        self.activation == Some(Activation::Relu)
-    }
-}
-
 impl Operation for Dense {
     fn name(&self) -> &'static str {
         "dense"
     }
 
     fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
-        check_fused("dense", self.activation)?;
+        self.activation.as_ref().map_or(Ok(()), Activation::check)?;
         let [x, weight, bias] = take("dense", inputs)?;
         let (rows, features) = rows("dense", x)?;
         let out = out_features(weight)?;
@@ -198,7 +190,7 @@ pub fn vgg16_cases(batch: usize) -> Vec<Case> {
 pub fn random_case(random: &mut Random) -> Case {
     let batch = [1, 1 + random.below(8), 1 + random.below(70)][random.below(3)];
     let x = [batch, 1 + random.below(300)];
-    let dense = Dense { activation: (random.below(2) == 0).then_some(Activation::Relu) };
+    let dense = Dense { activation: (random.below(2) == 0).then(|| activation::random_function(random)) };
     let (out, direction) = (1 + random.below(150), random.below(3));
     all_directions(dense, &x, out).swap_remove(direction)
 }

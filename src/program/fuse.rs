@@ -79,7 +79,7 @@ impl Program {
         };
         let reader = self.only_reader(*step.outputs.first().filter(|_| takes_one)?)?;
         match &self.steps[reader].op {
-            Op::Activation(activation @ Activation::Relu) => Some((reader, *activation)),
+            Op::Activation(activation) => Some((reader, *activation)),
             _ => None,
         }
     }

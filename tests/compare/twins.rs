@@ -4,7 +4,7 @@ use half::f16;
 use vultus::gpu::{Gpu, candidates};
 use vultus::nn::Network;
 use vultus::ops::resize::ResizeCase;
-use vultus::ops::{self, Activation, ActivationBackward, Case, Filter, MaxPool2d, Op, RunState};
+use vultus::ops::{self, Activation, ActivationBackward, Case, Conv2d, Dense, Filter, MaxPool2d, Op, RunState};
 use vultus::{Device, Options, Parameters, Precision, Random, Tensor};
 
 use super::{Comparison, checked, largest, run_op};
@@ -208,11 +208,19 @@ fn allowed(case: &Case, output: usize, wanted: &Tensor) -> f32 {
         Op::ActivationBackward(_) => 4.0 * EPSILON * (1.0 + 12.0) * largest.max(1.0),
         // One product, rounded once; devices may flush the smallest numbers to 0.
         Op::Prelu | Op::Dropout(_) => EPSILON * largest,
-        Op::Conv2d(_) | Op::Dense(_) => sum(size(&shapes[1][1..]), 1.0, largest),
+        Op::Conv2d(Conv2d { activation, .. }) | Op::Dense(Dense { activation }) => {
+            let exact = sum(size(&shapes[1][1..]), 1.0, largest);
+            match activation.filter(|function| !is_piecewise(*function)) {
+                // The steepest of these functions has a slope of 1.13; then what its own arithmetic adds, as above.
+                Some(_) => 1.13 * exact + 4.0 * EPSILON * (1.0 + largest),
+                None => exact,
+            }
+        }
         Op::Conv2dBackwardInput(_) | Op::DenseBackwardInput => {
-            let weight = shapes[1];
-            let terms = size(weight) / size(&weight[1..2]).max(1);
-            sum(terms.max(weight[0]), (2.0 * weight[0] as f32 / size(&weight[1..]) as f32).sqrt(), largest)
+            let groups = if let Op::Conv2dBackwardInput(backward) = &case.op { backward.conv.groups } else { 1 };
+            let (weight, filters) = (shapes[1], shapes[1][0] / groups);
+            let terms = filters * size(&weight[1..]) / size(&weight[1..2]).max(1);
+            sum(terms.max(filters), (2.0 * filters as f32 / size(&weight[1..]) as f32).sqrt(), largest)
         }
         Op::Conv2dBackwardWeight(_) => per_batch(shapes[1], largest),
         Op::DenseBackwardWeight => per_batch(&[rows(shapes[1]), 1], largest),

@@ -25,7 +25,7 @@ const BATCH: usize = 3;
 pub fn cases() -> Vec<Case> {
     let network = |shape: &[usize]| Network::new("small", shape);
     let pool = |kernel, stride, padding, ceil_mode| MaxPool2d { kernel, stride, padding, ceil_mode };
-    let conv = Conv2d { kernel: [3, 2], stride: [2, 1], padding: [1, 0], activation: None };
+    let conv = Conv2d { kernel: [3, 2], stride: [2, 1], ..Conv2d::square(1, 1, 0).padded(1, 0, 1, 0) };
     let mut cases = vec![
         plain("conv2d", network(&[3, 9, 7]).conv2d("conv", "a", 5, conv)),
         plain("relu", network(&[3, 4, 5]).conv2d("conv", "a", 4, Conv2d::square(1, 1, 0)).relu()),

@@ -2,27 +2,24 @@
 
 use bytemuck::Zeroable;
 
+use super::super::activation::encoded;
 use super::super::buffer::View;
 use super::super::compile::{Compiler, MAX_GRID};
 use super::super::kernel::Access::{Read, Unused, Write};
 use super::super::kernel::{Access, Kernel, Shader, shader};
 use super::super::uniform::uniform;
-use super::geometry::Geometry;
+use super::geometry::{Geometry, Piece};
 use crate::error::Result;
 
-const SHADER: Shader = shader!("conv2d", "tiles");
+const SHADER: Shader = shader!("conv2d", "activation", "tiles");
 
 const FORWARD: &[Access] = &[Read, Read, Read, Write];
-const RELU: &[(&str, f64)] = &[("RELU", 1.0)];
 const SQUARE: &[(&str, f64)] = &[("KERNEL", 3.0)];
-const SQUARE_RELU: &[(&str, f64)] = &[("KERNEL", 3.0), ("RELU", 1.0)];
 
 const ANY: Kernel = Kernel::new::<Params>("conv2d/direct", SHADER, "direct", FORWARD);
 
 pub(super) static DIRECT: Kernel = ANY;
-pub(super) static DIRECT_RELU: Kernel = ANY.with("conv2d/direct_relu", RELU);
 pub(super) static DIRECT_3X3: Kernel = ANY.with("conv2d/direct_3x3", SQUARE);
-pub(super) static DIRECT_3X3_RELU: Kernel = ANY.with("conv2d/direct_3x3_relu", SQUARE_RELU);
 
 pub(super) static BIAS_GRADIENT: Kernel =
     Kernel::new::<Params>("conv2d/bias_gradient", SHADER, "bias_gradient", &[Read, Write, Unused, Unused]);
@@ -46,6 +43,10 @@ uniform! {
         pub stride_x: u32,
         pub padding_y: u32,
         pub padding_x: u32,
+        pub dilation_y: u32,
+        pub dilation_x: u32,
+        pub group_filters: u32,
+        pub x_image: u32,
         pub y_image: u32,
         pub x_offset: u32,
         pub weight_offset: u32,
@@ -53,18 +54,22 @@ uniform! {
         pub y_offset: u32,
         pub accumulate: u32,
         pub first_group: u32,
+        pub function: u32,
+        pub low: f32,
+        pub high: f32,
     }
 }
 
 impl Params {
-    /// For these many images and filters.
-    pub fn new(geometry: &Geometry, images: usize, filters: usize) -> Self {
+    /// For a part of the work.
+    pub fn new(geometry: &Geometry, piece: &Piece) -> Self {
+        let (function, low, high) = encoded(geometry.op.activation);
         Params {
-            images: images as u32,
-            channels: geometry.channels as u32,
+            images: piece.images.len() as u32,
+            channels: geometry.group_channels() as u32,
             height: geometry.input[0] as u32,
             width: geometry.input[1] as u32,
-            filters: filters as u32,
+            filters: piece.filters.len() as u32,
             out_height: geometry.output[0] as u32,
             out_width: geometry.output[1] as u32,
             kernel_height: geometry.op.kernel[0] as u32,
@@ -73,6 +78,14 @@ impl Params {
             stride_x: geometry.op.stride[1] as u32,
             padding_y: geometry.op.padding[0] as u32,
             padding_x: geometry.op.padding[1] as u32,
+            dilation_y: geometry.op.dilation[0] as u32,
+            dilation_x: geometry.op.dilation[1] as u32,
+            group_filters: (piece.filters.len() / piece.groups.len()) as u32,
+            x_image: geometry.x_image() as u32,
+            x_offset: geometry.x_group(piece.groups.start) as u32,
+            function,
+            low,
+            high,
             y_image: (geometry.filters * geometry.plane()) as u32,
             ..Params::zeroed()
         }
@@ -80,10 +93,11 @@ impl Params {
 }
 
 /// The workgroups of `direct`.
-pub(super) fn direct_groups(geometry: &Geometry, images: usize, filters: usize) -> [usize; 3] {
+pub(super) fn direct_groups(geometry: &Geometry, piece: &Piece) -> [usize; 3] {
     let [height, width] = geometry.output;
     let strips = width.div_ceil(DIRECT_PIXELS) * height;
-    [strips.div_ceil(64), filters.div_ceil(DIRECT_FILTERS), images]
+    let blocks = (piece.filters.len() / piece.groups.len()).div_ceil(DIRECT_FILTERS);
+    [strips.div_ceil(64), piece.groups.len() * blocks, piece.images.len()]
 }
 
 /// Adds as many dispatches as the grid's limit along x asks for.

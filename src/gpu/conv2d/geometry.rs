@@ -7,6 +7,13 @@ use super::super::compile::{Compiler, MAX_GRID, cut_evenly};
 use crate::error::Result;
 use crate::ops::Conv2d;
 
+/// A part of the work: some images, and some filters of some groups.
+pub(super) struct Piece {
+    pub images: Range<usize>,
+    pub filters: Range<usize>,
+    pub groups: Range<usize>,
+}
+
 /// The sizes of one convolution.
 pub(super) struct Geometry {
     pub op: Conv2d,
@@ -28,6 +35,16 @@ impl Geometry {
         self.channels * self.input[0] * self.input[1]
     }
 
+    /// Channels that a filter sees.
+    pub fn group_channels(&self) -> usize {
+        self.channels / self.op.groups
+    }
+
+    /// Where the channels of a group begin in an image of x.
+    pub fn x_group(&self, group: usize) -> usize {
+        group * self.group_channels() * self.input[0] * self.input[1]
+    }
+
     /// Values of one feature map of y.
     pub fn plane(&self) -> usize {
         self.output[0] * self.output[1]
@@ -39,7 +56,7 @@ impl Geometry {
     }
 
     pub fn filter(&self) -> usize {
-        self.channels * self.taps()
+        self.group_channels() * self.taps()
     }
 
     pub fn flops(&self, images: usize, filters: usize) -> u64 {
@@ -62,6 +79,24 @@ impl Geometry {
         };
         let images = (0..self.images).step_by(at_once).map(|first| first..(first + at_once).min(self.images));
         images.flat_map(|images| rows.iter().map(move |rows| (images.clone(), rows.clone()))).collect()
+    }
+
+    /// The parts, cut where a group ends. Kernels that make all groups at once get parts of all filters `whole`.
+    pub fn pieces(&self, compiler: &Compiler, weight: &Storage, whole: bool) -> Vec<Piece> {
+        let of_group = self.filters / self.op.groups;
+        let cut = |(images, filters): (Range<usize>, Range<usize>)| {
+            let groups = filters.start / of_group..filters.end.div_ceil(of_group);
+            if whole && filters == (0..self.filters) {
+                return vec![Piece { images, filters, groups }];
+            }
+            let piece = |group: usize| Piece {
+                images: images.clone(),
+                filters: filters.start.max(group * of_group)..filters.end.min((group + 1) * of_group),
+                groups: group..group + 1,
+            };
+            groups.map(piece).collect()
+        };
+        self.parts(compiler, weight).into_iter().flat_map(cut).collect()
     }
 
     pub fn x_view(&self, compiler: &Compiler, x: &Storage, images: &Range<usize>) -> Result<View> {

@@ -2,6 +2,7 @@
 
 use bytemuck::Zeroable;
 
+use super::super::activation::encoded;
 use super::super::buffer::View;
 use super::super::compile::{Compiler, MAX_GRID};
 use super::super::kernel::Access::{Read, Unused, Write};
@@ -10,11 +11,12 @@ use super::super::tiling::{STEP, prefers_large, units_per_part};
 use super::super::uniform::uniform;
 use super::geometry::Geometry;
 use crate::error::Result;
+use crate::ops::Conv2d;
 
 const ALL: &[Access] = &[Read, Read, Read, Write];
 const TILE_64: &[(&str, f64)] = &[("TILE", 64.0)];
 
-const SHADER: Shader = shader!("conv2d", "tiles");
+const SHADER: Shader = shader!("conv2d", "activation", "tiles");
 
 const GEMM: Kernel = Kernel::new::<Product>("conv2d/gemm_128", SHADER, "gemm", ALL);
 const GEMM_WEIGHT: Kernel = Kernel::new::<Product>("conv2d/gemm_weight_128", SHADER, "gemm_weight", ALL);
@@ -53,7 +55,9 @@ uniform! {
         pub y_row: u32,
         pub bias_offset: u32,
         pub has_bias: u32,
-        pub relu: u32,
+        pub function: u32,
+        pub low: f32,
+        pub high: f32,
         pub accumulate: u32,
         pub part: u32,
         pub y_part: u32,
@@ -74,22 +78,28 @@ fn pair<T: Copy, U: TryFrom<T> + Default>(values: [T; 2]) -> [U; 2] {
     values.map(|value| U::try_from(value).unwrap_or_default())
 }
 
+fn greatest_common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}
+
 impl Product {
-    /// y, of these many images and filters.
-    pub fn forward(geometry: &Geometry, images: usize, filters: usize) -> Self {
+    /// y, of these many images and filters of a group.
+    pub fn forward(geometry: &Geometry, images: usize, filters: usize, group: usize) -> Self {
         let ([height, width], taps) = (geometry.input, geometry.taps());
+        let (function, low, high) = encoded(geometry.op.activation);
         Product {
             images: images as u32,
             grid: pair(geometry.output),
             rows: filters as u32,
-            planes: geometry.channels as u32,
+            planes: geometry.group_channels() as u32,
             taps: pair(geometry.op.kernel),
             size: pair(geometry.input),
             plane: (height * width) as u32,
             image: geometry.x_image() as u32,
-            origin: pair::<_, i32>(geometry.op.padding).map(|padding| -padding),
+            x_offset: geometry.x_group(group) as u32,
+            origin: pair::<_, i32>(geometry.op.padding_before()).map(|padding| -padding),
             step: pair(geometry.op.stride),
-            direction: [1; 2],
+            direction: pair(geometry.op.dilation),
             weight_row: geometry.filter() as u32,
             weight_plane: taps as u32,
             weight_tap: [geometry.op.kernel[1] as u32, 1],
@@ -97,45 +107,57 @@ impl Product {
             y_row: geometry.plane() as u32,
             y_place: [geometry.output[1] as u32, 1],
             has_bias: 1,
-            relu: u32::from(geometry.op.has_relu()),
+            function,
+            low,
+            high,
             ..Product::zeroed()
         }
     }
 
-    /// dx, of these many images, from these many filters: one product for each way in which the windows' places may
+    /// dx of a group, of these many images, from these many filters: one product for each way in which the windows' places may
     /// lie to a pixel, so that no place of a filter is visited that does not reach it.
-    pub fn backward_input(geometry: &Geometry, images: usize, filters: usize) -> Vec<Self> {
+    pub fn backward_input(geometry: &Geometry, images: usize, filters: usize, group: usize) -> Vec<Self> {
         let ([height, width], taps) = (geometry.input, geometry.taps());
         let [down, across] = geometry.op.stride;
+        // At a dilation, places of a filter that reach the same pixels lie closer or reach none.
+        let common = [0, 1].map(|axis| greatest_common_divisor(geometry.op.stride[axis], geometry.op.dilation[axis]));
+        let steps = [down / common[0], across / common[1]];
         let phases = (0..down.min(height) * across.min(width)).map(|i| [i / across.min(width), i % across.min(width)]);
         let product = |first: [usize; 2]| {
-            // Along one axis: pixels first, first + stride, … meet places tap, tap + stride, … of the filters, of
-            // windows that end at `window`, and one before for each further place.
+            // Along one axis: pixels first, first + stride, … meet places tap, tap + step, … of the filters, of windows
+            // that begin at `window`, and so many before for each further place.
             let axis = |axis: usize| {
-                let (stride, padded) = (geometry.op.stride[axis], first[axis] + geometry.op.padding[axis]);
-                let tap = padded % stride;
+                let Conv2d { stride, dilation, kernel, .. } = geometry.op;
+                let (stride, dilation, padded) =
+                    (stride[axis], dilation[axis], first[axis] + geometry.op.padding[axis]);
                 let grid = (geometry.input[axis] - first[axis]).div_ceil(stride);
-                let taps = geometry.op.kernel[axis].saturating_sub(tap).div_ceil(stride);
-                (grid, tap, taps, padded / stride)
+                let meets = |&tap: &usize| (tap * dilation) % stride == padded % stride;
+                match (0..steps[axis].min(kernel[axis])).find(meets) {
+                    Some(tap) => {
+                        let window = (padded as i32 - (tap * dilation) as i32) / stride as i32;
+                        (grid, tap, (kernel[axis] - tap).div_ceil(steps[axis]), window)
+                    }
+                    None => (grid, 0, 0, 0),
+                }
             };
             let [(grid_y, tap_y, taps_y, window_y), (grid_x, tap_x, taps_x, window_x)] = [axis(0), axis(1)];
             Product {
                 images: images as u32,
                 grid: pair([grid_y, grid_x]),
-                rows: geometry.channels as u32,
+                rows: geometry.group_channels() as u32,
                 planes: filters as u32,
                 taps: pair([taps_y, taps_x]),
                 size: pair(geometry.output),
                 plane: geometry.plane() as u32,
                 image: (geometry.filters * geometry.plane()) as u32,
-                origin: pair([window_y, window_x]),
+                origin: [window_y, window_x],
                 step: [1; 2],
-                direction: [-1; 2],
+                direction: [0, 1].map(|axis| -((geometry.op.dilation[axis] / common[axis]) as i32)),
                 weight_offset: (tap_y * geometry.op.kernel[1] + tap_x) as u32,
                 weight_row: taps as u32,
                 weight_plane: geometry.filter() as u32,
-                weight_tap: pair([down * geometry.op.kernel[1], across]),
-                y_offset: (first[0] * width + first[1]) as u32,
+                weight_tap: pair([steps[0] * geometry.op.kernel[1], steps[1]]),
+                y_offset: (geometry.x_group(group) + first[0] * width + first[1]) as u32,
                 y_image: geometry.x_image() as u32,
                 y_row: (height * width) as u32,
                 y_place: pair([down * width, across]),
@@ -145,11 +167,11 @@ impl Product {
         phases.map(product).collect()
     }
 
-    /// dweight, of these many filters, from these many images. dy stands in the place of the weights.
-    pub fn backward_weight(geometry: &Geometry, images: usize, filters: usize) -> Self {
+    /// dweight, of these many filters of a group, from these many images. dy stands in the place of the weights.
+    pub fn backward_weight(geometry: &Geometry, images: usize, filters: usize, group: usize) -> Self {
         let [height, width] = geometry.input;
         Product {
-            images: geometry.channels as u32,
+            images: geometry.group_channels() as u32,
             grid: pair(geometry.op.kernel),
             rows: filters as u32,
             planes: images as u32,
@@ -157,8 +179,9 @@ impl Product {
             size: pair(geometry.input),
             plane: geometry.x_image() as u32,
             image: (height * width) as u32,
-            origin: pair::<_, i32>(geometry.op.padding).map(|padding| -padding),
-            step: [1; 2],
+            x_offset: geometry.x_group(group) as u32,
+            origin: pair::<_, i32>(geometry.op.padding_before()).map(|padding| -padding),
+            step: pair(geometry.op.dilation),
             direction: pair(geometry.op.stride),
             weight_row: geometry.plane() as u32,
             weight_plane: (geometry.filters * geometry.plane()) as u32,
@@ -267,7 +290,7 @@ impl Product {
             y_row: self.places() as u32,
             y_place: [self.grid[1], 1],
             has_bias: 0,
-            relu: 0,
+            function: 0,
             accumulate: 0,
             ..product
         };
