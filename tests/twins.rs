@@ -54,15 +54,28 @@ every_operation!(
     adam,
     adaptive_avg_pool2d,
     add,
+    avg_pool2d,
+    binary_cross_entropy,
+    concat,
     conv2d,
     cross_entropy,
     dense,
     dropout,
     ema,
     max_pool2d,
+    mse_loss,
+    mul,
+    mul_reduce,
+    pad,
     prelu,
+    reduce_mean,
+    reduce_sum,
     sgd,
-    softmax
+    slice,
+    softmax,
+    stochastic_depth,
+    transpose,
+    upsample
 );
 
 #[test]
