@@ -1,4 +1,5 @@
-// Softmax over dimension 1, and its gradient. A row is the classes of one sample (and one pixel, where there are any).
+// Softmax over one dimension, and its gradient. A row is the classes that sum to 1: those of one sample (and one pixel,
+// where there are any).
 //
 //   forward, backward            one invocation per row: few classes
 //   forward_wide, backward_wide  one workgroup per row: many classes

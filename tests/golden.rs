@@ -9,7 +9,7 @@ use vultus::nn::{Network, Optimizer, Training, vgg16};
 use vultus::ops::{
     Activation, ActivationBackward, Adam, AdaptiveAvgPool2d, AdaptiveAvgPool2dBackward, Conv2d, Conv2dBackwardInput,
     Conv2dBackwardWeight, Crop, CrossEntropy, Dense, Filter, MaxPool2d, MaxPool2dBackward, Normalization, Op, RunState,
-    Sgd,
+    Sgd, Softmax, SoftmaxBackward,
 };
 use vultus::weights::safetensors;
 use vultus::{Device, Options, Parameters, StepOptions, Targets, Tensor};
@@ -155,8 +155,8 @@ fn softmax_and_cross_entropy() {
     let mut comparison = Comparison::default();
     let golden = Golden::read("softmax");
     for (case, _) in golden.cases() {
-        check(&golden, case, &Op::Softmax, &["x"], &["y"], &mut comparison);
-        check(&golden, case, &Op::SoftmaxBackward, &["y", "dy"], &["dx"], &mut comparison);
+        check(&golden, case, &Softmax::default().into(), &["x"], &["y"], &mut comparison);
+        check(&golden, case, &SoftmaxBackward(Softmax::default()).into(), &["y", "dy"], &["dx"], &mut comparison);
     }
     let golden = Golden::read("cross_entropy");
     for (case, parameters) in golden.cases() {

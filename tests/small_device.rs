@@ -10,8 +10,10 @@ use compare::{Comparison, adapter, largest, run_op};
 use vultus::gpu::{Gpu, GpuOptions};
 use vultus::nn::{Network, Optimizer, Training, vgg16};
 use vultus::ops::{
-    Activation, ActivationBackward, Adam, AdaptiveAvgPool2d, AdaptiveAvgPool2dBackward, Conv2d, Conv2dBackwardInput,
-    Conv2dBackwardWeight, CrossEntropy, Dense, Dropout, Ema, MaxPool2d, MaxPool2dBackward, Op, RunState, Sgd,
+    Activation, ActivationBackward, Adam, AdaptiveAvgPool2d, AdaptiveAvgPool2dBackward, AvgPool2d, AvgPool2dBackward,
+    Concat, Conv2d, Conv2dBackwardInput, Conv2dBackwardWeight, CrossEntropy, Dense, Dropout, Ema, Interpolation,
+    MaxPool2d, MaxPool2dBackward, MulReduce, Op, Pad, ReduceMean, ReduceMeanBackward, RunState, Sgd, Slice, Softmax,
+    SoftmaxBackward, StochasticDepth, Transpose, Upsample, UpsampleBackward,
 };
 use vultus::{Device, Error, Options, Precision, Random, StepOptions, Targets, Tensor, wgpu};
 
@@ -106,9 +108,29 @@ fn what_is_larger_than_a_binding_is_cut() {
     check(&backward.into(), &[values(&[9, 30, 7, 6])], &mut comparison);
     check(&Op::Prelu, &[x.clone(), values(&[30])], &mut comparison);
     check(&Op::PreluBackward, &[x.clone(), values(&[30]), values(x.shape())], &mut comparison);
+    let gate = values(&[9, 30, 1, 1]);
+    for op in [Op::Add, Op::Mul] {
+        check(&op, &[x.clone(), gate.clone()], &mut comparison);
+    }
+    check(&MulReduce { shape: vec![9, 30, 1, 1] }.into(), &[x.clone(), values(x.shape())], &mut comparison);
+    let mean = ReduceMean { dims: vec![2, 3], keepdim: true };
+    check(&mean.clone().into(), std::slice::from_ref(&x), &mut comparison);
+    check(&ReduceMeanBackward { mean, shape: x.shape().to_vec() }.into(), &[gate], &mut comparison);
+    let pool = AvgPool2d::new(2, 2);
+    check(&pool.into(), std::slice::from_ref(&x), &mut comparison);
+    check(&AvgPool2dBackward { pool, size: [40, 41] }.into(), &[values(&[9, 30, 20, 20])], &mut comparison);
+    check(&Concat { dim: 1 }.into(), &[x.clone(), values(&[9, 5, 40, 41])], &mut comparison);
+    check(&Slice { ranges: vec![Some(1..9), Some(2..29)] }.into(), std::slice::from_ref(&x), &mut comparison);
+    let padding = vec![[0, 0], [1, 0], [0, 2], [1, 1]];
+    check(&Pad { padding, value: 0.5 }.into(), std::slice::from_ref(&x), &mut comparison);
+    check(&Transpose { permutation: vec![0, 2, 3, 1] }.into(), std::slice::from_ref(&x), &mut comparison);
+    let upsample = Upsample { size: [50, 61], interpolation: Interpolation::Bilinear { align_corners: false } };
+    check(&upsample.into(), std::slice::from_ref(&x), &mut comparison);
+    check(&UpsampleBackward { upsample, size: [40, 41] }.into(), &[values(&[9, 30, 50, 61])], &mut comparison);
+    check(&StochasticDepth { probability: 0.4, layer: 5 }.into(), std::slice::from_ref(&x), &mut comparison);
     for x in [values(&[700, 1000]), values(&[40, 10, 33, 41])] {
-        check(&Op::Softmax, std::slice::from_ref(&x), &mut comparison);
-        check(&Op::SoftmaxBackward, &[x.clone(), values(x.shape())], &mut comparison);
+        check(&Softmax::default().into(), std::slice::from_ref(&x), &mut comparison);
+        check(&SoftmaxBackward(Softmax::default()).into(), &[x.clone(), values(x.shape())], &mut comparison);
     }
     comparison.finish();
 }

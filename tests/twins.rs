@@ -54,7 +54,10 @@ every_operation!(
     adam,
     adaptive_avg_pool2d,
     add,
+    avg_pool2d,
     batch_norm2d,
+    binary_cross_entropy,
+    concat,
     conv2d,
     cross_entropy,
     dense,
@@ -63,10 +66,20 @@ every_operation!(
     layer_norm,
     matmul,
     max_pool2d,
+    mse_loss,
+    mul,
+    mul_reduce,
+    pad,
     prelu,
+    reduce_mean,
+    reduce_sum,
     relative_position_bias,
     sgd,
-    softmax
+    slice,
+    softmax,
+    stochastic_depth,
+    transpose,
+    upsample
 );
 
 #[test]

@@ -6,7 +6,10 @@ mod activation;
 mod adam;
 mod adaptive_avg_pool2d;
 mod add;
+mod avg_pool2d;
 mod batch_norm2d;
+mod binary_cross_entropy;
+mod concat;
 mod conv2d;
 mod cross_entropy;
 mod dense;
@@ -18,16 +21,27 @@ mod layer_norm;
 mod matmul;
 mod max_pool2d;
 mod microkernel;
+mod mse_loss;
+mod mul;
+mod mul_reduce;
+mod pad;
 pub(crate) mod peak;
 mod plan;
 mod prelu;
+mod reduce_mean;
+mod reduce_sum;
 mod relative_position_bias;
 pub(crate) mod resize;
 mod scratch;
 mod sgd;
 mod shared_output;
+mod slice;
 mod softmax;
+mod stochastic_depth;
 mod transforms;
+mod transpose;
+mod upsample;
+mod walk;
 mod winograd;
 mod winograd_weight;
 
@@ -88,7 +102,20 @@ fn run(
         (Op::Dense(op), [x, weight, bias], [y]) => dense::forward(op, *x, *weight, bias.data, y, scratch),
         (Op::DenseBackwardInput, [dy, weight], [dx]) => dense::backward_input(*dy, *weight, dx),
         (Op::DenseBackwardWeight, [x, dy], [dweight, dbias]) => dense::backward_weight(*x, *dy, dweight, dbias),
-        (Op::Add, [a, b], [y]) => add::forward(a.data, b.data, y),
+        (Op::Add, [a, b], [y]) => add::forward(*a, *b, y),
+        (Op::Mul, [a, b], [y]) => mul::forward(*a, *b, y),
+        (Op::ReduceSum(op), [x], [y]) => reduce_sum::forward(*x, &op.shape, y),
+        (Op::MulReduce(op), [a, b], [y]) => mul_reduce::forward(op, *a, *b, y),
+        (Op::ReduceMean(op), [x], [y]) => reduce_mean::forward(op, *x, y),
+        (Op::ReduceMeanBackward(op), [dy], [dx]) => reduce_mean::backward(op, *dy, dx),
+        (Op::AvgPool2d(op), [x], [y]) => avg_pool2d::forward(op, *x, y),
+        (Op::AvgPool2dBackward(op), [dy], [dx]) => avg_pool2d::backward(&op.pool, op.size, *dy, dx),
+        (Op::Concat(op), inputs, [y]) => concat::forward(op, inputs, y),
+        (Op::Slice(op), [x], [y]) => slice::forward(op, *x, y),
+        (Op::Pad(op), [x], [y]) => pad::forward(op, *x, y),
+        (Op::Transpose(op), [x], [y]) => transpose::forward(op, *x, y),
+        (Op::Upsample(op), [x], [y]) => upsample::forward(op, *x, y),
+        (Op::UpsampleBackward(op), [dy], [dx]) => upsample::backward(&op.upsample, op.size, *dy, dx),
         (Op::BatchNorm2d(op), [x, weight, bias, mean, var], [y]) => {
             batch_norm2d::forward(op, *x, [weight.data, bias.data, mean.data, var.data], y);
         }
@@ -112,14 +139,19 @@ fn run(
         (Op::RelativePositionBiasBackward(op), [dy], [dtable]) => {
             relative_position_bias::backward(&op.0, *dy, dtable);
         }
-        (Op::Softmax, [x], [y]) => softmax::forward(*x, y),
-        (Op::SoftmaxBackward, [y, dy], [dx]) => softmax::backward(*y, dy.data, dx),
+        (Op::Softmax(op), [x], [y]) => softmax::forward(op, *x, y),
+        (Op::SoftmaxBackward(op), [y, dy], [dx]) => softmax::backward(&op.0, *y, dy.data, dx),
+        (Op::MseLoss, [pred, target], [loss, dpred]) => loss[0] = mse_loss::forward(pred.data, target.data, dpred),
+        (Op::BinaryCrossEntropy, [logits, target], [loss, dlogits]) => {
+            loss[0] = binary_cross_entropy::forward(logits.data, target.data, dlogits);
+        }
         (Op::CrossEntropy(op), [logits, target, weight], [loss, dlogits]) => {
             let is_soft = target.shape.len() == 2;
             let forward = if is_soft { cross_entropy::forward_soft } else { cross_entropy::forward };
             loss[0] = forward(op, *logits, target.data, weight.data, dlogits);
         }
         (Op::Dropout(op), [x], [y]) => dropout::forward(op, state, x.data, y),
+        (Op::StochasticDepth(op), [x], [y]) => stochastic_depth::forward(op, state, *x, y),
         (op, ..) => unreachable!("{op:?} with other inputs or outputs than its shape rule gives"),
     }
 }

@@ -1,13 +1,9 @@
 use super::View;
+use crate::ops::Softmax;
 use crate::parallel::*;
 
-/// Classes, and how far apart the classes of one sample lie.
-fn dimensions(x: View) -> (usize, usize) {
-    (x.shape[1], x.shape[2..].iter().product())
-}
-
-pub(super) fn forward(x: View, y: &mut [f32]) {
-    let (classes, inner) = dimensions(x);
+pub(super) fn forward(op: &Softmax, x: View, y: &mut [f32]) {
+    let (classes, inner) = op.classes(x.shape);
     y.par_chunks_mut(classes * inner).zip(x.data.par_chunks(classes * inner)).for_each(|(y, x)| {
         for start in 0..inner {
             let row = || x[start..].iter().step_by(inner).copied();
@@ -21,8 +17,8 @@ pub(super) fn forward(x: View, y: &mut [f32]) {
 }
 
 /// `dx = y · (dy − Σ y·dy)`
-pub(super) fn backward(y: View, dy: &[f32], dx: &mut [f32]) {
-    let (classes, inner) = dimensions(y);
+pub(super) fn backward(op: &Softmax, y: View, dy: &[f32], dx: &mut [f32]) {
+    let (classes, inner) = op.classes(y.shape);
     let samples = dx.par_chunks_mut(classes * inner).zip(y.data.par_chunks(classes * inner));
     samples.zip(dy.par_chunks(classes * inner)).for_each(|((dx, y), dy)| {
         for start in 0..inner {

@@ -9,7 +9,7 @@ use crate::ops::Dropout;
 
 pub(super) static KERNELS: &[&Kernel] = &[&FORWARD];
 
-const SHADER: Shader = shader!("dropout", "state");
+const SHADER: Shader = shader!("dropout", "state", "philox");
 
 static FORWARD: Kernel = Kernel::new::<Params>("dropout/forward", SHADER, "forward", &[Read, Write, State]);
 

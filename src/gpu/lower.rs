@@ -2,8 +2,9 @@
 
 use super::compile::{Compiler, Operands};
 use super::{
-    accumulate, activation, adam, adaptive_avg_pool2d, add, batch_norm2d, conv2d, cross_entropy, dense, dropout, ema,
-    layer_norm, matmul, max_pool2d, prelu, relative_position_bias, sgd, softmax,
+    accumulate, activation, adam, adaptive_avg_pool2d, add, avg_pool2d, batch_norm2d, binary_cross_entropy, concat,
+    conv2d, cross_entropy, dense, dropout, ema, layer_norm, matmul, max_pool2d, mse_loss, mul, mul_reduce, pad, prelu,
+    reduce_mean, reduce_sum, relative_position_bias, sgd, slice, softmax, stochastic_depth, transpose, upsample,
 };
 use crate::error::{Error, Result};
 use crate::ops::{Conv2d, Op};
@@ -28,6 +29,19 @@ impl Compiler<'_> {
             Op::DenseBackwardInput => dense::backward_input(self, operands),
             Op::DenseBackwardWeight => dense::backward_weight(self, operands),
             Op::Add => add::forward(self, operands),
+            Op::Mul => mul::forward(self, operands),
+            Op::ReduceSum(op) => reduce_sum::forward(self, op, operands),
+            Op::MulReduce(op) => mul_reduce::forward(self, op, operands),
+            Op::ReduceMean(op) => reduce_mean::forward(self, op, operands),
+            Op::ReduceMeanBackward(op) => reduce_mean::backward(self, op, operands),
+            Op::AvgPool2d(op) => avg_pool2d::forward(self, op, operands),
+            Op::AvgPool2dBackward(op) => avg_pool2d::backward(self, &op.pool, operands),
+            Op::Concat(op) => concat::forward(self, op, operands),
+            Op::Slice(op) => slice::forward(self, op, operands),
+            Op::Pad(op) => pad::forward(self, op, operands),
+            Op::Transpose(op) => transpose::forward(self, op, operands),
+            Op::Upsample(op) => upsample::forward(self, op, operands),
+            Op::UpsampleBackward(op) => upsample::backward(self, &op.upsample, operands),
             // A view.
             Op::Reshape(_) => Ok(()),
             Op::BatchNorm2d(op) => batch_norm2d::forward(self, op, operands),
@@ -40,8 +54,11 @@ impl Compiler<'_> {
             Op::MatMul(op) => matmul::forward(self, op, operands),
             Op::RelativePositionBias(op) => relative_position_bias::forward(self, op, operands),
             Op::RelativePositionBiasBackward(op) => relative_position_bias::backward(self, &op.0, operands),
-            Op::Softmax => softmax::forward(self, operands),
-            Op::SoftmaxBackward => softmax::backward(self, operands),
+            Op::Softmax(op) => softmax::forward(self, op, operands),
+            Op::SoftmaxBackward(op) => softmax::backward(self, &op.0, operands),
+            Op::MseLoss => mse_loss::forward(self, operands),
+            Op::BinaryCrossEntropy => binary_cross_entropy::forward(self, operands),
+            Op::StochasticDepth(op) => stochastic_depth::forward(self, op, operands),
             Op::CrossEntropy(op) => cross_entropy::forward(self, op, operands),
             Op::Dropout(op) => dropout::forward(self, op, operands),
             Op::Sgd(op) => sgd::update(self, op, operands),
@@ -72,6 +89,7 @@ fn of_operation(op: &str, error: Error) -> Error {
 mod tests {
     use super::super::adapter::Adapter;
     use super::*;
+    use crate::ops::{Softmax, SoftmaxBackward};
 
     #[test]
     fn operands_that_kernels_do_not_expect_are_an_error() {
@@ -85,7 +103,7 @@ mod tests {
         assert_eq!(refused(&Op::Prelu, &none), wanted);
         let operands = Operands { inputs: &[&x, &x], shapes: &[&[4], &[4]], ..none };
         let wanted = "softmax_backward, operands: 0 outputs instead of 1, which is a fault of this library: report it";
-        assert_eq!(refused(&Op::SoftmaxBackward, &operands), wanted);
+        assert_eq!(refused(&SoftmaxBackward(Softmax::default()).into(), &operands), wanted);
         let wanted = "accumulate, operands: 0 inputs instead of 2, which is a fault of this library: report it";
         assert_eq!(refused(&Op::Accumulate, &none), wanted);
     }

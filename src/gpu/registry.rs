@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 
 use super::kernel::Kernel;
 use super::{
-    accumulate, activation, adam, adaptive_avg_pool2d, add, batch_norm2d, conv2d, conv2d_winograd, cross_entropy,
-    dense, dropout, ema, layer_norm, matmul, max_pool2d, peak, prelu, relative_position_bias, resize, sgd, softmax,
+    accumulate, activation, adam, adaptive_avg_pool2d, add, avg_pool2d, batch_norm2d, binary_cross_entropy, concat,
+    conv2d, conv2d_winograd, cross_entropy, dense, dropout, ema, layer_norm, matmul, max_pool2d, mse_loss, mul,
+    mul_reduce, pad, peak, prelu, reduce_mean, reduce_sum, relative_position_bias, resize, sgd, slice, softmax,
+    stochastic_depth, transpose, upsample,
 };
 use crate::ops::Op;
 
@@ -24,6 +26,19 @@ pub fn kernels() -> impl Iterator<Item = &'static Kernel> {
         dense::KERNELS,
         activation::KERNELS,
         add::KERNELS,
+        avg_pool2d::KERNELS,
+        binary_cross_entropy::KERNELS,
+        concat::KERNELS,
+        mse_loss::KERNELS,
+        mul::KERNELS,
+        mul_reduce::KERNELS,
+        pad::KERNELS,
+        reduce_mean::KERNELS,
+        reduce_sum::KERNELS,
+        slice::KERNELS,
+        stochastic_depth::KERNELS,
+        transpose::KERNELS,
+        upsample::KERNELS,
         prelu::KERNELS,
         max_pool2d::KERNELS,
         adaptive_avg_pool2d::KERNELS,
@@ -63,17 +78,21 @@ pub fn choices() -> impl Iterator<Item = &'static str> {
 ///
 /// ```
 /// use vultus::gpu::candidates;
-/// use vultus::ops::Op;
+/// use vultus::ops::{Op, Softmax};
 ///
-/// assert_eq!(candidates(&Op::Softmax), ["softmax/forward", "softmax/forward_wide"]);
+/// assert_eq!(candidates(&Softmax::default().into()), ["softmax/forward", "softmax/forward_wide"]);
 /// assert!(candidates(&Op::Prelu).is_empty());
 /// ```
 pub fn candidates(op: &Op) -> Vec<&'static str> {
     match op {
         Op::Conv2d(_) | Op::Conv2dBackwardInput(_) | Op::Conv2dBackwardWeight(_) => conv2d::candidates(op),
         Op::Dense(_) | Op::DenseBackwardInput | Op::DenseBackwardWeight => dense::candidates(op),
-        Op::Softmax => vec!["softmax/forward", "softmax/forward_wide"],
-        Op::SoftmaxBackward => vec!["softmax/backward", "softmax/backward_wide"],
+        Op::ReduceSum(_) => vec!["reduce_sum/forward", "reduce_sum/forward_wide"],
+        Op::MulReduce(_) => vec!["mul_reduce/forward", "mul_reduce/forward_wide"],
+        Op::ReduceMean(_) => vec!["reduce_mean/forward", "reduce_mean/forward_wide"],
+        Op::Transpose(_) => vec!["transpose/forward", "transpose/tiled"],
+        Op::Softmax(_) => vec!["softmax/forward", "softmax/forward_wide"],
+        Op::SoftmaxBackward(_) => vec!["softmax/backward", "softmax/backward_wide"],
         _ => Vec::new(),
     }
 }

@@ -1,4 +1,4 @@
-//! Softmax over dimension 1, and its gradient.
+//! Softmax over one dimension, and its gradient.
 
 use super::buffer::Storage;
 use super::compile::{Compiler, Operands};
@@ -6,6 +6,7 @@ use super::kernel::Access::{Read, Unused, Write};
 use super::kernel::{Kernel, Shader, shader};
 use super::uniform::uniform;
 use crate::error::Result;
+use crate::ops::Softmax;
 
 pub(super) static KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD, &FORWARD_WIDE, &BACKWARD_WIDE];
 
@@ -33,23 +34,27 @@ uniform! {
     }
 }
 
-pub(super) fn forward(compiler: &mut Compiler, operands: &Operands) -> Result<()> {
+pub(super) fn forward(compiler: &mut Compiler, op: &Softmax, operands: &Operands) -> Result<()> {
     let ([x], [y]) = (operands.inputs()?, operands.outputs()?);
-    let default = if operands.shapes[0][1] < WIDE { &FORWARD } else { &FORWARD_WIDE };
+    let default = if op.classes(operands.shapes[0]).0 < WIDE { &FORWARD } else { &FORWARD_WIDE };
     let kernel = compiler.choose(&[&FORWARD, &FORWARD_WIDE], default);
-    run(compiler, kernel, operands.shapes[0], &[x, y])
+    run(compiler, kernel, op.classes(operands.shapes[0]), &[x, y])
 }
 
-pub(super) fn backward(compiler: &mut Compiler, operands: &Operands) -> Result<()> {
+pub(super) fn backward(compiler: &mut Compiler, op: &Softmax, operands: &Operands) -> Result<()> {
     let ([y, dy], [dx]) = (operands.inputs()?, operands.outputs()?);
-    let default = if operands.shapes[0][1] < WIDE { &BACKWARD } else { &BACKWARD_WIDE };
+    let default = if op.classes(operands.shapes[0]).0 < WIDE { &BACKWARD } else { &BACKWARD_WIDE };
     let kernel = compiler.choose(&[&BACKWARD, &BACKWARD_WIDE], default);
-    run(compiler, kernel, operands.shapes[0], &[y, dy, dx])
+    run(compiler, kernel, op.classes(operands.shapes[0]), &[y, dy, dx])
 }
 
-/// The last storage is the one that is written; all have this shape.
-fn run(compiler: &mut Compiler, kernel: &'static Kernel, shape: &[usize], storages: &[&Storage]) -> Result<()> {
-    let (classes, inner) = (shape[1], shape[2..].iter().product::<usize>());
+/// The last storage is the one that is written. All have so many classes, and so many values from one to the next.
+fn run(
+    compiler: &mut Compiler,
+    kernel: &'static Kernel,
+    (classes, inner): (usize, usize),
+    storages: &[&Storage],
+) -> Result<()> {
     let one_row_per_group = std::ptr::eq(kernel, &FORWARD_WIDE) || std::ptr::eq(kernel, &BACKWARD_WIDE);
     for values in compiler.stretches(storages[0].len, classes * inner) {
         let mut views = Vec::new();

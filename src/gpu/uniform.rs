@@ -46,6 +46,8 @@ macro_rules! values {
 }
 
 values!(u32: "u32", f32: "f32", [u32; 2]: "vec2<u32>", [i32; 2]: "vec2<i32>", [f32; 2]: "vec2<f32>", [f32; 3]: "vec3<f32>");
+// The dimensions of a walk.
+values!([[u32; 4]; 8]: "array<vec4<u32>, 8>");
 
 /// Declares a struct that is a [`Uniform`]. Members are laid out as C does it; that this is also what WGSL does is
 /// checked by the tests of the registry.

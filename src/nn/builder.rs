@@ -1,10 +1,13 @@
 //! How networks are written down: a layer after the other.
 
+use std::ops::Range;
+
 use super::{Layer, Network, Source};
 use crate::error::{Error, Result};
 use crate::ops::{
-    Activation, AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dense, Dropout, LayerNorm, MatMul, MaxPool2d, Op,
-    RelativePositionBias, Reshape,
+    Activation, AdaptiveAvgPool2d, AvgPool2d, BatchNorm2d, Concat, Conv2d, Dense, Dropout, LayerNorm, MatMul,
+    MaxPool2d, Op, Pad, ReduceMean, RelativePositionBias, Reshape, Slice, Softmax, StochasticDepth, Transpose,
+    Upsample,
 };
 
 /// What the network's input is called among the layers.
@@ -111,7 +114,7 @@ impl Network {
     /// Adds a softmax over dimension 1.
     #[must_use]
     pub fn softmax(self) -> Self {
-        self.unnamed("softmax", Op::Softmax)
+        self.unnamed("softmax", Softmax::default())
     }
 
     /// Adds the sum of the last layer and the one of this name: a residual connection.
@@ -145,6 +148,131 @@ impl Network {
     #[must_use]
     pub fn relative_position_bias(self, name: &str, parameter: &str, bias: RelativePositionBias) -> Self {
         self.with_parameters(name, bias, 0, &[parameter.to_owned()])
+    }
+
+    /// Adds the product of the last layer and the one of this name, which may have the size 1 where the other has more: a
+    /// gate for each channel.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there is no such layer.
+    ///
+    /// ```
+    /// use vultus::nn::Network;
+    /// use vultus::ops::{Activation, Conv2d, MaxPool2d};
+    ///
+    /// // Squeeze and excitation.
+    /// let network = Network::new("gated", [3, 8, 8])
+    ///     .conv2d("conv", "conv", 16, Conv2d::square(3, 1, 1))
+    ///     .reduce_mean("mean", &[2, 3], true)
+    ///     .conv2d("gate", "gate", 16, Conv2d::square(1, 1, 0))
+    ///     .activation(Activation::Sigmoid)
+    ///     .mul("gated", "conv")?;
+    /// assert_eq!(network.output_shapes()?, [[16, 8, 8]]);
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
+    pub fn mul(self, name: &str, other: &str) -> Result<Self> {
+        let other = self.source(other)?;
+        Ok(self.layer_of(name, Op::Mul, &[other]))
+    }
+
+    /// Adds the last layer and those of these names, one after the other along a dimension; 1 are the channels.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there is no such layer.
+    ///
+    /// ```
+    /// use vultus::nn::Network;
+    ///
+    /// let network =
+    ///     Network::new("wide", [8]).dense("a", "a", 3).branch_from("a")?.dense("b", "b", 4).concat("both", &["a"], 1)?;
+    /// assert_eq!(network.output_shapes()?, [[7]]);
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
+    pub fn concat(self, name: &str, others: &[&str], dim: usize) -> Result<Self> {
+        let others: Vec<Source> = others.iter().map(|other| self.source(other)).collect::<Result<_>>()?;
+        Ok(self.layer_of(name, Concat { dim }, &others))
+    }
+
+    /// Adds the mean over these dimensions, of which 0 is the batch and must stay.
+    ///
+    /// ```
+    /// use vultus::nn::Network;
+    ///
+    /// let network = Network::new("mean", [64, 7, 5]).reduce_mean("mean", &[2, 3], false);
+    /// assert_eq!(network.output_shapes()?, [[64]]);
+    /// assert!(Network::new("mean", [64, 7, 5]).reduce_mean("mean", &[0], false).output_shapes().is_err());
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn reduce_mean(self, name: &str, dims: &[usize], keepdim: bool) -> Self {
+        self.layer(name, ReduceMean { dims: dims.to_vec(), keepdim })
+    }
+
+    /// Adds an average-pool.
+    #[must_use]
+    pub fn avg_pool2d(self, name: &str, pool: AvgPool2d) -> Self {
+        self.layer(name, pool)
+    }
+
+    /// Adds a change of height and width.
+    #[must_use]
+    pub fn upsample(self, name: &str, upsample: Upsample) -> Self {
+        self.layer(name, upsample)
+    }
+
+    /// Adds a change of the order of dimensions: for each of the result, which one of the input it is. The first is the
+    /// batch and stays.
+    ///
+    /// ```
+    /// use vultus::nn::Network;
+    ///
+    /// let network = Network::new("channels last", [64, 7, 5]).transpose("transpose", &[0, 2, 3, 1]);
+    /// assert_eq!(network.output_shapes()?, [[7, 5, 64]]);
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn transpose(self, name: &str, permutation: &[usize]) -> Self {
+        self.layer(name, Transpose { permutation: permutation.to_vec() })
+    }
+
+    /// Adds a part of a dimension; 1 are the channels.
+    #[must_use]
+    pub fn slice(self, name: &str, dim: usize, range: Range<usize>) -> Self {
+        self.layer(name, Slice::along(dim, range))
+    }
+
+    /// Adds a border of this value: for each dimension, the batch first, how many elements come before and after.
+    ///
+    /// ```
+    /// use vultus::nn::Network;
+    ///
+    /// let network = Network::new("pad", [3, 8, 8]).pad("pad", &[[0, 0], [0, 0], [0, 1], [0, 1]], 0.0);
+    /// assert_eq!(network.output_shapes()?, [[3, 9, 9]]);
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn pad(self, name: &str, padding: &[[usize; 2]], value: f32) -> Self {
+        self.layer(name, Pad { padding: padding.to_vec(), value })
+    }
+
+    /// Adds another shape for the same values: the dimensions after the batch, of which one may be left to be found.
+    ///
+    /// ```
+    /// use vultus::nn::Network;
+    ///
+    /// let network = Network::new("tokens", [16, 7, 7]).reshape("tokens", &[Some(16), None]);
+    /// assert_eq!(network.output_shapes()?, [[16, 49]]);
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn reshape(self, name: &str, sizes: &[Option<usize>]) -> Self {
+        self.layer(name, Reshape::to(sizes))
+    }
+
+    /// Adds stochastic depth with this probability, before the sum of a residual connection.
+    #[must_use]
+    pub fn stochastic_depth(self, probability: f32) -> Self {
+        self.unnamed("stochastic_depth", StochasticDepth { probability, layer: 0 })
     }
 
     /// Makes the last layer one of the network's outputs. Without any, the last layer is the only one.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Layer, Network, Training};
 use crate::error::{Error, Result};
-use crate::ops::{BatchNorm2d, BatchNorm2dRunning, Dropout, Op, Parameter, Shape, Start};
+use crate::ops::{BatchNorm2d, BatchNorm2dRunning, Dropout, Op, Parameter, Shape, Softmax, Start, StochasticDepth};
 use crate::program::{Program, Storage, ValueId, differentiate, gradient_name};
 
 /// What a program is made for.
@@ -87,7 +87,7 @@ impl Network {
     fn logits(&self) -> Result<usize> {
         let last = self.layers.len() - 1;
         match &self.layers[last] {
-            Layer { op: Op::Softmax, inputs, .. } => {
+            Layer { op: Op::Softmax(Softmax { dim: 1 }), inputs, .. } => {
                 inputs[0].ok_or_else(|| Error::shape(&self.name, "there is no layer before the softmax"))
             }
             _ => Ok(last),
@@ -112,8 +112,15 @@ impl Lowering<'_> {
         let mut inputs: Vec<ValueId> = layer.inputs.iter().map(value).collect();
         let op = match &layer.op {
             // Only done in training.
-            Op::Dropout(dropout) if index < self.first_trained || dropout.probability == 0.0 => return Ok(inputs[0]),
+            Op::Dropout(_) | Op::StochasticDepth(_) if index < self.first_trained => return Ok(inputs[0]),
+            Op::Dropout(dropout) if dropout.probability == 0.0 => return Ok(inputs[0]),
             Op::Dropout(dropout) => Op::Dropout(Dropout { layer: index as u32, ..*dropout }),
+            Op::StochasticDepth(depth) => Op::StochasticDepth(StochasticDepth { layer: index as u32, ..*depth }),
+            op if op.mixes_samples(&self.program.shapes(&inputs)) => {
+                let reason =
+                    "a layer may not reach from one sample of a batch to others: dimension 0 is the batch and stays";
+                return Err(Error::shape(op.name(), reason));
+            }
             op => op.clone(),
         };
         let wanted = op.parameters(&self.program.values[inputs[0]].shape, layer.features);

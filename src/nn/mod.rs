@@ -196,8 +196,8 @@ impl Network {
             return Err(Error::shape(&self.name, "only a network with one output can be split"));
         }
         let mut first = self.first_trained(trainable)?;
-        // Neither a reshape nor dropout computes anything in the frozen part.
-        let idle = |layer: &Layer| matches!(layer.op, Op::Reshape(_) | Op::Dropout(_));
+        // Neither a reshape nor what is done in training only computes anything in the frozen part.
+        let idle = |layer: &Layer| matches!(layer.op, Op::Reshape(_) | Op::Dropout(_) | Op::StochasticDepth(_));
         while first > 0 && (idle(&self.layers[first - 1]) || !self.can_be_cut(first)) {
             first -= 1;
         }

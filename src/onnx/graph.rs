@@ -9,7 +9,7 @@ use super::proto::{self, FLOAT, UINT8};
 use crate::error::{Error, Result};
 use crate::nn::{Layer, Network};
 use crate::ops::adaptive_avg_pool2d::window;
-use crate::ops::{Activation, Conv2d, MaxPool2d, Op, Shape};
+use crate::ops::{Activation, Conv2d, MaxPool2d, Op, Shape, Softmax};
 use crate::tensor::Parameters;
 
 /// What the batch is called, whose size is only known when the model runs.
@@ -30,6 +30,13 @@ pub(super) struct Value {
     pub shape: Shape,
 }
 
+impl Value {
+    /// Its shape in a batch of one.
+    pub fn with_batch(&self) -> Shape {
+        [&[1], self.shape.as_slice()].concat()
+    }
+}
+
 impl<'a> Graph<'a> {
     /// The graph of a network. `parameters` are the network's.
     pub fn of(network: &Network, parameters: &'a Parameters, export: &Export) -> Result<Self> {
@@ -42,7 +49,7 @@ impl<'a> Graph<'a> {
         let mut values: Vec<Value> = Vec::new();
         for (index, layer) in network.layers().iter().enumerate() {
             let read = |source: &Option<usize>| source.map_or(&input, |layer| &values[layer]).clone();
-            let is_answer = outputs == [index] && layer.op == Op::Softmax;
+            let is_answer = outputs == [index] && layer.op == Op::Softmax(Softmax::default());
             let name = if is_answer { "probabilities" } else { &layer.name };
             let inputs = layer.inputs.iter().map(read).collect();
             let value = graph.layer(layer, name, inputs, &parameters)?;
@@ -111,11 +118,14 @@ impl<'a> Graph<'a> {
         parameters: &BTreeMap<String, String>,
     ) -> Result<Value> {
         let x = inputs[0].clone();
+        if let Some(value) = self.arrange(name, &layer.op, &inputs)? {
+            return Ok(value);
+        }
         let mut names: Vec<String> = inputs.into_iter().map(|value| value.name).collect();
         names.extend(layer.parameters.iter().map(|parameter| parameters[parameter].clone()));
         let shape = x.shape.clone();
         let (op, attributes, shape) = match &layer.op {
-            Op::Dropout(_) => return Ok(x),
+            Op::Dropout(_) | Op::StochasticDepth(_) => return Ok(x),
             Op::Conv2d(conv) => {
                 let size = conv.output_size(plane(&shape))?;
                 ("Conv", conv_attributes(*conv), vec![layer.features, size[0], size[1]])
@@ -130,12 +140,7 @@ impl<'a> Graph<'a> {
                 ("MaxPool", pool_attributes(*pool, plane(&shape), size), vec![shape[0], size[0], size[1]])
             }
             Op::AdaptiveAvgPool2d(pool) => return Ok(self.average(name, x, pool.output)),
-            Op::Reshape(reshape) if reshape.sizes() == [None] => {
-                ("Flatten", vec![integer("axis", 1)], vec![shape.iter().product()])
-            }
             Op::Dense(_) if shape.len() == 1 => ("Gemm", vec![integer("transB", 1)], vec![layer.features]),
-            Op::Add => ("Add", vec![], shape),
-            Op::Softmax => ("Softmax", vec![integer("axis", 1)], shape),
             other => {
                 let reason = format!("{} of {shape:?} has no form in ONNX here", other.name());
                 return Err(Error::shape(&layer.name, reason));
@@ -270,9 +275,15 @@ pub(super) fn integer(name: &str, value: i64) -> proto::Attribute {
 }
 
 /// An attribute that is a list of whole numbers.
-pub(super) fn integers<const N: usize>(name: &str, values: [usize; N]) -> proto::Attribute {
-    let ints = values.map(|value| value as i64).to_vec();
+pub(super) fn integers(name: &str, values: impl AsRef<[usize]>) -> proto::Attribute {
+    let ints = values.as_ref().iter().map(|&value| value as i64).collect();
     proto::Attribute { name: name.to_owned(), ints, r#type: proto::INTS, ..proto::Attribute::default() }
+}
+
+/// An attribute that is a word.
+pub(super) fn text(name: &str, value: &str) -> proto::Attribute {
+    let s = Some(value.as_bytes().to_vec());
+    proto::Attribute { name: name.to_owned(), s, r#type: proto::STRING, ..proto::Attribute::default() }
 }
 
 /// An input or output of the graph.

@@ -15,6 +15,7 @@
 //! # Ok::<(), vultus::Error>(())
 //! ```
 
+mod arrange;
 mod export;
 mod graph;
 mod initializer;

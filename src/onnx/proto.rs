@@ -71,13 +71,15 @@ pub(super) struct Node {
     pub attribute: Vec<Attribute>,
 }
 
-/// `AttributeProto`: a whole number or a list of them. A zero is written too, since readers ask which field is there.
+/// `AttributeProto`: a whole number, a list of them, or a word. A zero is written too, since readers ask which field is there.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Attribute {
     #[prost(string, tag = "1")]
     pub name: String,
     #[prost(int64, optional, tag = "3")]
     pub i: Option<i64>,
+    #[prost(bytes = "vec", optional, tag = "4")]
+    pub s: Option<Vec<u8>>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub ints: Vec<i64>,
     #[prost(int32, tag = "20")]
@@ -86,6 +88,8 @@ pub(super) struct Attribute {
 
 /// `AttributeProto.AttributeType`.
 pub const INT: i32 = 2;
+/// `AttributeProto.AttributeType`.
+pub const STRING: i32 = 3;
 /// `AttributeProto.AttributeType`.
 pub const INTS: i32 = 7;
 

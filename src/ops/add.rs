@@ -1,17 +1,19 @@
-//! The sum of two values of one shape: a residual connection, or the gradients of a value that several steps read.
+//! The sum of two values, broadcast as NumPy does: a residual connection, or the gradients of a value that several steps
+//! read.
 //!
 //! ```
 //! use vultus::ops::Op;
 //! use vultus::{Device, Options, Tensor};
 //!
-//! let mut add = Device::Cpu.compile_op(&Op::Add, &[&[2], &[2]], &Options::default())?;
-//! let (a, b) = (Tensor::filled([2], 1.0), Tensor::new([2], vec![2.0, -3.0])?);
-//! assert_eq!(add.run_all(&[a, b])?[0].data(), [3.0, -2.0]);
+//! let mut add = Device::Cpu.compile_op(&Op::Add, &[&[2, 2], &[2]], &Options::default())?;
+//! let (a, b) = (Tensor::filled([2, 2], 1.0), Tensor::new([2], vec![2.0, -3.0])?);
+//! assert_eq!(add.run_all(&[a, b])?[0].data(), [3.0, -2.0, 3.0, -2.0]);
 //! # Ok::<(), vultus::Error>(())
 //! ```
 
-use super::operation::{Backward, Operation};
-use super::{Case, Fill, Op, Shape, elements, same, take};
+use super::broadcast::{self, broadcast};
+use super::operation::{Backward, Operand, Operation};
+use super::{Case, Op, ReduceSum, Shape, elements, take};
 use crate::error::Result;
 use crate::random::Random;
 
@@ -25,29 +27,49 @@ impl Operation for Add {
 
     fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
         let [a, b] = take("add", inputs)?;
-        same("add", "b", b, a)?;
-        Ok(vec![a.to_vec()])
+        Ok(vec![broadcast("add", a, b)?])
     }
 
-    fn flops(&self, inputs: &[&[usize]], _outputs: &[Shape]) -> u64 {
-        elements(inputs[0])
+    fn flops(&self, _inputs: &[&[usize]], outputs: &[Shape]) -> u64 {
+        elements(&outputs[0])
     }
 
-    fn backward(&self, _inputs: &[&[usize]]) -> Option<Vec<Backward>> {
-        Some(vec![Backward::Same(0), Backward::Same(1)])
+    fn mixes_samples(&self, inputs: &[&[usize]]) -> bool {
+        // Shapes are compared from their ends: the batches would not meet.
+        inputs[0].len() != inputs[1].len()
+    }
+
+    fn backward(&self, inputs: &[&[usize]]) -> Option<Vec<Backward>> {
+        let result = broadcast("add", inputs[0], inputs[1]).ok()?;
+        let gradient = |input: usize| match inputs[input] {
+            shape if shape == result => Backward::Same(input),
+            shape => Backward::step(ReduceSum { shape: shape.to_vec() }, [Operand::Gradient], [input]),
+        };
+        Some(vec![gradient(0), gradient(1)])
     }
 }
 
-/// Shapes that every kernel must get right: one value, edges of workgroups.
+/// Shapes that every kernel must get right: one value, edges of workgroups, repeated dimensions on either side.
+///
+/// ```
+/// use vultus::ops::add;
+///
+/// let repeats = |case: &vultus::ops::Case| case.shapes()[0] != case.shapes()[1];
+/// assert!(add::cases().iter().any(repeats) && !add::cases().iter().all(repeats));
+/// ```
 pub fn cases() -> Vec<Case> {
-    [vec![1], vec![2, 64, 9, 7], vec![3, 513], vec![256]].into_iter().map(case).collect()
+    broadcast::cases(&Op::Add)
 }
 
-/// A case with a random shape.
+/// A case with random shapes.
+///
+/// ```
+/// use vultus::Random;
+/// use vultus::ops::add::random_case;
+///
+/// let case = random_case(&mut Random::new(1));
+/// assert!(case.op.output_shapes(&case.shapes()).is_ok());
+/// ```
 pub fn random_case(random: &mut Random) -> Case {
-    case((0..1 + random.below(4)).map(|_| 1 + random.below(20)).collect())
-}
-
-fn case(shape: Shape) -> Case {
-    Case::new(Op::Add, vec![(shape, Fill::Normal(1.0)); 2])
+    broadcast::random_case(&Op::Add, random)
 }

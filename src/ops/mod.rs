@@ -19,7 +19,11 @@ pub mod activation;
 pub mod adam;
 pub mod adaptive_avg_pool2d;
 pub mod add;
+pub mod avg_pool2d;
 pub mod batch_norm2d;
+pub mod binary_cross_entropy;
+pub(crate) mod broadcast;
+pub mod concat;
 pub mod conv2d;
 pub mod cross_entropy;
 pub mod dense;
@@ -28,12 +32,23 @@ pub mod ema;
 pub mod layer_norm;
 pub mod matmul;
 pub mod max_pool2d;
+pub mod mse_loss;
+pub mod mul;
+pub mod mul_reduce;
+pub mod pad;
 pub mod prelu;
+pub mod reduce_mean;
+pub mod reduce_sum;
 pub mod relative_position_bias;
 pub mod reshape;
 pub mod resize;
 pub mod sgd;
+pub mod slice;
 pub mod softmax;
+pub mod stochastic_depth;
+pub mod transpose;
+pub mod upsample;
+pub(crate) mod walk;
 
 mod case;
 mod operation;
@@ -41,8 +56,10 @@ mod operation;
 pub use activation::{Activation, ActivationBackward};
 pub use adam::Adam;
 pub use adaptive_avg_pool2d::{AdaptiveAvgPool2d, AdaptiveAvgPool2dBackward};
+pub use avg_pool2d::{AvgPool2d, AvgPool2dBackward};
 pub use batch_norm2d::{BatchNorm2d, BatchNorm2dBackward, BatchNorm2dFold, BatchNorm2dRunning};
 pub use case::{Case, Fill};
+pub use concat::Concat;
 pub use conv2d::{Conv2d, Conv2dBackwardInput, Conv2dBackwardWeight};
 pub use cross_entropy::CrossEntropy;
 pub use dense::Dense;
@@ -51,11 +68,20 @@ pub use ema::Ema;
 pub use layer_norm::{LayerNorm, LayerNormBackward};
 pub use matmul::MatMul;
 pub use max_pool2d::{MaxPool2d, MaxPool2dBackward};
+pub use mul_reduce::MulReduce;
 pub(crate) use operation::{Backward, Operand, Parameter, Start};
+pub use pad::Pad;
+pub use reduce_mean::{ReduceMean, ReduceMeanBackward};
+pub use reduce_sum::ReduceSum;
 pub use relative_position_bias::{RelativePositionBias, RelativePositionBiasBackward};
 pub use reshape::Reshape;
 pub use resize::{Crop, Filter, Normalization, Order};
 pub use sgd::Sgd;
+pub use slice::Slice;
+pub use softmax::{Softmax, SoftmaxBackward};
+pub use stochastic_depth::StochasticDepth;
+pub use transpose::Transpose;
+pub use upsample::{Interpolation, Upsample, UpsampleBackward};
 
 use crate::error::{Error, Result};
 use operation::Operation;
@@ -63,9 +89,9 @@ use operation::Operation;
 /// A shape.
 ///
 /// ```
-/// use vultus::ops::{Op, Shape};
+/// use vultus::ops::{Op, Shape, Softmax};
 ///
-/// let outputs: Vec<Shape> = Op::Softmax.output_shapes(&[&[2, 7]])?;
+/// let outputs: Vec<Shape> = Op::from(Softmax::default()).output_shapes(&[&[2, 7]])?;
 /// assert_eq!(outputs, [[2, 7]]);
 /// # Ok::<(), vultus::Error>(())
 /// ```
@@ -148,6 +174,32 @@ operations! {
     DenseBackwardWeight = dense::DenseBackwardWeight,
     /// `a, b → y`
     Add = add::Add,
+    /// `a, b → y`
+    Mul = mul::Mul,
+    /// `x → y`
+    ReduceSum(ReduceSum),
+    /// `a, b → y`
+    MulReduce(MulReduce),
+    /// `x → y`
+    ReduceMean(ReduceMean),
+    /// `dy → dx`
+    ReduceMeanBackward(ReduceMeanBackward),
+    /// `x → y`
+    AvgPool2d(AvgPool2d),
+    /// `dy → dx`
+    AvgPool2dBackward(AvgPool2dBackward),
+    /// `a, b, … → y`
+    Concat(Concat),
+    /// `x → y`
+    Slice(Slice),
+    /// `x → y`
+    Pad(Pad),
+    /// `x → y`
+    Transpose(Transpose),
+    /// `x → y`
+    Upsample(Upsample),
+    /// `dy → dx`
+    UpsampleBackward(UpsampleBackward),
     /// `x → y`, a view of the same values
     Reshape(Reshape),
     /// `x, weight, bias, mean, var → y`
@@ -170,14 +222,20 @@ operations! {
     RelativePositionBias(RelativePositionBias),
     /// `dy → dtable`
     RelativePositionBiasBackward(RelativePositionBiasBackward),
-    /// `x → y` over dimension 1
-    Softmax = softmax::Softmax,
+    /// `x → y`
+    Softmax(Softmax),
     /// `y, dy → dx`
-    SoftmaxBackward = softmax::SoftmaxBackward,
+    SoftmaxBackward(SoftmaxBackward),
     /// `logits, target, class_weight → loss, dlogits`; targets are class numbers or, for each class, probabilities
     CrossEntropy(CrossEntropy),
+    /// `pred, target → loss, dpred`
+    MseLoss = mse_loss::MseLoss,
+    /// `logits, target → loss, dlogits`; a target below 0 is ignored
+    BinaryCrossEntropy = binary_cross_entropy::BinaryCrossEntropy,
     /// `x → y`; with `dy` for `x` it is its own backward pass
     Dropout(Dropout),
+    /// `x → y`; with `dy` for `x` it is its own backward pass
+    StochasticDepth(StochasticDepth),
     /// `parameter, gradient, velocity → parameter, velocity`, in place
     Sgd(Sgd),
     /// `parameter, gradient, m, v → parameter, m, v`, in place
@@ -270,6 +328,11 @@ impl Op {
     /// Whether it is done once in a step of training, after the last micro-batch.
     pub(crate) fn ends_step(&self) -> bool {
         self.operation().ends_step()
+    }
+
+    /// Whether a sample of its output depends on other samples of its inputs' batch: see [`Operation::mixes_samples`].
+    pub(crate) fn mixes_samples(&self, inputs: &[&[usize]]) -> bool {
+        self.operation().mixes_samples(inputs)
     }
 
     /// The parameters of a layer that does this: see [`Operation::parameters`].

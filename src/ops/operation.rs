@@ -33,6 +33,12 @@ pub(crate) trait Operation {
         false
     }
 
+    /// Whether a sample of its output depends on other samples of the batch, or the output has no batch: no layer of a network
+    /// may do that.
+    fn mixes_samples(&self, _inputs: &[&[usize]]) -> bool {
+        false
+    }
+
     /// The parameters of a layer that does this to an input of this shape, in the order in which they follow the other
     /// inputs. `features` is how many channels or features the layer's output has, where that is a choice.
     fn parameters(&self, _input: &[usize], _features: usize) -> Vec<Parameter> {

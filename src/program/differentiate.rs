@@ -126,7 +126,7 @@ fn sum(program: &mut Program, value: ValueId, parts: &[ValueId]) -> Result<Value
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::{Activation, Conv2d};
+    use crate::ops::{Activation, Conv2d, Softmax, SoftmaxBackward};
 
     /// x → relu → (a sigmoid, itself) → sum
     fn residual() -> (Program, ValueId, ValueId) {
@@ -196,7 +196,7 @@ mod tests {
     fn an_operation_without_a_derivative_is_an_error() {
         let mut program = Program::default();
         let x = program.add_value("x", vec![2, 3], Storage::Activation);
-        let y = program.add_step("y", Op::SoftmaxBackward, &[x, x], &["y".into()]).unwrap()[0];
+        let y = program.add_step("y", SoftmaxBackward(Softmax::default()).into(), &[x, x], &["y".into()]).unwrap()[0];
         let error = differentiate(&mut program, y, x, &[x]).unwrap_err();
         assert!(error.to_string().contains("no derivative"), "{error}");
     }

@@ -35,7 +35,10 @@ impl Twins {
             adam,
             adaptive_avg_pool2d,
             add,
+            avg_pool2d,
             batch_norm2d,
+            binary_cross_entropy,
+            concat,
             conv2d,
             cross_entropy,
             dense,
@@ -44,10 +47,20 @@ impl Twins {
             layer_norm,
             matmul,
             max_pool2d,
+            mse_loss,
+            mul,
+            mul_reduce,
+            pad,
             prelu,
+            reduce_mean,
+            reduce_sum,
             relative_position_bias,
             sgd,
-            softmax
+            slice,
+            softmax,
+            stochastic_depth,
+            transpose,
+            upsample
         )
     }
 }
@@ -197,7 +210,7 @@ fn allowed(case: &Case, output: usize, wanted: &Tensor) -> f32 {
     let largest = largest(wanted);
     match &case.op {
         // One sum, or a choice.
-        Op::Add | Op::MaxPool2d(_) => 0.0,
+        Op::Add | Op::MaxPool2d(_) | Op::Concat(_) | Op::Slice(_) | Op::Pad(_) | Op::Transpose(_) => 0.0,
         Op::Activation(function) | Op::ActivationBackward(ActivationBackward(function)) if is_piecewise(*function) => {
             0.0
         }
@@ -207,7 +220,25 @@ fn allowed(case: &Case, output: usize, wanted: &Tensor) -> f32 {
         // A derivative is such a number times x, of up to 12 in the cases; dy is about 1.
         Op::ActivationBackward(_) => 4.0 * EPSILON * (1.0 + 12.0) * largest.max(1.0),
         // One product, rounded once; devices may flush the smallest numbers to 0.
-        Op::Prelu | Op::Dropout(_) => EPSILON * largest,
+        Op::Prelu | Op::Dropout(_) | Op::StochasticDepth(_) | Op::Mul => EPSILON * largest,
+        Op::ReduceSum(_) | Op::MulReduce(_) => {
+            let terms = (case.op.flops(&shapes, &[wanted.shape().to_vec()]) as usize).div_ceil(size(wanted.shape()));
+            sum(terms, (terms as f32).sqrt(), largest)
+        }
+        Op::ReduceMean(_) => {
+            let terms = size(shapes[0]) / size(wanted.shape());
+            sum(terms, 1.0 / (terms as f32).sqrt(), largest)
+        }
+        // A product with a rounded quotient.
+        Op::ReduceMeanBackward(_) => 2.0 * EPSILON * largest,
+        Op::AvgPool2d(pool) => sum(size(&pool.kernel), 1.0 / (size(&pool.kernel) as f32).sqrt(), largest),
+        // Where windows overlap, an element is in as many as a window has elements, at most.
+        Op::AvgPool2dBackward(op) => sum(size(&op.pool.kernel), 1.0, largest),
+        // Four products, or in the backward pass one for each output between two neighbours, of weights up to 1.
+        Op::Upsample(_) | Op::UpsampleBackward(_) => {
+            let terms = 4 * shapes[0][2].div_ceil(wanted.shape()[2]) * shapes[0][3].div_ceil(wanted.shape()[3]);
+            sum(terms, (terms as f32).sqrt(), largest)
+        }
         Op::Conv2d(Conv2d { activation, .. }) | Op::Dense(Dense { activation }) => {
             let exact = sum(size(&shapes[1][1..]), 1.0, largest);
             match activation.filter(|function| !is_piecewise(*function)) {
@@ -232,11 +263,17 @@ fn allowed(case: &Case, output: usize, wanted: &Tensor) -> f32 {
             sum(from.div_ceil(to) + 4, (to as f32 / from as f32).min(1.0).sqrt(), largest)
         }
         // WGSL allows exp(x) an error of 3 + 2|x| units in the last place: |x|·exp(x) is at most 0.4 below 0.
-        Op::Softmax => (16.0 + (shapes[0][1] as f32).sqrt()) * EPSILON,
-        Op::SoftmaxBackward => sum(shapes[0][1], 1.0, largest),
+        Op::Softmax(softmax) => (16.0 + (shapes[0][softmax.dim] as f32).sqrt()) * EPSILON,
+        Op::SoftmaxBackward(softmax) => sum(shapes[0][softmax.0.dim], 1.0, largest),
         // As softmax, then a logarithm; divided by the sum of the weights, about one per row.
         Op::CrossEntropy(_) if output == 0 => 64.0 * EPSILON * largest.max(1.0),
         Op::CrossEntropy(_) => (32.0 + (shapes[0][1] as f32).sqrt()) * EPSILON * largest.max(1.0 / shapes[0][0] as f32),
+        // The mean of squares, none of which cancels another.
+        Op::MseLoss if output == 0 => sum(size(shapes[0]), largest, largest),
+        Op::MseLoss => 4.0 * EPSILON * largest,
+        // As cross-entropy; logits of up to 200 lose some digits where the target nearly takes them away.
+        Op::BinaryCrossEntropy if output == 0 => 128.0 * EPSILON * largest.max(1.0),
+        Op::BinaryCrossEntropy => 16.0 * EPSILON * largest.max(1.0 / size(shapes[0]) as f32),
         Op::Sgd(_) => 8.0 * EPSILON * largest,
         // A quotient, and a mean of standard normal values that may cancel.
         Op::Ema(_) | Op::Accumulate => 8.0 * EPSILON * largest.max(1.0),

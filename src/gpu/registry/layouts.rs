@@ -1,7 +1,7 @@
 //! Whether every uniform is declared alike in Rust, which writes it, and in WGSL, which reads it.
 
 use naga::valid::{Capabilities, ValidationFlags, Validator};
-use naga::{AddressSpace, ResourceBinding, ScalarKind, TypeInner};
+use naga::{AddressSpace, ArraySize, Module, ResourceBinding, ScalarKind, TypeInner};
 
 use super::super::kernel::Access;
 use super::super::state::State;
@@ -12,7 +12,7 @@ use super::kernels;
 type Declared = (Vec<(String, String, usize)>, usize);
 
 /// The name of a type.
-fn name_of(inner: &TypeInner) -> String {
+fn name_of(module: &Module, inner: &TypeInner) -> String {
     let scalar = |kind| match kind {
         ScalarKind::Uint => "u32",
         ScalarKind::Sint => "i32",
@@ -22,6 +22,9 @@ fn name_of(inner: &TypeInner) -> String {
     match *inner {
         TypeInner::Scalar(of) => scalar(of.kind).to_owned(),
         TypeInner::Vector { size, scalar: of } => format!("vec{}<{}>", size as u8, scalar(of.kind)),
+        TypeInner::Array { base, size: ArraySize::Constant(size), .. } => {
+            format!("array<{}, {size}>", name_of(module, &module.types[base].inner))
+        }
         ref other => panic!("{other:?} in a uniform"),
     }
 }
@@ -41,7 +44,7 @@ fn declared(source: &str, entry: &str, binding: u32) -> Declared {
     let [(_, variable)] = found.as_slice() else { panic!("{} uniforms at binding {binding}", found.len()) };
     let TypeInner::Struct { members, span } = &module.types[variable.ty].inner else { panic!("no struct") };
     let member = |member: &naga::StructMember| {
-        (member.name.clone().unwrap(), name_of(&module.types[member.ty].inner), member.offset as usize)
+        (member.name.clone().unwrap(), name_of(&module, &module.types[member.ty].inner), member.offset as usize)
     };
     (members.iter().map(member).collect(), *span as usize)
 }
