@@ -30,13 +30,7 @@ struct Heads<'a> {
 impl Heads<'_> {
     /// Each head's product of queries, keys and values, side by side again: from layers of the shape `[.., tokens, width]`.
     /// `before` are the dimensions between the batch and the tokens.
-    fn attend(
-        &self,
-        mut network: Network,
-        [q, k, v]: [&str; 3],
-        before: &[usize],
-        tokens: usize,
-    ) -> Result<Network> {
+    fn attend(&self, mut network: Network, [q, k, v]: [&str; 3], before: &[usize], tokens: usize) -> Result<Network> {
         let of = |part: &str| format!("{}.{part}", self.name);
         let size = self.width / self.heads;
         if self.heads == 0 || size * self.heads != self.width {
@@ -81,9 +75,7 @@ pub fn vit_block(network: Network, name: &str, width: usize, heads: usize, ratio
     };
     let input = network.last_layer().to_owned();
     let [norm1, qkv] = [of("norm1"), of("attn.qkv")];
-    let mut network = network
-        .layer_norm(&norm1, &norm1, LayerNorm { eps: EPS })
-        .dense(&qkv, &qkv, 3 * width);
+    let mut network = network.layer_norm(&norm1, &norm1, LayerNorm { eps: EPS }).dense(&qkv, &qkv, 3 * width);
     let parts = ["attn.q", "attn.k", "attn.v"].map(of);
     for (number, part) in parts.iter().enumerate() {
         network = network.branch_from(&qkv)?.slice(part, 2, number * width..(number + 1) * width);
@@ -92,10 +84,8 @@ pub fn vit_block(network: Network, name: &str, width: usize, heads: usize, ratio
     let heads = Heads { name: &attention, width, heads, window: None };
     let [q, k, v] = &parts;
     let proj = of("attn.proj");
-    let network = heads
-        .attend(network, [q, k, v], &[], tokens)?
-        .dense(&proj, &proj, width)
-        .add(&of("attended"), &input)?;
+    let network =
+        heads.attend(network, [q, k, v], &[], tokens)?.dense(&proj, &proj, width).add(&of("attended"), &input)?;
     mlp(network, name, &of("attended"), width, ratio * width, EPS)
 }
 
@@ -156,10 +146,11 @@ pub fn cross_attention(
     let mut network = network;
     for (layer, part) in [(landmark, "landmark"), (image, "image")] {
         let norm = format!("norm_{part}");
-        network = network
-            .branch_from(layer)?
-            .transpose(&format!("{part}.channels_last"), &[0, 2, 3, 1])
-            .layer_norm(&norm, &norm, LayerNorm::default());
+        network = network.branch_from(layer)?.transpose(&format!("{part}.channels_last"), &[0, 2, 3, 1]).layer_norm(
+            &norm,
+            &norm,
+            LayerNorm::default(),
+        );
         network = windows.cut(network, part);
     }
     let mut network = network

@@ -117,6 +117,12 @@ impl Network {
         self.unnamed("softmax", Softmax::default())
     }
 
+    /// Adds a softmax over this dimension; 0 is the batch.
+    #[must_use]
+    pub fn softmax_over(self, name: &str, dim: usize) -> Self {
+        self.layer(name, Softmax { dim })
+    }
+
     /// Adds the sum of the last layer and the one of this name: a residual connection.
     ///
     /// # Errors

@@ -10,11 +10,16 @@
 //! # Ok::<(), vultus::Error>(())
 //! ```
 
+pub mod attention;
 mod builder;
+pub mod efficientnet_lite0;
 pub mod light;
 mod lower;
+pub mod mobilenet_v1;
+pub mod mobilenet_v2;
 pub mod mtcnn;
 mod optimize;
+mod published;
 pub mod resnet;
 mod training;
 pub mod vgg16;
@@ -26,6 +31,7 @@ use crate::tensor::{Parameters, Tensor, check_tensors};
 
 pub(crate) use lower::Purpose;
 pub(crate) use optimize::average_name;
+pub use published::Published;
 pub use training::{Group, Optimizer, Trainable, Training};
 
 /// What a layer reads: another layer, or with `None` the network's input.

@@ -66,9 +66,7 @@ impl Published {
             Published::SeResNet18 => resnet::se_resnet18(input, dropout, classes),
             Published::MobileNet => mobilenet_v1::mobilenet_v1(input, 256, dropout, classes),
             Published::MobileNetV2 => mobilenet_v2::mobilenet_v2(input, dropout, classes),
-            Published::EfficientNetLite0 => {
-                efficientnet_lite0::efficientnet_lite0(input, dropout, DROP_PATH, classes)
-            }
+            Published::EfficientNetLite0 => efficientnet_lite0::efficientnet_lite0(input, dropout, DROP_PATH, classes),
         }
     }
 
