@@ -18,6 +18,7 @@ struct Params {
     out_offset: u32,
     // Tiles along the columns, of which the grid's x goes through all rows, too.
     across: u32,
+    alpha: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -78,8 +79,9 @@ fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
     store(out_at, first_row + own_row + 3u, first_column + own_column, sums[3]);
 }
 
-fn store(out_at: u32, row: u32, column: u32, values: vec4<f32>) {
+fn store(out_at: u32, row: u32, column: u32, sums: vec4<f32>) {
     if (row >= params.rows) { return; }
+    let values = params.alpha * sums;
     let at = out_at + row * params.columns + column;
     if (column < params.columns) { out[at] = values.x; }
     if (column + 1u < params.columns) { out[at + 1u] = values.y; }

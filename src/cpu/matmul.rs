@@ -15,5 +15,8 @@ pub(super) fn forward(op: &MatMul, a: View, b: View, y: &mut [f32]) {
         let a = matrix(&a.data[of_a * rows * inner..], rows, inner, op.transpose_a);
         let b = matrix(&b.data[of_b * inner * columns..], inner, columns, op.transpose_b);
         matmul(y, a, b, false);
+        if op.alpha != 1.0 {
+            y.iter_mut().for_each(|y| *y *= op.alpha);
+        }
     }
 }

@@ -20,6 +20,7 @@ mod microkernel;
 pub(crate) mod peak;
 mod plan;
 mod prelu;
+mod relative_position_bias;
 pub(crate) mod resize;
 mod scratch;
 mod sgd;
@@ -104,6 +105,12 @@ fn run(
             layer_norm::backward(&op.0, *x, weight.data, dy.data, dx, [dweight, dbias]);
         }
         (Op::MatMul(op), [a, b], [y]) => matmul::forward(op, *a, *b, y),
+        (Op::RelativePositionBias(op), [scores, table], [y]) => {
+            relative_position_bias::forward(op, *scores, table.data, y);
+        }
+        (Op::RelativePositionBiasBackward(op), [dy], [dtable]) => {
+            relative_position_bias::backward(&op.0, *dy, dtable);
+        }
         (Op::Softmax, [x], [y]) => softmax::forward(*x, y),
         (Op::SoftmaxBackward, [y, dy], [dx]) => softmax::backward(*y, dy.data, dx),
         (Op::CrossEntropy(op), [logits, target, weight], [loss, dlogits]) => {

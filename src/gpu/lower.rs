@@ -3,7 +3,7 @@
 use super::compile::{Compiler, Operands};
 use super::{
     accumulate, activation, adam, adaptive_avg_pool2d, add, batch_norm2d, conv2d, cross_entropy, dense, dropout, ema,
-    layer_norm, matmul, max_pool2d, prelu, sgd, softmax,
+    layer_norm, matmul, max_pool2d, prelu, relative_position_bias, sgd, softmax,
 };
 use crate::error::{Error, Result};
 use crate::ops::{Conv2d, Op};
@@ -38,6 +38,8 @@ impl Compiler<'_> {
             Op::LayerNorm(op) => layer_norm::forward(self, op, operands),
             Op::LayerNormBackward(op) => layer_norm::backward(self, &op.0, operands),
             Op::MatMul(op) => matmul::forward(self, op, operands),
+            Op::RelativePositionBias(op) => relative_position_bias::forward(self, op, operands),
+            Op::RelativePositionBiasBackward(op) => relative_position_bias::backward(self, &op.0, operands),
             Op::Softmax => softmax::forward(self, operands),
             Op::SoftmaxBackward => softmax::backward(self, operands),
             Op::CrossEntropy(op) => cross_entropy::forward(self, op, operands),

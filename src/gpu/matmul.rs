@@ -31,6 +31,7 @@ uniform! {
         b_offset: u32,
         out_offset: u32,
         across: u32,
+        alpha: f32,
     }
 }
 
@@ -68,6 +69,7 @@ pub(super) fn forward(compiler: &mut Compiler, op: &MatMul, operands: &Operands)
             b_offset: b.offset,
             out_offset: y.offset,
             across: across as u32,
+            alpha: op.alpha,
         };
         let grid = [down * across, count, 1];
         compiler.dispatch(&PRODUCT, &params, &[&a, &b, &y], grid, flops * count as u64)?;

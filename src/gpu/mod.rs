@@ -51,6 +51,7 @@ mod prelu;
 mod prologue;
 mod read_back;
 mod registry;
+mod relative_position_bias;
 mod resize;
 mod sgd;
 mod shaders;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::kernel::Kernel;
 use super::{
     accumulate, activation, adam, adaptive_avg_pool2d, add, batch_norm2d, conv2d, conv2d_winograd, cross_entropy,
-    dense, dropout, ema, layer_norm, matmul, max_pool2d, peak, prelu, resize, sgd, softmax,
+    dense, dropout, ema, layer_norm, matmul, max_pool2d, peak, prelu, relative_position_bias, resize, sgd, softmax,
 };
 use crate::ops::Op;
 
@@ -28,6 +28,7 @@ pub fn kernels() -> impl Iterator<Item = &'static Kernel> {
         adaptive_avg_pool2d::KERNELS,
         batch_norm2d::KERNELS,
         layer_norm::KERNELS,
+        relative_position_bias::KERNELS,
         matmul::KERNELS,
         softmax::KERNELS,
         cross_entropy::KERNELS,

@@ -1,10 +1,14 @@
 //! How networks are written down: a layer after the other.
 
-use super::{Layer, Network};
+use super::{Layer, Network, Source};
 use crate::error::{Error, Result};
 use crate::ops::{
-    Activation, AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dense, Dropout, LayerNorm, MatMul, MaxPool2d, Op, Reshape,
+    Activation, AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dense, Dropout, LayerNorm, MatMul, MaxPool2d, Op,
+    RelativePositionBias, Reshape,
 };
+
+/// What the network's input is called among the layers.
+const INPUT: &str = "input";
 
 impl Network {
     /// Adds a convolution whose parameters are called `{parameters}.weight` and `{parameters}.bias`.
@@ -118,7 +122,7 @@ impl Network {
     /// # Ok::<(), vultus::Error>(())
     /// ```
     pub fn add(self, name: &str, other: &str) -> Result<Self> {
-        let other = self.index(other)?;
+        let other = self.source(other)?;
         Ok(self.layer_of(name, Op::Add, &[other]))
     }
 
@@ -127,8 +131,14 @@ impl Network {
     /// # Errors
     /// [`Error::Shape`] if there is no such layer.
     pub fn matmul(self, name: &str, other: &str, product: MatMul) -> Result<Self> {
-        let other = self.index(other)?;
+        let other = self.source(other)?;
         Ok(self.layer_of(name, product, &[other]))
+    }
+
+    /// Adds biases of attention scores by relative position, whose table is the parameter of this name.
+    #[must_use]
+    pub fn relative_position_bias(self, name: &str, parameter: &str, bias: RelativePositionBias) -> Self {
+        self.with_parameters(name, bias, 0, &[parameter.to_owned()])
     }
 
     /// Makes the last layer one of the network's outputs. Without any, the last layer is the only one.
@@ -138,7 +148,7 @@ impl Network {
         self
     }
 
-    /// Lets the next layer read this one instead of the last.
+    /// Lets the next layer read this one instead of the last; `input` is the network's input.
     ///
     /// # Errors
     /// [`Error::Shape`] if there is no such layer.
@@ -157,7 +167,7 @@ impl Network {
     /// # Ok::<(), vultus::Error>(())
     /// ```
     pub fn branch_from(mut self, name: &str) -> Result<Self> {
-        self.next_input = Some(self.index(name)?);
+        self.next_input = Some(self.source(name)?);
         Ok(self)
     }
 
@@ -188,7 +198,7 @@ impl Network {
     }
 
     /// The same, reading these layers after the last one.
-    fn layer_of(self, name: &str, op: impl Into<Op>, others: &[usize]) -> Self {
+    fn layer_of(self, name: &str, op: impl Into<Op>, others: &[Source]) -> Self {
         self.push(name, op.into(), 0, &[], others)
     }
 
@@ -197,17 +207,27 @@ impl Network {
         self.push(name, op.into(), features, parameters, &[])
     }
 
-    fn push(mut self, name: &str, op: Op, features: usize, parameters: &[String], others: &[usize]) -> Self {
-        let last = self.next_input.take().or(self.layers.len().checked_sub(1));
-        let inputs = std::iter::once(last).chain(others.iter().copied().map(Some)).collect();
+    fn push(mut self, name: &str, op: Op, features: usize, parameters: &[String], others: &[Source]) -> Self {
+        let last = self.next_input.take().unwrap_or(self.layers.len().checked_sub(1));
+        let inputs = std::iter::once(last).chain(others.iter().copied()).collect();
         self.layers.push(Layer { name: name.to_owned(), op, features, parameters: parameters.to_vec(), inputs });
         self
     }
 
+    /// A layer by its name; `input` is the network's input.
+    fn source(&self, name: &str) -> Result<Source> {
+        if name == INPUT { Ok(None) } else { self.index(name).map(Some) }
+    }
+
+    /// The name of what the next layer reads.
+    pub(super) fn last_layer(&self) -> &str {
+        let source = self.next_input.unwrap_or(self.layers.len().checked_sub(1));
+        source.map_or(INPUT, |layer| self.layers[layer].name.as_str())
+    }
+
     /// Layers that nobody asks for are named after the layer before: `block1_conv1.relu`.
     fn unnamed(self, what: &str, op: impl Into<Op>) -> Self {
-        let before = self.next_input.or(self.layers.len().checked_sub(1)).map(|i| self.layers[i].name.as_str());
-        let name = format!("{}.{what}", before.unwrap_or("input"));
+        let name = format!("{}.{what}", self.last_layer());
         self.layer(&name, op)
     }
 }

@@ -28,6 +28,9 @@ pub(crate) use lower::Purpose;
 pub(crate) use optimize::average_name;
 pub use training::{Group, Optimizer, Trainable, Training};
 
+/// What a layer reads: another layer, or with `None` the network's input.
+pub(crate) type Source = Option<usize>;
+
 /// One layer of a network: an operation with named parameters.
 ///
 /// ```
@@ -75,7 +78,8 @@ pub struct Network {
     input: Shape,
     layers: Vec<Layer>,
     outputs: Vec<usize>,
-    next_input: Option<usize>,
+    /// What the next layer reads, if not the last one.
+    next_input: Option<Source>,
 }
 
 impl Network {

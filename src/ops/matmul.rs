@@ -1,4 +1,4 @@
-//! Products of matrices, one for each of a batch: `y = a · b` of the last two dimensions, where either may be transposed.
+//! Products of matrices, one for each of a batch: `y = alpha · a · b` of the last two dimensions, where either may be transposed.
 //!
 //! ```
 //! use vultus::ops::{MatMul, Op};
@@ -18,12 +18,21 @@ use crate::error::{Error, Result};
 use crate::random::Random;
 
 /// The parameters of a product of matrices.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MatMul {
     /// Whether the last two dimensions of a are exchanged.
     pub transpose_a: bool,
     /// Whether those of b are.
     pub transpose_b: bool,
+    /// What the product is multiplied with.
+    pub alpha: f32,
+}
+
+impl Default for MatMul {
+    /// The product as it is.
+    fn default() -> Self {
+        MatMul { transpose_a: false, transpose_b: false, alpha: 1.0 }
+    }
 }
 
 /// The sizes of a product.
@@ -80,7 +89,7 @@ impl Operation for MatMul {
             return None;
         }
         let (a, b, dy) = (Operand::Input(0), Operand::Input(1), Operand::Gradient);
-        let product = |transpose_a, transpose_b| MatMul { transpose_a, transpose_b };
+        let product = |transpose_a, transpose_b| MatMul { transpose_a, transpose_b, alpha: self.alpha };
         // With A and B as they are multiplied: dA = dy · Bᵀ and dB = Aᵀ · dy.
         let da = match self.transpose_a {
             false => Backward::step(product(false, !self.transpose_b), [dy, b], [0]),
@@ -131,7 +140,7 @@ pub fn random_case(random: &mut Random) -> Case {
 }
 
 fn case(form: usize, [rows, columns, inner]: [usize; 3], of_a: &[usize], of_b: &[usize]) -> Case {
-    let op = MatMul { transpose_a: form % 2 == 1, transpose_b: form / 2 == 1 };
+    let op = MatMul { transpose_a: form % 2 == 1, transpose_b: form / 2 == 1, alpha: 0.75 };
     let a = if op.transpose_a { [inner, rows] } else { [rows, inner] };
     let b = if op.transpose_b { [columns, inner] } else { [inner, columns] };
     let input = |batch: &[usize], matrix: [usize; 2]| ([batch, &matrix].concat(), Fill::Normal(1.0));

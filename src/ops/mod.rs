@@ -29,6 +29,7 @@ pub mod layer_norm;
 pub mod matmul;
 pub mod max_pool2d;
 pub mod prelu;
+pub mod relative_position_bias;
 pub mod reshape;
 pub mod resize;
 pub mod sgd;
@@ -51,6 +52,7 @@ pub use layer_norm::{LayerNorm, LayerNormBackward};
 pub use matmul::MatMul;
 pub use max_pool2d::{MaxPool2d, MaxPool2dBackward};
 pub(crate) use operation::{Backward, Operand, Parameter, Start};
+pub use relative_position_bias::{RelativePositionBias, RelativePositionBiasBackward};
 pub use reshape::Reshape;
 pub use resize::{Crop, Filter, Normalization, Order};
 pub use sgd::Sgd;
@@ -164,6 +166,10 @@ operations! {
     LayerNormBackward(LayerNormBackward),
     /// `a, b → y`
     MatMul(MatMul),
+    /// `scores, table → y`
+    RelativePositionBias(RelativePositionBias),
+    /// `dy → dtable`
+    RelativePositionBiasBackward(RelativePositionBiasBackward),
     /// `x → y` over dimension 1
     Softmax = softmax::Softmax,
     /// `y, dy → dx`
