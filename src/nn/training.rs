@@ -16,7 +16,7 @@ use crate::ops::{Adam, CrossEntropy, Sgd};
 /// let network = Network::new("small", [2]).dense("fc", "fc", 2).softmax();
 /// let model = Device::Cpu.load(&network, &network.initialize(1)?)?;
 /// let mut plan = model.compile_training(1, &training, &Options::default())?;
-/// assert!(plan.state()?.keys().eq(["velocity of fc.bias", "velocity of fc.weight"]));
+/// assert!(plan.state()?.memory.keys().eq(["velocity of fc.bias", "velocity of fc.weight"]));
 /// # Ok::<(), vultus::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -30,7 +30,7 @@ use crate::random::Random;
 /// let network = Network::new("small", [2]).dense("fc", "fc", 2).softmax();
 /// let model = Device::Cpu.load(&network, &network.initialize(1)?)?;
 /// let mut plan = model.compile_training(1, &training, &Options::default())?;
-/// assert!(plan.state()?.keys().eq(["m of fc.bias", "m of fc.weight", "v of fc.bias", "v of fc.weight"]));
+/// assert!(plan.state()?.memory.keys().eq(["m of fc.bias", "m of fc.weight", "v of fc.bias", "v of fc.weight"]));
 /// # Ok::<(), vultus::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -29,6 +29,7 @@ use crate::random::Random;
 /// assert_eq!(Op::Dropout(Dropout { probability: 0.5, layer: 0 }).output_shapes(&[&[1, 4]])?, [[1, 4]]);
 /// // Nothing would be left.
 /// assert!(Op::Dropout(Dropout { probability: 1.0, layer: 0 }).output_shapes(&[&[1, 4]]).is_err());
+/// # Ok::<(), vultus::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropout {
