@@ -161,7 +161,7 @@ fn all_values(network: &Network, x: &Values, parameters: &Exact) -> Vec<Values> 
 /// The same, where those of the first layers are given.
 fn go_on(network: &Network, x: &Values, given: &[Values], parameters: &Exact) -> Vec<Values> {
     let mut values = given.to_vec();
-    let layers = network.layers().iter().filter(|layer| layer.op != Op::Softmax);
+    let layers = network.layers().iter().filter(|layer| !matches!(layer.op, Op::Softmax(_)));
     for layer in layers.skip(given.len()) {
         let inputs: Vec<&Values> = layer.inputs.iter().map(|input| input.map_or(x, |i| &values[i])).collect();
         let value = apply(layer, &inputs, parameters);
@@ -191,7 +191,9 @@ fn gradients_are_the_limits_of_difference_quotients() {
         let parameters_in_f64 = exact(&parameters);
         for device in devices() {
             let model = device.load(&network, &parameters).unwrap();
-            for (index, layer) in network.layers().iter().enumerate().filter(|(_, layer)| layer.op != Op::Softmax) {
+            for (index, layer) in
+                network.layers().iter().enumerate().filter(|(_, layer)| !matches!(layer.op, Op::Softmax(_)))
+            {
                 let mut plan = model.compile_gradient(2, &layer.name, &checked()).unwrap();
                 let found = plan.run_all(&[input(), weights.clone()]).unwrap();
                 let [logits, activation, gradient] = found.as_slice() else { panic!("{} outputs", found.len()) };

@@ -5,7 +5,7 @@ mod compare;
 use compare::{Comparison, checked, devices, fresh_gpu, gpu, photo};
 use vultus::gpu::{Gpu, shader_source};
 use vultus::nn::{Network, Trainable, Training};
-use vultus::ops::{Activation, Conv2d, Crop, CrossEntropy, Filter, MaxPool2d, Normalization, Op};
+use vultus::ops::{Activation, Conv2d, Crop, CrossEntropy, Filter, MaxPool2d, Normalization, Op, Softmax};
 use vultus::{Device, Error, Model, Options, Plan, Random, Result, StepOptions, Targets, Tensor, TrainingPlan};
 
 fn network() -> Network {
@@ -137,7 +137,8 @@ fn a_flattening_may_stand_anywhere() {
     let relu = Tensor::from_fn([2, 64], |i| maps.data()[i].max(0.0));
     let twice = Tensor::from_fn([2, 64], |i| maps.data()[i] + relu.data()[i]);
     let prelu = Tensor::from_fn([2, 64], |i| maps.data()[i].max(0.25 * maps.data()[i]));
-    let softmax = Device::Cpu.compile_op(&Op::Softmax, &[&[2, 64]], &checked()).unwrap().run(&maps).unwrap();
+    let softmax =
+        Device::Cpu.compile_op(&Op::Softmax(Softmax::default()), &[&[2, 64]], &checked()).unwrap().run(&maps).unwrap();
     for (what, network, wanted) in [
         ("at the end", conv().flatten(), &maps),
         ("before a softmax", conv().flatten().softmax(), &softmax[0]),

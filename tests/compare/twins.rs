@@ -287,12 +287,12 @@ fn allowed(case: &Case, output: usize, wanted: &Tensor) -> f32 {
         Op::BatchNorm2dFold(_) => 8.0 * EPSILON * largest.max(1.0),
         // Differences of dy and means of it, scaled by weight over deviation; or sums over all of a channel.
         Op::BatchNorm2dBackward(_) if output == 0 => 32.0 * EPSILON * largest.max(1.0),
-        Op::BatchNorm2dBackward(_) => per_batch(&[size(shapes[0]) / shapes[0][1]], 2.0 * largest),
+        Op::BatchNorm2dBackward(_) => per_batch(shapes[0], 2.0 * largest),
         Op::LayerNormBackward(_) if output == 0 => {
             let features = shapes[1][0];
             sum(features + 64, 4.0, largest)
         }
-        Op::LayerNormBackward(_) => per_batch(&[rows(shapes[0])], 2.0 * largest),
+        Op::LayerNormBackward(_) => per_batch(&[rows(shapes[0]), 1], 2.0 * largest),
         Op::MatMul(product) => {
             let inner = shapes[0][shapes[0].len() - if product.transpose_a { 2 } else { 1 }];
             sum(inner, (inner as f32).sqrt(), largest)
