@@ -87,7 +87,7 @@ fn check_golden(device: &Device) {
         };
         let bias = golden.get(&format!("{case}.bias")).unwrap_or_else(|| Tensor::zeros([weight.shape()[0]]));
         let size = [x.shape()[2], x.shape()[3]];
-        let mut check = |op: Op, inputs: &[Tensor], names: [&str; 2], tolerance: f32| {
+        let check = |op: Op, inputs: &[Tensor], names: [&str; 2], tolerance: f32| {
             for kernel in kernels(device, &op) {
                 for (name, found) in names.iter().zip(run(device, &op, inputs, kernel)) {
                     // Not every convolution has a bias.
