@@ -42,6 +42,9 @@ struct Params {
     function: u32,
     low: f32,
     high: f32,
+    // Whether a residual is added before, and how much further than the same value of y it lies (modulo 2^32).
+    has_residual: u32,
+    residual_shift: u32,
 }
 
 // The size of the filters where it is known at compile time, so that the divisions by it are cheap; 0 where it is not.
@@ -53,6 +56,7 @@ override KERNEL: u32 = 0u;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
+@group(0) @binding(5) var<storage, read> residual: array<f32>;
 
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
 @group(0) @binding(2) var<storage, read_write> dbias: array<f32>;
@@ -119,7 +123,9 @@ fn direct(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
         let at = params.y_offset + group.z * params.y_image + (first + f) * plane + oy * params.out_width + ox;
         for (var p = 0u; p < DIRECT_PIXELS; p++) {
             if (first + f <= last && ox + p < params.out_width) {
-                y[at + p] = activated(params.function, params.low, params.high, sums[f][p]);
+                var sum = sums[f][p];
+                if (params.has_residual != 0u) { sum += residual[at + p + params.residual_shift]; }
+                y[at + p] = activated(params.function, params.low, params.high, sum);
             }
         }
     }
@@ -174,6 +180,9 @@ struct Product {
     function: u32,
     low: f32,
     high: f32,
+    // Whether a residual is added before, and how much further than the same value of y it lies (modulo 2^32).
+    has_residual: u32,
+    residual_shift: u32,
     // Whether the result is added to what is there.
     accumulate: u32,
     // How much of the inner dimension (planes in `gemm`, rows of taps in `gemm_weight`) each workgroup along z takes,
@@ -231,6 +240,7 @@ fn store_sum(row: u32, at: u32, value: f32) {
     var sum = value;
     if (product.accumulate != 0u) { sum += y[place]; }
     if (product.has_bias != 0u) { sum += bias[product.bias_offset + row]; }
+    if (product.has_residual != 0u) { sum += residual[place + product.residual_shift]; }
     y[place] = activated(product.function, product.low, product.high, sum);
 }
 

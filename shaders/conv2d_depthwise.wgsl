@@ -34,6 +34,9 @@ struct Params {
     function: u32,
     low: f32,
     high: f32,
+    // Whether a residual is added before, and how much further than the same value of y it lies (modulo 2^32).
+    has_residual: u32,
+    residual_shift: u32,
 }
 
 // The size of the filters where it is known at compile time, so that loops over them are unrolled; 0 where it is not.
@@ -45,6 +48,7 @@ override KERNEL: u32 = 0u;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
+@group(0) @binding(5) var<storage, read> residual: array<f32>;
 
 @group(0) @binding(2) var<storage, read> dy: array<f32>;
 @group(0) @binding(4) var<storage, read_write> dweight: array<f32>;
@@ -103,8 +107,13 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
         }
     }
     let at = params.y_offset + (strip.plane * params.out_height + strip.row) * params.out_width + strip.column;
-    let values = vec4<f32>(activate(sums.x), activate(sums.y), activate(sums.z), activate(sums.w));
-    store(at, params.out_width - strip.column, values);
+    let count = params.out_width - strip.column;
+    if (params.has_residual != 0u) {
+        // Pixels past the last repeat it, and are not stored.
+        let places = at + min(vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(count - 1u)) + params.residual_shift;
+        sums += vec4<f32>(residual[places.x], residual[places.y], residual[places.z], residual[places.w]);
+    }
+    store(at, count, vec4<f32>(activate(sums.x), activate(sums.y), activate(sums.z), activate(sums.w)));
 }
 
 // Here x is the gradient of the output, and y that of the input.

@@ -64,6 +64,8 @@ struct Case {
     settings: Value,
     network: Network,
     batch: usize,
+    /// The batch that logits, loss and gradients are of.
+    first: usize,
 }
 
 impl Case {
@@ -71,12 +73,31 @@ impl Case {
         let golden = Golden::read(&format!("networks/{name}"));
         let settings = golden.cases().next().unwrap().1.clone();
         let batch = settings["inputs"].as_object().unwrap().values().next().unwrap()[0].as_u64().unwrap() as usize;
-        Case { golden, settings, network, batch }
+        let first = settings["first"].as_u64().unwrap_or(1) as usize;
+        Case { golden, settings, network, batch, first }
     }
 
+    /// One input, or several that lie side by side in dimension 1.
     fn input(&self, step: usize) -> Tensor {
-        let shape = [&[self.batch], self.network.input()].concat();
-        tensor(&format!("input {step}"), &shape, |u| 1.5 * u)
+        let parts = self.settings["inputs"].as_object().unwrap();
+        let mut names: Vec<&str> = parts.keys().map(String::as_str).collect();
+        // Landmarks come before the image.
+        names.sort_unstable_by(|a, b| b.cmp(a));
+        let tensors: Vec<Tensor> = names
+            .into_iter()
+            .map(|name| {
+                let shape: Vec<usize> =
+                    parts[name].as_array().unwrap().iter().map(|size| size.as_u64().unwrap() as usize).collect();
+                tensor(&format!("{name} {step}"), &shape, |u| 1.5 * u)
+            })
+            .collect();
+        let samples = (0..self.batch).flat_map(|sample| {
+            tensors.iter().flat_map(move |part| {
+                let length = part.len() / self.batch;
+                part.data()[sample * length..][..length].to_vec()
+            })
+        });
+        Tensor::new([&[self.batch], self.network.input()].concat(), samples.collect()).unwrap()
     }
 
     fn targets(&self, step: usize) -> Vec<Option<usize>> {
@@ -118,10 +139,15 @@ impl Case {
         let model = device.load(&self.network, &parameters(&self.network)).unwrap();
         let wanted = self.golden.get("eval_logits");
         // With everything fused, the logits are found by undoing the softmax: up to a number for each row.
-        let found = model.compile(self.batch, &Options::default()).unwrap().run(&self.input(1)).unwrap().swap_remove(0);
+        let found = model
+            .compile(self.batch, &Options::default())
+            .unwrap()
+            .run(&self.input(self.first))
+            .unwrap()
+            .swap_remove(0);
         comparison.check(format!("probabilities on {device}"), &found, &softmax(&wanted), LOGITS);
         let mut plan = model.compile(self.batch, &options).unwrap();
-        plan.run(&self.input(1)).unwrap();
+        plan.run(&self.input(self.first)).unwrap();
         let last = self.network.layers()[self.network.layers().len() - 2].name.clone();
         comparison.check(format!("logits on {device}"), &plan.activation(&last).unwrap(), &wanted, LOGITS);
     }
@@ -129,7 +155,9 @@ impl Case {
     fn check_gradients(&self, device: &Device, comparison: &mut Comparison) {
         let model = device.load(&self.network, &parameters(&self.network)).unwrap();
         let mut plan = model.compile_training(self.batch, &Training::default(), &Options::default()).unwrap();
-        let loss = plan.train(&self.input(1), Targets::Classes(&self.targets(1)), &StepOptions::default()).unwrap();
+        let loss = plan
+            .train(&self.input(self.first), Targets::Classes(&self.targets(self.first)), &StepOptions::default())
+            .unwrap();
         comparison.check(format!("loss on {device}"), &Tensor::filled([1], loss), &self.golden.get("loss"), LOGITS);
         comparison.check(
             format!("train logits on {device}"),
@@ -193,7 +221,8 @@ impl Case {
         }
         let model = device.load(&self.network, &parameters(&self.network)).unwrap();
         let mut plan = model.compile_training(self.batch, &Training::default(), &Options::default()).unwrap();
-        plan.train(&self.input(1), Targets::Classes(&self.targets(1)), &StepOptions::default()).unwrap();
+        plan.train(&self.input(self.first), Targets::Classes(&self.targets(self.first)), &StepOptions::default())
+            .unwrap();
         let found = model.parameters().unwrap();
         for (name, wanted) in wanted {
             let first = Tensor::from_fn(wanted.shape(), |index| found[&name].data()[index]);
@@ -264,4 +293,14 @@ fn efficientnet_lite0() {
 fn vit_head() {
     let network = attention::vit_head(Network::new("vit", [49, 32]), 32, 4, 2, 2, 7).unwrap();
     Case::new("vit_head", network).check();
+}
+
+/// Landmarks and image are parts of one input.
+#[test]
+fn cross_attention() {
+    let network = Network::new("cross_attention", [32, 14, 14]).slice("landmark", 1, 0..16);
+    let network = network.branch_from("input").unwrap().slice("image", 1, 16..32);
+    let network = attention::cross_attention(network, ["landmark", "image"], [16, 14, 14], [7, 7], 4, 4).unwrap();
+    let network = network.reduce_mean("mean", &[2, 3], false).dense("classifier", "classifier", 7).softmax();
+    Case::new("cross_attention", network).check();
 }

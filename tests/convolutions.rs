@@ -83,6 +83,10 @@ impl Case {
         ] {
             let inputs: Vec<Tensor> = inputs.into_iter().cloned().collect();
             for (algorithm, tolerance) in ALGORITHMS {
+                // Another algorithm would do it.
+                if algorithm == "conv2d/depthwise" && self.weight.shape()[1] > 1 {
+                    continue;
+                }
                 let options = Options { kernel: Some(algorithm.to_owned()), ..checked() };
                 let found = run_op(&Device::Cpu, &op, &inputs, &RunState::default(), &options).unwrap();
                 let name = format!("{algorithm} {} {:?} {:?}", op.name(), self.conv, self.x.shape());

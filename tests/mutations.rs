@@ -22,9 +22,12 @@ const MUTATIONS: &[Mutation] = &[
     ("conv2d", "conv2d", "conv2d/direct", "params.y_offset +", "1u + params.y_offset +", OUTSIDE),
     ("conv2d", "conv2d", "conv2d/direct", "ky * params.dilation_y", "ky", WRONG_VALUE),
     ("conv2d", "conv2d", "conv2d/direct", "+ channel_group * params.channels", "+ 0u * params.channels", WRONG_VALUE),
-    ("conv2d", "conv2d", "conv2d/direct", "(channel_group + 1u) *", "(channel_group + 2u) *", WRONG_VALUE),
-    ("conv2d", "conv2d", "conv2d/direct", "low, params.high, sums", "low, params.low, sums", WRONG_VALUE),
+    ("conv2d", "conv2d", "conv2d/direct", "params.high, sum)", "params.low, sum)", WRONG_VALUE),
+    ("conv2d", "conv2d", "conv2d/direct", "params.has_residual != 0u", "false", WRONG_VALUE),
     ("conv2d", "conv2d", "conv2d/gemm", "activated(product.function,", "activated(0u,", WRONG_VALUE),
+    ("conv2d", "conv2d", "conv2d/gemm", "product.has_residual != 0u", "false", WRONG_VALUE),
+    ("conv2d_depthwise", "conv2d", "conv2d/depthwise", "params.has_residual != 0u", "false", WRONG_VALUE),
+    ("conv2d_winograd2", "conv2d", "conv2d/winograd2", "params.has_residual != 0u", "false", WRONG_VALUE),
     ("conv2d_depthwise", "conv2d", "conv2d/depthwise", "ky * params.dilation_y", "ky", WRONG_VALUE),
     ("conv2d_depthwise", "conv2d", "conv2d/depthwise", "- i32(params.padding_x);", ";", WRONG_VALUE),
     ("conv2d_depthwise", "conv2d", "conv2d/depthwise", "(count > 3u)", "(count > 4u)", NOT_WRITTEN),
@@ -135,9 +138,9 @@ const MUTATIONS: &[Mutation] = &[
     // Each function and its derivative: ReLU, clip, leaky ReLU, sigmoid, hardswish, SiLU, GELU and that by tanh.
     ("activation", "activation", "", "select(x, 0.0, x < 0.0)", "x", WRONG_VALUE),
     ("activation", "activation_backward", "", "(0.0, 1.0, seen > 0.0)", "(0.0, 1.0, seen >= 0.0)", WRONG_VALUE),
-    ("activation", "activation", "", "above > params.high", "false", WRONG_VALUE),
+    ("activation", "activation", "", "above > high", "false", WRONG_VALUE),
     ("activation", "activation_backward", "", "seen > params.low && ", "", WRONG_VALUE),
-    ("activation", "activation", "", "params.low * x, x < 0.0", "x, x < 0.0", WRONG_VALUE),
+    ("activation", "activation", "", "low * x, x < 0.0", "x, x < 0.0", WRONG_VALUE),
     ("activation", "activation_backward", "", "low, 1.0, seen > 0.0", "low, 1.0, seen >= 0.0", WRONG_VALUE),
     ("activation", "activation", "", "return sigmoid(x)", "return sigmoid(0.999 * x)", WRONG_VALUE),
     ("activation", "activation_backward", "", "seen * (1.0 - seen)", "seen", WRONG_VALUE),
@@ -318,7 +321,7 @@ fn every_wrong_kernel_is_noticed() {
     let mut unnoticed = Vec::new();
     for &(shader, op, kernel, from, to, sign) in MUTATIONS {
         let gpu = mutated(shader, from, to);
-        let family = shader.split("_winograd").next().unwrap();
+        let family = ["_winograd", "_depthwise"].into_iter().fold(shader, |name, end| name.split(end).next().unwrap());
         let cases = (Twins::of(family).cases)().into_iter().filter(|case| case.op.name() == op);
         let small = cases.filter(|case| case.inputs(0)[0].len() < 1 << 16);
         let noticed = small.into_iter().any(|case| {

@@ -35,6 +35,9 @@ struct Params {
     function: u32,
     low: f32,
     high: f32,
+    // Whether a residual is added before, and how much further than the same value of y it lies (modulo 2^32).
+    has_residual: u32,
+    residual_shift: u32,
 }
 
 // Whether y takes only the largest of each 2×2 values.
@@ -54,6 +57,7 @@ override ROTATE: bool = false;
 @group(0) @binding(1) var<storage, read> m: array<f32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
+@group(0) @binding(4) var<storage, read> residual: array<f32>;
 
 // One row of a filter, which begins at `first`.
 fn taps(first: u32, row: u32, exists: bool) -> vec3<f32> {
@@ -84,6 +88,7 @@ fn stored_size() -> vec2<u32> {
 
 fn store_output(at: u32, left: u32, column: u32, value: f32) {
     if (left + column >= stored_size().x) { return; }
-    let sum = select(0.0, y[at + column], params.accumulate != 0u) + value;
+    var sum = select(0.0, y[at + column], params.accumulate != 0u) + value;
+    if (params.has_residual != 0u) { sum += residual[at + column + params.residual_shift]; }
     y[at + column] = activated(params.function, params.low, params.high, sum);
 }

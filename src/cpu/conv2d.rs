@@ -3,8 +3,8 @@
 use super::scratch::Scratch;
 use super::transforms::{F2, F4};
 use super::winograd::{self, Convolution};
-use super::{View, depthwise, im2col, winograd_weight};
-use crate::ops::{Conv2d, Op};
+use super::{View, activation, depthwise, im2col, winograd_weight};
+use crate::ops::{Activation, Conv2d, Op};
 use crate::parallel::*;
 
 /// How a convolution is computed.
@@ -92,18 +92,36 @@ fn fastest_weight(channels: usize, dy: &[usize]) -> Algorithm {
     }
 }
 
+/// What is added to the sums of a convolution.
+#[derive(Clone, Copy)]
+pub(super) struct After<'a> {
+    /// One for each filter.
+    pub bias: &'a [f32],
+    /// In the shape of the output.
+    pub residual: Option<&'a [f32]>,
+}
+
+/// Adds a part of the residual to the same part of the output, which begins here, and applies the activation.
+#[inline(always)]
+pub(super) fn finish(residual: Option<&[f32]>, start: usize, activation: Option<Activation>, y: &mut [f32]) {
+    if let Some(residual) = residual {
+        y.iter_mut().zip(&residual[start..]).for_each(|(y, residual)| *y += residual);
+    }
+    activation::apply(activation, y);
+}
+
 pub(super) fn forward(
     op: &Conv2d,
     algorithm: Algorithm,
     x: View,
     weight: View,
-    bias: &[f32],
+    after: After,
     y: &mut [f32],
     scratch: &Scratch,
 ) {
     match algorithm {
-        Algorithm::Im2col => return im2col::forward(op, x, weight, bias, y, scratch),
-        Algorithm::Depthwise => return depthwise::forward(op, x, weight, bias, y, scratch),
+        Algorithm::Im2col => return im2col::forward(op, x, weight, after, y, scratch),
+        Algorithm::Depthwise => return depthwise::forward(op, x, weight, after, y, scratch),
         Algorithm::Winograd2 | Algorithm::Winograd4 => {}
     }
     let [images, channels, h, w] = x.nchw();
@@ -111,13 +129,13 @@ pub(super) fn forward(
     let conv = Convolution {
         images,
         channels,
-        filters: bias.len(),
+        filters: after.bias.len(),
         input: [h, w],
         output,
         padding: op.padding_before(),
         weight: weight.data,
         backward: false,
-        bias: Some(bias),
+        after: Some(after),
         activation: op.activation,
     };
     filter(algorithm, &conv, x.data, y, scratch);
@@ -154,7 +172,7 @@ pub(super) fn backward_input(
         padding: op.padding_before().map(|padding| 2 - padding),
         weight: weight.data,
         backward: true,
-        bias: None,
+        after: None,
         activation: None,
     };
     filter(algorithm, &conv, dy.data, dx, scratch);

@@ -49,6 +49,7 @@ pub(crate) use conv2d::Algorithm;
 pub(crate) use plan::{CpuModel, CpuPlan};
 
 use crate::ops::{Op, RunState};
+use conv2d::After;
 use scratch::Scratch;
 
 /// Values that a thread takes at a time where each is computed on its own.
@@ -80,8 +81,9 @@ fn run(
     scratch: &Scratch,
 ) {
     match (op, inputs, outputs) {
-        (Op::Conv2d(op), [x, weight, bias], [y]) => {
-            conv2d::forward(op, algorithm, *x, *weight, bias.data, y, scratch);
+        (Op::Conv2d(op), [x, weight, bias, residual @ ..], [y]) => {
+            let after = After { bias: bias.data, residual: residual.first().map(|residual| residual.data) };
+            conv2d::forward(op, algorithm, *x, *weight, after, y, scratch);
         }
         (Op::Conv2dBackwardInput(op), [dy, weight], [dx]) => {
             conv2d::backward_input(&op.conv, algorithm, op.size, *dy, *weight, dx, scratch);

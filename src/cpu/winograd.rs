@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::activation;
+use super::conv2d::{After, finish};
 use super::microkernel::{Product, blocks};
 use super::scratch::Scratch;
 use super::shared_output::SharedOutput;
@@ -46,7 +46,7 @@ pub(super) struct Convolution<'a> {
     pub weight: &'a [f32],
     pub backward: bool,
     /// None is zero.
-    pub bias: Option<&'a [f32]>,
+    pub after: Option<After<'a>>,
     pub activation: Option<Activation>,
 }
 
@@ -407,7 +407,7 @@ impl<T: Transform<P, M>, const P: usize, const M: usize> Multiply<'_, T, P, M> {
     #[inline(always)]
     fn transform_output<S: Simd>(&self, simd: S, index: usize, filter: usize, stage: &mut [[[f32; STAGE]; M]; M]) {
         let (conv, lanes, width) = (self.conv, S::F32_LANES, self.block.width);
-        let bias = simd.splat_f32s(conv.bias.map_or(0.0, |bias| bias[filter]));
+        let bias = simd.splat_f32s(conv.after.map_or(0.0, |after| after.bias[filter]));
         let zero = simd.splat_f32s(0.0);
         for start in (0..width).step_by(lanes) {
             let mut rows = [[zero; M]; P];
@@ -449,7 +449,7 @@ impl<T: Transform<P, M>, const P: usize, const M: usize> Multiply<'_, T, P, M> {
                     }
                 }
                 line.copy_from_slice(&whole[..line.len()]);
-                activation::apply(conv.activation, line);
+                finish(conv.after.and_then(|after| after.residual), first + columns.start, conv.activation, line);
             }
         }
     }

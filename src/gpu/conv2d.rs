@@ -14,6 +14,7 @@ use super::kernel::Kernel;
 use crate::error::Result;
 use crate::ops::{Conv2d, Op};
 use direct::{BIAS_GRADIENT, DIRECT, DIRECT_3X3, Params, direct_groups, dispatch};
+pub(super) use geometry::Residual;
 use geometry::{Geometry, Piece};
 use product::{GEMM_64, GEMM_128, GEMM_WEIGHT_64, GEMM_WEIGHT_128, PACK, Product, SUM_PARTS, Views};
 
@@ -124,6 +125,7 @@ fn forward_job<'a>(
         input: geometry.input,
         output: geometry.output,
         padding: op.padding_before(),
+        residual: None,
         activation: op.activation,
         pool,
     }
@@ -139,7 +141,7 @@ pub(super) fn forward_pooled(
     let (inputs, [y]) = (operands.inputs()?, operands.outputs()?);
     let geometry = Geometry::new(op, nchw(operands.shapes[0]), unpooled);
     // The largest values are activated instead of all.
-    if !op.activation.is_none_or(|function| function.is_monotonic()) {
+    if operands.inputs.len() > 3 || !op.activation.is_none_or(|function| function.is_monotonic()) {
         return Ok(false);
     }
     let job = forward_job(op, &geometry, inputs, y, true);
@@ -152,16 +154,26 @@ pub(super) fn forward_pooled(
     Ok(true)
 }
 
+/// What a convolution reads, the last if it is there.
+fn forward_inputs<'a>(operands: &Operands<'a>) -> Result<([&'a Storage; 3], Option<&'a Storage>)> {
+    if operands.inputs.len() < 4 {
+        return Ok((operands.inputs()?, None));
+    }
+    let [x, weight, bias, residual] = operands.inputs()?;
+    Ok(([x, weight, bias], Some(residual)))
+}
+
 pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands) -> Result<()> {
-    let ([x, weight, bias], [y]) = (operands.inputs()?, operands.outputs()?);
+    let [y] = operands.outputs()?;
+    let ([x, weight, bias], residual) = forward_inputs(operands)?;
     let geometry = Geometry::new(op, nchw(operands.shapes[0]), operands.output_shapes[0]);
-    let job = forward_job(op, &geometry, [x, weight, bias], y, false);
+    let job = Job { residual, ..forward_job(op, &geometry, [x, weight, bias], y, false) };
     if let Some(algorithm) = winograd(compiler, op, &job) {
         return algorithm.convolve(compiler, &job);
     }
     let kernel = choose_forward(compiler, &geometry, weight);
     if depthwise::FORWARDS.contains(&kernel) {
-        return depthwise::forward(compiler, kernel, &geometry, [x, weight, bias], y);
+        return depthwise::forward(compiler, kernel, &geometry, [x, weight, bias], residual, y);
     }
     for piece in geometry.pieces(compiler, weight, kernel.entry != "gemm") {
         let (images, filters) = (&piece.images, &piece.filters);
@@ -169,6 +181,7 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands)
         let weight = geometry.weight_view(compiler, weight, filters)?;
         let bias = compiler.gpu.view(bias, filters.clone())?;
         let y = geometry.y_view(compiler, y, images, filters)?;
+        let residual = Residual::of(residual.map(|it| geometry.y_view(compiler, it, images, filters)), &y)?;
         if kernel.entry == "gemm" {
             let product = Product::forward(&geometry, images.len(), filters.len(), piece.groups.start);
             let product = Product {
@@ -176,9 +189,12 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands)
                 weight_offset: weight.offset,
                 bias_offset: bias.offset,
                 y_offset: y.offset,
+                has_residual: residual.exists,
+                residual_shift: residual.shift,
                 ..product
             };
-            product.dispatch(compiler, kernel, &Views { x: &x, weight: &weight, bias: &bias, y: &y })?;
+            let residual = residual.or(&bias);
+            product.dispatch(compiler, kernel, &Views { x: &x, weight: &weight, bias: &bias, y: &y, residual })?;
             continue;
         }
         let params = Params::new(&geometry, &piece);
@@ -187,11 +203,13 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands)
             weight_offset: weight.offset,
             bias_offset: bias.offset,
             y_offset: y.offset,
+            has_residual: residual.exists,
+            residual_shift: residual.shift,
             ..params
         };
         let groups = direct_groups(&geometry, &piece);
         let flops = geometry.flops(images.len(), filters.len());
-        dispatch(compiler, kernel, params, &[&x, &weight, &bias, &y], groups, flops)?;
+        dispatch(compiler, kernel, params, &[&x, &weight, &bias, &y, residual.or(&bias)], groups, flops)?;
     }
     Ok(())
 }
@@ -217,6 +235,7 @@ pub(super) fn backward_input(
         output: geometry.input,
         // A window of dy reaches as far over its edge as one of x stays within.
         padding: op.padding_before().map(|padding| 2usize.saturating_sub(padding)),
+        residual: None,
         activation: None,
         pool: false,
     };
@@ -247,7 +266,11 @@ pub(super) fn backward_input(
             };
             let kernel = compiler.choose(&[&GEMM_128, &GEMM_64], product.choose(compiler, &GEMM_128, &GEMM_64));
             // There is no bias here: the weights stand in for the binding, which is not read.
-            product.dispatch(compiler, kernel, &Views { x: &dy, weight: &weight, bias: &weight, y: &dx })?;
+            product.dispatch(
+                compiler,
+                kernel,
+                &Views { x: &dy, weight: &weight, bias: &weight, y: &dx, residual: &weight },
+            )?;
         }
     }
     Ok(())
@@ -275,7 +298,7 @@ pub(super) fn backward_weight(compiler: &mut Compiler, op: &Conv2d, operands: &O
         };
         let default = product.choose(compiler, &GEMM_WEIGHT_128, &GEMM_WEIGHT_64);
         let kernel = compiler.choose(&[&GEMM_WEIGHT_128, &GEMM_WEIGHT_64], default);
-        product.dispatch(compiler, kernel, &Views { x: &x, weight: &dy, bias: &dy, y: &dweight })?;
+        product.dispatch(compiler, kernel, &Views { x: &x, weight: &dy, bias: &dy, y: &dweight, residual: &dy })?;
     }
     bias_gradient(compiler, &geometry, dweight, dy, dbias)
 }

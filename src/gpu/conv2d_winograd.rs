@@ -8,6 +8,7 @@ use bytemuck::Zeroable;
 use super::activation::encoded;
 use super::buffer::Storage;
 use super::compile::{Compiler, MAX_GRID, cut_evenly};
+use super::conv2d::Residual;
 use super::kernel::Access::{Read, Unused, Write};
 use super::kernel::{Access, Kernel, Shader, shader};
 use super::uniform::uniform;
@@ -49,8 +50,8 @@ struct Transforms {
 }
 
 const TO_SCRATCH: &[Access] = &[Read, Write, Unused];
-const FROM_SCRATCH: &[Access] = &[Read, Read, Write];
-const GRADIENT: &[Access] = &[Read, Unused, Write];
+const FROM_SCRATCH: &[Access] = &[Read, Read, Write, Read];
+const GRADIENT: &[Access] = &[Read, Unused, Write, Read];
 const U_F16: &[(&str, f64)] = &[("U_F16", 1.0)];
 const ROTATE: &[(&str, f64)] = &[("ROTATE", 1.0)];
 const POOL: &[(&str, f64)] = &[("POOL", 1.0)];
@@ -133,6 +134,8 @@ pub(super) struct Job<'a> {
     pub input: [usize; 2],
     pub output: [usize; 2],
     pub padding: [usize; 2],
+    /// What is added to y before the activation. There is none with `pool`.
+    pub residual: Option<&'a Storage>,
     pub activation: Option<Activation>,
     /// Whether only the largest of each 2×2 values of the output goes into y.
     pub pool: bool,
@@ -168,6 +171,8 @@ uniform! {
         function: u32,
         low: f32,
         high: f32,
+        has_residual: u32,
+        residual_shift: u32,
     }
 }
 
@@ -375,7 +380,9 @@ impl Winograd {
         let first_filter = if job.is_gradient() { 0 } else { piece.rows.start };
         let y = images.start * job.y_image() + first_filter * job.plane()
             ..(images.end - 1) * job.y_image() + (first_filter + piece.outer) * job.plane();
+        let residual = job.residual.map(|residual| compiler.gpu.view(residual, y.clone()));
         let y = compiler.gpu.view(job.y, y)?;
+        let residual = Residual::of(residual, &y)?;
         let bias = job.bias.map(|bias| compiler.gpu.view(bias, piece.rows.clone())).transpose()?;
         let [u, v, m] = [compiler.gpu.whole(u)?, compiler.gpu.whole(v)?, compiler.gpu.whole(m)?];
         let (function, low, high) = encoded(job.activation);
@@ -410,6 +417,8 @@ impl Winograd {
                 function,
                 low,
                 high,
+                has_residual: residual.exists,
+                residual_shift: residual.shift,
                 ..Params::zeroed()
             };
             let transform = (10 * self.points() * tiles) as u64;
@@ -419,10 +428,10 @@ impl Winograd {
             let grid = [count.div_ceil(64), piece.outer, 1];
             let flops = transform * outer as u64;
             match &bias {
-                None => compiler.dispatch(&self.transforms.output_gradient, &params, &[&m, &y], grid, flops)?,
+                None => compiler.dispatch(&self.transforms.output_gradient, &params, &[&m, &y, &m], grid, flops)?,
                 Some(bias) => {
                     let kernel = if job.pool { &self.transforms.output_pool } else { &self.transforms.output };
-                    compiler.dispatch(kernel, &params, &[&m, bias, &y], grid, flops)?;
+                    compiler.dispatch(kernel, &params, &[&m, bias, &y, residual.or(bias)], grid, flops)?;
                 }
             }
         }

@@ -69,7 +69,10 @@ impl Heads<'_> {
 /// [`Error::Shape`] if `width` is not a multiple of `heads`, or the last layer does not give tokens of this width.
 pub fn vit_block(network: Network, name: &str, width: usize, heads: usize, ratio: usize) -> Result<Network> {
     let of = |part: &str| format!("{name}.{part}");
-    let shape = network.output_shapes()?.swap_remove(0);
+    let shape = match network.layers() {
+        [] => network.input().to_vec(),
+        _ => network.output_shapes()?.swap_remove(0),
+    };
     let &[tokens, _] = shape.as_slice() else {
         return Err(Error::shape(name, format!("takes tokens of {width} features, not {shape:?}")));
     };

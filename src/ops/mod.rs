@@ -144,7 +144,7 @@ macro_rules! operations {
 }
 
 operations! {
-    /// `x, weight, bias → y`
+    /// `x, weight, bias → y` or `x, weight, bias, residual → y`: the residual is added before the activation
     Conv2d(Conv2d),
     /// `dy, weight → dx`
     Conv2dBackwardInput(Conv2dBackwardInput),

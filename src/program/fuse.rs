@@ -4,14 +4,19 @@ use super::{Program, Step, Storage, ValueId};
 use crate::ops::{Activation, BatchNorm2dFold, Conv2d, Op, Shape};
 
 impl Program {
-    /// Lets convolutions take a batch normalisation along in their weights, and convolutions and dense layers compute the
-    /// activation that alone reads them. The result keeps the name of the layer; the values in between are gone.
+    /// Lets convolutions take a batch normalisation along in their weights and add a residual, and convolutions and dense
+    /// layers compute the activation that alone reads them. The result keeps the name of the layer; the values in between are gone.
     pub fn fuse(&mut self) {
         let mut index = 0;
         while index < self.steps.len() {
             if let Some((reader, eps)) = self.normalization_after(index) {
                 self.fold(index, reader, eps);
                 index += 1;
+            }
+            if let Some((reader, residual)) = self.residual_after(index) {
+                self.add_residual(index, reader, residual);
+                // What lies at this place now was after the convolution.
+                continue;
             }
             if let Some((reader, activation)) = self.activation_after(index) {
                 let removed = self.steps.remove(reader);
@@ -67,6 +72,30 @@ impl Program {
         conv.outputs = norm.outputs;
         self.steps.insert(self.prologue, Step { name, op, inputs, outputs: folded, flops });
         self.prologue += 1;
+    }
+
+    /// The sum that alone reads a convolution, and what else it is made of.
+    fn residual_after(&self, index: usize) -> Option<(usize, ValueId)> {
+        let Step { op: Op::Conv2d(Conv2d { activation: None, .. }), inputs, outputs, .. } = &self.steps[index] else {
+            return None;
+        };
+        let reader = self.only_reader(outputs[0]).filter(|_| inputs.len() == 3 && !self.keep_activations)?;
+        let Step { op: Op::Add, inputs: terms, .. } = &self.steps[reader] else { return None };
+        let mut others = terms.iter().copied().filter(|&value| value != outputs[0]);
+        let (residual, more) = (others.next()?, others.next());
+        let fits = self.values[residual].shape == self.values[outputs[0]].shape;
+        (fits && more.is_none() && terms.len() == 2).then_some((reader, residual))
+    }
+
+    /// Puts a convolution that adds the residual in the place of the sum, where all that it reads is there.
+    fn add_residual(&mut self, index: usize, reader: usize, residual: ValueId) {
+        let mut conv = self.steps[index].clone();
+        conv.inputs.push(residual);
+        let before = std::mem::replace(&mut conv.outputs, self.steps[reader].outputs.clone())[0];
+        self.values[conv.outputs[0]].name = self.values[before].name.clone();
+        conv.flops += self.steps[reader].flops;
+        self.steps[reader] = conv;
+        self.steps.remove(index);
     }
 
     /// The activation that can be done within this step.

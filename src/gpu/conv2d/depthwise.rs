@@ -10,12 +10,12 @@ use super::super::compile::Compiler;
 use super::super::kernel::Access::{Read, Unused, Write};
 use super::super::kernel::{Access, Kernel, Shader, shader};
 use super::super::uniform::uniform;
-use super::geometry::Geometry;
+use super::geometry::{Geometry, Residual};
 use crate::error::Result;
 
 const SHADER: Shader = shader!("conv2d_depthwise", "activation");
 
-const FORWARD: &[Access] = &[Read, Read, Read, Write];
+const FORWARD: &[Access] = &[Read, Read, Read, Write, Read];
 const GRADIENT: &[Access] = &[Read, Read, Unused, Write];
 const KERNEL_3: &[(&str, f64)] = &[("KERNEL", 3.0)];
 const KERNEL_5: &[(&str, f64)] = &[("KERNEL", 5.0)];
@@ -62,6 +62,8 @@ uniform! {
         function: u32,
         low: f32,
         high: f32,
+        has_residual: u32,
+        residual_shift: u32,
     }
 }
 
@@ -125,6 +127,7 @@ pub(super) fn forward(
     kernel: &'static Kernel,
     geometry: &Geometry,
     [x, weight, bias]: [&Storage; 3],
+    residual: Option<&Storage>,
     y: &Storage,
 ) -> Result<()> {
     let (weight, bias) = (compiler.gpu.whole(weight)?, compiler.gpu.whole(bias)?);
@@ -132,6 +135,8 @@ pub(super) fn forward(
     for images in geometry.stretches(compiler) {
         let x = geometry.x_view(compiler, x, &images)?;
         let y = geometry.y_view(compiler, y, &images, &(0..geometry.filters))?;
+        let residual =
+            Residual::of(residual.map(|it| geometry.y_view(compiler, it, &images, &(0..geometry.filters))), &y)?;
         let grid = grid(compiler, images.len() * geometry.filters, geometry.output);
         let params = Params {
             x_offset: x.offset,
@@ -142,10 +147,12 @@ pub(super) fn forward(
             function,
             low,
             high,
+            has_residual: residual.exists,
+            residual_shift: residual.shift,
             ..geometry.depthwise(&images)
         };
         let flops = geometry.flops(images.len(), geometry.filters);
-        compiler.dispatch(kernel, &params, &[&x, &weight, &bias, &y], grid, flops)?;
+        compiler.dispatch(kernel, &params, &[&x, &weight, &bias, &y, residual.or(&bias)], grid, flops)?;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::error::Result;
 
 const SHADER: Shader = shader!("conv2d", "activation", "tiles");
 
-const FORWARD: &[Access] = &[Read, Read, Read, Write];
+const FORWARD: &[Access] = &[Read, Read, Read, Write, Read];
 const SQUARE: &[(&str, f64)] = &[("KERNEL", 3.0)];
 
 const ANY: Kernel = Kernel::new::<Params>("conv2d/direct", SHADER, "direct", FORWARD);
@@ -57,6 +57,8 @@ uniform! {
         pub function: u32,
         pub low: f32,
         pub high: f32,
+        pub has_residual: u32,
+        pub residual_shift: u32,
     }
 }
 

@@ -13,7 +13,7 @@ use super::geometry::Geometry;
 use crate::error::Result;
 use crate::ops::Conv2d;
 
-const ALL: &[Access] = &[Read, Read, Read, Write];
+const ALL: &[Access] = &[Read, Read, Read, Write, Read];
 const TILE_64: &[(&str, f64)] = &[("TILE", 64.0)];
 
 const SHADER: Shader = shader!("conv2d", "activation", "tiles");
@@ -27,7 +27,7 @@ pub(super) static GEMM_WEIGHT_128: Kernel = GEMM_WEIGHT;
 pub(super) static GEMM_WEIGHT_64: Kernel = GEMM_WEIGHT.with("conv2d/gemm_weight_64", TILE_64);
 pub(super) static PACK: Kernel = Kernel::new::<Product>("conv2d/pack", SHADER, "pack", &[Unused, Read, Unused, Write]);
 pub(super) static SUM_PARTS: Kernel =
-    Kernel::new::<Product>("conv2d/sum_parts", SHADER, "sum_parts", &[Read, Unused, Read, Write]);
+    Kernel::new::<Product>("conv2d/sum_parts", SHADER, "sum_parts", &[Read, Unused, Read, Write, Read]);
 
 uniform! {
     /// A product, as the shader describes it.
@@ -58,6 +58,8 @@ uniform! {
         pub function: u32,
         pub low: f32,
         pub high: f32,
+        pub has_residual: u32,
+        pub residual_shift: u32,
         pub accumulate: u32,
         pub part: u32,
         pub y_part: u32,
@@ -72,6 +74,8 @@ pub(super) struct Views<'a> {
     pub weight: &'a View,
     pub bias: &'a View,
     pub y: &'a View,
+    /// Where there is none another one stands in, which is not read.
+    pub residual: &'a View,
 }
 
 fn pair<T: Copy, U: TryFrom<T> + Default>(values: [T; 2]) -> [U; 2] {
@@ -262,7 +266,7 @@ impl Product {
     }
 
     fn dispatch_rows(self, compiler: &mut Compiler, kernel: &'static Kernel, views: &Views) -> Result<()> {
-        let Views { x, weight, bias, y } = *views;
+        let Views { x, weight, bias, y, residual } = *views;
         let (mut product, mut packed) = (self, None);
         if kernel.entry == "gemm" {
             let planes = (self.planes as usize).next_multiple_of(STEP);
@@ -279,7 +283,8 @@ impl Product {
         let [across, down] = self.tiles(kernel);
         let factor = packed.as_ref().unwrap_or(weight);
         if parts == 1 {
-            return product.dispatch_groups(compiler, kernel, &[x, factor, bias, y], [across, down, 1], self.flops());
+            let views = [x, factor, bias, y, residual];
+            return product.dispatch_groups(compiler, kernel, &views, [across, down, 1], self.flops());
         }
         let storage = compiler.scratch(parts * self.values())?;
         let sums = compiler.gpu.whole(&storage)?;
@@ -291,13 +296,21 @@ impl Product {
             y_place: [self.grid[1], 1],
             has_bias: 0,
             function: 0,
+            has_residual: 0,
             accumulate: 0,
             ..product
         };
-        partial.dispatch_groups(compiler, kernel, &[x, factor, bias, &sums], [across, down, parts], self.flops())?;
+        let views = [x, factor, bias, &sums, residual];
+        partial.dispatch_groups(compiler, kernel, &views, [across, down, parts], self.flops())?;
         let product = Product { x_offset: sums.offset, ..product };
         let groups = [self.values().div_ceil(64), 1, 1];
-        product.dispatch_groups(compiler, &SUM_PARTS, &[&sums, bias, y], groups, (parts * self.values()) as u64)
+        product.dispatch_groups(
+            compiler,
+            &SUM_PARTS,
+            &[&sums, bias, y, residual],
+            groups,
+            (parts * self.values()) as u64,
+        )
     }
 
     /// Adds as many dispatches as the grid's limit along x asks for.
