@@ -18,6 +18,9 @@ pub(crate) enum Purpose<'a> {
     Gradient(&'a str),
 }
 
+/// A parameter's name and shape, and what it is before any training.
+pub(super) type Named = (String, Shape, Start);
+
 /// A network on its way to a program.
 pub(super) struct Lowering<'a> {
     pub network: &'a Network,
@@ -27,7 +30,7 @@ pub(super) struct Lowering<'a> {
     /// The parameters of the layers so far, with the layers that own them.
     pub parameters: Vec<(usize, ValueId)>,
     /// Names and shapes of all parameters, and what they are before any training.
-    starts: Vec<(String, Shape, Start)>,
+    starts: Vec<Named>,
     /// The first trained layer; the number of layers where none is.
     first_trained: usize,
 }
@@ -44,7 +47,7 @@ impl Network {
         batch: usize,
         purpose: Purpose,
         keep_activations: bool,
-    ) -> Result<(Program, Vec<(String, Shape, Start)>)> {
+    ) -> Result<(Program, Vec<Named>)> {
         if batch == 0 || self.layers.is_empty() {
             return Err(Error::shape(&self.name, format!("a batch of {batch} through {} layers", self.layers.len())));
         }

@@ -136,7 +136,7 @@ impl Network {
     }
 
     /// Names and shapes of all parameters, and what they are before any training.
-    fn starts(&self) -> Result<Vec<(String, Shape, Start)>> {
+    fn starts(&self) -> Result<Vec<lower::Named>> {
         let (_, starts) = self.lower_with_starts(1, Purpose::Inference, false)?;
         Ok(starts)
     }

@@ -92,7 +92,7 @@ impl Activation {
     pub(super) fn check(&self) -> Result<()> {
         match *self {
             // Also where one of them is not a number.
-            Activation::Clip { min, max } if !(min <= max) => {
+            Activation::Clip { min, max } if min.partial_cmp(&max).is_none_or(std::cmp::Ordering::is_gt) => {
                 Err(Error::shape("activation", format!("nothing lies between {min} and {max}")))
             }
             Activation::LeakyRelu { negative_slope } if !(negative_slope > 0.0 && negative_slope.is_finite()) => {
