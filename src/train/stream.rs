@@ -56,11 +56,25 @@ impl Pass<'_> {
                 }
             }
         }
+        fill_up(&mut values, length, &examples);
         Ok(Batch { input: Tensor::new([&[self.size], &shape[..]].concat(), values)?, examples, unreadable })
     }
 
     fn batches(&self) -> usize {
         self.order.len().div_ceil(self.size)
+    }
+}
+
+/// Repeats pictures where a batch has none. They count for nothing in the loss, but batch normalisation sees them, and
+/// should see what the others are like.
+fn fill_up(values: &mut [f32], length: usize, examples: &[Option<usize>]) {
+    let filled: Vec<usize> = (0..examples.len()).filter(|&slot| examples[slot].is_some()).collect();
+    if filled.is_empty() {
+        return;
+    }
+    let empty = (0..examples.len()).filter(|&slot| examples[slot].is_none());
+    for (slot, from) in empty.zip(filled.iter().cycle()) {
+        values.copy_within(from * length..(from + 1) * length, slot * length);
     }
 }
 
@@ -123,4 +137,18 @@ fn make<'a>(scope: &Scope<'a>, pass: Pass<'a>, (first, threads): (usize, usize),
 
 fn next(receiver: &Receiver<Result<Batch>>) -> Result<Batch> {
     receiver.recv().unwrap_or_else(|_| Err(Error::shape("batches", "the thread that makes them has ended")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_in_a_batch_repeats_the_others() {
+        let mut values = [1.0, 2.0, 0.0, 0.0, 3.0, 4.0, 0.0, 0.0, 0.0, 0.0];
+        fill_up(&mut values, 2, &[Some(7), None, Some(8), None, None]);
+        assert_eq!(values, [1.0, 2.0, 1.0, 2.0, 3.0, 4.0, 3.0, 4.0, 1.0, 2.0]);
+        fill_up(&mut values, 2, &[None; 5]);
+        assert_eq!(values[..2], [1.0, 2.0]);
+    }
 }

@@ -463,6 +463,26 @@ fn a_killed_training_goes_on_and_ends_with_the_same_model() {
     }
 }
 
+/// Running statistics and what stochastic depth drops go on too.
+#[test]
+fn a_killed_training_with_batch_normalisation_ends_with_the_same_model() {
+    let place = Place::new(&["across", "down"], 6);
+    for device in ["cpu".to_owned(), adapter()] {
+        let arguments = [
+            &["--network", "efficientnet_lite0", "--epochs", "3", "--input", "32", "--device", &device][..],
+            &["--batch", "4", "--precision", "f32"],
+        ]
+        .concat();
+        results(&place.train(&arguments), 0);
+        let whole = fs::read(place.head()).unwrap();
+        fs::remove_file(place.head()).unwrap();
+        train_and_kill(&place, &arguments, &place.path("head.safetensors.checkpoint"));
+        results(&place.train(&[&arguments[..], &["--resume"]].concat()), 0);
+        assert!(fs::read(place.head()).unwrap() == whole, "{device}: the models differ");
+        fs::remove_file(place.head()).unwrap();
+    }
+}
+
 #[test]
 fn the_log_of_a_killed_training_has_the_epochs_so_far() {
     let place = Place::new(&["across", "down"], 10);

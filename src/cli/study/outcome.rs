@@ -32,6 +32,9 @@ pub enum Choice {
     Adapted,
     /// The light network, from random numbers
     Light,
+    /// ResNet-18 with squeeze-and-excitation, from random numbers
+    #[value(name = "se_resnet18")]
+    SeResNet18,
 }
 
 impl Choice {
@@ -49,7 +52,7 @@ impl Choice {
             Choice::LbpRbf => (FeatureKind::Lbp, SvmKind::Rbf),
             Choice::HogLinear => (FeatureKind::Hog, SvmKind::Linear),
             Choice::HogRbf => (FeatureKind::Hog, SvmKind::Rbf),
-            Choice::Head | Choice::Deep | Choice::Adapted | Choice::Light => return None,
+            Choice::Head | Choice::Deep | Choice::Adapted | Choice::Light | Choice::SeResNet18 => return None,
         };
         Some(Method { features, svm })
     }
