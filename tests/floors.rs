@@ -21,9 +21,6 @@ const FLOORS: [&[&str]; 8] = [
 /// Rooms of one floor that know nothing of each other.
 const APART: [[&str; 2]; 1] = [["cpu", "gpu"]];
 
-/// Rooms whose files still import each other in circles.
-const CIRCULAR: [&str; 1] = ["gpu"];
-
 /// The text of every source file by its path within `src/`.
 type Sources = BTreeMap<String, String>;
 
@@ -167,7 +164,7 @@ fn faults(sources: &Sources) -> String {
             let names = |end: usize| ["", "/mod"].map(|ending| format!("{}{ending}.rs", path[..end].join("/")));
             let other = (1..=path.len()).rev().flat_map(names).find(|name| sources.contains_key(name));
             let other = other.filter(|name| !own.starts_with(&module(name)) && !module(name).starts_with(&own));
-            if let Some(other) = other.filter(|_| !CIRCULAR.contains(&own[0])) {
+            if let Some(other) = other {
                 files.insert([file.clone(), other], place);
             }
         }

@@ -1,10 +1,11 @@
 //! Convolution: which algorithm takes which shape.
 
+use super::epilogue::After;
 use super::scratch::Scratch;
 use super::transforms::{F2, F4};
 use super::winograd::{self, Convolution};
-use super::{View, activation, depthwise, im2col, winograd_weight};
-use crate::ops::{Activation, Conv2d, Op};
+use super::{View, depthwise, im2col, winograd_weight};
+use crate::ops::{Conv2d, Op};
 use crate::parallel::*;
 
 /// How a convolution is computed.
@@ -90,24 +91,6 @@ fn fastest_weight(channels: usize, dy: &[usize]) -> Algorithm {
         _ if best == winograd(4) => Algorithm::Winograd4,
         _ => Algorithm::Winograd2,
     }
-}
-
-/// What is added to the sums of a convolution.
-#[derive(Clone, Copy)]
-pub(super) struct After<'a> {
-    /// One for each filter.
-    pub bias: &'a [f32],
-    /// In the shape of the output.
-    pub residual: Option<&'a [f32]>,
-}
-
-/// Adds a part of the residual to the same part of the output, which begins here, and applies the activation.
-#[inline(always)]
-pub(super) fn finish(residual: Option<&[f32]>, start: usize, activation: Option<Activation>, y: &mut [f32]) {
-    if let Some(residual) = residual {
-        y.iter_mut().zip(&residual[start..]).for_each(|(y, residual)| *y += residual);
-    }
-    activation::apply(activation, y);
 }
 
 pub(super) fn forward(

@@ -7,7 +7,7 @@ mod slide;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::View;
-use super::conv2d::{After, finish};
+use super::epilogue::{After, finish};
 use super::scratch::Scratch;
 use crate::ops::{Activation, Conv2d};
 use crate::parallel::*;

@@ -8,7 +8,7 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::View;
-use super::conv2d::{After, finish};
+use super::epilogue::{After, finish};
 use super::microkernel::{Product, blocks};
 use super::scratch::Scratch;
 use super::shared_output::SharedOutput;

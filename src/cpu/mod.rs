@@ -16,6 +16,7 @@ mod dense;
 mod depthwise;
 mod dropout;
 mod ema;
+mod epilogue;
 mod im2col;
 mod layer_norm;
 mod matmul;
@@ -49,7 +50,7 @@ pub(crate) use conv2d::Algorithm;
 pub(crate) use plan::{CpuModel, CpuPlan};
 
 use crate::ops::{Op, RunState};
-use conv2d::After;
+use epilogue::After;
 use scratch::Scratch;
 
 /// Values that a thread takes at a time where each is computed on its own.

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use super::head::{first_of, head};
 use super::{Event, Examples, Features, Frozen, Job, Pictures, Recipe, Trained, fit};
 use crate::engine::{Device, Options};
 use crate::error::{Error, Result};
 use crate::face::ModelCard;
-use crate::nn::{Layer, Network, Trainable};
+use crate::nn::{Network, Trainable};
 use crate::ops::Op;
 use crate::tensor::{Parameters, Tensor};
 
@@ -293,19 +294,6 @@ fn part(all: &Parameters, network: &Network) -> Result<Parameters> {
     network.parameter_shapes()?.into_iter().map(take).collect()
 }
 
-/// The first dense layer that all goes through: not one of a gate in the middle of the network.
-pub(super) fn head(network: &Network) -> Option<&Layer> {
-    network.layers().iter().filter(|layer| matches!(layer.op, Op::Dense(_))).find(|layer| {
-        let cut = network.split(&Trainable::From(layer.name.clone()));
-        cut.is_ok_and(|(_, rest)| first_of(&rest).is_some_and(|first| first.name == layer.name))
-    })
-}
-
-/// The first layer that does more than to let a factor through.
-fn first_of(network: &Network) -> Option<&Layer> {
-    network.layers().iter().find(|layer| !is_linear(layer))
-}
-
 /// The weight of the first dense layer.
 fn first_dense(network: &Network) -> Option<String> {
     head(network)?.parameters.first().cloned()
@@ -314,9 +302,4 @@ fn first_dense(network: &Network) -> Option<String> {
 /// Whether a factor in the input can be taken over by the first dense layer.
 fn starts_with_dense(network: &Network) -> bool {
     first_of(network).is_some_and(|layer| matches!(layer.op, Op::Dense(_)))
-}
-
-/// Whether a factor in what goes into a layer is the same factor in what comes out.
-fn is_linear(layer: &Layer) -> bool {
-    matches!(layer.op, Op::AdaptiveAvgPool2d(_) | Op::Reshape(_) | Op::Dropout(_))
 }

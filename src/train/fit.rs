@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::batch::{Batches, mixed, targets};
 use super::checkpoint::{Checkpoint, Progress};
-use super::course::head;
+use super::head::head;
 use super::judge::{Judge, Judgement};
 use super::order::epoch_order;
 use super::stream::{Pass, Stream};

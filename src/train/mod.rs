@@ -45,6 +45,7 @@ mod course;
 mod examples;
 mod features;
 mod fit;
+mod head;
 mod judge;
 mod order;
 mod predict;
