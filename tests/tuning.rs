@@ -28,12 +28,15 @@ fn compile(gpu: &Gpu) -> Plan {
     model.compile(1, &Options::default()).unwrap()
 }
 
-/// A device on which one of the convolution's candidates gives wrong numbers.
-fn broken(from: &str, to: &str) -> Gpu {
+/// A device on which some of the convolution's candidates give wrong numbers: these texts are replaced.
+fn broken(changes: &[(&str, &str)]) -> Gpu {
     let gpu = fresh_gpu();
-    let source = shader_source("conv2d").unwrap();
-    assert!(source.contains(from));
-    gpu.replace_shader("conv2d", source.replace(from, to)).unwrap();
+    let mut source = shader_source("conv2d").unwrap().to_owned();
+    for (from, to) in changes {
+        assert!(source.contains(from), "{from}");
+        source = source.replace(from, to);
+    }
+    gpu.replace_shader("conv2d", source).unwrap();
     gpu
 }
 
@@ -61,7 +64,10 @@ fn nothing_is_measured_unless_asked_for() {
 #[test]
 fn only_right_candidates_win() {
     // In the whole shader: every kernel but those of Winograd's algorithms.
-    let gpu = broken("bias[params.bias_offset", "5.0 + bias[params.bias_offset");
+    let gpu = broken(&[
+        ("vec4<f32>(bias[params.bias_offset", "vec4<f32>(5.0 + bias[params.bias_offset"),
+        ("sum += bias[product", "sum += 5.0 + bias[product"),
+    ]);
     gpu.tune_within(LONG);
     let mut plan = compile(&gpu);
     let tuned = gpu.tuned();
@@ -121,7 +127,7 @@ fn what_was_measured_is_kept_for_other_processes() {
 #[test]
 fn what_is_true_of_shaders_on_trial_is_not_kept() {
     let folder = tempfile::tempdir().unwrap();
-    let gpu = broken("bias[params.bias_offset", "5.0 + bias[params.bias_offset");
+    let gpu = broken(&[("bias[params.bias_offset", "5.0 + bias[params.bias_offset")]);
     gpu.cache_in(folder.path()).unwrap();
     gpu.tune_within(LONG);
     compile(&gpu);
