@@ -11,10 +11,10 @@ use super::buffer::Storage;
 use super::compile::{Compiler, Operands};
 use super::conv2d_winograd::{self, Job, Winograd};
 use super::kernel::Kernel;
+use super::residual::Residual;
 use crate::error::Result;
 use crate::ops::{Conv2d, Op};
 use direct::{BIAS_GRADIENT, DIRECT, DIRECT_3X3, Params, direct_groups, dispatch};
-pub(super) use geometry::Residual;
 use geometry::{Geometry, Piece};
 use product::{GEMM_64, GEMM_128, GEMM_WEIGHT_64, GEMM_WEIGHT_128, PACK, Product, SUM_PARTS, Views};
 

@@ -63,6 +63,7 @@ mod reduce_mean;
 mod reduce_sum;
 mod registry;
 mod relative_position_bias;
+mod residual;
 mod resize;
 mod sgd;
 mod shaders;

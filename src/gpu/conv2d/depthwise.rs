@@ -9,8 +9,9 @@ use super::super::buffer::{Storage, View};
 use super::super::compile::Compiler;
 use super::super::kernel::Access::{Read, Unused, Write};
 use super::super::kernel::{Access, Kernel, Shader, shader};
+use super::super::residual::Residual;
 use super::super::uniform::uniform;
-use super::geometry::{Geometry, Residual};
+use super::geometry::Geometry;
 use crate::error::Result;
 
 const SHADER: Shader = shader!("conv2d_depthwise", "activation");

@@ -1,0 +1,25 @@
+//! What convolutions add to their sums before the activation, as kernels see it.
+
+use super::buffer::View;
+use crate::error::Result;
+
+/// What is added to a part of y, if anything.
+pub(super) struct Residual {
+    view: Option<View>,
+    /// As the shaders take it: whether it is there, and how much further than the same value of y it lies.
+    pub exists: u32,
+    pub shift: u32,
+}
+
+impl Residual {
+    pub fn of(view: Option<Result<View>>, y: &View) -> Result<Self> {
+        let view = view.transpose()?;
+        let shift = view.as_ref().map_or(0, |view| view.offset.wrapping_sub(y.offset));
+        Ok(Residual { exists: u32::from(view.is_some()), view, shift })
+    }
+
+    /// What is bound: another view where there is none, which is not read.
+    pub fn or<'a>(&'a self, other: &'a View) -> &'a View {
+        self.view.as_ref().unwrap_or(other)
+    }
+}
