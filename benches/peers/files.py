@@ -3,18 +3,22 @@
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+import networks
 from works import FILES, HEAD, IMAGENET, INPUT, ROOT, WORKS
 
 
 def main():
-    """Weights and inputs, once: VGG16's features as shipped, dense layers and inputs from a seed. All numbers are those
-    of f16, so that everybody starts from the same."""
+    """Weights and inputs, once: VGG16's features as shipped, everything else from a seed. All numbers are those of f16, so
+    that everybody starts from the same."""
     FILES.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(2014)
     base = load_file(ROOT / "weights" / "vgg16_base.safetensors")
     for name, before, dense in (("whole", base, IMAGENET), ("all", base, HEAD), ("block5", base, HEAD), ("head", {}, HEAD)):
         if not (FILES / f"{name}.safetensors").exists():
             save(f"{name}.safetensors", before | dense_layers(random, dense))
+    for work in WORKS:
+        if work.is_published and not work.weights.exists():
+            save(work.weights.name, networks.parameters(networks.nodes(work, INPUT), random))
     for batch in sorted({work.batch for work in WORKS}):
         # The range of a picture less the mean of its channels; features as sparse as behind a ReLU.
         pictures = random.uniform(-120, 140, (batch, 3, INPUT, INPUT))

@@ -11,12 +11,11 @@ ROOT = HERE.parent.parent
 FILES = ROOT / "target" / "peers"
 THREADS = len(os.sched_getaffinity(0))
 
-# Filters of VGG16's convolutions; M is a pool. Numbers of layers are torchvision's, which counts ReLUs and pools.
-LAYERS = [64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512, "M"]
 INPUT = 224
 # classifier.0, classifier.3, ...: outputs of the dense layers.
 IMAGENET = [4096, 4096, 1000]
 HEAD = [256, 7]
+PUBLISHED = ("resnet18", "mobilenet_v2", "efficientnet_lite0")
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Work:
     cross entropy, backward, SGD with momentum 0.9 at a learning rate of 0 (so that every run gives the same)."""
 
     name: str
-    network: str  # base, whole; head, block5, all: what is trained
+    network: str  # base, whole, a network of the literature; head, block5, all: what is trained of VGG16
     batch: int
     runs: int  # per process, behind two that do not count; one on software adapters
     cpu: tuple = ()
@@ -35,6 +34,14 @@ class Work:
     @property
     def trains(self):
         return self.network in ("head", "block5", "all")
+
+    @property
+    def is_published(self):
+        return self.network in PUBLISHED
+
+    @property
+    def classes(self):
+        return IMAGENET[-1]
 
     @property
     def dense(self):
@@ -56,6 +63,11 @@ WORKS = [
     Work("base, batch 1", "base", 1, 5, ALL_CPU, ALL_VULKAN),
     Work("base, batch 8", "base", 8, 2, ALL_CPU, ALL_VULKAN, on_software=False),
     Work("with dense layers, batch 1", "whole", 1, 5, ALL_CPU, ("vultus", "ncnn", "burn", "wonnx"), on_software=False),
+    *(
+        Work(f"{network}, batch {batch}", network, batch, runs, ("vultus", "ncnn", "onnxruntime"), ("vultus", "ncnn"), on_software=batch == 1)
+        for network in PUBLISHED
+        for batch, runs in ((1, 20), (8, 5))
+    ),
     Work("training the head, batch 32", "head", 32, 10, ("vultus", "pytorch", "burn"), ("vultus", "burn")),
     Work("training from block5 on, batch 8", "block5", 8, 2, ("vultus", "pytorch")),
     Work("training all, batch 2", "all", 2, 2, ("vultus", "pytorch")),
@@ -66,7 +78,8 @@ def command(peer, work, device, dump):
     """The command line that runs a work in a process of its own: it prints JSON with load_ms, first_ms and median_ms
     and writes what the network gives."""
     if peer == "vultus":
-        what = ["--train", work.network] if work.trains else ["--network", "vgg16" + ("-base" if work.network == "base" else "")]
+        network = {"base": "vgg16-base", "whole": "vgg16"}.get(work.network, work.network)
+        what = ["--train" if work.trains else "--network", network]
         options = ["--batch", work.batch, "--runs", work.runs, "--weights", work.weights, "--feed", work.feed]
         line = ["target/release/vultus", "bench", "--json", "--quiet", "--no-layers", "--device", device, *what, *options]
     elif peer == "burn":

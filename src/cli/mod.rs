@@ -13,6 +13,7 @@ mod export;
 mod faces;
 mod failure;
 mod global;
+mod network;
 mod predict;
 mod predictor;
 mod prepare;

@@ -33,6 +33,7 @@ use crate::parallel::*;
 /// # Ok::<(), vultus::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[doc(hidden)]
 pub struct Counts {
     /// Buffers created so far.
     pub buffers: u64,
@@ -200,6 +201,7 @@ impl Gpu {
     }
 
     /// How many objects the engine has created on this device so far.
+    #[doc(hidden)]
     pub fn counts(&self) -> Counts {
         Counts {
             buffers: self.shared.buffers.load(Ordering::Relaxed),

@@ -3,12 +3,15 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::answer::Answer;
 
-/// How long the device is waited for at a time. For so long wgpu may keep others from destroying its buffers.
-const SPELL: Duration = Duration::from_millis(2);
+/// The pauses between two polls. A wait with a timeout would need none, but it keeps others from destroying their
+/// buffers for so long, and with wgpu 30 it may panic where another thread polls or submits at the same time, which
+/// loses the answers that it was to deliver (<https://github.com/gfx-rs/wgpu/pull/9958>).
+const SHORTEST: Duration = Duration::from_micros(20);
+const LONGEST: Duration = Duration::from_millis(2);
 
 /// A thread that polls a device while answers of it are awaited, and sleeps when none are. It ends when this is dropped.
 pub(super) struct Poller {
@@ -33,17 +36,20 @@ impl Poller {
 
 fn poll_for(device: &wgpu::Device, answers: &Receiver<Arc<Answer>>) {
     for answer in answers {
-        while !answer.is_there() && poll(device) {}
+        let start = Instant::now();
+        while !answer.is_there() && poll(device) {
+            // An answer comes at most a sixteenth later than it could.
+            std::thread::sleep((start.elapsed() / 16).clamp(SHORTEST, LONGEST));
+        }
         // The device is done or gone. Another thread that polls may still be about to deliver the answer.
         answer.wait();
         answer.give_up();
     }
 }
 
-/// Polls for a spell; whether the device has more to do.
+/// Whether the device has more to do.
 fn poll(device: &wgpu::Device) -> bool {
-    let wait = wgpu::PollType::Wait { submission_index: None, timeout: Some(SPELL) };
     // Callbacks of the application run here, too. One that panics must not end the others' waiting.
-    let polled = catch_unwind(AssertUnwindSafe(|| device.poll(wait)));
-    matches!(polled, Err(_) | Ok(Err(wgpu::PollError::Timeout)))
+    let polled = catch_unwind(AssertUnwindSafe(|| device.poll(wgpu::PollType::Poll)));
+    matches!(polled, Err(_) | Ok(Ok(wgpu::PollStatus::Poll)))
 }

@@ -105,6 +105,7 @@ pub fn candidates(op: &Op) -> Vec<&'static str> {
 /// assert!(shader_source("prelu").is_some_and(|wgsl| wgsl.contains("@compute")));
 /// assert!(shader_source("prelu.wgsl").is_none());
 /// ```
+#[doc(hidden)]
 pub fn shader_source(shader: &str) -> Option<&'static str> {
     kernels().find(|kernel| kernel.shader == shader).map(|kernel| kernel.source)
 }

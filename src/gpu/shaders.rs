@@ -17,6 +17,7 @@ impl Gpu {
     /// gpu.replace_shader("softmax", own)?;
     /// # Ok::<(), vultus::Error>(())
     /// ```
+    #[doc(hidden)]
     pub fn replace_shader(&self, shader: &str, wgsl: impl Into<String>) -> Result<()> {
         if shader_source(shader).is_none() {
             return Err(Error::shape(shader, "there is no shader of this name"));

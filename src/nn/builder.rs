@@ -39,6 +39,17 @@ impl Network {
         self.with_parameters(name, norm, 0, &names)
     }
 
+    /// Adds a convolution without a bias and the batch normalisation of its output, each named as its parameters are.
+    pub(super) fn normalized_conv2d(
+        self,
+        [conv, norm]: [&str; 2],
+        out_channels: usize,
+        op: Conv2d,
+        by: BatchNorm2d,
+    ) -> Self {
+        self.conv2d_without_bias(conv, conv, out_channels, op).batch_norm2d(norm, norm, by)
+    }
+
     /// Adds a layer normalisation over the last dimension whose parameters are called `{parameters}.weight` and
     /// `{parameters}.bias`.
     #[must_use]

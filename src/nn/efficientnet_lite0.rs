@@ -41,9 +41,9 @@ const NORM: BatchNorm2d = BatchNorm2d { eps: 1e-3, momentum: 0.01, training: fal
 /// None that a caller can cause: the layers that it refers to are its own.
 pub fn efficientnet_lite0(input: usize, dropout: f32, drop_path: f32, classes: usize) -> Result<Network> {
     let mut size = input;
-    let mut network = Network::new("efficientnet_lite0", [3, input, input]);
-    network = normalized(network, "_conv_stem", "_bn0", STEM, same(3, 2, &mut size));
-    network = network.activation_named("_bn0.relu", Activation::RELU6);
+    let mut network = Network::new("efficientnet_lite0", [3, input, input])
+        .normalized_conv2d(["_conv_stem", "_bn0"], STEM, same(3, 2, &mut size), NORM)
+        .activation_named("_bn0.relu", Activation::RELU6);
     let (mut before, mut channels, mut number) = ("_bn0.relu".to_owned(), STEM, 0);
     let blocks: usize = STAGES.iter().map(|stage| stage.4).sum();
     for (kernel, stride, expansion, width, count) in STAGES {
@@ -54,7 +54,7 @@ pub fn efficientnet_lite0(input: usize, dropout: f32, drop_path: f32, classes: u
             (channels, number) = (width, number + 1);
         }
     }
-    network = normalized(network, "_conv_head", "_bn1", HEAD, Conv2d::square(1, 1, 0));
+    network = network.normalized_conv2d(["_conv_head", "_bn1"], HEAD, Conv2d::square(1, 1, 0), NORM);
     network = network.activation_named("_bn1.relu", Activation::RELU6).adaptive_avg_pool2d("_avg_pooling", [1, 1]);
     Ok(network.flatten().dropout(dropout).dense("_fc", "_fc", classes).softmax())
 }
@@ -67,10 +67,6 @@ pub(super) fn same(kernel: usize, stride: usize, size: &mut usize) -> Conv2d {
     let (before, after) = (padding / 2, padding.div_ceil(2));
     *size = output;
     Conv2d::square(kernel, stride, 0).padded(before, before, after, after)
-}
-
-fn normalized(network: Network, conv: &str, norm: &str, channels: usize, op: Conv2d) -> Network {
-    network.conv2d_without_bias(conv, conv, channels, op).batch_norm2d(norm, norm, NORM)
 }
 
 /// Expand, filter each channel, project; past all this where the shape stays.
@@ -88,12 +84,14 @@ impl Block {
         let of = |part: &str| format!("{}.{part}", self.name);
         let hidden = self.channels * self.expansion;
         if self.expansion > 1 {
-            network = normalized(network, &of("_expand_conv"), &of("_bn0"), hidden, Conv2d::square(1, 1, 0));
+            let expand = [of("_expand_conv"), of("_bn0")];
+            network = network.normalized_conv2d([&expand[0], &expand[1]], hidden, Conv2d::square(1, 1, 0), NORM);
             network = network.activation_named(&of("_bn0.relu"), Activation::RELU6);
         }
-        network = normalized(network, &of("_depthwise_conv"), &of("_bn1"), hidden, self.conv.groups(hidden));
+        let names = [of("_depthwise_conv"), of("_bn1"), of("_project_conv"), of("_bn2")];
+        network = network.normalized_conv2d([&names[0], &names[1]], hidden, self.conv.groups(hidden), NORM);
         network = network.activation_named(&of("_bn1.relu"), Activation::RELU6);
-        network = normalized(network, &of("_project_conv"), &of("_bn2"), self.width, Conv2d::square(1, 1, 0));
+        network = network.normalized_conv2d([&names[2], &names[3]], self.width, Conv2d::square(1, 1, 0), NORM);
         if self.conv.stride != [1, 1] || self.channels != self.width {
             return Ok((network, of("_bn2")));
         }

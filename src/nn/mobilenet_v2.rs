@@ -22,14 +22,17 @@ const STAGES: [(usize, usize, usize, usize); 7] =
 const FIRST: usize = 32;
 const LAST: usize = 1280;
 
+/// PyTorch's defaults.
+const NORM: BatchNorm2d = BatchNorm2d { eps: 1e-5, momentum: 0.1, training: false };
+
 /// MobileNetV2 for images of this height and width; `dropout` is the probability before the classifier.
 ///
 /// # Errors
 /// None that a caller can cause: the layers that it refers to are its own.
 pub fn mobilenet_v2(input: usize, dropout: f32, classes: usize) -> Result<Network> {
-    let network = Network::new("mobilenet_v2", [3, input, input]);
-    let mut network = normalized(network, "features.0.0", "features.0.1", FIRST, Conv2d::square(3, 2, 1));
-    network = network.activation_named("features.0.2", Activation::RELU6);
+    let mut network = Network::new("mobilenet_v2", [3, input, input])
+        .normalized_conv2d(["features.0.0", "features.0.1"], FIRST, Conv2d::square(3, 2, 1), NORM)
+        .activation_named("features.0.2", Activation::RELU6);
     let (mut before, mut channels, mut number) = ("features.0.2".to_owned(), FIRST, 1);
     for (expansion, width, count, stride) in STAGES {
         for block in 0..count {
@@ -40,14 +43,9 @@ pub fn mobilenet_v2(input: usize, dropout: f32, classes: usize) -> Result<Networ
         }
     }
     let [conv, norm, relu] = [0, 1, 2].map(|part| format!("features.{number}.{part}"));
-    network = normalized(network, &conv, &norm, LAST, Conv2d::square(1, 1, 0));
+    network = network.normalized_conv2d([&conv, &norm], LAST, Conv2d::square(1, 1, 0), NORM);
     network = network.activation_named(&relu, Activation::RELU6).adaptive_avg_pool2d("avgpool", [1, 1]).flatten();
     Ok(network.dropout(dropout).dense("classifier.1", "classifier.1", classes).softmax())
-}
-
-/// A convolution without bias and its batch normalisation.
-fn normalized(network: Network, conv: &str, norm: &str, channels: usize, op: Conv2d) -> Network {
-    network.conv2d_without_bias(conv, conv, channels, op).batch_norm2d(norm, norm, BatchNorm2d::default())
 }
 
 /// Expand, filter each channel, project; past all this where the shape stays. The network, and its last layer.
@@ -67,11 +65,12 @@ fn inverted_residual(
     }
     for conv in filters {
         let [of_conv, of_norm, of_relu] = [0, 1, 2].map(|number| format!("{name}.conv.{part}.{number}"));
-        network = normalized(network, &of_conv, &of_norm, hidden, conv).activation_named(&of_relu, Activation::RELU6);
+        network = network.normalized_conv2d([&of_conv, &of_norm], hidden, conv, NORM);
+        network = network.activation_named(&of_relu, Activation::RELU6);
         part += 1;
     }
     let [conv, norm] = [part, part + 1].map(|number| format!("{name}.conv.{number}"));
-    network = normalized(network, &conv, &norm, width, Conv2d::square(1, 1, 0));
+    network = network.normalized_conv2d([&conv, &norm], width, Conv2d::square(1, 1, 0), NORM);
     if stride > 1 || channels != width {
         return Ok((network, norm));
     }

@@ -51,6 +51,17 @@ impl Published {
         }
     }
 
+    /// What it is, in a few words.
+    pub fn summary(self) -> &'static str {
+        match self {
+            Published::ResNet18 => "ResNet-18: 11.2 million parameters",
+            Published::SeResNet18 => "ResNet-18 with squeeze-and-excitation: 11.3 million parameters",
+            Published::MobileNet => "MobileNetV1: 3.5 million parameters",
+            Published::MobileNetV2 => "MobileNetV2: 2.2 million parameters",
+            Published::EfficientNetLite0 => "EfficientNet-Lite0: 3.4 million parameters",
+        }
+    }
+
     /// The one of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|network| network.name() == name)

@@ -42,8 +42,7 @@ pub fn se_resnet18(input: usize, dropout: f32, classes: usize) -> Result<Network
 
 fn network(name: &str, input: usize, dropout: f32, classes: usize, gated: bool) -> Result<Network> {
     let mut network = Network::new(name, [3, input, input])
-        .conv2d_without_bias("conv1", "conv1", WIDTHS[0], Conv2d::square(7, 2, 3))
-        .batch_norm2d("bn1", "bn1", BatchNorm2d::default())
+        .normalized_conv2d(["conv1", "bn1"], WIDTHS[0], Conv2d::square(7, 2, 3), BatchNorm2d::default())
         .activation_named("relu", Activation::Relu)
         .max_pool2d("maxpool", MaxPool2d { padding: 1, ..MaxPool2d::new(3, 2) });
     let (mut before, mut channels) = ("maxpool".to_owned(), WIDTHS[0]);
@@ -79,12 +78,12 @@ impl Block<'_> {
         let mut shortcut = input.to_owned();
         if self.stride > 1 || self.channels != self.width {
             let conv = Conv2d::square(1, self.stride, 0);
-            network = self.normalized(network, "downsample.0", "downsample.1", conv).branch_from(input)?;
+            network = self.normalized(network, ["downsample.0", "downsample.1"], conv).branch_from(input)?;
             shortcut = self.of("downsample.1");
         }
-        network = self.normalized(network, "conv1", "bn1", Conv2d::square(3, self.stride, 1));
+        network = self.normalized(network, ["conv1", "bn1"], Conv2d::square(3, self.stride, 1));
         network = network.activation_named(&self.of("relu1"), Activation::Relu);
-        network = self.normalized(network, "conv2", "bn2", Conv2d::square(3, 1, 1));
+        network = self.normalized(network, ["conv2", "bn2"], Conv2d::square(3, 1, 1));
         if self.gated {
             network = self.gate(network)?;
         }
@@ -92,9 +91,9 @@ impl Block<'_> {
     }
 
     /// A convolution without bias and its batch normalisation.
-    fn normalized(&self, network: Network, conv: &str, norm: &str, op: Conv2d) -> Network {
-        let (conv, norm) = (self.of(conv), self.of(norm));
-        network.conv2d_without_bias(&conv, &conv, self.width, op).batch_norm2d(&norm, &norm, BatchNorm2d::default())
+    fn normalized(&self, network: Network, names: [&str; 2], op: Conv2d) -> Network {
+        let [conv, norm] = names.map(|name| self.of(name));
+        network.normalized_conv2d([&conv, &norm], self.width, op, BatchNorm2d::default())
     }
 
     /// Squeeze-and-excitation: each channel times a number that follows from the means of all.

@@ -28,6 +28,10 @@ impl Graph<'_> {
                 let shape = shape(op)?;
                 return Ok(Some(self.reshape(name, reshape, x, shape)));
             }
+            Op::MatMul(matmul) => {
+                let shape = shape(op)?;
+                return Ok(Some(self.matmul(name, *matmul, inputs, shape)));
+            }
             Op::Slice(slice) => ("Slice", self.slice(name, slice, &x), vec![]),
             Op::Pad(pad) => ("Pad", self.pad(name, pad, &x), vec![]),
             Op::Upsample(upsample) => ("Resize", self.upsample(name, *upsample, &x), resize_attributes(*upsample)),
@@ -81,7 +85,7 @@ impl Graph<'_> {
     }
 
     /// Adds a list of whole numbers.
-    fn whole_numbers(&mut self, name: &str, values: &[usize]) -> String {
+    pub(super) fn whole_numbers(&mut self, name: &str, values: &[usize]) -> String {
         let name = self.name(name);
         self.node("Constant", name, vec![], vec![integers("value_ints", values)])
     }

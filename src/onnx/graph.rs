@@ -9,7 +9,7 @@ use super::proto::{self, FLOAT, UINT8};
 use crate::error::{Error, Result};
 use crate::nn::{Layer, Network};
 use crate::ops::adaptive_avg_pool2d::window;
-use crate::ops::{Activation, Conv2d, MaxPool2d, Op, Shape, Softmax};
+use crate::ops::{Conv2d, MaxPool2d, Op, Shape, Softmax};
 use crate::tensor::Parameters;
 
 /// What the batch is called, whose size is only known when the model runs.
@@ -130,7 +130,10 @@ impl<'a> Graph<'a> {
                 let size = conv.output_size(plane(&shape))?;
                 ("Conv", conv_attributes(*conv), vec![layer.features, size[0], size[1]])
             }
-            Op::Activation(activation) => return self.activation(name, *activation, x),
+            Op::Activation(activation) => return Ok(self.activation(name, *activation, x)),
+            Op::BatchNorm2d(norm) => ("BatchNormalization", vec![float("epsilon", norm.eps)], shape),
+            Op::LayerNorm(norm) => ("LayerNormalization", vec![float("epsilon", norm.eps)], shape),
+            Op::RelativePositionBias(bias) => return Ok(self.position_bias(name, *bias, &names, shape)),
             Op::Prelu => {
                 self.spread(&layer.parameters[0], shape.len());
                 ("PRelu", vec![], shape)
@@ -141,6 +144,10 @@ impl<'a> Graph<'a> {
             }
             Op::AdaptiveAvgPool2d(pool) => return Ok(self.average(name, x, pool.output)),
             Op::Dense(_) if shape.len() == 1 => ("Gemm", vec![integer("transB", 1)], vec![layer.features]),
+            Op::Dense(_) => {
+                let rows = &shape[..shape.len() - 1];
+                return Ok(self.dense_of_rows(name, &names, [rows, &[layer.features]].concat()));
+            }
             other => {
                 let reason = format!("{} of {shape:?} has no form in ONNX here", other.name());
                 return Err(Error::shape(&layer.name, reason));
@@ -148,22 +155,6 @@ impl<'a> Graph<'a> {
         };
         let name = self.name(name);
         Ok(Value { name: self.node(op, name, names, attributes), shape })
-    }
-
-    /// An activation function.
-    fn activation(&mut self, name: &str, activation: Activation, x: Value) -> Result<Value> {
-        let name = self.name(name);
-        let (op, inputs, attributes) = match activation {
-            Activation::Relu => ("Relu", vec![x.name], vec![]),
-            Activation::Sigmoid => ("Sigmoid", vec![x.name], vec![]),
-            Activation::Clip { min, max } => {
-                let limits = [("min", min), ("max", max)];
-                let limits = limits.map(|(what, value)| self.tensor(&format!("{name}.{what}"), &[], vec![value]));
-                ("Clip", [vec![x.name], limits.to_vec()].concat(), vec![])
-            }
-            other => return Err(Error::shape(name, format!("{other:?} has no form in ONNX here"))),
-        };
-        Ok(Value { name: self.node(op, name, inputs, attributes), shape: x.shape })
     }
 
     /// The mean over windows that give an output of this size. ONNX knows windows of one size and step; others are a
@@ -272,6 +263,16 @@ fn pool_attributes(pool: MaxPool2d, input: [usize; 2], output: [usize; 2]) -> Ve
 /// An attribute that is a whole number.
 pub(super) fn integer(name: &str, value: i64) -> proto::Attribute {
     proto::Attribute { name: name.to_owned(), i: Some(value), r#type: proto::INT, ..proto::Attribute::default() }
+}
+
+/// An attribute that is a number.
+pub(super) fn float(name: &str, value: f32) -> proto::Attribute {
+    proto::Attribute {
+        name: name.to_owned(),
+        f: Some(value),
+        r#type: proto::FLOAT_ATTRIBUTE,
+        ..proto::Attribute::default()
+    }
 }
 
 /// An attribute that is a list of whole numbers.

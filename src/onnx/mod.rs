@@ -15,11 +15,13 @@
 //! # Ok::<(), vultus::Error>(())
 //! ```
 
+mod activations;
 mod arrange;
 mod export;
 mod graph;
 mod initializer;
 mod preprocessing;
+mod products;
 mod proto;
 mod write;
 

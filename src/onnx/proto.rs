@@ -71,11 +71,13 @@ pub(super) struct Node {
     pub attribute: Vec<Attribute>,
 }
 
-/// `AttributeProto`: a whole number, a list of them, or a word. A zero is written too, since readers ask which field is there.
+/// `AttributeProto`: a number, a whole number, a list of them, or a word. A zero is written too, since readers ask which field is there.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Attribute {
     #[prost(string, tag = "1")]
     pub name: String,
+    #[prost(float, optional, tag = "2")]
+    pub f: Option<f32>,
     #[prost(int64, optional, tag = "3")]
     pub i: Option<i64>,
     #[prost(bytes = "vec", optional, tag = "4")]
@@ -86,6 +88,8 @@ pub(super) struct Attribute {
     pub r#type: i32,
 }
 
+/// `AttributeProto.AttributeType`.
+pub const FLOAT_ATTRIBUTE: i32 = 1;
 /// `AttributeProto.AttributeType`.
 pub const INT: i32 = 2;
 /// `AttributeProto.AttributeType`.

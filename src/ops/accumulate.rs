@@ -64,6 +64,7 @@ impl Operation for Accumulate {
 /// }
 /// # Ok::<(), vultus::Error>(())
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     [vec![1], vec![1000], vec![64, 3, 3, 3]].into_iter().map(case).collect()
 }
@@ -77,6 +78,7 @@ pub fn cases() -> Vec<Case> {
 /// let case = accumulate::random_case(&mut Random::new(1));
 /// assert_eq!((&case.op, case.shapes().len()), (&Op::Accumulate, 2));
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     case((0..1 + random.below(3)).map(|_| 1 + random.below(20)).collect())
 }

@@ -178,6 +178,7 @@ const FUNCTIONS: [Activation; 9] = [
 /// let values = |case: &vultus::ops::Case| case.shapes()[0].iter().product::<usize>();
 /// assert!(activation::cases().iter().any(|case| values(case) > 65_535 * 256));
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     let sizes = [vec![1], vec![2, 64, 9, 7], vec![3, 513], vec![256], vec![65_536 * 256 + 3]];
     let relus = sizes.into_iter().flat_map(|shape| pair(Activation::Relu, shape));
@@ -195,6 +196,7 @@ pub fn cases() -> Vec<Case> {
 /// assert!(plan.run_all(&case.inputs(2))?[0].data().iter().all(|value| value.is_finite()));
 /// # Ok::<(), vultus::Error>(())
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     let shape = (0..1 + random.below(4)).map(|_| 1 + random.below(20)).collect();
     let (function, direction) = (random_function(random), random.below(2));

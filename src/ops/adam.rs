@@ -108,6 +108,7 @@ impl Operation for Adam {
 ///
 /// assert!(adam::cases().iter().any(|case| matches!(case.op, Op::Adam(adam) if adam.decoupled)));
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     let decayed = Adam { weight_decay: 0.05, ..Adam::default() };
     [
@@ -131,6 +132,7 @@ pub fn cases() -> Vec<Case> {
 /// assert!(case.shapes().windows(2).all(|pair| pair[0] == pair[1]));
 /// # Ok::<(), vultus::Error>(())
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     let shape = (0..1 + random.below(3)).map(|_| 1 + random.below(20)).collect();
     let adam = Adam {

@@ -101,6 +101,7 @@ pub(crate) fn window(index: usize, input: usize, output: usize) -> Range<usize> 
 /// }
 /// # Ok::<(), vultus::Error>(())
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     [
         ([1, 64, 7, 7], [7, 7]),
@@ -124,6 +125,7 @@ pub fn cases() -> Vec<Case> {
 /// let names: Vec<&str> = (0..20).map(|_| random_case(&mut random).op.name()).collect();
 /// assert!(names.contains(&"adaptive_avg_pool2d") && names.contains(&"adaptive_avg_pool2d_backward"));
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     let output = [1 + random.below(9), 1 + random.below(9)];
     let shape = [1 + random.below(4), 1 + random.below(9), 1 + random.below(20), 1 + random.below(20)];

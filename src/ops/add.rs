@@ -57,6 +57,7 @@ impl Operation for Add {
 /// let repeats = |case: &vultus::ops::Case| case.shapes()[0] != case.shapes()[1];
 /// assert!(add::cases().iter().any(repeats) && !add::cases().iter().all(repeats));
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     broadcast::cases(&Op::Add)
 }
@@ -70,6 +71,7 @@ pub fn cases() -> Vec<Case> {
 /// let case = random_case(&mut Random::new(1));
 /// assert!(case.op.output_shapes(&case.shapes()).is_ok());
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     broadcast::random_case(&Op::Add, random)
 }

@@ -142,6 +142,7 @@ impl Operation for AvgPool2dBackward {
 /// }
 /// # Ok::<(), vultus::Error>(())
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     let flags = [(false, true), (false, false), (true, true), (true, false)];
     let windows = [
@@ -169,6 +170,7 @@ pub fn cases() -> Vec<Case> {
 /// let case = random_case(&mut Random::new(1));
 /// assert!(case.op.output_shapes(&case.shapes()).is_ok());
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     let kernel = [1 + random.below(4), 1 + random.below(4)];
     let pool = AvgPool2d {

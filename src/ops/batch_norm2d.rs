@@ -229,6 +229,7 @@ impl Operation for BatchNorm2dFold {
 /// let names: BTreeSet<&str> = batch_norm2d::cases().iter().map(|case| case.op.name()).collect();
 /// assert_eq!(names.len(), 5);
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     let shapes =
         [vec![2, 1, 1, 1], vec![2, 6, 7, 5], vec![3, 130, 4, 4], vec![1, 2, 300, 301], vec![65, 3], vec![4, 8, 9]];
@@ -246,6 +247,7 @@ pub fn cases() -> Vec<Case> {
 ///
 /// assert!(random_case(&mut Random::new(1)).op.name().starts_with("batch_norm2d"));
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     if random.below(6) == 0 {
         return fold(vec![1 + random.below(70), 1 + random.below(20), 1 + random.below(4), 1 + random.below(4)]);

@@ -53,6 +53,7 @@ impl Operation for BinaryCrossEntropy {
 /// }
 /// # Ok::<(), vultus::Error>(())
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     let shares = Fill::Between(0.0, 1.0);
     [
@@ -77,6 +78,7 @@ pub fn cases() -> Vec<Case> {
 /// let case = random_case(&mut Random::new(1));
 /// assert!(case.op.output_shapes(&case.shapes()).is_ok());
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     let shape = (0..1 + random.below(3)).map(|_| 1 + random.below(20)).collect();
     let targets = [Fill::Between(0.0, 1.0), Fill::Class(2)][random.below(2)];

@@ -14,6 +14,7 @@ use crate::tensor::Tensor;
 /// assert!(case.inputs(1)[1].data().iter().all(|&class| class == -1.0 || (0.0..7.0).contains(&class)));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[doc(hidden)]
 pub enum Fill {
     /// Normally distributed with this standard deviation.
     Normal(f32),
@@ -41,6 +42,7 @@ pub enum Fill {
 /// # Ok::<(), vultus::Error>(())
 /// ```
 #[derive(Clone, Debug)]
+#[doc(hidden)]
 pub struct Case {
     /// The operation.
     pub op: Op,

@@ -86,6 +86,7 @@ impl Operation for Concat {
 ///
 /// assert!(concat::cases().iter().any(|case| case.shapes().len() == 8));
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     [
         (vec![2, 0, 4, 5], 1, vec![3, 1, 6]),
@@ -109,6 +110,7 @@ pub fn cases() -> Vec<Case> {
 /// let case = random_case(&mut Random::new(1));
 /// assert!(case.op.output_shapes(&case.shapes()).is_ok());
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     let shape: Shape = (0..1 + random.below(4)).map(|_| 1 + random.below(9)).collect();
     let sizes: Vec<usize> = (0..2 + random.below(MOST - 1)).map(|_| 1 + random.below(9)).collect();

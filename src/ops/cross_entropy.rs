@@ -100,6 +100,7 @@ impl Operation for CrossEntropy {
 /// }
 /// # Ok::<(), vultus::Error>(())
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     [
         (1, 7, 1.0, 0.0),
@@ -130,6 +131,7 @@ pub fn cases() -> Vec<Case> {
 /// assert!(target == logits || target == &logits[..1]);
 /// assert_eq!(class_weight, &logits[1..]);
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     let smoothing = if random.below(2) == 0 { 0.0 } else { random.uniform() };
     let (n, classes, scale) = (1 + random.below(300), 1 + random.below(40), 1.0 + random.below(60) as f32);

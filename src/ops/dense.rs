@@ -141,6 +141,7 @@ fn out_features(weight: &[usize]) -> Result<usize> {
 /// let fused = dense::cases().into_iter().filter(|case| case.op == Op::Dense(Dense { activation: Some(Activation::Relu) }));
 /// assert!(fused.count() > 1);
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (x, out) in [
@@ -167,6 +168,7 @@ pub fn cases() -> Vec<Case> {
 /// let largest = &vgg16_cases(1)[0];
 /// assert_eq!(largest.shapes(), [&[1, 25088][..], &[4096, 25088], &[4096]]);
 /// ```
+#[doc(hidden)]
 pub fn vgg16_cases(batch: usize) -> Vec<Case> {
     [(25088, 4096), (4096, 4096), (4096, 1000)]
         .into_iter()
@@ -187,6 +189,7 @@ pub fn vgg16_cases(batch: usize) -> Vec<Case> {
 /// assert!(case.op.flops(&case.shapes(), &outputs) > 0);
 /// # Ok::<(), vultus::Error>(())
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     let batch = [1, 1 + random.below(8), 1 + random.below(70)][random.below(3)];
     let x = [batch, 1 + random.below(300)];

@@ -92,6 +92,7 @@ impl Operation for Dropout {
 /// let all_stay = |case: &vultus::ops::Case| matches!(case.op, Op::Dropout(Dropout { probability: 0.0, .. }));
 /// assert!(dropout::cases().iter().any(all_stay));
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     [(vec![1], 0.5), (vec![3, 513], 0.5), (vec![64, 256], 0.2), (vec![2, 5, 3, 3], 0.0), (vec![1, 1026], 0.9)]
         .into_iter()
@@ -109,6 +110,7 @@ pub fn cases() -> Vec<Case> {
 /// assert_eq!(case.op.output_shapes(&case.shapes())?, case.shapes());
 /// # Ok::<(), vultus::Error>(())
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     let shape = (0..1 + random.below(3)).map(|_| 1 + random.below(30)).collect();
     case(shape, random.uniform(), random.below(9) as u32)

@@ -89,6 +89,7 @@ impl Operation for Ema {
 ///     assert!(matches!(case.op, Op::Ema(ema) if (0.0..1.0).contains(&ema.decay)));
 /// }
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     [(vec![1], 0.1), (vec![1000], 0.999), (vec![64, 3, 3, 3], 0.05)]
         .into_iter()
@@ -108,6 +109,7 @@ pub fn cases() -> Vec<Case> {
 /// assert_eq!(plan.run_all(&inputs)?[0], inputs[1]);
 /// # Ok::<(), vultus::Error>(())
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     let shape = (0..1 + random.below(3)).map(|_| 1 + random.below(20)).collect();
     case(shape, random.uniform() * 0.4)

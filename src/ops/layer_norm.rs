@@ -114,6 +114,7 @@ impl Operation for LayerNormBackward {
 ///
 /// assert!(layer_norm::cases().iter().any(|case| case.shapes()[0].len() == 3));
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     [vec![1, 2], vec![3, 33], vec![2, 49, 64], vec![5, 257], vec![2, 1025], vec![700, 5]]
         .into_iter()
@@ -129,6 +130,7 @@ pub fn cases() -> Vec<Case> {
 ///
 /// assert!(random_case(&mut Random::new(1)).op.name().starts_with("layer_norm"));
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     let mut shape: Shape = (0..1 + random.below(3)).map(|_| 1 + random.below(12)).collect();
     shape.push(2 + random.below(400));

@@ -110,6 +110,7 @@ impl Operation for MatMul {
 ///
 /// assert!(matmul::cases().iter().any(|case| case.shapes()[0].len() != case.shapes()[1].len()));
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     let mut cases: Vec<Case> =
         [([1, 1, 1], vec![1]), ([64, 64, 16], vec![2]), ([65, 67, 33], vec![2, 3]), ([7, 5, 130], vec![4])]
@@ -131,6 +132,7 @@ pub fn cases() -> Vec<Case> {
 /// assert_eq!(case.op.output_shapes(&case.shapes())?.len(), 1);
 /// # Ok::<(), vultus::Error>(())
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     let sizes = [(); 3].map(|()| 1 + random.below(90));
     let batch: Shape = (0..1 + random.below(2)).map(|_| 1 + random.below(4)).collect();

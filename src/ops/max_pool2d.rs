@@ -130,6 +130,7 @@ impl Operation for MaxPool2dBackward {
 /// }
 /// # Ok::<(), vultus::Error>(())
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     let ceil = |kernel, stride| MaxPool2d { ceil_mode: true, ..MaxPool2d::new(kernel, stride) };
     [
@@ -158,6 +159,7 @@ pub fn cases() -> Vec<Case> {
 /// assert_eq!(cases[8].op.output_shapes(&cases[8].shapes())?, [[1, 512, 7, 7]]);
 /// # Ok::<(), vultus::Error>(())
 /// ```
+#[doc(hidden)]
 pub fn vgg16_cases(batch: usize, input: usize) -> Vec<Case> {
     [(64, 1), (128, 2), (256, 4), (512, 8), (512, 16)]
         .into_iter()
@@ -176,6 +178,7 @@ pub fn vgg16_cases(batch: usize, input: usize) -> Vec<Case> {
 /// let (case, again) = (random_case(&mut Random::new(1)), random_case(&mut Random::new(1)));
 /// assert_eq!((case.name(), case.op), (again.name(), again.op));
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     let kernel = 1 + random.below(4);
     let pool = MaxPool2d {

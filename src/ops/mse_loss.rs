@@ -41,6 +41,7 @@ impl Operation for MseLoss {
 ///
 /// assert!(mse_loss::cases().iter().all(|case| case.shapes()[0] == case.shapes()[1]));
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     [vec![1, 1], vec![32, 7], vec![2, 3, 5, 4], vec![256], vec![3, 1000]].into_iter().map(case).collect()
 }
@@ -54,6 +55,7 @@ pub fn cases() -> Vec<Case> {
 /// let case = random_case(&mut Random::new(1));
 /// assert!(case.op.output_shapes(&case.shapes()).is_ok());
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     case((0..1 + random.below(3)).map(|_| 1 + random.below(20)).collect())
 }

@@ -61,6 +61,7 @@ impl Operation for Mul {
 /// let is_gate = |case: &vultus::ops::Case| case.shapes() == [&[2, 6, 5, 4][..], &[2, 6, 1, 1]];
 /// assert!(mul::cases().iter().any(is_gate));
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     broadcast::cases(&Op::Mul)
 }
@@ -74,6 +75,7 @@ pub fn cases() -> Vec<Case> {
 /// let case = random_case(&mut Random::new(1));
 /// assert!(case.op.output_shapes(&case.shapes()).is_ok());
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     broadcast::random_case(&Op::Mul, random)
 }

@@ -59,6 +59,7 @@ impl Operation for MulReduce {
 /// let repeats = |case: &vultus::ops::Case| case.shapes()[0] != case.shapes()[1];
 /// assert!(mul_reduce::cases().iter().any(repeats) && !mul_reduce::cases().iter().all(repeats));
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     let repeated = [
         (vec![2, 6, 9, 7], vec![9, 7], vec![2, 6, 1, 1]),
@@ -78,6 +79,7 @@ pub fn cases() -> Vec<Case> {
 /// let case = random_case(&mut Random::new(1));
 /// assert!(case.op.output_shapes(&case.shapes()).is_ok());
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     let (whole, shape) = reduce_sum::random_shapes(random);
     let other = match random.below(2) {

@@ -74,6 +74,7 @@ impl Operation for Pad {
 ///
 /// assert!(pad::cases().iter().all(|case| case.op.output_shapes(&case.shapes()).is_ok()));
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     [
         (vec![2, 3, 4, 5], vec![[0, 0], [0, 0], [1, 1], [1, 1]], 0.0),
@@ -98,6 +99,7 @@ pub fn cases() -> Vec<Case> {
 /// let case = random_case(&mut Random::new(1));
 /// assert!(case.op.output_shapes(&case.shapes()).is_ok());
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     let shape: Shape = (0..1 + random.below(4)).map(|_| 1 + random.below(7)).collect();
     let mut side = || if random.below(2) == 0 { random.below(4) } else { 0 };

@@ -92,6 +92,7 @@ impl Operation for PreluBackward {
 /// // One slope for each channel.
 /// assert!(prelu::cases().iter().all(|case| case.shapes()[1] == &case.shapes()[0][1..2]));
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     [vec![2, 10, 10, 10], vec![3, 28, 11, 11], vec![4, 128], vec![1, 1], vec![64, 3, 1, 1]]
         .into_iter()
@@ -109,6 +110,7 @@ pub fn cases() -> Vec<Case> {
 /// let inputs = case.inputs(2);
 /// assert!(inputs.iter().zip(case.shapes()).all(|(tensor, shape)| tensor.shape() == shape));
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     let mut shape = vec![1 + random.below(6), 1 + random.below(40)];
     if random.below(3) > 0 {

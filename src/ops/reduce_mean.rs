@@ -124,6 +124,7 @@ impl Operation for ReduceMeanBackward {
 /// }
 /// # Ok::<(), vultus::Error>(())
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     [
         (vec![2, 64, 7, 7], vec![2, 3], false),
@@ -151,6 +152,7 @@ pub fn cases() -> Vec<Case> {
 /// let names: Vec<&str> = (0..20).map(|_| random_case(&mut random).op.name()).collect();
 /// assert!(names.contains(&"reduce_mean") && names.contains(&"reduce_mean_backward"));
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     let shape: Shape = (0..1 + random.below(5)).map(|_| 1 + random.below(11)).collect();
     let mut dims: Vec<usize> = (0..shape.len()).filter(|_| random.below(2) == 0).collect();

@@ -82,6 +82,7 @@ pub(super) fn random_shapes(random: &mut Random) -> (Shape, Shape) {
 /// let results = |case: &vultus::ops::Case| case.op.output_shapes(&case.shapes()).unwrap()[0].iter().product::<usize>();
 /// assert!(reduce_sum::cases().iter().any(|case| results(case) > 65_535));
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     shapes().into_iter().map(case).collect()
 }
@@ -95,6 +96,7 @@ pub fn cases() -> Vec<Case> {
 /// let case = random_case(&mut Random::new(1));
 /// assert!(case.op.output_shapes(&case.shapes()).is_ok());
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     case(random_shapes(random))
 }

@@ -119,6 +119,7 @@ impl Operation for RelativePositionBiasBackward {
 ///
 /// assert!(relative_position_bias::cases().iter().any(|case| case.shapes()[0].len() == 5));
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     [(vec![1], 1, [1, 1]), (vec![2, 2], 4, [7, 7]), (vec![3], 2, [2, 5])]
         .into_iter()
@@ -134,6 +135,7 @@ pub fn cases() -> Vec<Case> {
 ///
 /// assert!(random_case(&mut Random::new(1)).op.name().starts_with("relative_position_bias"));
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     let batch = (0..1 + random.below(2)).map(|_| 1 + random.below(4)).collect();
     let (heads, window) = (1 + random.below(5), [1 + random.below(6), 1 + random.below(6)]);

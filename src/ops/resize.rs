@@ -179,6 +179,7 @@ impl Crop {
 /// # Ok::<(), vultus::Error>(())
 /// ```
 #[derive(Clone, Debug)]
+#[doc(hidden)]
 pub struct ResizeCase {
     /// Width and height of the picture.
     pub picture: [u32; 2],
@@ -204,6 +205,7 @@ pub struct ResizeCase {
 /// let [width, height] = case.picture;
 /// assert!(case.crops.iter().all(|crop| crop.x + crop.width <= width && crop.y + crop.height <= height));
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> ResizeCase {
     let picture = [1 + random.below(60) as u32, 1 + random.below(60) as u32];
     let crops = (0..1 + random.below(4))

@@ -97,6 +97,7 @@ impl Operation for Sgd {
 /// let names: Vec<String> = sgd::cases().iter().map(|case| case.name()).collect();
 /// assert_eq!(names[0], "sgd/1_1_1");
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     let momentum = Sgd { momentum: 0.9, ..Sgd::default() };
     [
@@ -122,6 +123,7 @@ pub fn cases() -> Vec<Case> {
 /// assert_eq!(plan.run_all(&inputs)?[0], inputs[0]);
 /// # Ok::<(), vultus::Error>(())
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     let shape = (0..1 + random.below(3)).map(|_| 1 + random.below(20)).collect();
     let sgd = Sgd {

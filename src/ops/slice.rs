@@ -101,6 +101,7 @@ impl Operation for Slice {
 ///
 /// assert!(slice::cases().iter().all(|case| case.op.output_shapes(&case.shapes()).is_ok()));
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     let several = Slice { ranges: vec![Some(1..3), None, Some(2..5), Some(0..1)] };
     [
@@ -127,6 +128,7 @@ pub fn cases() -> Vec<Case> {
 /// let case = random_case(&mut Random::new(1));
 /// assert!(case.op.output_shapes(&case.shapes()).is_ok());
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     let shape: Shape = (0..1 + random.below(5)).map(|_| 1 + random.below(9)).collect();
     let mut range = |&size: &usize| {

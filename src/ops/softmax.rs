@@ -106,6 +106,7 @@ impl Operation for SoftmaxBackward {
 /// }
 /// # Ok::<(), vultus::Error>(())
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     [
         (vec![1, 7], 1.0),
@@ -132,6 +133,7 @@ pub fn cases() -> Vec<Case> {
 /// let mut random = Random::new(1);
 /// assert!((0..10).map(|_| random_case(&mut random)).all(|case| case.shapes()[0].len() >= 2));
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     let mut shape = vec![1 + random.below(70), 1 + random.below(120)];
     if random.below(2) == 0 {

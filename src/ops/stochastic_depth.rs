@@ -84,6 +84,7 @@ impl Operation for StochasticDepth {
 /// let all_stay = |case: &vultus::ops::Case| matches!(case.op, Op::StochasticDepth(StochasticDepth { probability: 0.0, .. }));
 /// assert!(stochastic_depth::cases().iter().any(all_stay));
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     [
         (vec![1, 7], 0.5),
@@ -109,6 +110,7 @@ pub fn cases() -> Vec<Case> {
 /// assert_eq!(case.op.output_shapes(&case.shapes())?, case.shapes());
 /// # Ok::<(), vultus::Error>(())
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     let shape = (0..1 + random.below(3)).map(|_| 1 + random.below(30)).collect();
     case(shape, random.uniform(), random.below(9) as u32)

@@ -83,6 +83,7 @@ impl Operation for Transpose {
 ///
 /// assert!(transpose::cases().iter().all(|case| case.op.output_shapes(&case.shapes()).is_ok()));
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     [
         (vec![2, 3, 4, 5], vec![0, 2, 3, 1]),
@@ -111,6 +112,7 @@ pub fn cases() -> Vec<Case> {
 /// let case = random_case(&mut Random::new(1));
 /// assert!(case.op.output_shapes(&case.shapes()).is_ok());
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     let rank = 1 + random.below(5);
     let most = [0, 300, 80, 20, 9, 6][rank];

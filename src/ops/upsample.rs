@@ -172,6 +172,7 @@ const INTERPOLATIONS: [Interpolation; 3] = [
 /// }
 /// # Ok::<(), vultus::Error>(())
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     let sizes = [
         ([2, 3, 4, 3], [8, 6]),
@@ -195,6 +196,7 @@ pub fn cases() -> Vec<Case> {
 /// let case = random_case(&mut Random::new(1));
 /// assert!(case.op.output_shapes(&case.shapes()).is_ok());
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     let interpolation = INTERPOLATIONS[random.below(3)];
     let size = [1 + random.below(24), 1 + random.below(24)];

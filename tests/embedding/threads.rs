@@ -59,13 +59,16 @@ sendable! { engine:
     TrainingPlan, TrainingState,
     gpu::Access, gpu::Adapter, gpu::Counts, gpu::Gpu, gpu::GpuOptions, gpu::GpuPlan, gpu::Kernel, gpu::Precision,
     gpu::Tuned,
-    nn::Group, nn::Layer, nn::Network, nn::Optimizer, nn::Trainable, nn::Training, nn::vgg16::Pooling,
+    nn::Group, nn::Layer, nn::Network, nn::Optimizer, nn::Published, nn::Trainable, nn::Training, nn::vgg16::Pooling,
     ops::Activation, ops::ActivationBackward, ops::Adam, ops::AdaptiveAvgPool2d, ops::AdaptiveAvgPool2dBackward,
-    ops::BatchNorm2d, ops::BatchNorm2dBackward, ops::BatchNorm2dFold, ops::BatchNorm2dRunning, ops::Case, ops::Conv2d,
-    ops::Conv2dBackwardInput, ops::Conv2dBackwardWeight, ops::Crop, ops::CrossEntropy, ops::Dense, ops::Dropout,
-    ops::Ema, ops::Fill, ops::Filter, ops::LayerNorm, ops::LayerNormBackward, ops::MatMul, ops::MaxPool2d,
-    ops::MaxPool2dBackward, ops::Normalization, ops::Op, ops::Order, ops::RelativePositionBias,
-    ops::RelativePositionBiasBackward, ops::Reshape, ops::RunState, ops::Sgd, ops::resize::ResizeCase,
+    ops::AvgPool2d, ops::AvgPool2dBackward, ops::BatchNorm2d, ops::BatchNorm2dBackward, ops::BatchNorm2dFold,
+    ops::BatchNorm2dRunning, ops::Case, ops::Concat, ops::Conv2d, ops::Conv2dBackwardInput, ops::Conv2dBackwardWeight,
+    ops::Crop, ops::CrossEntropy, ops::Dense, ops::Dropout, ops::Ema, ops::Fill, ops::Filter, ops::Interpolation,
+    ops::LayerNorm, ops::LayerNormBackward, ops::MatMul, ops::MaxPool2d, ops::MaxPool2dBackward, ops::MulReduce,
+    ops::Normalization, ops::Op, ops::Order, ops::Pad, ops::ReduceMean, ops::ReduceMeanBackward, ops::ReduceSum,
+    ops::RelativePositionBias, ops::RelativePositionBiasBackward, ops::Reshape, ops::resize::ResizeCase, ops::RunState,
+    ops::Sgd, ops::Slice, ops::Softmax, ops::SoftmaxBackward, ops::StochasticDepth, ops::Transpose, ops::Upsample,
+    ops::UpsampleBackward,
 }
 
 sendable! { faces:

@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use vultus::face::assemble;
-use vultus::nn::{Network, light, mtcnn, vgg16};
+use vultus::nn::{Network, attention, efficientnet_lite0, light, mobilenet_v2, mtcnn, vgg16};
 use vultus::onnx::{Export, Precision};
-use vultus::ops::{Activation, Conv2d, Crop, Filter, MaxPool2d, Normalization};
+use vultus::ops::{
+    Activation, AvgPool2d, BatchNorm2d, Conv2d, Crop, Filter, Interpolation, MatMul, MaxPool2d, Normalization, Upsample,
+};
 use vultus::weights::{DefaultFile, Store};
 use vultus::{Device, Options, Parameters, Random, Tensor};
 
@@ -32,11 +34,29 @@ pub fn cases() -> Vec<Case> {
         plain("prelu", network(&[3, 4, 5]).prelu("prelu", "a").flatten().dense("fc", "b", 6).prelu("rows", "c")),
         plain("relu6", network(&[3, 4, 5]).activation(Activation::RELU6)),
         plain("clip", network(&[3, 4, 5]).activation(Activation::Clip { min: -0.5, max: 1.5 })),
+        plain("leaky_relu", network(&[3, 4, 5]).activation(Activation::LeakyRelu { negative_slope: 0.1 })),
+        plain("hardswish", network(&[3, 4, 5]).activation(Activation::Hardswish)),
+        plain("silu", network(&[3, 4, 5]).activation(Activation::Silu)),
+        plain("gelu", network(&[3, 4, 5]).activation(Activation::Gelu)),
+        plain("gelu_tanh", network(&[3, 4, 5]).activation(Activation::GeluTanh)),
         plain(
             "sigmoid",
             network(&[3, 4, 5]).conv2d("conv", "a", 4, Conv2d::square(1, 1, 0)).activation(Activation::Sigmoid),
         ),
+        plain(
+            "batch_norm2d",
+            network(&[3, 4, 5]).conv2d_without_bias("conv", "a", 4, Conv2d::square(3, 2, 1)).batch_norm2d(
+                "norm",
+                "b",
+                BatchNorm2d { eps: 1e-3, ..BatchNorm2d::default() },
+            ),
+        ),
+        plain("gate", gate(network(&[4, 5, 3]))),
+        plain("dense_of_rows", network(&[5, 3]).dense("fc", "a", 4).relu().dense_without_bias("last", "b", 6)),
+        plain("transformer", attention::vit_head(network(&[9, 8]), 8, 2, 2, 2, 3).unwrap()),
+        plain("cross_attention", cross_attention(network(&[8, 4, 6]))),
         plain("residual", residual(network(&[3, 6, 5]))),
+        plain("shuffled", shuffled(network(&[4, 6, 6]))),
         plain("softmax", network(&[3, 4, 5]).softmax()),
         plain("softmax_rows", network(&[5]).dense("fc", "a", 4).softmax()),
         plain("flatten", network(&[2, 3, 4]).flatten().relu().dropout(0.5).dense("fc", "a", 3)),
@@ -70,9 +90,46 @@ pub fn cases() -> Vec<Case> {
     cases.push(with("vgg16_f16", vgg.clone(), None, Precision::F16));
     cases.push(with("vgg16_bgr", vgg.clone(), Some(Normalization::CAFFE), Precision::F32));
     cases.push(with("vgg16_rgb", vgg, Some(Normalization::TORCHVISION), Precision::F32));
+    cases.push(plain("mobilenet_v2", mobilenet_v2::mobilenet_v2(32, 0.2, 7).unwrap()));
+    cases.push(plain("efficientnet_lite0", efficientnet_lite0::efficientnet_lite0(33, 0.2, 0.2, 7).unwrap()));
     cases.push(plain("light", light::network(48, 0.5, 7)));
     cases.push(default_model());
     cases
+}
+
+/// Feature maps of landmarks that ask those of an image, made from the same maps.
+fn cross_attention(network: Network) -> Network {
+    let one = Conv2d::square(1, 1, 0);
+    let network = network.conv2d("landmark", "a", 8, one).branch_from("input").unwrap().conv2d("image", "b", 8, one);
+    attention::cross_attention(network, ["landmark", "image"], [8, 4, 6], [2, 3], 2, 2).unwrap()
+}
+
+/// A gate for each channel.
+fn gate(network: Network) -> Network {
+    let (squeezed, wide) = (network.reduce_mean("mean", &[2, 3], true), Conv2d::square(1, 1, 0));
+    squeezed.conv2d("gate", "a", 4, wide).activation(Activation::Sigmoid).mul("gated", "input").unwrap()
+}
+
+/// Operations that combine, move and resize values, one after the other.
+fn shuffled(network: Network) -> Network {
+    let pool = AvgPool2d { ceil_mode: true, count_include_pad: false, ..AvgPool2d::new(2, 2) };
+    let larger = |interpolation| Upsample { size: [6, 9], interpolation };
+    network
+        .slice("slice", 1, 1..3)
+        .pad("pad", &[[0, 0], [0, 0], [0, 1], [1, 0]], 0.5)
+        .avg_pool2d("pool", pool)
+        .upsample("nearest", larger(Interpolation::Nearest))
+        .branch_from("pool")
+        .unwrap()
+        .upsample("bilinear", larger(Interpolation::Bilinear { align_corners: false }))
+        .concat("both", &["nearest"], 1)
+        .unwrap()
+        .transpose("turned", &[0, 2, 3, 1])
+        .reshape("rows", &[Some(18), None])
+        .stochastic_depth(0.5)
+        .softmax_over("shares", 2)
+        .matmul("products", "rows", MatMul { transpose_a: true, alpha: 0.5, ..MatMul::default() })
+        .unwrap()
 }
 
 /// A block around which its input goes, and a branch from within.
@@ -111,12 +168,15 @@ fn default_model() -> Case {
 /// signal needs.
 pub fn parameters(network: &Network) -> Parameters {
     let shapes = network.parameter_shapes().unwrap();
-    let tensor = |seed: usize, shape: Vec<usize>| {
+    let tensor = |seed: usize, name: &str, shape: Vec<usize>| {
         let inputs: usize = shape.iter().skip(1).product();
         let scale = 1.0 / f32::from(1u16 << (4 + inputs.ilog2() / 2));
-        Tensor::from_fn(shape, |i| ((i * i * 7 + i * 37 + seed * 11) % 61) as f32 * scale - 30.0 * scale)
+        // No variance is negative.
+        let shift = if name.ends_with("running_var") { 1.0 } else { -30.0 * scale };
+        Tensor::from_fn(shape, |i| ((i * i * 7 + i * 37 + seed * 11) % 61) as f32 * scale + shift)
     };
-    shapes.into_iter().enumerate().map(|(seed, (name, shape))| (name, tensor(seed, shape))).collect()
+    let named = shapes.into_iter().enumerate();
+    named.map(|(seed, (name, shape))| (name.clone(), tensor(seed, &name, shape))).collect()
 }
 
 /// A batch of values, or of pictures `[N, H, W, 3]` with whole numbers from 0 to 255.

@@ -9,12 +9,15 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use clap::builder::RangedU64ValueParser;
+use clap::ValueEnum;
+use clap::builder::{PossibleValue, RangedU64ValueParser};
+use vultus::nn::Published;
 use vultus::weights::safetensors::{self, Precision};
 use vultus::{Device, Error, LayerTime};
 
 use super::failure::Failure;
 use super::global::Global;
+use super::network::{and_published, published_value};
 use report::{Layer, Measurement};
 use workload::Part;
 
@@ -29,23 +32,26 @@ use workload::Part;
   vultus bench
   vultus bench --network vgg16 --batch 8 --runs 20
   vultus bench --network mtcnn --device cpu --json
+  vultus bench --network mobilenet_v2 --weights mobilenet_v2.pth
   vultus bench --train head --batch 32 --trace trace.json
+  vultus bench --network resnet18 --train all --batch 8
 
 vgg16 is the base and the dense layers of the original; vgg16-base ends before them. mtcnn is one picture of 640x480:
-P-Net at its largest scale, R-Net on 64 proposals, O-Net on 16. With --train, a run is a step on VGG16's base with dense
-layers of 256 and 7: forward, cross entropy, backward, SGD with momentum. Dense layers that --weights does not give
-have random weights.
+P-Net at its largest scale, R-Net on 64 proposals, O-Net on 16. The networks of the literature have ImageNet's 1000
+classes. With --train, a run is a step on VGG16's base with dense layers of 256 and 7, or on a network of the literature
+with 7 classes: forward, cross entropy, backward, SGD with momentum. Parameters that --weights does not give have random
+values, but for VGG16's base.
 
 Of a layer, GFLOP/s counts the operations of its definition (a multiply-add is two), GB/s its inputs, parameters and
 outputs once each, FLOP/byte is the first over the second, and limit is the share of what the device could reach:
 the lesser of its peak and of FLOP/byte times the rate of a copy. What comes from a cache can exceed it.")]
 pub struct Arguments {
-    /// Which network
-    #[arg(long, value_enum, default_value_t = Choice::Vgg16Base)]
-    network: Choice,
-    /// Time training steps of the dense head on features of the base, of the base's last block or last two blocks and the
-    /// head, or of all
-    #[arg(long, value_enum, value_name = "WHAT", conflicts_with = "network")]
+    /// Which network [default: vgg16-base]
+    #[arg(long, value_enum, hide_default_value = true)]
+    network: Option<Choice>,
+    /// Time training steps of the head alone (VGG16's on features of the base), of VGG16's last block or last two blocks and
+    /// the head, or of all
+    #[arg(long, value_enum, value_name = "WHAT")]
     train: Option<Train>,
     /// Images per batch [default: 1]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
@@ -78,11 +84,12 @@ pub struct Arguments {
     dump: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Choice {
     Vgg16,
     Vgg16Base,
     Mtcnn,
+    Published(Published),
 }
 
 impl Choice {
@@ -91,7 +98,21 @@ impl Choice {
             Choice::Vgg16 => "vgg16",
             Choice::Vgg16Base => "vgg16-base",
             Choice::Mtcnn => "mtcnn",
+            Choice::Published(network) => network.name(),
         }
+    }
+}
+
+impl ValueEnum for Choice {
+    fn value_variants<'a>() -> &'a [Self] {
+        and_published!(Choice: Vgg16, Vgg16Base, Mtcnn)
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Choice::Published(network) => published_value(*network),
+            own => PossibleValue::new(own.name()),
+        })
     }
 }
 
@@ -115,12 +136,30 @@ impl Train {
     }
 }
 
+impl Arguments {
+    /// Whether the network can be trained in this way.
+    fn check_train(&self) -> Result<(), Failure> {
+        match (self.network, self.train) {
+            (None, _) | (_, None) | (Some(Choice::Published(_)), Some(Train::Head | Train::All)) => Ok(()),
+            (Some(Choice::Published(_)), Some(train)) => Err(Failure::Usage(format!(
+                "--train {} is for VGG16; a network of the literature takes head or all",
+                train.name()
+            ))),
+            (Some(network), Some(_)) => Err(Failure::Usage(format!(
+                "--train takes no --network {}: without --network it is VGG16 with a head of seven classes",
+                network.name()
+            ))),
+        }
+    }
+}
+
 /// Runs before the first that counts: kernels are compiled and caches filled.
 const WARM_UP: usize = 2;
 
 /// Times the network.
 pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
-    let mtcnn = arguments.train.is_none() && arguments.network == Choice::Mtcnn;
+    let mtcnn = arguments.network == Some(Choice::Mtcnn);
+    arguments.check_train()?;
     let sized = arguments.batch.is_some() || arguments.input.is_some();
     if mtcnn && (sized || arguments.feed.is_some() || arguments.dump.is_some()) {
         return Err(Failure::Usage(
@@ -129,8 +168,11 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     }
     let device = global.device()?;
     let start = Instant::now();
-    let mut parts =
-        if mtcnn { workload::detector(&device, global)? } else { workload::vgg(&device, global, arguments)? };
+    let mut parts = match arguments.network {
+        Some(Choice::Mtcnn) => workload::detector(&device, global)?,
+        Some(Choice::Published(network)) => workload::published(network, &device, global, arguments)?,
+        _ => workload::vgg(&device, global, arguments)?,
+    };
     let load_ms = milliseconds(start);
     let passes = (0..WARM_UP + arguments.runs).map(|_| pass(&mut parts)).collect::<Result<Vec<f64>, Error>>()?;
     if let Some(path) = &arguments.dump {
@@ -156,13 +198,14 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
 /// What is known without the layers.
 fn whole(arguments: &Arguments, device: &Device, load_ms: f64, passes: &[f64]) -> Measurement {
     let counted = &passes[WARM_UP..];
-    let sized = arguments.train.is_some() || arguments.network != Choice::Mtcnn;
+    let sized = arguments.network != Some(Choice::Mtcnn);
     Measurement {
         device: device.to_string(),
-        network: match arguments.train {
-            None => arguments.network.name(),
-            Some(Train::Head) => "head",
-            Some(_) => "vgg16-base + head",
+        network: match (arguments.network, arguments.train) {
+            (Some(network), _) => network.name(),
+            (None, None) => Choice::Vgg16Base.name(),
+            (None, Some(Train::Head)) => "head",
+            (None, Some(_)) => "vgg16-base + head",
         },
         train: arguments.train.map(Train::name),
         batch: sized.then(|| workload::batch(arguments)),

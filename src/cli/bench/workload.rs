@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use vultus::nn::vgg16::{self, Pooling};
-use vultus::nn::{Network, Optimizer, Trainable, Training, mtcnn};
+use vultus::nn::{Network, Optimizer, Published, Trainable, Training, mtcnn};
 use vultus::ops::Sgd;
-use vultus::weights::{DefaultFile, safetensors};
-use vultus::{Device, Error, Options, Parameters, Plan, Random, Tensor, TrainingPlan};
+use vultus::weights::{Catalog, DefaultFile, safetensors};
+use vultus::{Device, Error, Model, Options, Parameters, Plan, Random, Tensor, TrainingPlan};
 
+use super::super::failure::Failure;
 use super::super::global::Global;
+use super::super::network::parameters_of;
 use super::{Arguments, Choice, Train};
 
 /// Classes of the whole VGG16: those of ImageNet.
@@ -42,7 +44,7 @@ pub fn input(arguments: &Arguments) -> usize {
 
 /// VGG16, its base, or training steps of it.
 pub fn vgg(device: &Device, global: &Global, arguments: &Arguments) -> Result<Vec<Part>, Error> {
-    let (batch, input) = (batch(arguments), input(arguments));
+    let input = input(arguments);
     let side = input / 32;
     let hidden: &[usize] = if arguments.train.is_some() { &[TRAINED_HIDDEN] } else { &[4096, 4096] };
     let (shape, classes) = match arguments.train {
@@ -53,31 +55,38 @@ pub fn vgg(device: &Device, global: &Global, arguments: &Arguments) -> Result<Ve
     let network = match (arguments.train, arguments.network) {
         (Some(Train::Head), _) => head.clone(),
         (Some(_), _) => vgg16::base(input).followed_by(head.clone())?,
-        (None, Choice::Vgg16) => vgg16::whole(input, classes)?,
+        (None, Some(Choice::Vgg16)) => vgg16::whole(input, classes)?,
         (None, _) => vgg16::base(input),
     };
     let model = device.load(&network, &parameters(global, &network, &head)?)?;
-    let mut part = match arguments.train {
-        None => Part { prefix: "", work: Work::Inference(model.compile(batch, &Options::default())?) },
-        Some(train) => {
-            let first = match train {
-                Train::Block5 => "block5_conv1",
-                Train::Block4 => "block4_conv1",
-                Train::Head | Train::All => network.layers()[0].name.as_str(),
-            };
-            let training = Training {
-                optimizer: Optimizer::Sgd(Sgd { momentum: 0.9, ..Sgd::default() }),
-                trainable: Trainable::From(first.to_owned()),
-                ..Training::default()
-            };
-            let layers = network.layers().iter().skip_while(|layer| layer.name != first);
-            let trained = layers.flat_map(|layer| layer.parameters.clone()).collect();
-            let plan = model.compile_training(batch, &training, &Options::default())?;
-            Part { prefix: "", work: Work::Training(Box::new(plan), trained) }
-        }
+    let first = match arguments.train {
+        Some(Train::Block5) => "block5_conv1",
+        Some(Train::Block4) => "block4_conv1",
+        Some(Train::Head | Train::All) | None => network.layers()[0].name.as_str(),
     };
-    part.set_inputs(arguments.feed.as_deref())?;
-    Ok(vec![part])
+    let trainable = arguments.train.map(|_| Trainable::From(first.to_owned()));
+    Ok(vec![Part::new(&model, &network, trainable, arguments)?])
+}
+
+/// A network of the literature, or training steps of it.
+pub fn published(
+    choice: Published,
+    device: &Device,
+    global: &Global,
+    arguments: &Arguments,
+) -> Result<Vec<Part>, Failure> {
+    let classes = if arguments.train.is_some() { TRAINED_CLASSES } else { CLASSES };
+    let network = choice.network(input(arguments), 0.0, classes)?;
+    let mut parameters = network.initialize(SEED)?;
+    if let Some(file) = global.weights.as_deref().filter(|path| path.is_file()) {
+        parameters.extend(parameters_of(&network, &Catalog::open(file)?, file)?);
+    }
+    let model = device.load(&network, &parameters)?;
+    let trainable = arguments.train.map(|train| match train {
+        Train::Head => Trainable::From(choice.classifier().to_owned()),
+        _ => Trainable::All,
+    });
+    Ok(vec![Part::new(&model, &network, trainable, arguments)?])
 }
 
 /// The parameters that are there: the base's, and the file's own dense layers where they have the right shapes. Random
@@ -122,6 +131,30 @@ pub fn detector(device: &Device, global: &Global) -> Result<Vec<Part>, Error> {
 }
 
 impl Part {
+    /// The outputs of a network, or a step of training these layers.
+    fn new(
+        model: &Model,
+        network: &Network,
+        trainable: Option<Trainable>,
+        arguments: &Arguments,
+    ) -> Result<Self, Error> {
+        let (batch, options) = (batch(arguments), Options::default());
+        let work = match trainable {
+            None => Work::Inference(model.compile(batch, &options)?),
+            Some(trainable) => {
+                let mut trained = network.parameters_from(&trainable)?;
+                // These follow the batches; they have no gradients.
+                trained.retain(|name| !name.ends_with(".running_mean") && !name.ends_with(".running_var"));
+                let optimizer = Optimizer::Sgd(Sgd { momentum: 0.9, ..Sgd::default() });
+                let training = Training { optimizer, trainable, ..Training::default() };
+                Work::Training(Box::new(model.compile_training(batch, &training, &options)?), trained)
+            }
+        };
+        let mut part = Part { prefix: "", work };
+        part.set_inputs(arguments.feed.as_deref())?;
+        Ok(part)
+    }
+
     /// What runs. A step of training runs with a learning rate of 0, so that all runs do the same.
     pub fn plan(&mut self) -> &mut Plan {
         match &mut self.work {

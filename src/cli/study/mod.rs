@@ -77,13 +77,13 @@ pub struct Arguments {
     /// Height and width that faces are scaled to for networks
     #[arg(long, value_name = "N", default_value_t = 48, value_parser = RangedU64ValueParser::<usize>::new().range(32..=1024))]
     input: usize,
-    /// Epochs of `deep` and `adapted`; heads are trained for twice as many, the light network for four times as many
+    /// Epochs of `deep` and `adapted`; heads are trained for twice as many, networks that begin with random numbers for four times as many
     #[arg(long, value_name = "N", default_value_t = 15, value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
     epochs: usize,
     /// Pictures per step
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = RangedU64ValueParser::<usize>::new().range(1..=4096))]
     batch: usize,
-    /// How training pictures are varied for `deep`, `adapted` and `light`: none, light, standard, and changes to it
+    /// How training pictures are varied where more than a head is trained: none, light, standard, and changes to it
     #[arg(long, value_name = "NAME[,X=V…]", default_value = "standard", value_parser = augmentation)]
     augment: Augmentation,
     /// Seed of the split and of everything else that is drawn

@@ -6,8 +6,8 @@ use std::time::Instant;
 use vultus::data::{Dataset, Split};
 use vultus::face::{Architecture, ModelCard, TestTimeAugmentation, assemble};
 use vultus::metrics::Predictions;
+use vultus::nn::Trainable;
 use vultus::nn::vgg16::Pooling;
-use vultus::nn::{Published, Trainable};
 use vultus::ops::Normalization;
 use vultus::prepare::Augmentation;
 use vultus::train::{Course, Event, Pictures, Predictor, Recipe, Schedule, adapt, start};
@@ -207,14 +207,11 @@ impl<'a> Networks<'a> {
         let from = |layer: &str| Trainable::From(layer.to_owned());
         let none = Augmentation::none();
         Ok(match (choice, &self.expert) {
-            (Choice::Light | Choice::SeResNet18, _) => Way {
-                card: with_flip(card(
-                    match choice {
-                        Choice::Light => Architecture::Light,
-                        _ => Architecture::Published(Published::SeResNet18),
-                    },
-                    Normalization::TORCHVISION,
-                )),
+            (Choice::Light | Choice::Published(_), _) => Way {
+                card: with_flip(match choice {
+                    Choice::Published(network) => card(Architecture::Published(network), network.normalization()),
+                    _ => card(Architecture::Light, Normalization::TORCHVISION),
+                }),
                 known: Parameters::new(),
                 trainable: Trainable::All,
                 augmentation: *augment,

@@ -1,40 +1,65 @@
 //! A method of a study, and what became of it.
 
 use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use vultus::Parameters;
 use vultus::baseline::{FeatureKind, Method, SvmKind};
 use vultus::face::ModelCard;
 use vultus::metrics::Predictions;
+use vultus::nn::Published;
 use vultus::train::Epoch;
 
 use super::Failure;
+use crate::cli::network::{and_published, published_value};
 
 /// A method.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Choice {
-    /// Dominant rotated local binary patterns, linear support vector machine
     DrlbpLinear,
-    /// Dominant rotated local binary patterns, support vector machine with radial basis functions
     DrlbpRbf,
-    /// Uniform local binary patterns, linear support vector machine
     LbpLinear,
-    /// Uniform local binary patterns, radial basis functions
     LbpRbf,
-    /// Histograms of oriented gradients, linear support vector machine
     HogLinear,
-    /// Histograms of oriented gradients, radial basis functions
     HogRbf,
-    /// A head on VGG16 as it was trained on ImageNet
+    /// A head on VGG16.
     Head,
-    /// VGG16 from ImageNet, its last blocks trained too
+    /// VGG16, its last blocks trained too.
     Deep,
-    /// The same, from a model that knows expressions already
+    /// The same, from a model that knows expressions already.
     Adapted,
-    /// The light network, from random numbers
     Light,
-    /// ResNet-18 with squeeze-and-excitation, from random numbers
-    #[value(name = "se_resnet18")]
-    SeResNet18,
+    /// A network of the literature, from random numbers.
+    Published(Published),
+}
+
+impl ValueEnum for Choice {
+    fn value_variants<'a>() -> &'a [Self] {
+        and_published!(
+            Choice: DrlbpLinear, DrlbpRbf, LbpLinear, LbpRbf, HogLinear, HogRbf, Head, Deep, Adapted, Light
+        )
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Choice::DrlbpLinear => {
+                ("drlbp-linear", "Dominant rotated local binary patterns, linear support vector machine")
+            }
+            Choice::DrlbpRbf => (
+                "drlbp-rbf",
+                "Dominant rotated local binary patterns, support vector machine with radial basis functions",
+            ),
+            Choice::LbpLinear => ("lbp-linear", "Uniform local binary patterns, linear support vector machine"),
+            Choice::LbpRbf => ("lbp-rbf", "Uniform local binary patterns, radial basis functions"),
+            Choice::HogLinear => ("hog-linear", "Histograms of oriented gradients, linear support vector machine"),
+            Choice::HogRbf => ("hog-rbf", "Histograms of oriented gradients, radial basis functions"),
+            Choice::Head => ("head", "A head on VGG16 as it was trained on ImageNet"),
+            Choice::Deep => ("deep", "VGG16 from ImageNet, its last blocks trained too"),
+            Choice::Adapted => ("adapted", "The same, from a model that knows expressions already"),
+            Choice::Light => ("light", "The light network, from random numbers"),
+            Choice::Published(network) => return Some(published_value(*network)),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
 }
 
 impl Choice {
@@ -52,7 +77,7 @@ impl Choice {
             Choice::LbpRbf => (FeatureKind::Lbp, SvmKind::Rbf),
             Choice::HogLinear => (FeatureKind::Hog, SvmKind::Linear),
             Choice::HogRbf => (FeatureKind::Hog, SvmKind::Rbf),
-            Choice::Head | Choice::Deep | Choice::Adapted | Choice::Light | Choice::SeResNet18 => return None,
+            Choice::Head | Choice::Deep | Choice::Adapted | Choice::Light | Choice::Published(_) => return None,
         };
         Some(Method { features, svm })
     }

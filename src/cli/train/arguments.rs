@@ -6,8 +6,8 @@ use clap::ValueEnum;
 use clap::builder::RangedU64ValueParser;
 use vultus::Error;
 use vultus::face::{Architecture, ModelCard, TestTimeAugmentation};
+use vultus::nn::Trainable;
 use vultus::nn::vgg16::Pooling;
-use vultus::nn::{Published, Trainable};
 use vultus::ops::Normalization;
 use vultus::prepare::{Augmentation, Mix};
 use vultus::train::{Balance, Decay, Recipe, Rule, Schedule};
@@ -15,6 +15,7 @@ use vultus::weights::WeightFile;
 
 use crate::cli::faces::FaceArguments;
 use crate::cli::failure::Failure;
+use crate::cli::network::NetworkName;
 use crate::cli::stored::Stored;
 
 /// Train a model on labelled faces
@@ -149,44 +150,6 @@ pub struct Arguments {
     pub sheet: Option<PathBuf>,
 }
 
-/// Which network.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum NetworkName {
-    /// VGG16's convolutions and a head: 14.8 million parameters
-    Vgg16,
-    /// A small network of the same kind, trained from random numbers: 0.8 million parameters
-    Light,
-    /// ResNet-18: 11.2 million parameters
-    #[value(name = "resnet18")]
-    ResNet18,
-    /// ResNet-18 with squeeze-and-excitation: 11.3 million parameters
-    #[value(name = "se_resnet18")]
-    SeResNet18,
-    /// MobileNetV1: 3.5 million parameters
-    #[value(name = "mobilenet")]
-    MobileNet,
-    /// MobileNetV2: 2.2 million parameters
-    #[value(name = "mobilenet_v2")]
-    MobileNetV2,
-    /// EfficientNet-Lite0: 3.4 million parameters
-    #[value(name = "efficientnet_lite0")]
-    EfficientNetLite0,
-}
-
-impl NetworkName {
-    /// The network of the literature that it is.
-    pub fn published(self) -> Option<Published> {
-        match self {
-            NetworkName::Vgg16 | NetworkName::Light => None,
-            NetworkName::ResNet18 => Some(Published::ResNet18),
-            NetworkName::SeResNet18 => Some(Published::SeResNet18),
-            NetworkName::MobileNet => Some(Published::MobileNet),
-            NetworkName::MobileNetV2 => Some(Published::MobileNetV2),
-            NetworkName::EfficientNetLite0 => Some(Published::EfficientNetLite0),
-        }
-    }
-}
-
 /// What stands between base and head.
 #[derive(Clone, Copy, ValueEnum)]
 pub enum PoolingName {
@@ -302,13 +265,25 @@ impl Arguments {
     pub fn trainable(&self) -> Trainable {
         match (self.train_from.as_deref(), self.network) {
             (Some("all"), _) => Trainable::All,
-            (None, network) if network != NetworkName::Vgg16 => Trainable::All,
-            (None | Some("head"), network) => Trainable::From(match network.published() {
-                Some(published) => published.classifier().to_owned(),
-                None if network == NetworkName::Light => Architecture::Light.head().to_owned(),
-                None => "fc6".to_owned(),
-            }),
+            (None, NetworkName::Light | NetworkName::Published(_)) => Trainable::All,
+            (None | Some("head"), _) => Trainable::From(self.architecture(String::new()).head().to_owned()),
             (Some(layer), _) => Trainable::From(layer.to_owned()),
+        }
+    }
+
+    /// The network, for a base of this SHA-256.
+    fn architecture(&self, base_sha256: String) -> Architecture {
+        match self.network {
+            NetworkName::Published(network) => Architecture::Published(network),
+            NetworkName::Light => Architecture::Light,
+            NetworkName::Vgg16 => Architecture::Vgg16 {
+                pooling: match self.pooling {
+                    PoolingName::Flatten => Pooling::Flatten,
+                    PoolingName::Average => Pooling::Average,
+                },
+                hidden: self.hidden.iter().copied().filter(|&width| width > 0).collect(),
+                base_sha256,
+            },
         }
     }
 
@@ -322,22 +297,11 @@ impl Arguments {
 
     /// What the model will be, for these classes and this base.
     pub fn card(&self, classes: Vec<String>, base: &WeightFile) -> Result<ModelCard, Error> {
-        let architecture = match (self.network, self.network.published()) {
-            (_, Some(published)) => Architecture::Published(published),
-            (NetworkName::Light, None) => Architecture::Light,
-            (_, None) => Architecture::Vgg16 {
-                pooling: match self.pooling {
-                    PoolingName::Flatten => Pooling::Flatten,
-                    PoolingName::Average => Pooling::Average,
-                },
-                hidden: self.hidden.iter().copied().filter(|&width| width > 0).collect(),
-                base_sha256: base.sha256.clone(),
-            },
-        };
-        let normalization = match (self.network, self.network.published()) {
-            (_, Some(published)) => published.normalization(),
-            (NetworkName::Light, None) => Normalization::TORCHVISION,
-            (_, None) => base.preprocessing()?,
+        let architecture = self.architecture(base.sha256.clone());
+        let normalization = match self.network {
+            NetworkName::Published(network) => network.normalization(),
+            NetworkName::Light => Normalization::TORCHVISION,
+            NetworkName::Vgg16 => base.preprocessing()?,
         };
         let preprocessing = Normalization { gray: !self.color, ..normalization };
         let mut card = ModelCard::new(architecture, classes, self.input, preprocessing);

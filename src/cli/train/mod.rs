@@ -17,7 +17,7 @@ use vultus::{Parameters, Random};
 
 use super::failure::Failure;
 use super::global::Global;
-use arguments::NetworkName;
+use super::network::{NetworkName, parameters_of};
 pub use arguments::{Arguments, augmentation};
 use progress::Progress;
 
@@ -183,7 +183,7 @@ fn known(arguments: &Arguments, base: &WeightFile, card: &ModelCard) -> Result<P
         Some(file) => {
             let catalog = Catalog::open(file)?;
             if !catalog.metadata().contains_key("classes") {
-                return of_another_program(&catalog, file, card);
+                return parameters_of(&card.network()?, &catalog, file);
             }
             let (model, parameters) = assemble(Some(base.clone()), catalog.read()?)?;
             Ok(adapt(&model, parameters, &card.classes)?)
@@ -191,24 +191,6 @@ fn known(arguments: &Arguments, base: &WeightFile, card: &ModelCard) -> Result<P
         None if arguments.network == NetworkName::Vgg16 => Ok(base.parameters.clone()),
         None => Ok(Parameters::new()),
     }
-}
-
-/// What a file of another program has of the network: the tensors that have the name and the shape of a parameter. The
-/// others, such as a classifier of other classes, are left alone.
-fn of_another_program(catalog: &Catalog, file: &Path, card: &ModelCard) -> Result<Parameters, Failure> {
-    let network = card.network()?;
-    let mut known = Parameters::new();
-    for (name, shape) in network.parameter_shapes()? {
-        if let Some(entry) = catalog.entry(&name).filter(|entry| entry.shape == shape) {
-            known.insert(name, catalog.tensor(entry)?);
-        }
-    }
-    if known.is_empty() {
-        let (file, name) = (file.display(), network.name());
-        let reason = format!("none of its tensors has the name and the shape of a parameter of {name}");
-        return Err(Failure::Failed(format!("{file}: {reason} (--network)")));
-    }
-    Ok(known)
 }
 
 /// Trains; also whether all rows could be printed and logged.

@@ -14,6 +14,7 @@ use crate::random::Random;
 /// let directions: BTreeSet<&str> = conv2d::cases().iter().map(|case| case.op.name()).collect();
 /// assert!(directions.into_iter().eq(["conv2d", "conv2d_backward_input", "conv2d_backward_weight"]));
 /// ```
+#[doc(hidden)]
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for ([n, c, h, w], filters, kernel, stride, padding) in [
@@ -85,6 +86,7 @@ pub fn cases() -> Vec<Case> {
 /// // Nine different ones, each in three directions.
 /// assert_eq!(cases.len(), 9 * 3);
 /// ```
+#[doc(hidden)]
 pub fn vgg16_cases(batch: usize, input: usize) -> Vec<Case> {
     let conv = Conv2d { activation: Some(Activation::Relu), ..Conv2d::square(3, 1, 1) };
     [
@@ -121,6 +123,7 @@ pub fn vgg16_cases(batch: usize, input: usize) -> Vec<Case> {
 /// assert!(results[0].data().iter().zip(results[1].data()).all(|(a, b)| (a - b).abs() < 1e-2 + 1e-3 * a.abs()));
 /// # Ok::<(), vultus::Error>(())
 /// ```
+#[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
     let axis = |random: &mut Random| {
         let (kernel, stride) = (1 + random.below(5), 1 + random.below(3));
