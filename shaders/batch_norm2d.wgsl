@@ -53,23 +53,12 @@ struct Params {
 @group(0) @binding(8) var<storage, read_write> out: array<f32>;
 @group(0) @binding(9) var<storage, read_write> out2: array<f32>;
 
-var<workgroup> partial: array<vec2<f32>, 256>;
+// Invocations of a workgroup that sums.
+const TOTAL: u32 = 256u;
 
 // Where element k of a channel lies.
 fn place(channel: u32, k: u32) -> u32 {
     return (k / params.inner * params.channels + channel) * params.inner + k % params.inner;
-}
-
-// The sum over a workgroup, the same in each of its invocations.
-fn total(value: vec2<f32>, local: u32) -> vec2<f32> {
-    workgroupBarrier();
-    partial[local] = value;
-    for (var half = 128u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if (local < half) { partial[local] += partial[local + half]; }
-    }
-    workgroupBarrier();
-    return partial[0];
 }
 
 // The elements of a channel that a part has: the first, and one past the last.

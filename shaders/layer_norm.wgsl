@@ -32,19 +32,8 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 @group(0) @binding(6) var<storage, read_write> out2: array<f32>;
 
-var<workgroup> partial: array<vec2<f32>, 64>;
-
-// The sum over a workgroup, the same in each of its invocations.
-fn total(value: vec2<f32>, local: u32) -> vec2<f32> {
-    workgroupBarrier();
-    partial[local] = value;
-    for (var half = 32u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if (local < half) { partial[local] += partial[local + half]; }
-    }
-    workgroupBarrier();
-    return partial[0];
-}
+// Invocations of a workgroup that sums.
+const TOTAL: u32 = 64u;
 
 // Mean of a row, and one by its standard deviation.
 fn row_moments(at: u32, local: u32) -> vec2<f32> {

@@ -13,7 +13,7 @@ use crate::ops::{BatchNorm2d, BatchNorm2dFold, BatchNorm2dRunning};
 pub(super) static KERNELS: &[&Kernel] =
     &[&STATISTICS, &MERGE, &RUNNING, &FORWARD, &BACKWARD_SUMS, &MERGE_SUMS, &BACKWARD_INPUT, &FOLD, &FOLD_BIAS];
 
-const SHADER: Shader = shader!("batch_norm2d");
+const SHADER: Shader = shader!("batch_norm2d", "total");
 
 static STATISTICS: Kernel = Kernel::new::<Params>(
     "batch_norm2d/statistics",

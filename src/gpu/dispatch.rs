@@ -18,6 +18,14 @@ pub(super) struct Dispatch {
     pub kernel: &'static Kernel,
 }
 
+impl Dispatch {
+    pub fn encode(&self, pass: &mut wgpu::ComputePass) {
+        pass.set_pipeline(&self.pipeline.pipeline);
+        pass.set_bind_group(0, &self.bind_group, &[]);
+        pass.dispatch_workgroups(self.grid[0], self.grid[1], self.grid[2]);
+    }
+}
+
 /// What a program has become: its dispatches, and the memory that they need besides the program's values.
 pub(super) struct Compiled {
     pub dispatches: Vec<Dispatch>,

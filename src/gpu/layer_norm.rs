@@ -11,7 +11,7 @@ use crate::ops::LayerNorm;
 
 pub(super) static KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD_INPUT, &BACKWARD_SUMS, &MERGE];
 
-const SHADER: Shader = shader!("layer_norm");
+const SHADER: Shader = shader!("layer_norm", "total");
 
 static FORWARD: Kernel =
     Kernel::new::<Params>("layer_norm/forward", SHADER, "forward", &[Read, Read, Read, Unused, Write]);

@@ -406,14 +406,6 @@ fn read_once(gpu: &Gpu, storage: &Storage) -> Result<Vec<f32>> {
     read_back.read_blocking(gpu)
 }
 
-impl Dispatch {
-    pub(super) fn encode(&self, pass: &mut wgpu::ComputePass) {
-        pass.set_pipeline(&self.pipeline.pipeline);
-        pass.set_bind_group(0, &self.bind_group, &[]);
-        pass.dispatch_workgroups(self.grid[0], self.grid[1], self.grid[2]);
-    }
-}
-
 /// Adds the dispatches of a step, and of the one behind it where one kernel does both; how many steps that were.
 fn add_step(compiler: &mut Compiler, program: &Program, values: &[Storage], index: usize) -> Result<usize> {
     let storages = |ids: &[ValueId]| ids.iter().map(|&id| &values[id]).collect::<Vec<_>>();
