@@ -23,16 +23,54 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// assert_eq!(error.to_string(), "tensor: 5 values do not fill the shape [2, 3]");
 /// assert!(matches!(error, Error::Shape { what, .. } if what == "tensor"));
 /// ```
+///
+/// The kinds tell a program what it can do: offer other names, say, where one is unknown.
+///
+/// ```
+/// use vultus::Error;
+/// use vultus::nn::Network;
+///
+/// let network = Network::new("small", [4]).dense("fc", "fc", 8);
+/// match network.add("sum", "fc1") {
+///     Err(Error::UnknownName { known, .. }) => assert_eq!(known, ["fc"]),
+///     other => panic!("{other:?}"),
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Shapes, sizes or parameters that an operation or a network does not accept.
+    /// Shapes only: shapes, ranks, sizes or numbers of inputs that do not fit each other, or that an operation or a
+    /// network does not accept.
     #[error("{what}: {reason}")]
     Shape {
         /// The operation, layer or network.
         what: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A value, an option, a combination of them or an order of calls that is not accepted.
+    #[error("{what}: {reason}")]
+    InvalidArgument {
+        /// What does not accept it.
+        what: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A name that nothing has: of a layer, a kernel, a parameter, a value.
+    #[error("{what}: there is no {name}{}", there_are(known))]
+    UnknownName {
+        /// Where it was looked for.
+        what: String,
+        /// What it is to be the name of, and the name in quotes: `layer "conv9"`.
+        name: String,
+        /// The names that there are; empty where they are too many to be read, or not known.
+        known: Vec<String>,
+    },
+    /// A training whose loss is no number any more.
+    #[error("training: the loss is {loss}: take a smaller learning rate")]
+    Diverged {
+        /// The loss: infinite or not a number.
+        loss: f32,
     },
     /// Something larger than the device can hold or address.
     #[error("{what} needs {needed}, but {limit} is {available}: {advice}")]
@@ -148,9 +186,28 @@ pub enum Error {
     },
 }
 
+/// The names that there are, as the end of a sentence.
+fn there_are(known: &[String]) -> String {
+    if known.is_empty() { String::new() } else { format!("; there are {}", known.join(", ")) }
+}
+
 impl Error {
     pub(crate) fn shape(what: impl Into<String>, reason: impl Into<String>) -> Self {
         Error::Shape { what: what.into(), reason: reason.into() }
+    }
+
+    pub(crate) fn invalid(what: impl Into<String>, reason: impl Into<String>) -> Self {
+        Error::InvalidArgument { what: what.into(), reason: reason.into() }
+    }
+
+    /// `name` is the kind and the quoted name: `layer "conv9"`.
+    pub(crate) fn unknown(
+        what: impl Into<String>,
+        name: impl Into<String>,
+        known: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        let known = known.into_iter().map(Into::into).collect();
+        Error::UnknownName { what: what.into(), name: name.into(), known }
     }
 
     pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {

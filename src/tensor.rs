@@ -24,7 +24,8 @@ pub type Parameters = BTreeMap<String, Tensor>;
 /// Whether these tensors have exactly the wanted names and shapes. `owner` and `kind` are for the error's text.
 ///
 /// # Errors
-/// [`Error::Shape`] that names the first which is missing, is too much, or has another shape.
+/// [`Error::InvalidArgument`] that names the first which is missing, or [`Error::Shape`] the first which has another
+/// shape; else [`Error::UnknownName`] for the first which is too much.
 pub(crate) fn check_tensors(
     owner: &str,
     kind: &str,
@@ -33,17 +34,18 @@ pub(crate) fn check_tensors(
 ) -> Result<()> {
     let wanted: BTreeMap<String, Vec<usize>> = wanted.into_iter().collect();
     for (name, shape) in &wanted {
-        let reason = match found.get(name) {
-            None => format!("the {kind} {name} is missing"),
+        match found.get(name) {
+            None => return Err(Error::invalid(owner, format!("the {kind} {name} is missing"))),
             Some(tensor) if tensor.shape() != shape => {
-                format!("the {kind} {name} has the shape {:?} where {shape:?} is needed", tensor.shape())
+                let reason = format!("the {kind} {name} has the shape {:?} where {shape:?} is needed", tensor.shape());
+                return Err(Error::shape(owner, reason));
             }
-            Some(_) => continue,
-        };
-        return Err(Error::shape(owner, reason));
+            Some(_) => {}
+        }
     }
     match found.keys().find(|name| !wanted.contains_key(*name)) {
-        Some(name) => Err(Error::shape(owner, format!("it has no {kind} {name}"))),
+        // All names that there are would be too many to read.
+        Some(name) => Err(Error::unknown(owner, format!("{kind} {name:?}"), None::<&str>)),
         None => Ok(()),
     }
 }

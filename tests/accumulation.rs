@@ -215,11 +215,13 @@ fn a_micro_batch_that_only_fills_up_changes_nothing() {
     }
 }
 
-/// The text of a refusal, which must be one of shape.
+/// The text of a refusal, which must be one of what was given.
 #[track_caller]
 fn refusal<T>(result: Result<T>) -> String {
     match result {
-        Err(error @ Error::Shape { .. }) => error.to_string(),
+        Err(error @ (Error::Shape { .. } | Error::InvalidArgument { .. } | Error::UnknownName { .. })) => {
+            error.to_string()
+        }
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("was not refused"),
     }

@@ -129,11 +129,13 @@ fn the_state_is_the_memory_of_what_is_trained() {
     }
 }
 
-/// The text of a refusal, which must be one of shape.
+/// The text of a refusal, which must be one of what was given.
 #[track_caller]
 fn refusal<T>(result: Result<T>) -> String {
     match result {
-        Err(error @ Error::Shape { .. }) => error.to_string(),
+        Err(error @ (Error::Shape { .. } | Error::InvalidArgument { .. } | Error::UnknownName { .. })) => {
+            error.to_string()
+        }
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("was not refused"),
     }
@@ -158,7 +160,7 @@ fn what_belongs_to_something_else_is_refused_and_changes_nothing() {
             ("velocity of fc2.bias", None, "the training state velocity of fc2.bias is missing"),
             ("velocity of fc2.bias", Some(Tensor::zeros([6])), "has the shape [6] where [5] is needed"),
             ("velocity of fc2.weight", Some(Tensor::zeros([160])), "[5, 32] is needed"),
-            ("velocity of fc3.bias", Some(Tensor::zeros([5])), "it has no training state velocity of fc3.bias"),
+            ("velocity of fc3.bias", Some(Tensor::zeros([5])), "there is no training state \"velocity of fc3.bias\""),
         ] {
             let memory = change(&state.memory, name, tensor);
             let text = refusal(plan.set_state(&TrainingState { steps: 7, memory }));
@@ -167,7 +169,7 @@ fn what_belongs_to_something_else_is_refused_and_changes_nothing() {
         for (name, tensor, reason) in [
             ("fc2.bias", None, "the parameter fc2.bias is missing"),
             ("fc2.bias", Some(Tensor::zeros([6])), "has the shape [6] where [5] is needed"),
-            ("fc3.bias", Some(Tensor::zeros([5])), "it has no parameter fc3.bias"),
+            ("fc3.bias", Some(Tensor::zeros([5])), "there is no parameter \"fc3.bias\""),
         ] {
             let text = refusal(model.set_parameters(&change(&parameters, name, tensor)));
             assert!(text.contains(reason), "{text}");
@@ -176,7 +178,7 @@ fn what_belongs_to_something_else_is_refused_and_changes_nothing() {
         assert!(refusal(plan.set_state(&other.state().unwrap())).contains("velocity of"));
         let mut part =
             model.compile_training(3, &training(sgd, Trainable::From("fc2".to_owned())), &Options::default()).unwrap();
-        assert!(refusal(part.set_state(&state)).contains("it has no training state velocity of conv1.bias"));
+        assert!(refusal(part.set_state(&state)).contains("there is no training state \"velocity of conv1.bias\""));
         assert_eq!((model.parameters().unwrap(), plan.state().unwrap()), (parameters, state), "{device}");
     }
 }

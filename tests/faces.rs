@@ -177,7 +177,7 @@ fn shifted(face: &Face, x: f32, y: f32) -> ReferenceFace {
 fn detectors_are_refused_what_they_cannot_use() {
     let refused = |options: DetectorOptions, part: &str| {
         let error = Detector::new(&Device::Cpu, weights(DefaultFile::Mtcnn), options).err().unwrap();
-        assert!(matches!(error, Error::Shape { .. }) && error.to_string().contains(part), "{error}");
+        assert!(matches!(error, Error::InvalidArgument { .. }) && error.to_string().contains(part), "{error}");
     };
     let standard = DetectorOptions::default();
     refused(DetectorOptions { min_face: 5.0, ..standard }, "the smallest face has 5 pixels, at least 12");
@@ -416,7 +416,7 @@ fn heads_that_do_not_fit_are_refused() {
     }
 
     let error = Recognizer::new(&Device::Cpu, base, good, 0).err().unwrap();
-    assert!(matches!(error, Error::Shape { .. }), "{error}");
+    assert!(matches!(error, Error::InvalidArgument { .. }), "{error}");
 }
 
 #[cfg(feature = "embed")]

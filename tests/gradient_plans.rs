@@ -358,11 +358,13 @@ fn no_parameter_is_changed_and_none_has_a_gradient() {
     }
 }
 
-/// The text of a refusal, which must be one of shape.
+/// The text of a refusal, which must be one of what was given.
 #[track_caller]
 fn refusal<T>(result: Result<T>) -> String {
     match result {
-        Err(error @ Error::Shape { .. }) => error.to_string(),
+        Err(error @ (Error::Shape { .. } | Error::InvalidArgument { .. } | Error::UnknownName { .. })) => {
+            error.to_string()
+        }
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("was not refused"),
     }

@@ -381,5 +381,5 @@ fn a_shader_that_does_not_compile_is_an_error() {
     gpu.replace_shader("activation", shader_source("activation").unwrap()).unwrap();
     let found = compile().unwrap().run(&vultus::Tensor::filled([5], -1.0)).unwrap();
     assert_eq!(found[0].data(), [0.0; 5]);
-    assert!(matches!(gpu.replace_shader("none", ""), Err(vultus::Error::Shape { .. })));
+    assert!(matches!(gpu.replace_shader("none", ""), Err(vultus::Error::UnknownName { .. })));
 }

@@ -84,11 +84,13 @@ fn what_fills_up_a_batch_counts_for_nothing() {
     comparison.finish();
 }
 
-/// The text of a refusal, which must be one of shape.
+/// The text of a refusal, which must be one of what was given.
 #[track_caller]
 fn refusal<T>(result: Result<T>) -> String {
     match result {
-        Err(error @ Error::Shape { .. }) => error.to_string(),
+        Err(error @ (Error::Shape { .. } | Error::InvalidArgument { .. } | Error::UnknownName { .. })) => {
+            error.to_string()
+        }
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("was not refused"),
     }
@@ -370,7 +372,7 @@ fn only_gradients_of_parameters_are_given_out() {
         plan.train(&Tensor::filled([2, 5], 1.0), Targets::Classes(&[Some(0), Some(1)]), &StepOptions::default())
             .unwrap();
         assert_eq!(plan.gradient("a.weight").unwrap().shape(), [4, 5]);
-        assert!(refusal(plan.gradient("logits")).contains("not a parameter"));
+        assert!(refusal(plan.gradient("logits")).contains("no trained parameter \"logits\""));
         assert!(pollster::block_on(plan.as_plan().run_async(&Tensor::zeros([2, 5]))).is_err());
     }
 }

@@ -179,11 +179,13 @@ fn a_plan_trains_on_soft_targets() {
     comparison.finish();
 }
 
-/// The text of a refusal, which must be one of shape.
+/// The text of a refusal, which must be one of what was given.
 #[track_caller]
 fn refusal<T>(result: Result<T>) -> String {
     match result {
-        Err(error @ Error::Shape { .. }) => error.to_string(),
+        Err(error @ (Error::Shape { .. } | Error::InvalidArgument { .. } | Error::UnknownName { .. })) => {
+            error.to_string()
+        }
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("was not refused"),
     }

@@ -44,11 +44,13 @@ fn options(learning_rate: f32) -> StepOptions {
     StepOptions { learning_rate, ..StepOptions::default() }
 }
 
-/// The text of a refusal, which must be one of shape.
+/// The text of a refusal, which must be one of what was given.
 #[track_caller]
 fn refusal<T>(result: Result<T>) -> String {
     match result {
-        Err(error @ Error::Shape { .. }) => error.to_string(),
+        Err(error @ (Error::Shape { .. } | Error::InvalidArgument { .. } | Error::UnknownName { .. })) => {
+            error.to_string()
+        }
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("was not refused"),
     }

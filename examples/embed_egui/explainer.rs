@@ -138,7 +138,8 @@ fn bindings(
     plan: &Plan,
     heat_map: &HeatMap,
 ) -> Result<wgpu::BindGroup> {
-    let missing = || Error::Shape { what: LAYER.to_owned(), reason: "the plan has no such output".to_owned() };
+    let missing =
+        || Error::InvalidArgument { what: LAYER.to_owned(), reason: "the plan has no such output".to_owned() };
     let on_gpu = plan.gpu().ok_or_else(missing)?;
     let bytes = plan.output_shapes()[1].iter().product::<usize>() as u64 * 4;
     let output = |index| {

@@ -59,14 +59,14 @@ pub(super) struct Codes {
 
 impl Neighbours {
     /// # Errors
-    /// [`Error::Shape`] for a circle outside of the ranges that [`Circle`] states.
+    /// [`Error::InvalidArgument`] for a circle outside of the ranges that [`Circle`] states.
     pub fn new(circle: Circle) -> Result<Self> {
         if !(4..=16).contains(&circle.points) || !(1.0..=8.0).contains(&circle.radius) {
             let reason = format!(
                 "{} points at radius {}: 4 to 16 points and a radius of 1 to 8 pixels are needed",
                 circle.points, circle.radius
             );
-            return Err(Error::shape("local binary patterns", reason));
+            return Err(Error::invalid("local binary patterns", reason));
         }
         let taps = (0..circle.points).map(|point| taps(circle.radius, TAU * point as f64 / circle.points as f64));
         Ok(Neighbours { taps: taps.collect(), margin: circle.radius.ceil() as u32 })

@@ -19,11 +19,11 @@ impl DominantPatterns {
     /// Counts the rotated patterns of these pictures. `coverage` is the share that is kept, above 0 and up to 1.
     ///
     /// # Errors
-    /// [`Error::Shape`] for another coverage.
+    /// [`Error::InvalidArgument`] for another coverage.
     pub fn learn(pictures: &[GrayImage], neighbours: &Neighbours, coverage: f64) -> Result<Self> {
         if !(coverage > 0.0 && coverage <= 1.0) {
             let reason = format!("a coverage of {coverage} is not above 0 and up to 1");
-            return Err(Error::shape("dominant patterns", reason));
+            return Err(Error::invalid("dominant patterns", reason));
         }
         let none = || vec![0u64; 1 << neighbours.points()];
         let count = |mut counts: Vec<u64>, picture: &GrayImage| {

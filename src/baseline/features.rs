@@ -31,19 +31,19 @@ impl Extractor {
     /// Learns from the training faces what there is to learn: the dominant patterns of DRLBP, else nothing.
     ///
     /// # Errors
-    /// [`Error::Shape`] for settings out of range.
+    /// [`Error::InvalidArgument`] for settings out of range.
     pub fn fit(kind: FeatureKind, faces: &[GrayImage], settings: &Settings) -> Result<Self> {
         let (side, cells) = (settings.side, settings.cells);
         if kind == FeatureKind::Hog {
             return match hog::length(side as usize) {
-                0 => Err(Error::shape("HOG", format!("faces of {side}×{side} pixels are too small: 16 are needed"))),
+                0 => Err(Error::invalid("HOG", format!("faces of {side}×{side} pixels are too small: 16 are needed"))),
                 _ => Ok(Extractor { side, kind: Kind::Hog }),
             };
         }
         let neighbours = Neighbours::new(settings.circle)?;
         if cells == 0 || (side as usize) < neighbours.side(cells) {
             let reason = format!("faces of {side}×{side} pixels cannot be cut into {cells}×{cells} cells");
-            return Err(Error::shape("local binary patterns", reason));
+            return Err(Error::invalid("local binary patterns", reason));
         }
         let kind = if kind == FeatureKind::Drlbp {
             let faces: Vec<GrayImage> = faces.par_iter().map(|face| sized(face, side).into_owned()).collect();

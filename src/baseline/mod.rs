@@ -292,8 +292,9 @@ pub struct Classifier {
 /// ```
 ///
 /// # Errors
-/// [`Error::Shape`] if labels or subjects do not fit the faces, a face has no pixels, fewer than two classes have
-/// faces, the faces are too few to keep some aside, or a setting is out of its range.
+/// [`Error::Shape`] if there are not as many labels or subjects as faces, or a face has no pixels;
+/// [`Error::InvalidArgument`] if a label is no class, fewer than two classes have faces, the faces are too few to keep
+/// some aside, or a setting is out of its range.
 pub fn train(method: Method, examples: Examples, settings: &Settings) -> Result<Classifier> {
     check(&examples, settings)?;
     let extractor = Extractor::fit(method.features, examples.faces, settings)?;
@@ -361,14 +362,14 @@ impl Classifier {
 }
 
 fn wrong(reason: String) -> Error {
-    Error::shape("older methods", reason)
+    Error::invalid("older methods", reason)
 }
 
 fn check(examples: &Examples, settings: &Settings) -> Result<()> {
     let (faces, labels) = (examples.faces.len(), examples.labels);
     if labels.len() != faces || examples.subjects.is_some_and(|subjects| subjects.len() != faces) {
         let subjects = examples.subjects.map_or(String::new(), |subjects| format!(" and {} subjects", subjects.len()));
-        return Err(wrong(format!("{} labels{subjects} for {faces} faces", labels.len())));
+        return Err(Error::shape("older methods", format!("{} labels{subjects} for {faces} faces", labels.len())));
     }
     if let Some(label) = labels.iter().find(|&&label| label >= examples.classes) {
         return Err(wrong(format!("a face has the label {label}, there are {} classes", examples.classes)));
@@ -387,7 +388,7 @@ fn check(examples: &Examples, settings: &Settings) -> Result<()> {
 
 fn check_pixels(faces: &[GrayImage]) -> Result<()> {
     match faces.iter().position(|face| face.is_empty()) {
-        Some(index) => Err(wrong(format!("face {index} has no pixels"))),
+        Some(index) => Err(Error::shape("older methods", format!("face {index} has no pixels"))),
         None => Ok(()),
     }
 }

@@ -41,14 +41,14 @@ impl Rows {
     }
 
     /// # Errors
-    /// [`Error::Shape`] if a value is NaN or infinite.
+    /// [`Error::InvalidArgument`] if a value is NaN or infinite.
     pub fn check_finite(&self) -> Result<()> {
         match self.values.iter().position(|value| !value.is_finite()) {
             None => Ok(()),
             Some(place) => {
                 let (sample, column) = (place / self.columns, place % self.columns);
                 let reason = format!("feature {column} of sample {sample} is {}", self.values[place]);
-                Err(Error::shape("support vector machine", reason))
+                Err(Error::invalid("support vector machine", reason))
             }
         }
     }

@@ -56,7 +56,7 @@ struct Part {
 /// Tries all candidates; the one with the highest accuracy is chosen, of equal ones that with the lowest log loss.
 ///
 /// # Errors
-/// [`Error::Shape`] if the samples are too few to keep some aside.
+/// [`Error::InvalidArgument`] if the samples are too few to keep some aside.
 pub(super) fn search(samples: Labelled, svm: SvmKind, settings: &Settings) -> Result<Choice> {
     let (fit, aside) = parts(samples, settings)?;
     let labels = |part: &[usize]| part.iter().map(|&i| samples.labels[i]).collect::<Vec<usize>>();
@@ -132,7 +132,7 @@ fn parts(samples: Labelled, settings: &Settings) -> Result<(Vec<usize>, Vec<usiz
 }
 
 fn too_few(count: usize) -> Error {
-    Error::shape("support vector machine", format!("{count} samples are too few to keep some aside for validation"))
+    Error::invalid("support vector machine", format!("{count} samples are too few to keep some aside for validation"))
 }
 
 /// Groups at random until they hold the fraction of all samples, and the samples of the other groups. `None` if the

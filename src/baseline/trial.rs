@@ -214,12 +214,13 @@ impl Selection<'_> {
 /// ```
 ///
 /// # Errors
-/// [`Error::Shape`] as [`train`], if the two sets differ in their classes, or if there is nothing to ask about.
+/// As [`train`]; also [`Error::InvalidArgument`] if the two sets differ in their classes, or if there is nothing to ask
+/// about.
 pub fn evaluate(method: Method, training: Selection, test: Selection, settings: &Settings) -> Result<Trial> {
     let classes = &training.faces.classes;
     if *classes != test.faces.classes {
         let (ours, theirs) = (classes.join(", "), test.faces.classes.join(", "));
-        return Err(Error::shape("older methods", format!("trained on {ours}, to be tested on {theirs}")));
+        return Err(Error::invalid("older methods", format!("trained on {ours}, to be tested on {theirs}")));
     }
     let (indices, faces): (Vec<usize>, Vec<&GrayImage>) = training.readable().into_iter().unzip();
     let faces: Vec<GrayImage> = faces.into_iter().cloned().collect();
@@ -230,7 +231,7 @@ pub fn evaluate(method: Method, training: Selection, test: Selection, settings: 
 
     let (tested, faces): (Vec<usize>, Vec<&GrayImage>) = test.readable().into_iter().unzip();
     if tested.is_empty() {
-        return Err(Error::shape("older methods", "there are no faces to test on"));
+        return Err(Error::invalid("older methods", "there are no faces to test on"));
     }
     let faces: Vec<GrayImage> = faces.into_iter().cloned().collect();
     let subjects = test.faces.subjects.as_ref();

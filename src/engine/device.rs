@@ -105,8 +105,8 @@ impl Device {
     /// Puts a network's parameters on the device.
     ///
     /// # Errors
-    /// [`Error::Shape`] if a parameter is missing, is not one of the network's, or has another shape;
-    /// [`Error::Limit`] or [`Error::Device`] if the device cannot hold them.
+    /// [`Error::InvalidArgument`] if a parameter is missing, [`Error::UnknownName`] if it is not one of the network's,
+    /// [`Error::Shape`] if it has another shape; [`Error::Limit`] or [`Error::Device`] if the device cannot hold them.
     pub fn load(&self, network: &Network, parameters: &Parameters) -> Result<Model> {
         network.check_parameters(parameters)?;
         let memory = match self {
@@ -119,8 +119,9 @@ impl Device {
     /// A plan for one operation on inputs of these shapes: the same door that networks go through.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the operation does not accept such inputs; [`Error::Limit`] or [`Error::Device`] if the
-    /// device cannot run it.
+    /// [`Error::Shape`] if the operation does not accept such inputs; [`Error::InvalidArgument`] if one of its own
+    /// values is out of range; [`Error::UnknownName`] if there is no such kernel; [`Error::Limit`] or [`Error::Device`]
+    /// if the device cannot run it.
     pub fn compile_op(&self, op: &Op, shapes: &[&[usize]], options: &Options) -> Result<Plan> {
         let program = Program::single(op.clone(), shapes)?;
         let none = Parameters::new();

@@ -42,8 +42,9 @@ impl Model {
     /// A plan that runs the network on batches of this size.
     ///
     /// # Errors
-    /// [`crate::Error::Shape`] if a layer does not accept what it is given; [`crate::Error::Limit`] or
-    /// [`crate::Error::Device`] if the device cannot run it.
+    /// [`crate::Error::Shape`] if a layer does not accept what it is given; [`crate::Error::InvalidArgument`] if the
+    /// batch is 0 or a value of an operation is out of its range; [`crate::Error::UnknownName`] if there is no such
+    /// kernel; [`crate::Error::Limit`] or [`crate::Error::Device`] if the device cannot run it.
     pub fn compile(&self, batch: usize, options: &Options) -> Result<Plan> {
         Plan::new(self.network.lower(batch, Purpose::Inference, options.keep_activations)?, &self.memory, options)
     }
@@ -51,7 +52,10 @@ impl Model {
     /// A plan that trains the network on batches of this size. Each plan has its own optimiser's memory, zero at first.
     ///
     /// # Errors
-    /// As [`Model::compile`]; also if the network does not end in classes or an operation on the way has no derivative.
+    /// As [`Model::compile`]; also [`crate::Error::Shape`] if the network does not end in classes or there are not as
+    /// many class weights, [`crate::Error::UnknownName`] if there is no layer that training or a group is to begin
+    /// with, and [`crate::Error::InvalidArgument`] if an operation on the way has no derivative, nothing is trained, or
+    /// a value of `training` is out of its range.
     pub fn compile_training(&self, batch: usize, training: &Training, options: &Options) -> Result<TrainingPlan> {
         let program = self.network.lower(batch, Purpose::Training(training), options.keep_activations)?;
         TrainingPlan::new(Plan::new(program, &self.memory, options)?)
@@ -81,7 +85,9 @@ impl Model {
     /// ```
     ///
     /// # Errors
-    /// As [`Model::compile`]; also if there is no such layer before the logits, or the network does not end in classes.
+    /// As [`Model::compile`]; also [`crate::Error::UnknownName`] if there is no such layer,
+    /// [`crate::Error::InvalidArgument`] if it comes after the logits or does not lead to them, and
+    /// [`crate::Error::Shape`] if the network does not end in classes.
     pub fn compile_gradient(&self, batch: usize, layer: &str, options: &Options) -> Result<Plan> {
         let purpose = Purpose::Gradient(layer);
         Plan::new(self.network.lower(batch, purpose, options.keep_activations)?, &self.memory, options)
@@ -93,9 +99,9 @@ impl Model {
     /// with the former values.
     ///
     /// # Errors
-    /// [`crate::Error::Shape`] if a parameter is missing, is not one of the network's, or has another shape, or if a plan
-    /// stores it in f16 and the new values do not suit that: nothing is changed then. [`crate::Error::DeviceLost`] if the
-    /// device is gone.
+    /// [`crate::Error::InvalidArgument`] if a parameter is missing, or if a plan stores it in f16 and the new values do
+    /// not suit that; [`crate::Error::UnknownName`] if it is not one of the network's; [`crate::Error::Shape`] if it
+    /// has another shape: nothing is changed then. [`crate::Error::DeviceLost`] if the device is gone.
     ///
     /// ```
     /// use vultus::Device;

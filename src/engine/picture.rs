@@ -36,7 +36,7 @@ impl Picture {
     /// it is the first.
     ///
     /// # Errors
-    /// [`crate::Error::Shape`] for other formats, usages and dimensions; [`crate::Error::Limit`] or
+    /// [`crate::Error::InvalidArgument`] for other formats, usages and dimensions; [`crate::Error::Limit`] or
     /// [`crate::Error::Device`] if it does not fit.
     ///
     /// ```no_run
@@ -55,12 +55,12 @@ impl Picture {
     /// picture before stays as it is.
     ///
     /// # Errors
-    /// [`crate::Error::Shape`] if the picture is not from a texture, or the texture has another size or is none that
-    /// [`Picture::from_texture`] takes; [`crate::Error::DeviceLost`] if the device is gone, and
-    /// [`crate::Error::Device`] if the texture is another device's.
+    /// [`crate::Error::Shape`] if the texture has another size; [`crate::Error::InvalidArgument`] if the picture is not
+    /// from a texture, or the texture is none that [`Picture::from_texture`] takes; [`crate::Error::DeviceLost`] if the
+    /// device is gone, and [`crate::Error::Device`] if the texture is another device's.
     pub fn update_from_texture(&mut self, texture: &wgpu::Texture) -> Result<()> {
         let PictureMemory::Gpu(memory) = &self.memory else {
-            return Err(Error::shape("texture", "the picture is in the processor's memory"));
+            return Err(Error::invalid("texture", "the picture is in the processor's memory"));
         };
         if (texture.width(), texture.height()) != (self.width, self.height) {
             let reason =

@@ -1,5 +1,6 @@
 //! Plans: a network or an operation, compiled for a device and a batch, to be run again and again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::backend::{Executor, ModelMemory, PictureMemory};
@@ -98,11 +99,12 @@ pub struct LayerTime {
 
 impl Plan {
     pub(crate) fn new(program: Program, memory: &ModelMemory, options: &Options) -> Result<Self> {
-        let known = |name: &str| {
-            choices().any(|choice| choice == name) || Algorithm::ALL.iter().any(|algorithm| algorithm.name() == name)
-        };
-        if let Some(name) = options.kernel.as_deref().filter(|name| !known(name)) {
-            return Err(Error::shape(name, "there is no kernel of this name"));
+        let known = || choices().chain(Algorithm::ALL.into_iter().map(Algorithm::name));
+        if let Some(name) = options.kernel.as_deref().filter(|&name| !known().any(|choice| choice == name)) {
+            // Those of all operations would be too many to read.
+            let operation = name.split('/').next();
+            let alike: BTreeSet<&str> = known().filter(|choice| choice.split('/').next() == operation).collect();
+            return Err(Error::unknown(&program.name, format!("kernel {name:?}"), alike));
         }
         let (program, kernel) = (Arc::new(program), options.kernel.as_deref());
         let executor = match memory {
@@ -141,7 +143,8 @@ impl Plan {
     /// Runs a plan of one input: its outputs. Blocks until they are there.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the input has another shape than the plan's; [`Error::DeviceLost`] if the device is gone.
+    /// [`Error::Shape`] if the plan takes another number of inputs, or the input has another shape than the plan's;
+    /// [`Error::DeviceLost`] if the device is gone.
     pub fn run(&mut self, input: &Tensor) -> Result<Vec<Tensor>> {
         self.run_all(std::slice::from_ref(input))
     }
@@ -227,10 +230,10 @@ impl Plan {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Shape`] if there is no such output; [`Error::DeviceLost`] if the device is gone.
+    /// [`Error::InvalidArgument`] if there is no such output; [`Error::DeviceLost`] if the device is gone.
     pub async fn output_async(&mut self, index: usize) -> Result<Tensor> {
         let Some(&id) = self.program.outputs.get(index) else {
-            return Err(Error::shape(&self.program.name, format!("there is no output {index}")));
+            return Err(Error::invalid(&self.program.name, format!("there is no output {index}")));
         };
         self.read_by(id, Reading::Async).await
     }
@@ -238,10 +241,10 @@ impl Plan {
     /// Writes an input.
     ///
     /// # Errors
-    /// [`Error::Shape`] if there is no such input, or it has another shape.
+    /// [`Error::InvalidArgument`] if there is no such input; [`Error::Shape`] if it has another shape.
     pub fn set_input(&mut self, index: usize, input: &Tensor) -> Result<()> {
         let Some(&id) = self.program.inputs.get(index) else {
-            return Err(Error::shape(&self.program.name, format!("there is no input {index}")));
+            return Err(Error::invalid(&self.program.name, format!("there is no input {index}")));
         };
         let wanted = &self.program.values[id].shape;
         if input.shape() != wanted {
@@ -256,8 +259,8 @@ impl Plan {
     /// and normalised.
     ///
     /// # Errors
-    /// [`Error::Shape`] if a crop is empty or leaves the picture, there are more crops than images in a batch, the
-    /// input does not have three channels, or the picture is on another device.
+    /// [`Error::Shape`] if a crop is empty or leaves the picture, there are no crops or more than images in a batch, or
+    /// the input does not have three channels; [`Error::InvalidArgument`] if the picture is on another device.
     pub fn set_picture(
         &mut self,
         picture: &Picture,
@@ -281,7 +284,7 @@ impl Plan {
             (Executor::Gpu(plan), PictureMemory::Gpu(memory)) => {
                 plan.write_picture(id, memory, crops, filter, normalization)
             }
-            _ => Err(Error::shape(&self.program.name, "the picture is on another device than the plan")),
+            _ => Err(Error::invalid(&self.program.name, "the picture is on another device than the plan")),
         }
     }
 
@@ -369,11 +372,14 @@ impl Plan {
     /// convolution or dense layer is computed with it and has no output of its own.
     ///
     /// # Errors
-    /// [`Error::Shape`] if there is no such layer or its output is not kept.
+    /// [`Error::UnknownName`] if there is no such layer, or it has no output of its own; [`Error::InvalidArgument`] if
+    /// its output is not kept.
     pub fn activation(&mut self, layer: &str) -> Result<Tensor> {
-        let id = self.find(layer)?;
+        let Some(id) = self.find(layer) else {
+            return Err(Error::unknown(&self.program.name, format!("value {layer:?}"), self.layers()));
+        };
         if !self.program.keep_activations && !self.program.outputs.contains(&id) {
-            return Err(Error::shape(layer, "the plan does not keep its activations (Options::keep_activations)"));
+            return Err(Error::invalid(layer, "the plan does not keep its activations (Options::keep_activations)"));
         }
         self.read(id)
     }
@@ -435,9 +441,8 @@ impl Plan {
         Err(Error::shape(&self.program.name, format!("takes {wanted} inputs, not {given}")))
     }
 
-    pub(super) fn find(&self, name: &str) -> Result<ValueId> {
-        let found = self.program.values.iter().position(|value| value.name == name);
-        found.ok_or_else(|| Error::shape(&self.program.name, format!("the plan has no value {name:?}")))
+    pub(super) fn find(&self, name: &str) -> Option<ValueId> {
+        self.program.values.iter().position(|value| value.name == name)
     }
 
     pub(super) fn write(&mut self, id: ValueId, data: &[f32]) {

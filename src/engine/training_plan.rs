@@ -113,7 +113,7 @@ pub struct TrainingState {
 
 impl TrainingPlan {
     /// # Errors
-    /// [`Error::Shape`] if the program has no loss.
+    /// [`Error::InvalidArgument`] if the program has no loss.
     pub(super) fn new(plan: Plan) -> Result<Self> {
         let program = plan.program();
         let loss = program.steps.iter().find(|step| matches!(step.op, Op::CrossEntropy(_)));
@@ -123,7 +123,7 @@ impl TrainingPlan {
             let class_weights = class_weights.clone();
             return Ok(TrainingPlan { plan, target, class_weights, steps: 0, under_way: None });
         }
-        Err(Error::shape(&program.name, "there is no loss to train by"))
+        Err(Error::invalid(&program.name, "there is no loss to train by"))
     }
 
     /// One step: forward, backward, optimiser; the loss.
@@ -132,10 +132,11 @@ impl TrainingPlan {
     /// train as one batch would: each sample counts by the weight of its class.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the input has another shape, the targets are not those of the plan's kind, their number is not the
-    /// batch's, one is not a class, or a row is neither made of probabilities that sum to 1 (within a thousandth) nor of −1;
-    /// or if the number of micro-batches is not the one that the step began with, or more than the plan has room for.
-    /// [`Error::DeviceLost`] if the device is gone.
+    /// [`Error::Shape`] if the input has another shape, or there are more or fewer targets than the batch has samples.
+    /// [`Error::InvalidArgument`] if the targets are not those of the plan's kind, one is not a class, or a row is
+    /// neither made of probabilities that sum to 1 (within a thousandth) nor of −1; or if the number of micro-batches
+    /// is 0, not the one that the step began with, or more than the plan has room for. [`Error::DeviceLost`] if the
+    /// device is gone.
     pub fn train(&mut self, input: &Tensor, targets: Targets, options: &StepOptions) -> Result<f32> {
         let (values, weight) = self.target_values(targets)?;
         self.plan.set_input(0, input)?;
@@ -149,19 +150,24 @@ impl TrainingPlan {
     fn target_values(&self, targets: Targets) -> Result<(Vec<f32>, f64)> {
         let program = self.plan.program();
         let (shape, classes) = (&program.values[self.target].shape, self.class_weights.len());
-        let refused = |reason: String| Err(Error::shape(&program.name, reason));
+        let misshapen = |reason: String| Err(Error::shape(&program.name, reason));
+        let refused = |reason: String| Err(Error::invalid(&program.name, reason));
         match (targets, shape.len()) {
             (Targets::Classes(targets), 1) => {
-                if targets.len() != shape[0] || targets.iter().flatten().any(|&target| target >= classes) {
-                    let (wanted, given) = (shape[0], targets.len());
-                    return refused(format!("takes {wanted} targets below {classes}, not {given} such as {targets:?}"));
+                let (wanted, given) = (shape[0], targets.len());
+                let reason = || format!("takes {wanted} targets below {classes}, not {given} such as {targets:?}");
+                if given != wanted {
+                    return misshapen(reason());
+                }
+                if targets.iter().flatten().any(|&target| target >= classes) {
+                    return refused(reason());
                 }
                 let weight = targets.iter().flatten().map(|&target| f64::from(self.class_weights[target])).sum();
                 Ok((targets.iter().map(|target| target.map_or(-1.0, |class| class as f32)).collect(), weight))
             }
             (Targets::Probabilities(targets), 2) => {
                 if targets.shape() != shape {
-                    return refused(format!("takes soft targets of the shape {shape:?}, not {:?}", targets.shape()));
+                    return misshapen(format!("takes soft targets of the shape {shape:?}, not {:?}", targets.shape()));
                 }
                 let mut rows = targets.data().chunks(classes).enumerate();
                 if let Some((row, wrong)) = rows.find(|(_, row)| !is_soft_target(row)) {
@@ -189,14 +195,14 @@ impl TrainingPlan {
             Some((done, all, _)) if all != micro_batches => {
                 let reason =
                     format!("{done} of the step's {all} micro-batches have run: it cannot have {micro_batches}");
-                return Err(Error::shape(&program.name, reason));
+                return Err(Error::invalid(&program.name, reason));
             }
             Some((done, _, weight)) => (done, weight),
             None => (0, 0.0),
         };
         if micro_batches == 0 || micro_batches as usize > most {
             let reason = format!("a step of {micro_batches} micro-batches: it has 1 to {most} (Training::accumulate)");
-            return Err(Error::shape(&program.name, reason));
+            return Err(Error::invalid(&program.name, reason));
         }
         let StepOptions { learning_rate, seed, .. } = *options;
         let state = RunState { step: self.steps + 1, learning_rate, seed, micro_batch, micro_batches };
@@ -220,7 +226,7 @@ impl TrainingPlan {
     /// The gradient of a parameter in the last step of a training plan.
     ///
     /// # Errors
-    /// [`Error::Shape`] if there is none.
+    /// [`Error::UnknownName`] if the plan trains no such parameter; [`Error::DeviceLost`] if the device is gone.
     ///
     /// ```
     /// use vultus::nn::{Network, Training};
@@ -236,11 +242,12 @@ impl TrainingPlan {
     /// # Ok::<(), vultus::Error>(())
     /// ```
     pub fn gradient(&mut self, parameter: &str) -> Result<Tensor> {
-        let id = self.plan.find(&gradient_name(parameter))?;
+        let program = self.plan.program();
         // Other gradients share memory with what came after them.
-        if self.plan.program().values[id].storage != Storage::Gradient {
-            return Err(Error::shape(parameter, "this is not a parameter that the plan trains"));
-        }
+        let is_kept = |id: &ValueId| program.values[*id].storage == Storage::Gradient;
+        let Some(id) = self.plan.find(&gradient_name(parameter)).filter(is_kept) else {
+            return Err(Error::unknown(&program.name, format!("trained parameter {parameter:?}"), None::<&str>));
+        };
         self.plan.read(id)
     }
 
@@ -304,8 +311,9 @@ impl TrainingPlan {
     /// parameters with the same optimiser.
     ///
     /// # Errors
-    /// [`Error::Shape`] if something is missing, is not a part of this plan's state, or has another shape: nothing is changed
-    /// then. [`Error::DeviceLost`] if the device is gone.
+    /// [`Error::InvalidArgument`] if something is missing, [`Error::UnknownName`] if it is not a part of this plan's
+    /// state, [`Error::Shape`] if it has another shape: nothing is changed then. [`Error::DeviceLost`] if the device is
+    /// gone.
     ///
     /// ```
     /// use vultus::nn::{Network, Optimizer, Training};
@@ -343,8 +351,8 @@ impl TrainingPlan {
     /// of the model they make up the averaged network.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the plan keeps none (see [`Training::ema`](crate::nn::Training::ema)) or has not taken a step
-    /// yet; [`Error::DeviceLost`] if the device is gone.
+    /// [`Error::InvalidArgument`] if the plan keeps none (see [`Training::ema`](crate::nn::Training::ema)) or has not
+    /// taken a step yet; [`Error::DeviceLost`] if the device is gone.
     ///
     /// ```
     /// use vultus::nn::{Network, Training};
@@ -363,11 +371,11 @@ impl TrainingPlan {
     pub fn averages(&mut self) -> Result<Parameters> {
         let program = self.plan.program().clone();
         let parameters = program.values.iter().filter(|value| matches!(value.storage, Storage::Parameter(_)));
-        let average = |name| self.plan.find(&average_name(name)).ok();
+        let average = |name| self.plan.find(&average_name(name));
         let averages: Vec<(&String, ValueId)> =
             parameters.filter_map(|value| Some((&value.name, average(&value.name)?))).collect();
         if averages.is_empty() || self.steps == 0 {
-            return Err(Error::shape(
+            return Err(Error::invalid(
                 &program.name,
                 "there are no moving averages: the plan keeps none, or took no step",
             ));

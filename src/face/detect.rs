@@ -73,8 +73,8 @@ impl Detector {
     /// A detector on a device, from the file of MTCNN's weights.
     ///
     /// # Errors
-    /// [`crate::Error::Weights`] if the file holds other tensors; [`crate::Error::Shape`] if an option is out of its
-    /// range; [`crate::Error::Limit`] or [`crate::Error::Device`] if the device cannot hold the networks.
+    /// [`crate::Error::Weights`] if the file holds other tensors; [`crate::Error::InvalidArgument`] if an option is out
+    /// of its range; [`crate::Error::Limit`] or [`crate::Error::Device`] if the device cannot hold the networks.
     pub fn new(device: &Device, weights: WeightFile, options: DetectorOptions) -> Result<Self> {
         options.check()?;
         let networks = [mtcnn::pnet(CELL, CELL)?, mtcnn::rnet()?, mtcnn::onet()?];
@@ -108,7 +108,7 @@ impl Detector {
     /// Looks for faces from this side in pixels on, at least 12, from now on.
     ///
     /// # Errors
-    /// [`crate::Error::Shape`] if it is out of its range; nothing is changed then.
+    /// [`crate::Error::InvalidArgument`] if it is out of its range; nothing is changed then.
     pub fn set_min_face(&mut self, min_face: f32) -> Result<()> {
         let options = DetectorOptions { min_face, ..self.options };
         options.check()?;
@@ -121,8 +121,9 @@ impl Detector {
     /// The faces in a picture, the largest first. A picture smaller than the smallest face has none.
     ///
     /// # Errors
-    /// [`crate::Error::Shape`] if the picture is on another device; [`crate::Error::Limit`] or [`crate::Error::Device`]
-    /// if the device cannot work on a picture of its size; [`crate::Error::DeviceLost`] if the device is gone.
+    /// [`crate::Error::InvalidArgument`] if the picture is on another device; [`crate::Error::Limit`] or
+    /// [`crate::Error::Device`] if the device cannot work on a picture of its size; [`crate::Error::DeviceLost`] if the
+    /// device is gone.
     pub fn detect(&mut self, picture: &Picture) -> Result<Vec<Face>> {
         at_once(self.find(picture, Reading::Blocking))
     }

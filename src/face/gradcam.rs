@@ -46,8 +46,9 @@ impl GradCam {
     /// those behind it no places.
     ///
     /// # Errors
-    /// [`Error::Shape`] if there is no such layer, it does not give feature maps, or the network does not end in
-    /// classes; [`Error::Limit`] or [`Error::Device`] if the device cannot hold the network.
+    /// [`Error::UnknownName`] if there is no such layer; [`Error::InvalidArgument`] if it does not lead to the classes;
+    /// [`Error::Shape`] if it does not give feature maps, or the network does not end in classes; as [`Device::load`]
+    /// for the parameters; [`Error::Limit`] or [`Error::Device`] if the device cannot hold the network.
     pub fn new(device: &Device, network: &Network, parameters: &Parameters, layer: &str) -> Result<Self> {
         let plan = device.load(network, parameters)?.compile_gradient(1, layer, &Options::default())?;
         match plan.output_shapes()[1] {
@@ -60,8 +61,8 @@ impl GradCam {
     /// value is 1; all are 0 where nothing spoke for the class.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the input has another shape or there is no such class; [`Error::DeviceLost`] if the device
-    /// is gone.
+    /// [`Error::Shape`] if the input has another shape; [`Error::InvalidArgument`] if there is no such class;
+    /// [`Error::DeviceLost`] if the device is gone.
     pub fn map(&mut self, input: &Tensor, class: usize) -> Result<HeatMap> {
         self.plan.set_input(0, input)?;
         self.explain(class)
@@ -98,7 +99,7 @@ impl GradCam {
     fn explain(&mut self, class: usize) -> Result<HeatMap> {
         let classes = self.plan.input_shapes()[1][1];
         if class >= classes {
-            return Err(Error::shape("Grad-CAM", format!("there is no class {class} among {classes} (from 0)")));
+            return Err(Error::invalid("Grad-CAM", format!("there is no class {class} among {classes} (from 0)")));
         }
         let chosen = Tensor::from_fn([1, classes], |other| if other == class { 1.0 } else { 0.0 });
         self.plan.set_input(1, &chosen)?;

@@ -193,12 +193,12 @@ impl ModelCard {
     /// The card as a file's metadata.
     ///
     /// # Errors
-    /// [`Error::Shape`] if a value is out of its range, so that the file could not be read again, or if a note has one
-    /// of the card's own keys.
+    /// [`Error::InvalidArgument`] if a value is out of its range, so that the file could not be read again, or if a
+    /// note has one of the card's own keys.
     pub fn to_metadata(&self) -> Result<BTreeMap<String, String>> {
-        self.check().map_err(|(key, reason)| Error::shape("model card", format!("{key} {reason}")))?;
+        self.check().map_err(|(key, reason)| Error::invalid("model card", format!("{key} {reason}")))?;
         if let Some(key) = self.notes.keys().find(|key| KEYS.contains(&key.as_str())) {
-            return Err(Error::shape("model card", format!("a note must not have the card's own key {key:?}")));
+            return Err(Error::invalid("model card", format!("a note must not have the card's own key {key:?}")));
         }
         let mut pairs = vec![
             ("classes", json(&self.classes)?),
@@ -251,7 +251,7 @@ impl ModelCard {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Shape`] if the face is to be aligned and its eyes are less than a pixel apart.
+    /// [`Error::InvalidArgument`] if the face is to be aligned and its eyes are less than a pixel apart.
     pub fn cut(&self, image: &RgbImage, face: &Face) -> Result<RgbImage> {
         match &self.alignment {
             Some(alignment) => alignment.cut(image, &face.landmarks),
@@ -359,7 +359,7 @@ fn architecture(keys: &Keys) -> Result<Architecture> {
 }
 
 fn json(value: &impl Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(|e| Error::shape("model card", e.to_string()))
+    serde_json::to_string(value).map_err(|e| Error::invalid("model card", e.to_string()))
 }
 
 /// The metadata of a file, with errors that name file and key.

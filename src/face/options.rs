@@ -33,7 +33,7 @@ impl Default for DetectorOptions {
 
 impl DetectorOptions {
     pub(super) fn check(&self) -> Result<()> {
-        let refuse = |reason: String| Err(Error::shape("detector", reason));
+        let refuse = |reason: String| Err(Error::invalid("detector", reason));
         if !(self.min_face >= CELL as f32 && self.min_face.is_finite()) {
             return refuse(format!("the smallest face has {} pixels, at least {CELL} are needed", self.min_face));
         }

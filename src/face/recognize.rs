@@ -57,7 +57,7 @@ impl Recognizer {
     /// whose file does not hold all layers ([`super::needs_base`]); `None` will do for others.
     ///
     /// # Errors
-    /// [`Error::Weights`] as [`assemble`]; [`Error::Shape`] if the batch is empty; [`Error::Limit`] or
+    /// [`Error::Weights`] as [`assemble`]; [`Error::InvalidArgument`] if the batch is empty; [`Error::Limit`] or
     /// [`Error::Device`] if the device cannot hold the network.
     pub fn new(device: &Device, base: impl Into<Option<WeightFile>>, model: WeightFile, batch: usize) -> Result<Self> {
         Self::with_options(device, base, model, batch, &Options::default())
@@ -75,7 +75,7 @@ impl Recognizer {
         options: &Options,
     ) -> Result<Self> {
         if batch == 0 {
-            return Err(Error::shape("recognizer", "a batch needs at least one face"));
+            return Err(Error::invalid("recognizer", "a batch needs at least one face"));
         }
         let (card, parameters) = assemble(base.into(), model)?;
         let model = device.load(&card.network()?, &parameters)?;
@@ -97,7 +97,7 @@ impl Recognizer {
     /// its card has an alignment, else the square around the box ([`Recognizer::crop`]).
     ///
     /// # Errors
-    /// [`Error::Shape`] if the face is to be aligned and its eyes are less than a pixel apart.
+    /// [`Error::InvalidArgument`] if the face is to be aligned and its eyes are less than a pixel apart.
     pub fn cut(&self, image: &RgbImage, face: &Face) -> Result<RgbImage> {
         self.card.cut(image, face)
     }
@@ -130,9 +130,9 @@ impl Recognizer {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Shape`] if a crop is empty or leaves the picture, the picture is on another device, or the model wants
-    /// its faces aligned or prepared, which [`Recognizer::cut`] and [`Recognizer::recognize_faces`] do;
-    /// [`Error::DeviceLost`] if the device is gone.
+    /// [`Error::Shape`] if a crop is empty or leaves the picture; [`Error::InvalidArgument`] if the picture is on
+    /// another device, or the model wants its faces aligned or prepared, which [`Recognizer::cut`] and
+    /// [`Recognizer::recognize_faces`] do; [`Error::DeviceLost`] if the device is gone.
     pub fn recognize(&mut self, picture: &Picture, crops: &[Crop]) -> Result<Vec<Vec<f32>>> {
         self.check_unprepared()?;
         at_once(self.scores(picture, crops, TestTimeAugmentation::None, Reading::Blocking))
@@ -192,7 +192,7 @@ impl Recognizer {
     fn check_unprepared(&self) -> Result<()> {
         let refuse = |what: &str| {
             let reason = format!("this model wants its faces {what}: give them to recognize_faces as cut makes them");
-            Err(Error::shape("recognizer", reason))
+            Err(Error::invalid("recognizer", reason))
         };
         match (self.card.alignment, self.card.preparation) {
             (Some(_), _) => refuse("aligned"),

@@ -81,6 +81,7 @@ impl Compiler<'_> {
 fn of_operation(op: &str, error: Error) -> Error {
     match error {
         Error::Shape { what, reason } => Error::Shape { what: format!("{op}, {what}"), reason },
+        Error::InvalidArgument { what, reason } => Error::InvalidArgument { what: format!("{op}, {what}"), reason },
         other => other,
     }
 }

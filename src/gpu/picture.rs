@@ -46,7 +46,7 @@ impl GpuPicture {
     pub fn update(&self, texture: &wgpu::Texture) -> Result<()> {
         check(texture)?;
         if self.pixel_bytes != 4 {
-            return Err(Error::shape("texture", "the picture is not from a texture: make another one"));
+            return Err(Error::invalid("texture", "the picture is not from a texture: make another one"));
         }
         self.gpu.check()?;
         self.gpu.guarded(|| {
@@ -73,14 +73,14 @@ fn check(texture: &wgpu::Texture) -> Result<()> {
     use wgpu::TextureFormat::{Rgba8Unorm, Rgba8UnormSrgb};
     if !matches!(texture.format(), Rgba8Unorm | Rgba8UnormSrgb) {
         let reason = format!("has the format {:?}; pictures are Rgba8Unorm or Rgba8UnormSrgb", texture.format());
-        return Err(Error::shape("texture", reason));
+        return Err(Error::invalid("texture", reason));
     }
     if texture.dimension() != wgpu::TextureDimension::D2 || texture.sample_count() != 1 {
         let reason = "is not a texture of two dimensions with one sample for each pixel";
-        return Err(Error::shape("texture", reason));
+        return Err(Error::invalid("texture", reason));
     }
     if !texture.usage().contains(wgpu::TextureUsages::COPY_SRC) {
-        return Err(Error::shape("texture", "does not have the usage COPY_SRC"));
+        return Err(Error::invalid("texture", "does not have the usage COPY_SRC"));
     }
     Ok(())
 }

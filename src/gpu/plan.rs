@@ -56,7 +56,7 @@ impl GpuModel {
         };
         if let Some((storage, _)) = parts().find(|(storage, tensor)| refuses(storage, tensor)) {
             let reason = "a plan stores it in f16, which does not hold the new values: drop that plan before";
-            return Err(Error::shape(&storage.name, reason));
+            return Err(Error::invalid(&storage.name, reason));
         }
         let load = |(storage, tensor): (&Storage, &Tensor)| {
             storage.write(&self.gpu, tensor.data());
@@ -445,7 +445,7 @@ fn allocate(gpu: &Gpu, program: &Program, model: &GpuModel, checked: bool) -> Re
             (&program::Storage::View(base), _) => Storage { name: value.name.clone(), ..values[base].clone() },
             (program::Storage::Parameter(name), _) => {
                 let parameter = model.parameters.get(name).map(|(_, storage)| storage.clone());
-                parameter.ok_or_else(|| Error::shape(name, "the model has no such parameter"))?
+                parameter.ok_or_else(|| Error::unknown(&program.name, format!("parameter {name:?}"), None::<&str>))?
             }
             (program::Storage::Gradient | program::Storage::State, _) => {
                 gpu.storage_by_rows(&value.name, &value.shape, guard)?

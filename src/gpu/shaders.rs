@@ -1,7 +1,9 @@
 //! What a device needs to know of all shaders: whether a name is one of theirs, and what a cache of them belongs to.
 
+use std::collections::BTreeSet;
+
 use super::device::Gpu;
-use super::registry::shader_source;
+use super::registry::{kernels, shader_source};
 use crate::error::{Error, Result};
 
 impl Gpu {
@@ -9,7 +11,7 @@ impl Gpu {
     /// kernels. Entry points, constants and bindings must be those of the built-in one.
     ///
     /// # Errors
-    /// [`Error::Shape`] if there is no shader of this name.
+    /// [`Error::UnknownName`] if there is no shader of this name.
     ///
     /// ```no_run
     /// let gpu = vultus::gpu::Gpu::new()?;
@@ -20,7 +22,8 @@ impl Gpu {
     #[doc(hidden)]
     pub fn replace_shader(&self, shader: &str, wgsl: impl Into<String>) -> Result<()> {
         if shader_source(shader).is_none() {
-            return Err(Error::shape(shader, "there is no shader of this name"));
+            let known: BTreeSet<&str> = kernels().map(|kernel| kernel.shader).collect();
+            return Err(Error::unknown("shaders", format!("shader {shader:?}"), known));
         }
         self.take_in_place_of(shader, wgsl.into());
         Ok(())

@@ -32,8 +32,11 @@ impl Heads<'_> {
     /// `before` are the dimensions between the batch and the tokens.
     fn attend(&self, mut network: Network, [q, k, v]: [&str; 3], before: &[usize], tokens: usize) -> Result<Network> {
         let of = |part: &str| format!("{}.{part}", self.name);
+        if self.heads == 0 {
+            return Err(Error::invalid(self.name, "attention takes at least one head"));
+        }
         let size = self.width / self.heads;
-        if self.heads == 0 || size * self.heads != self.width {
+        if size * self.heads != self.width {
             let reason = format!("{} features are not a multiple of {} heads", self.width, self.heads);
             return Err(Error::shape(self.name, reason));
         }
@@ -66,7 +69,8 @@ impl Heads<'_> {
 /// layer gives, and a network of two dense layers, `ratio` times as wide, for each; past both of them.
 ///
 /// # Errors
-/// [`Error::Shape`] if `width` is not a multiple of `heads`, or the last layer does not give tokens of this width.
+/// [`Error::Shape`] if `width` is not a multiple of `heads`, or the last layer does not give tokens of this width;
+/// [`Error::InvalidArgument`] if there are no heads.
 pub fn vit_block(network: Network, name: &str, width: usize, heads: usize, ratio: usize) -> Result<Network> {
     let of = |part: &str| format!("{name}.{part}");
     let shape = match network.layers() {
@@ -132,7 +136,8 @@ pub fn vit_head(
 /// on these. Height and columns are multiples of the window's.
 ///
 /// # Errors
-/// [`Error::Shape`] if there are no such layers, a size is not a multiple of the window's, or `width` is not one of `heads`.
+/// [`Error::UnknownName`] if there are no such layers; [`Error::Shape`] if a size is not a multiple of the window's, or
+/// `width` is not one of `heads`; [`Error::InvalidArgument`] if the window is empty or there are no heads.
 pub fn cross_attention(
     network: Network,
     [landmark, image]: [&str; 2],
@@ -141,9 +146,12 @@ pub fn cross_attention(
     heads: usize,
     ratio: usize,
 ) -> Result<Network> {
-    if window.contains(&0) || height % window[0] != 0 || columns % window[1] != 0 {
-        let reason = format!("maps of {height}×{columns} are not cut into windows of {}×{}", window[0], window[1]);
-        return Err(Error::shape("cross_attention", reason));
+    let reason = || format!("maps of {height}×{columns} are not cut into windows of {}×{}", window[0], window[1]);
+    if window.contains(&0) {
+        return Err(Error::invalid("cross_attention", reason()));
+    }
+    if height % window[0] != 0 || columns % window[1] != 0 {
+        return Err(Error::shape("cross_attention", reason()));
     }
     let windows = Windows { width, window, count: [height / window[0], columns / window[1]] };
     let mut network = network;

@@ -137,7 +137,7 @@ impl Network {
     /// Adds the sum of the last layer and the one of this name: a residual connection.
     ///
     /// # Errors
-    /// [`Error::Shape`] if there is no such layer.
+    /// [`Error::UnknownName`] if there is no such layer.
     ///
     /// ```
     /// use vultus::nn::Network;
@@ -155,7 +155,7 @@ impl Network {
     /// Adds the product of the last layer's matrices and those of the layer of this name.
     ///
     /// # Errors
-    /// [`Error::Shape`] if there is no such layer.
+    /// [`Error::UnknownName`] if there is no such layer.
     pub fn matmul(self, name: &str, other: &str, product: MatMul) -> Result<Self> {
         let other = self.source(other)?;
         Ok(self.layer_of(name, product, &[other]))
@@ -171,7 +171,7 @@ impl Network {
     /// gate for each channel.
     ///
     /// # Errors
-    /// [`Error::Shape`] if there is no such layer.
+    /// [`Error::UnknownName`] if there is no such layer.
     ///
     /// ```
     /// use vultus::nn::Network;
@@ -195,7 +195,7 @@ impl Network {
     /// Adds the last layer and those of these names, one after the other along a dimension; 1 are the channels.
     ///
     /// # Errors
-    /// [`Error::Shape`] if there is no such layer.
+    /// [`Error::UnknownName`] if there is no such layer.
     ///
     /// ```
     /// use vultus::nn::Network;
@@ -302,7 +302,7 @@ impl Network {
     /// Lets the next layer read this one instead of the last; `input` is the network's input.
     ///
     /// # Errors
-    /// [`Error::Shape`] if there is no such layer.
+    /// [`Error::UnknownName`] if there is no such layer.
     ///
     /// ```
     /// use vultus::nn::Network;
@@ -325,7 +325,7 @@ impl Network {
     /// The layers of `tail` after those of this network, whose output they read.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the output of this network is not the input of the other.
+    /// [`Error::Shape`] if the output of this network is not the input of the other; as [`Network::output_shapes`].
     pub fn followed_by(mut self, tail: Network) -> Result<Self> {
         let shape = self.output_shapes()?.swap_remove(0);
         if shape != tail.input {

@@ -49,7 +49,7 @@ impl Network {
         keep_activations: bool,
     ) -> Result<(Program, Vec<Named>)> {
         if batch == 0 || self.layers.is_empty() {
-            return Err(Error::shape(&self.name, format!("a batch of {batch} through {} layers", self.layers.len())));
+            return Err(Error::invalid(&self.name, format!("a batch of {batch} through {} layers", self.layers.len())));
         }
         self.check_names()?;
         let mut program = Program { name: self.name.clone(), keep_activations, ..Program::default() };
@@ -80,7 +80,7 @@ impl Network {
     fn check_names(&self) -> Result<()> {
         let mut names = BTreeSet::new();
         match self.layers.iter().find(|layer| !names.insert(&layer.name)) {
-            Some(layer) => Err(Error::shape(&self.name, format!("two layers are called {:?}", layer.name))),
+            Some(layer) => Err(Error::invalid(&self.name, format!("two layers are called {:?}", layer.name))),
             None => Ok(()),
         }
     }
@@ -91,7 +91,7 @@ impl Network {
         let last = self.layers.len() - 1;
         match &self.layers[last] {
             Layer { op: Op::Softmax(Softmax { dim: 1 }), inputs, .. } => {
-                inputs[0].ok_or_else(|| Error::shape(&self.name, "there is no layer before the softmax"))
+                inputs[0].ok_or_else(|| Error::invalid(&self.name, "there is no layer before the softmax"))
             }
             _ => Ok(last),
         }
@@ -99,10 +99,10 @@ impl Network {
 }
 
 fn in_layer(network: &Network, index: usize, error: Error) -> Error {
+    let layer = || format!("{}, layer {}", network.name, network.layers[index].name);
     match error {
-        Error::Shape { what, reason } => {
-            Error::shape(format!("{}, layer {}", network.name, network.layers[index].name), format!("{what}: {reason}"))
-        }
+        Error::Shape { what, reason } => Error::shape(layer(), format!("{what}: {reason}")),
+        Error::InvalidArgument { what, reason } => Error::invalid(layer(), format!("{what}: {reason}")),
         other => other,
     }
 }
@@ -122,7 +122,7 @@ impl Lowering<'_> {
             op if op.mixes_samples(&self.program.shapes(&inputs)) => {
                 let reason =
                     "a layer may not reach from one sample of a batch to others: dimension 0 is the batch and stays";
-                return Err(Error::shape(op.name(), reason));
+                return Err(Error::invalid(op.name(), reason));
             }
             op => op.clone(),
         };
@@ -166,7 +166,7 @@ impl Lowering<'_> {
                 continue;
             };
             if self.starts.iter().any(|(other, ..)| other == name) {
-                return Err(Error::shape(*suffix, format!("the parameter {name} is used twice")));
+                return Err(Error::invalid(*suffix, format!("the parameter {name} is used twice")));
             }
             let value = self.program.add_value(name, shape.clone(), Storage::Parameter(name.clone()));
             self.starts.push((name.clone(), shape.clone(), *start));
@@ -198,14 +198,14 @@ impl Lowering<'_> {
         let logits = self.logits()?;
         let Some(activation) = self.outputs.get(index).map(|_| self.outputs[self.network.with_activation(index)])
         else {
-            return Err(Error::shape(&self.network.name, format!("layer {layer} comes after the logits")));
+            return Err(Error::invalid(&self.network.name, format!("layer {layer} comes after the logits")));
         };
         let shape = self.program.values[logits].shape.clone();
         let given = self.program.add_value(gradient_name("logits"), shape, Storage::Activation);
         self.program.inputs.push(given);
         let gradients = differentiate(&mut self.program, logits, given, &[activation])?;
         let Some(&gradient) = gradients.get(&activation) else {
-            return Err(Error::shape(&self.network.name, format!("layer {layer} does not lead to the logits")));
+            return Err(Error::invalid(&self.network.name, format!("layer {layer} does not lead to the logits")));
         };
         self.program.outputs = vec![logits, activation, gradient];
         Ok(())

@@ -121,7 +121,8 @@ impl Network {
     /// The shapes of the outputs, without the batch.
     ///
     /// # Errors
-    /// [`Error::Shape`] if a layer does not accept what it is given.
+    /// [`Error::Shape`] if a layer does not accept what it is given; [`Error::InvalidArgument`] if a value of an
+    /// operation is out of its range, two layers or parameters have the same name, or there are no layers.
     pub fn output_shapes(&self) -> Result<Vec<Shape>> {
         let program = self.lower(1, Purpose::Inference, false)?;
         Ok(program.shapes(&program.outputs).into_iter().map(|shape| shape[1..].to_vec()).collect())
@@ -130,7 +131,7 @@ impl Network {
     /// Names and shapes of all parameters, in the order of the layers.
     ///
     /// # Errors
-    /// [`Error::Shape`] if a layer does not accept what it is given.
+    /// As [`Network::output_shapes`].
     pub fn parameter_shapes(&self) -> Result<Vec<(String, Shape)>> {
         Ok(self.starts()?.into_iter().map(|(name, shape, _)| (name, shape)).collect())
     }
@@ -144,7 +145,7 @@ impl Network {
     /// Parameters to start training from: weights from He's normal distribution (He et al. 2015), biases 0, slopes 0.25.
     ///
     /// # Errors
-    /// [`Error::Shape`] if a layer does not accept what it is given.
+    /// As [`Network::output_shapes`].
     ///
     /// ```
     /// use vultus::nn::Network;
@@ -176,7 +177,7 @@ impl Network {
     /// The names of the parameters that are trained.
     ///
     /// # Errors
-    /// [`Error::Shape`] if there is no such layer.
+    /// [`Error::UnknownName`] if there is no such layer.
     pub fn parameters_from(&self, trainable: &Trainable) -> Result<Vec<String>> {
         let first = self.first_trained(trainable)?;
         Ok(self.layers[first..].iter().flat_map(|layer| layer.parameters.clone()).collect())
@@ -187,7 +188,8 @@ impl Network {
     /// if there is no such place.
     ///
     /// # Errors
-    /// [`Error::Shape`] if there is no such layer, or the network has several outputs.
+    /// [`Error::UnknownName`] if there is no such layer; [`Error::InvalidArgument`] if the network has several outputs;
+    /// as [`Network::output_shapes`].
     ///
     /// ```
     /// use vultus::nn::{Trainable, vgg16};
@@ -199,7 +201,7 @@ impl Network {
     /// ```
     pub fn split(&self, trainable: &Trainable) -> Result<(Network, Network)> {
         if !self.outputs.is_empty() {
-            return Err(Error::shape(&self.name, "only a network with one output can be split"));
+            return Err(Error::invalid(&self.name, "only a network with one output can be split"));
         }
         let mut first = self.first_trained(trainable)?;
         // Neither a reshape nor what is done in training only computes anything in the frozen part.
@@ -234,8 +236,8 @@ impl Network {
 
     pub(crate) fn index(&self, name: &str) -> Result<usize> {
         self.layers.iter().position(|layer| layer.name == name).ok_or_else(|| {
-            let names: Vec<&str> = self.layers.iter().map(|layer| layer.name.as_str()).collect();
-            Error::shape(&self.name, format!("there is no layer {name:?}; there are {}", names.join(", ")))
+            let known = self.layers.iter().map(|layer| layer.name.as_str());
+            Error::unknown(&self.name, format!("layer {name:?}"), known)
         })
     }
 }

@@ -90,7 +90,7 @@ pub fn onet() -> Result<Network> {
 /// this engine in C, H, W order, so the columns of these two weights change places.
 ///
 /// # Errors
-/// [`Error::Shape`] if one of these two weights is missing or has another shape.
+/// [`Error::UnknownName`] if one of these two weights is missing; [`Error::Shape`] if it has another shape.
 ///
 /// ```
 /// use vultus::nn::mtcnn::{onet, reordered, rnet};
@@ -106,9 +106,12 @@ pub fn onet() -> Result<Network> {
 pub fn reordered(mut parameters: Parameters) -> Result<Parameters> {
     for (name, [channels, height, width]) in [("rnet.dense4.weight", [64, 3, 3]), ("onet.dense5.weight", [128, 3, 3])] {
         let columns = channels * height * width;
-        let Some(weight) = parameters.get_mut(name).filter(|w| w.shape().get(1) == Some(&columns)) else {
-            return Err(Error::shape(name, format!("there is no weight of {columns} columns under this name")));
+        let Some(weight) = parameters.get_mut(name) else {
+            return Err(Error::unknown("mtcnn", format!("weight {name:?}"), None::<&str>));
         };
+        if weight.shape().get(1) != Some(&columns) {
+            return Err(Error::shape(name, format!("has the shape {:?}, not {columns} columns", weight.shape())));
+        }
         let source = weight.data();
         *weight = Tensor::from_fn(weight.shape(), |place| {
             let (row, column) = (place / columns, place % columns);

@@ -20,7 +20,7 @@ impl Lowering<'_> {
         let logits = self.logits()?;
         let dlogits = self.loss(training, logits)?;
         if training.accumulate == 0 {
-            return Err(Error::shape(&self.network.name, "a step of 0 micro-batches trains nothing"));
+            return Err(Error::invalid(&self.network.name, "a step of 0 micro-batches trains nothing"));
         }
         self.program.micro_batches = training.accumulate;
         let mut all = self.backward(logits, dlogits)?;
@@ -38,8 +38,9 @@ impl Lowering<'_> {
             [] => vec![1.0; classes],
             some if some.len() == classes && some.iter().all(|w| w.is_finite() && *w >= 0.0) => some.to_vec(),
             some => {
+                let (name, fits) = (&self.network.name, some.len() == classes);
                 let reason = format!("{} class weights {some:?} for {classes} classes", some.len());
-                return Err(Error::shape(&self.network.name, reason));
+                return Err(if fits { Error::invalid(name, reason) } else { Error::shape(name, reason) });
             }
         };
         let target = if training.soft_targets { vec![batch, classes] } else { vec![batch] };
@@ -59,7 +60,7 @@ impl Lowering<'_> {
         let sources: Vec<ValueId> = owned.iter().map(|&(_, parameter)| parameter).collect();
         let gradients = differentiate(&mut self.program, logits, dlogits, &sources)?;
         if gradients.is_empty() {
-            return Err(Error::shape(&self.network.name, "none of the layers to be trained has parameters"));
+            return Err(Error::invalid(&self.network.name, "none of the layers to be trained has parameters"));
         }
         let trained = |&(layer, parameter): &(usize, ValueId)| {
             gradients.get(&parameter).map(|&gradient| Trained { layer, parameter, gradient })

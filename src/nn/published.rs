@@ -70,7 +70,7 @@ impl Published {
     /// The network for images of this height and width, with dropout of this probability before its last layer.
     ///
     /// # Errors
-    /// [`crate::Error::Shape`] if a probability is not one, once the network is compiled.
+    /// [`crate::Error::InvalidArgument`] if a probability is not one, once the network is compiled.
     pub fn network(self, input: usize, dropout: f32, classes: usize) -> Result<Network> {
         match self {
             Published::ResNet18 => resnet::resnet18(input, dropout, classes),

@@ -168,7 +168,7 @@ impl Training {
         for (number, group) in self.groups.iter().enumerate() {
             network.index(&group.from)?;
             if self.groups[..number].iter().any(|other| other.from == group.from) {
-                return Err(Error::shape(network.name(), format!("two groups begin with layer {:?}", group.from)));
+                return Err(Error::invalid(network.name(), format!("two groups begin with layer {:?}", group.from)));
             }
         }
         Ok(())

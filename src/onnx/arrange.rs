@@ -110,7 +110,7 @@ fn average_attributes(pool: AvgPool2d, x: &Value) -> Result<Vec<super::proto::At
     if pool.count_include_pad && (0..2).any(|axis| after[axis] > pool.padding[axis]) {
         let reason =
             "windows that reach beyond the padding and count it have no form in ONNX: use count_include_pad: false";
-        return Err(Error::shape("avg_pool2d", reason));
+        return Err(Error::invalid("avg_pool2d", reason));
     }
     let [top, left] = pool.padding;
     Ok(vec![

@@ -150,7 +150,7 @@ impl<'a> Graph<'a> {
             }
             other => {
                 let reason = format!("{} of {shape:?} has no form in ONNX here", other.name());
-                return Err(Error::shape(&layer.name, reason));
+                return Err(Error::invalid(&layer.name, reason));
             }
         };
         let name = self.name(name);

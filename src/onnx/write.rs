@@ -32,9 +32,11 @@ const LARGEST: u64 = i32::MAX as u64;
 /// is replaced.
 ///
 /// # Errors
-/// [`Error::Shape`] if these are not the network's parameters, or if a preprocessing is asked for that does not give
-/// what the network takes. [`Error::Weights`] if a value is a NaN or an infinity, or too large for f16. [`Error::Limit`]
-/// if the file would be larger than a message of protocol buffers may be. [`Error::Io`] if it cannot be written.
+/// As [`Device::load`](crate::Device::load) if these are not the network's parameters. [`Error::Shape`] if a
+/// preprocessing is asked for that does not give what the network takes; [`Error::InvalidArgument`] if that divides by
+/// 0, or an operation has no form in ONNX. [`Error::Weights`] if a value is a NaN or an infinity, or too large for f16.
+/// [`Error::Limit`] if the file would be larger than a message of protocol buffers may be. [`Error::Io`] if it cannot
+/// be written.
 ///
 /// ```
 /// use vultus::nn::Network;
@@ -54,7 +56,7 @@ pub fn write(path: &Path, network: &Network, parameters: &Parameters, export: &E
         && !(mean.iter().chain(&std).all(|value| value.is_finite()) && std.iter().all(|&value| value > 0.0))
     {
         let reason = format!("has mean {mean:?} and std {std:?}: std must be above 0");
-        return Err(Error::shape("preprocessing", reason));
+        return Err(Error::invalid("preprocessing", reason));
     }
     let graph = Graph::of(network, parameters, export)?;
     let mut start = model(network, export).encode_to_vec();

@@ -93,10 +93,10 @@ impl Activation {
         match *self {
             // Also where one of them is not a number.
             Activation::Clip { min, max } if min.partial_cmp(&max).is_none_or(std::cmp::Ordering::is_gt) => {
-                Err(Error::shape("activation", format!("nothing lies between {min} and {max}")))
+                Err(Error::invalid("activation", format!("nothing lies between {min} and {max}")))
             }
             Activation::LeakyRelu { negative_slope } if !(negative_slope > 0.0 && negative_slope.is_finite()) => {
-                Err(Error::shape("activation", format!("a negative slope of {negative_slope} is not above 0")))
+                Err(Error::invalid("activation", format!("a negative slope of {negative_slope} is not above 0")))
             }
             _ => Ok(()),
         }

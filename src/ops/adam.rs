@@ -74,7 +74,7 @@ impl Operation for Adam {
             || [self.weight_decay, self.epsilon].iter().any(|rate| !(0.0..).contains(rate))
         {
             let reason = format!("betas {:?} are not in 0 to 1 (exclusive), or a rate is negative", self.betas);
-            return Err(Error::shape("adam", reason));
+            return Err(Error::invalid("adam", reason));
         }
         check_factor("adam", self.learning_rate_factor)?;
         Ok(vec![parameter.to_vec(), m.to_vec(), v.to_vec()])

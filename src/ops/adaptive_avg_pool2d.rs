@@ -44,7 +44,7 @@ impl Operation for AdaptiveAvgPool2d {
         let [x] = take("adaptive_avg_pool2d", inputs)?;
         let [n, c, ..] = image("adaptive_avg_pool2d", x)?;
         if self.output.contains(&0) {
-            return Err(Error::shape("adaptive_avg_pool2d", format!("an output of {:?} holds nothing", self.output)));
+            return Err(Error::invalid("adaptive_avg_pool2d", format!("an output of {:?} holds nothing", self.output)));
         }
         Ok(vec![vec![n, c, self.output[0], self.output[1]]])
     }

@@ -55,7 +55,7 @@ impl AvgPool2d {
     /// The height and width of the output for an input of this height and width.
     ///
     /// # Errors
-    /// [`Error::Shape`] if not one window fits or a parameter is out of range.
+    /// [`Error::Shape`] if not one window fits; [`Error::InvalidArgument`] if a parameter is out of range.
     pub fn output_size(&self, input: [usize; 2]) -> Result<[usize; 2]> {
         let mut size = [0; 2];
         for axis in 0..2 {
@@ -64,7 +64,7 @@ impl AvgPool2d {
                 let reason = format!(
                     "kernel {kernel} and stride {stride} must be at least 1, padding {padding} at most half of the kernel"
                 );
-                return Err(Error::shape("avg_pool2d", reason));
+                return Err(Error::invalid("avg_pool2d", reason));
             }
             let padded = input[axis] + 2 * padding;
             if padded < kernel && !self.ceil_mode {

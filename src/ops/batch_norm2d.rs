@@ -48,7 +48,7 @@ impl BatchNorm2d {
             return Ok(());
         }
         let reason = format!("eps {} is negative or not finite, or momentum {} not in 0 to 1", self.eps, self.momentum);
-        Err(Error::shape("batch_norm2d", reason))
+        Err(Error::invalid("batch_norm2d", reason))
     }
 }
 

@@ -93,13 +93,13 @@ impl Conv2d {
     /// The height and width of the output for an input of this height and width.
     ///
     /// # Errors
-    /// [`Error::Shape`] if not one window fits or a parameter is out of range.
+    /// [`Error::Shape`] if not one window fits; [`Error::InvalidArgument`] if a parameter is out of range.
     pub fn output_size(&self, input: [usize; 2]) -> Result<[usize; 2]> {
         let mut size = [0; 2];
         for axis in 0..2 {
             let (kernel, stride, dilation) = (self.kernel[axis], self.stride[axis], self.dilation[axis]);
             if kernel == 0 || stride == 0 || dilation == 0 {
-                return Err(Error::shape(
+                return Err(Error::invalid(
                     "conv2d",
                     format!("kernel {kernel}, stride {stride} and dilation {dilation} must be at least 1"),
                 ));
@@ -155,7 +155,8 @@ impl Conv2d {
             return Ok(channels / self.groups);
         }
         let groups = self.groups;
-        Err(Error::shape("conv2d", format!("{channels} channels and {filters} filters do not make {groups} groups")))
+        let reason = format!("{channels} channels and {filters} filters do not make {groups} groups");
+        Err(if groups == 0 { Error::invalid("conv2d", reason) } else { Error::shape("conv2d", reason) })
     }
 
     /// How many filters the weights hold, if they suit this many channels.

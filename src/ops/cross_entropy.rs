@@ -82,7 +82,7 @@ impl Operation for CrossEntropy {
         same("cross_entropy", "class_weight", class_weight, &[classes])?;
         if !(0.0..=1.0).contains(&self.label_smoothing) {
             let reason = format!("label smoothing {} is not in 0 to 1", self.label_smoothing);
-            return Err(Error::shape("cross_entropy", reason));
+            return Err(Error::invalid("cross_entropy", reason));
         }
         Ok(vec![vec![1], logits.to_vec()])
     }

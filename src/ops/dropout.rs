@@ -70,7 +70,7 @@ impl Operation for Dropout {
         let [x] = take("dropout", inputs)?;
         if !(0.0..1.0).contains(&self.probability) {
             let reason = format!("a probability of {} is not in 0 to 1 (exclusive)", self.probability);
-            return Err(Error::shape("dropout", reason));
+            return Err(Error::invalid("dropout", reason));
         }
         Ok(vec![x.to_vec()])
     }

@@ -54,7 +54,7 @@ impl Operation for Ema {
         let [average, parameter] = take("ema", inputs)?;
         same("ema", "parameter", parameter, average)?;
         if !(0.0..1.0).contains(&self.decay) {
-            return Err(Error::shape("ema", format!("a decay of {} is not in 0 to 1 (exclusive)", self.decay)));
+            return Err(Error::invalid("ema", format!("a decay of {} is not in 0 to 1 (exclusive)", self.decay)));
         }
         Ok(vec![average.to_vec()])
     }

@@ -35,7 +35,7 @@ impl LayerNorm {
     /// How many features a row has.
     fn features(&self, what: &str, x: &[usize]) -> Result<usize> {
         if !(self.eps >= 0.0 && self.eps.is_finite()) {
-            return Err(Error::shape(what, format!("eps {} is negative or not finite", self.eps)));
+            return Err(Error::invalid(what, format!("eps {} is negative or not finite", self.eps)));
         }
         match x {
             [_, .., features] => Ok(*features),

@@ -48,14 +48,14 @@ impl MaxPool2d {
     /// The height and width of the output for an input of this height and width.
     ///
     /// # Errors
-    /// [`Error::Shape`] if not one window fits or a parameter is out of range.
+    /// [`Error::Shape`] if not one window fits; [`Error::InvalidArgument`] if a parameter is out of range.
     pub fn output_size(&self, input: [usize; 2]) -> Result<[usize; 2]> {
         let MaxPool2d { kernel, stride, padding, ceil_mode } = *self;
         if kernel == 0 || stride == 0 || padding > kernel / 2 {
             let reason = format!(
                 "kernel {kernel} and stride {stride} must be at least 1, padding {padding} at most half of the kernel"
             );
-            return Err(Error::shape("max_pool2d", reason));
+            return Err(Error::invalid("max_pool2d", reason));
         }
         let mut size = [0; 2];
         for axis in 0..2 {

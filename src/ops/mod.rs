@@ -289,7 +289,8 @@ impl Op {
     /// The shapes of the outputs for inputs of these shapes.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the operation does not accept these inputs.
+    /// [`Error::Shape`] if the operation does not accept these inputs; [`Error::InvalidArgument`] if one of its own
+    /// values is out of range.
     pub fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
         if let Some(shape) = inputs.iter().find(|s| s.contains(&0) || s.is_empty()) {
             return Err(Error::shape(self.name(), format!("an input of shape {shape:?} holds nothing")));
@@ -374,5 +375,5 @@ fn check_factor(what: &str, factor: f32) -> Result<()> {
     if factor.is_finite() && factor >= 0.0 {
         return Ok(());
     }
-    Err(Error::shape(what, format!("a factor of {factor} on the learning rate is not a number from 0 on")))
+    Err(Error::invalid(what, format!("a factor of {factor} on the learning rate is not a number from 0 on")))
 }

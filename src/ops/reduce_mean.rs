@@ -46,9 +46,12 @@ impl ReduceMean {
 
     fn check(&self, x: &[usize]) -> Result<()> {
         let repeated = self.dims.iter().enumerate().any(|(i, dim)| self.dims[..i].contains(dim));
-        if self.dims.is_empty() || repeated || self.dims.iter().any(|&dim| dim >= x.len()) {
-            let reason = format!("the dimensions {:?} of {x:?} are none, come twice, or do not exist", self.dims);
-            return Err(Error::shape("reduce_mean", reason));
+        let reason = || format!("the dimensions {:?} of {x:?} are none, come twice, or do not exist", self.dims);
+        if self.dims.is_empty() || repeated {
+            return Err(Error::invalid("reduce_mean", reason()));
+        }
+        if self.dims.iter().any(|&dim| dim >= x.len()) {
+            return Err(Error::shape("reduce_mean", reason()));
         }
         check_rank("reduce_mean", x)
     }

@@ -62,7 +62,7 @@ impl Operation for Sgd {
         if !(0.0..=1.0).contains(&self.momentum) || !(0.0..).contains(&self.weight_decay) {
             let reason =
                 format!("momentum {} is not in 0 to 1, or decay {} is negative", self.momentum, self.weight_decay);
-            return Err(Error::shape("sgd", reason));
+            return Err(Error::invalid("sgd", reason));
         }
         check_factor("sgd", self.learning_rate_factor)?;
         Ok(vec![parameter.to_vec(), velocity.to_vec()])

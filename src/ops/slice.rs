@@ -71,7 +71,8 @@ impl Operation for Slice {
         let fits = ranges.iter().zip(x).all(|(range, &size)| range.start < range.end && range.end <= size);
         if !fits || self.ranges.len() > x.len() {
             let reason = format!("the ranges {:?} are empty or reach beyond {x:?}", self.ranges);
-            return Err(Error::shape("slice", reason));
+            let holds_nothing = ranges.iter().any(|range| range.start >= range.end);
+            return Err(if holds_nothing { Error::invalid("slice", reason) } else { Error::shape("slice", reason) });
         }
         Ok(vec![ranges.iter().map(ExactSizeIterator::len).collect()])
     }

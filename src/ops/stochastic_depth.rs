@@ -62,7 +62,7 @@ impl Operation for StochasticDepth {
         let [x] = take("stochastic_depth", inputs)?;
         if !(0.0..1.0).contains(&self.probability) {
             let reason = format!("a probability of {} is not in 0 to 1 (exclusive)", self.probability);
-            return Err(Error::shape("stochastic_depth", reason));
+            return Err(Error::invalid("stochastic_depth", reason));
         }
         Ok(vec![x.to_vec()])
     }

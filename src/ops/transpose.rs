@@ -52,10 +52,12 @@ impl Operation for Transpose {
     fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
         let [x] = take("transpose", inputs)?;
         check_rank("transpose", x)?;
-        let is_permutation = (0..x.len()).all(|d| self.permutation.contains(&d));
-        if !is_permutation || self.permutation.len() != x.len() {
-            let reason = format!("{:?} does not name each dimension of {x:?} once", self.permutation);
-            return Err(Error::shape("transpose", reason));
+        let reason = || format!("{:?} does not name each dimension of {x:?} once", self.permutation);
+        if self.permutation.len() != x.len() {
+            return Err(Error::shape("transpose", reason()));
+        }
+        if !(0..x.len()).all(|d| self.permutation.contains(&d)) {
+            return Err(Error::invalid("transpose", reason()));
         }
         Ok(vec![self.permutation.iter().map(|&d| x[d]).collect()])
     }

@@ -95,7 +95,8 @@ impl Upsample {
             return Ok(());
         }
         let reason = format!("a size of {input:?} cannot become {:?}: it is empty or too large", self.size);
-        Err(Error::shape("upsample", reason))
+        let is_empty = self.size.contains(&0);
+        Err(if is_empty { Error::invalid("upsample", reason) } else { Error::shape("upsample", reason) })
     }
 }
 
@@ -144,7 +145,7 @@ impl Operation for UpsampleBackward {
         let [h, w] = self.upsample.size;
         same("upsample_backward", "dy", dy, &[n, c, h, w])?;
         if self.size.contains(&0) {
-            return Err(Error::shape("upsample_backward", format!("an input of {:?} holds nothing", self.size)));
+            return Err(Error::invalid("upsample_backward", format!("an input of {:?} holds nothing", self.size)));
         }
         self.upsample.check(self.size)?;
         Ok(vec![vec![n, c, self.size[0], self.size[1]]])

@@ -45,11 +45,11 @@ impl Alignment {
     /// Whether the eyes' places are within their ranges.
     ///
     /// # Errors
-    /// [`Error::Shape`] names the first that is not.
+    /// [`Error::InvalidArgument`] names the first that is not.
     pub fn check(&self) -> Result<()> {
         for (name, value, most) in [("eye_x", self.eye_x, 0.45), ("eye_y", self.eye_y, 1.0)] {
             if !(0.0..=most).contains(&value) {
-                return Err(Error::shape("alignment", format!("{name} is {value}, it must be within 0 and {most}")));
+                return Err(Error::invalid("alignment", format!("{name} is {value}, it must be within 0 and {most}")));
             }
         }
         Ok(())
@@ -76,7 +76,7 @@ impl Alignment {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Shape`] if the eyes are less than a pixel apart or no numbers, the side is 0, or as
+    /// [`Error::InvalidArgument`] if the eyes are less than a pixel apart or no numbers, the side is 0, or as
     /// [`Alignment::check`].
     pub fn align(&self, image: &RgbImage, landmarks: &[[f32; 2]; 5], side: u32) -> Result<RgbImage> {
         let map = self.map(landmarks, side)?;
@@ -123,7 +123,7 @@ impl Alignment {
         let distance = dx.hypot(dy);
         if side == 0 || !(NEAREST_EYES..f64::INFINITY).contains(&distance) {
             let reason = format!("a square of {side} pixels cannot be made from eyes that are {distance} pixels apart");
-            return Err(Error::shape("alignment", reason));
+            return Err(Error::invalid("alignment", reason));
         }
         let side = f64::from(side);
         let (left, above) = (f64::from(self.eye_x) * side, f64::from(self.eye_y) * side);

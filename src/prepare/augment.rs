@@ -104,7 +104,7 @@ impl Augmentation {
     /// Whether all values are within their ranges.
     ///
     /// # Errors
-    /// [`Error::Shape`] names the first that is not.
+    /// [`Error::InvalidArgument`] names the first that is not.
     pub fn check(&self) -> Result<()> {
         let ranges = [
             ("flip", self.flip, 1.0),
@@ -118,12 +118,12 @@ impl Augmentation {
             ("erase", self.erase, 1.0),
         ];
         if let Some((name, value, most)) = ranges.iter().find(|(_, value, most)| !(0.0..=*most).contains(value)) {
-            return Err(Error::shape("augmentation", format!("{name} is {value}, it must be within 0 and {most}")));
+            return Err(Error::invalid("augmentation", format!("{name} is {value}, it must be within 0 and {most}")));
         }
         let [low, high] = self.erase_area;
         if !(low > 0.0 && low <= high && high <= 1.0) {
             let reason = format!("erase_area is {low} to {high}, it must be above 0, at most 1, and in this order");
-            return Err(Error::shape("augmentation", reason));
+            return Err(Error::invalid("augmentation", reason));
         }
         Ok(())
     }

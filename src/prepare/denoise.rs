@@ -67,14 +67,14 @@ impl Denoise {
     /// Whether the parameters are within their ranges.
     ///
     /// # Errors
-    /// [`Error::Shape`] names the first that is not.
+    /// [`Error::InvalidArgument`] names the first that is not.
     pub fn check(&self) -> Result<()> {
         let within = |name: &str, value: f32, low: f32, high: f32| Self::SPELLING.within(name, value, low, high);
         let odd = |name: &str, side: u32, most: u32| {
             if side % 2 == 1 && side <= most {
                 return Ok(());
             }
-            Err(Error::shape("denoise", format!("{name} is {side}, it must be odd and at most {most}")))
+            Err(Error::invalid("denoise", format!("{name} is {side}, it must be odd and at most {most}")))
         };
         match *self {
             Denoise::None => Ok(()),

@@ -54,7 +54,7 @@ impl Illumination {
     /// Whether the parameters are within their ranges.
     ///
     /// # Errors
-    /// [`Error::Shape`] names the first that is not.
+    /// [`Error::InvalidArgument`] names the first that is not.
     pub fn check(&self) -> Result<()> {
         let within = |name: &str, value: f32, low: f32, high: f32| Self::SPELLING.within(name, value, low, high);
         match *self {

@@ -44,7 +44,8 @@ pub enum Mix {
 /// ```
 ///
 /// # Errors
-/// [`Error::Shape`] if `alpha` is not within 0.05 and 100, or the images or targets are not as `shape` says.
+/// [`Error::InvalidArgument`] if `alpha` is not within 0.05 and 100; [`Error::Shape`] if the images or targets are not
+/// as `shape` says.
 pub fn mix(
     kind: Mix,
     alpha: f32,
@@ -80,7 +81,7 @@ pub fn mix(
 fn check(alpha: f32, images: usize, shape: [usize; 4], targets: usize) -> Result<()> {
     let refuse = |reason: String| Err(Error::shape("mix", reason));
     if !(0.05..=100.0).contains(&alpha) {
-        return refuse(format!("alpha is {alpha}, it must be within 0.05 and 100"));
+        return Err(Error::invalid("mix", format!("alpha is {alpha}, it must be within 0.05 and 100")));
     }
     let size = shape.iter().try_fold(1usize, |product, &side| product.checked_mul(side));
     if size != Some(images) {

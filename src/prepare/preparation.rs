@@ -45,7 +45,7 @@ impl Preparation {
     /// Whether all parameters are within their ranges.
     ///
     /// # Errors
-    /// [`crate::Error::Shape`] names the first that is not.
+    /// [`crate::Error::InvalidArgument`] names the first that is not.
     pub fn check(&self) -> Result<()> {
         self.denoise.check()?;
         self.illumination.check()

@@ -34,7 +34,7 @@ impl Spelling {
     }
 
     fn refused(&self, reason: String) -> Error {
-        Error::shape(self.what, reason)
+        Error::invalid(self.what, reason)
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) fn gradient_name(value: &str) -> String {
 /// gradient, in its shape. `gradient` is that of `value`. What no source needs is not computed.
 ///
 /// # Errors
-/// [`Error::Shape`] if an operation on the way has no derivative.
+/// [`Error::InvalidArgument`] if an operation on the way has no derivative.
 pub(crate) fn differentiate(
     program: &mut Program,
     value: ValueId,
@@ -42,7 +42,7 @@ pub(crate) fn differentiate(
         }
         let backward = step.op.backward(&program.shapes(&step.inputs));
         let Some(backward) = backward else {
-            return Err(Error::shape(&step.name, format!("{} has no derivative", step.op.name())));
+            return Err(Error::invalid(&step.name, format!("{} has no derivative", step.op.name())));
         };
         for part in backward {
             match part {

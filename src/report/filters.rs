@@ -24,7 +24,7 @@ use crate::tensor::Tensor;
 /// ```
 ///
 /// # Errors
-/// [`Error::Shape`] if these are no filters of three channels.
+/// [`Error::Shape`] if these are no filters of three channels; [`Error::InvalidArgument`] if there are none.
 pub fn filters_picture(weights: &Tensor, order: Order) -> Result<RgbImage> {
     let &[filters, 3, height, width] = weights.shape() else {
         let reason =

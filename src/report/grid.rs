@@ -12,7 +12,7 @@ pub(super) const GAP: Rgb<u8> = Rgb([24, 28, 33]);
 /// picture's places, in row order, look like.
 ///
 /// # Errors
-/// [`Error::Shape`] if there are none to show, or too many.
+/// [`Error::InvalidArgument`] if there are none to show; [`Error::Shape`] if they are too many.
 pub(super) fn grid<Cell: Fn(usize) -> [u8; 3]>(
     what: &str,
     count: usize,
@@ -20,7 +20,7 @@ pub(super) fn grid<Cell: Fn(usize) -> [u8; 3]>(
     cell: impl Fn(usize) -> Cell,
 ) -> Result<RgbImage> {
     if count * height * width == 0 {
-        return Err(Error::shape(what, "there are none to show"));
+        return Err(Error::invalid(what, "there are none to show"));
     }
     let columns = (1..=count).find(|n| n * n >= count).unwrap_or(1);
     let side = |cells: usize, pixels: usize| u32::try_from(cells * (pixels + 1) + 1);

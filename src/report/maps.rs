@@ -24,7 +24,8 @@ use crate::tensor::Tensor;
 /// ```
 ///
 /// # Errors
-/// [`Error::Shape`] if these are no feature maps, or none are to be shown.
+/// [`Error::Shape`] if these are no feature maps, or too large ones; [`Error::InvalidArgument`] if none are to be
+/// shown.
 pub fn maps_picture(maps: &Tensor, most: usize) -> Result<RgbImage> {
     let &[_, channels, height, width] = maps.shape() else {
         let reason = format!("{:?} cannot be shown: [batch, channels, height, width] is wanted", maps.shape());

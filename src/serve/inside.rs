@@ -237,5 +237,5 @@ fn gray(image: &RgbImage) -> RgbImage {
 }
 
 fn refused(reason: String) -> Error {
-    Error::Shape { what: "inside".to_owned(), reason }
+    Error::InvalidArgument { what: "inside".to_owned(), reason }
 }

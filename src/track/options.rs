@@ -36,7 +36,7 @@ impl Default for TrackerOptions {
 impl TrackerOptions {
     /// Whether everything is within its range.
     pub(super) fn check(&self) -> Result<()> {
-        let refuse = |reason: String| Err(Error::shape("tracker", reason));
+        let refuse = |reason: String| Err(Error::invalid("tracker", reason));
         if !(0.0..=1.0).contains(&self.least_overlap) {
             return refuse(format!("the least overlap {} is not within 0 and 1", self.least_overlap));
         }

@@ -172,7 +172,8 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
     ];
     for (time, faces, scores, reason) in wrong {
         let error = tracker.update(time, faces, scores).unwrap_err();
-        assert!(matches!(&error, Error::Shape { .. }) && error.to_string().contains(reason), "{error}");
+        let is_refusal = matches!(error, Error::Shape { .. } | Error::InvalidArgument { .. });
+        assert!(is_refusal && error.to_string().contains(reason), "{error}");
     }
     assert_eq!(ids(&mut tracker, 1.0, one()), [1]);
 }
@@ -189,6 +190,6 @@ fn options_out_of_range_are_refused() {
         TrackerOptions { smoothing: -1.0, ..usual },
     ];
     for options in wrong {
-        assert!(matches!(Tracker::new(options), Err(Error::Shape { .. })), "{options:?}");
+        assert!(matches!(Tracker::new(options), Err(Error::InvalidArgument { .. })), "{options:?}");
     }
 }

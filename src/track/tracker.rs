@@ -85,7 +85,7 @@ impl Tracker {
     /// A tracker that has seen nothing.
     ///
     /// # Errors
-    /// [`Error::Shape`] if an option is out of its range.
+    /// [`Error::InvalidArgument`] if an option is out of its range.
     pub fn new(options: TrackerOptions) -> Result<Self> {
         options.check()?;
         Ok(Tracker { options, tracks: Vec::new(), next: 1, last: None, classes: None })
@@ -96,9 +96,9 @@ impl Tracker {
     /// too: it says that they are missing.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the time is no number or lies before the last frame's, there are not as many rows of
-    /// probabilities as faces or not as many classes as before, or a box or a probability is not finite. The tracker is
-    /// then as it was.
+    /// [`Error::InvalidArgument`] if the time is no number or lies before the last frame's, or a box or a probability
+    /// is not finite; [`Error::Shape`] if there are not as many rows of probabilities as faces or not as many classes
+    /// as before. The tracker is then as it was.
     pub fn update(&mut self, time: f64, faces: Vec<Face>, scores: Vec<Vec<f32>>) -> Result<Vec<TrackedFace>> {
         self.check(time, &faces, &scores)?;
         self.last = Some(time);
@@ -147,7 +147,8 @@ impl Tracker {
     }
 
     fn check(&self, time: f64, faces: &[Face], scores: &[Vec<f32>]) -> Result<()> {
-        let refuse = |reason: String| Err(Error::shape("tracker", reason));
+        let refuse = |reason: String| Err(Error::invalid("tracker", reason));
+        let misshapen = |reason: String| Err(Error::shape("tracker", reason));
         if !time.is_finite() {
             return refuse(format!("the time {time} is not a number of seconds"));
         }
@@ -155,14 +156,14 @@ impl Tracker {
             return refuse(format!("the time {time} lies before that of the last frame, {last}"));
         }
         if faces.len() != scores.len() {
-            return refuse(format!("{} faces have {} rows of probabilities", faces.len(), scores.len()));
+            return misshapen(format!("{} faces have {} rows of probabilities", faces.len(), scores.len()));
         }
         if let Some(face) = faces.iter().find(|face| !face.bounds.iter().all(|edge| edge.is_finite())) {
             return refuse(format!("the box {:?} is not finite", face.bounds));
         }
         let classes = self.classes.or_else(|| scores.first().map(Vec::len)).unwrap_or(0);
         if let Some(row) = scores.iter().find(|row| row.len() != classes) {
-            return refuse(format!("a face has {} probabilities, others have {classes}", row.len()));
+            return misshapen(format!("a face has {} probabilities, others have {classes}", row.len()));
         }
         if scores.iter().flatten().any(|score| !score.is_finite()) {
             return refuse("a probability is not finite".to_owned());

@@ -287,7 +287,7 @@ fn magnitude(
 /// The parameters of a part of a network.
 fn part(all: &Parameters, network: &Network) -> Result<Parameters> {
     let take = |(name, _): (String, Vec<usize>)| {
-        let missing = || Error::shape(network.name(), format!("the parameter {name} is missing"));
+        let missing = || Error::invalid(network.name(), format!("the parameter {name} is missing"));
         let tensor = all.get(&name).cloned().ok_or_else(missing)?;
         Ok((name, tensor))
     };

@@ -105,8 +105,8 @@ impl Frozen<'_> {
     /// says what the examples are: features of others are not used. `progress` hears how many are done.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be written; [`Error::Shape`] if the network does not give feature maps or no
-    /// example can be read; the device's own errors.
+    /// [`Error::Io`] if the file cannot be written; [`Error::Shape`] if the network does not give feature maps;
+    /// [`Error::InvalidArgument`] if no example can be read; the device's own errors.
     pub fn features(
         &self,
         examples: &dyn Examples,
@@ -159,7 +159,7 @@ impl Frozen<'_> {
             })?;
             if !readable.contains(&1) {
                 let reason = first.map_or("there are none".to_owned(), |(_, error)| error.to_string());
-                return Err(Error::shape("examples", format!("none can be read; the first: {reason}")));
+                return Err(Error::invalid("examples", format!("none can be read; the first: {reason}")));
             }
             out.write_all(&readable).map_err(failed)
         })

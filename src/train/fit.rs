@@ -213,9 +213,11 @@ pub struct Trained {
 /// ```
 ///
 /// # Errors
-/// [`Error::Shape`] for settings out of range or nothing to train on; [`Error::Weights`] if the checkpoint belongs to
-/// another training; [`Error::Io`] if it cannot be written; the device's own errors. The training is given up if the
-/// loss or a parameter is no number any more.
+/// [`Error::InvalidArgument`] for settings out of range, or nothing to train on; [`Error::Shape`] if there are not as
+/// many classes as the network has outputs; [`Error::UnknownName`] if there is no layer that training is to begin with;
+/// [`Error::Weights`] if the checkpoint belongs to another training; [`Error::Io`] if it cannot be written; the
+/// device's own errors. The training is given up if the loss ([`Error::Diverged`]) or a parameter
+/// ([`Error::InvalidArgument`]: the learning rate was too large) is no number any more.
 pub fn fit(job: Job, mut hear: impl FnMut(Event)) -> Result<Trained> {
     job.check()?;
     let mut fitting = Fitting::new(job)?;
@@ -232,7 +234,7 @@ impl Job<'_> {
     fn check(&self) -> Result<()> {
         self.recipe.check()?;
         if self.training.is_empty() {
-            return Err(Error::shape("training", "there are no pictures to train on"));
+            return Err(Error::invalid("training", "there are no pictures to train on"));
         }
         let outputs: usize = self.network.output_shapes()?[0].iter().product();
         if outputs != self.classes.len() {
@@ -240,10 +242,10 @@ impl Job<'_> {
             return Err(Error::shape("training", reason));
         }
         if let Some(index) = self.training.iter().chain(self.validation).find(|&&index| index >= self.labels.len()) {
-            return Err(Error::shape("training", format!("there is no example {index}")));
+            return Err(Error::invalid("training", format!("there is no example {index}")));
         }
         match self.labels.iter().find(|&&label| label >= outputs) {
-            Some(label) => Err(Error::shape("training", format!("the label {label} is no class"))),
+            Some(label) => Err(Error::invalid("training", format!("the label {label} is no class"))),
             None => Ok(()),
         }
     }
@@ -388,7 +390,7 @@ impl<'a> Fitting<'a> {
                 }
             };
             if !loss.is_finite() {
-                return Err(Error::shape("training", format!("the loss is {loss}: take a smaller learning rate")));
+                return Err(Error::Diverged { loss });
             }
             let unreadable = batch.unreadable.into_iter().map(|(example, error)| (example, error.to_string()));
             progress.unreadable.extend(unreadable);
@@ -424,7 +426,7 @@ impl<'a> Fitting<'a> {
         match seen.iter().position(|seen| *seen == Some(false)) {
             Some(class) => {
                 let name = &self.job.classes[class];
-                Err(Error::shape("training", format!("no picture of the class {name:?} can be read: {reason}")))
+                Err(Error::invalid("training", format!("no picture of the class {name:?} can be read: {reason}")))
             }
             None => Ok(()),
         }
@@ -459,7 +461,7 @@ impl<'a> Fitting<'a> {
 
     fn finish(self) -> Result<Trained> {
         let Some(best) = best_epoch(&self.progress.epochs) else {
-            return Err(Error::shape("training", "there was no epoch"));
+            return Err(Error::invalid("training", "there was no epoch"));
         };
         let Progress { epochs, unreadable, .. } = self.progress;
         Ok(Trained { parameters: self.best, epochs, best, unreadable })
@@ -478,7 +480,7 @@ fn check_finite(parameters: &Parameters) -> Result<()> {
     match parameters.iter().find(|(_, tensor)| !finite(tensor)) {
         Some((name, _)) => {
             let reason = format!("{name} is not finite any more: take a smaller learning rate");
-            Err(Error::shape("training", reason))
+            Err(Error::invalid("training", reason))
         }
         None => Ok(()),
     }

@@ -52,7 +52,7 @@ impl Predictor<'_> {
     /// The probabilities of the classes for these examples, by their numbers. Those that cannot be read are missing.
     ///
     /// # Errors
-    /// [`crate::Error::Shape`] if the parameters are not the network's; the device's own.
+    /// As [`Device::load`] if the parameters are not the network's; the device's own.
     pub fn predict(&self, examples: &dyn Examples, order: &[usize]) -> Result<Answers> {
         let mut judge = Judge::new(self.device, self.network, self.parameters, self.batch.max(1))?;
         let mut stream = Stream::new()?;

@@ -129,7 +129,7 @@ impl Default for Recipe {
 
 impl Recipe {
     pub(super) fn check(&self) -> Result<()> {
-        let wrong = |reason: String| Err(Error::shape("training", reason));
+        let wrong = |reason: String| Err(Error::invalid("training", reason));
         if self.epochs == 0 || self.batch == 0 || self.accumulate == 0 {
             return wrong(format!(
                 "{} epochs of batches of {}, {} for a step: each must be at least 1",

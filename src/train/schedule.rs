@@ -67,7 +67,7 @@ impl Schedule {
     }
 
     pub(super) fn check(&self) -> Result<()> {
-        let wrong = |reason: String| Err(Error::shape("schedule", reason));
+        let wrong = |reason: String| Err(Error::invalid("schedule", reason));
         if !(0.0..=1e6).contains(&self.warm_up) {
             return wrong(format!("a warm-up of {} epochs", self.warm_up));
         }

@@ -1,9 +1,10 @@
-//! The application's own ways of hearing of errors stay its own.
+//! The application's own ways of hearing of errors stay its own, and what it hears can be told apart.
 
 use std::sync::{Arc, Mutex};
 
 use vultus::gpu::Gpu;
-use vultus::{Device, Error, Picture, wgpu};
+use vultus::nn::{Network, Trainable, Training};
+use vultus::{Device, Error, Options, Picture, wgpu};
 
 use super::application::{buffer, embedded, input, plan, request};
 use crate::compare::texture;
@@ -32,7 +33,7 @@ fn use_the_engine(device: &wgpu::Device, engine: &Device) {
     ];
     for (reason, change) in wrong {
         let refused = Picture::from_texture(gpu, &texture(device, [8, 8], change)).map(drop);
-        let Err(error @ Error::Shape { .. }) = refused else { panic!("{reason}: {refused:?}") };
+        let Err(error @ Error::InvalidArgument { .. }) = refused else { panic!("{reason}: {refused:?}") };
         assert!(error.to_string().contains(reason), "{error}");
     }
     // What a driver refuses: a shader that is none.
@@ -78,4 +79,31 @@ fn the_applications_callbacks_are_still_called() {
     assert!(matches!(plan.run(&input(1)), Err(Error::DeviceLost { .. })));
     let _ = device.poll(wgpu::PollType::wait_indefinitely());
     assert_eq!(*losses.lock().unwrap(), [wgpu::DeviceLostReason::Destroyed]);
+}
+
+/// The texts are for users, the kinds for programs.
+#[test]
+fn errors_have_kinds_that_can_be_acted_on() {
+    let network = Network::new("small", [4]).dropout(2.0).dense("fc", "fc", 2);
+    let error = network.parameters_from(&Trainable::From("nothing".to_owned())).unwrap_err();
+    assert_eq!(error.to_string(), "small: there is no layer \"nothing\"; there are input.dropout, fc");
+    let Error::UnknownName { what, name, known } = error else { panic!("{error}") };
+    assert_eq!((what.as_str(), name.as_str()), ("small", "layer \"nothing\""));
+    assert_eq!(known, ["input.dropout", "fc"]);
+
+    let model = Device::Cpu.load(&network, &network.initialize(1).unwrap()).unwrap();
+    let error = model.compile_training(1, &Training::default(), &Options::default()).map(drop).unwrap_err();
+    assert!(matches!(error, Error::InvalidArgument { .. }), "{error:?}");
+    let wanted = "small, layer input.dropout: dropout: a probability of 2 is not in 0 to 1 (exclusive)";
+    assert_eq!(error.to_string(), wanted);
+    // The logits have a gradient, but are no parameter.
+    let fine = Network::new("small", [4]).dense("fc", "fc", 2);
+    let model = Device::Cpu.load(&fine, &fine.initialize(1).unwrap()).unwrap();
+    let mut plan = model.compile_training(1, &Training::default(), &Options::default()).unwrap();
+    let error = plan.gradient("logits").unwrap_err();
+    assert!(matches!(&error, Error::UnknownName { known, .. } if known.is_empty()), "{error:?}");
+    assert_eq!(error.to_string(), "small: there is no trained parameter \"logits\"");
+
+    let error = Error::Diverged { loss: f32::NAN };
+    assert_eq!(error.to_string(), "training: the loss is NaN: take a smaller learning rate");
 }
