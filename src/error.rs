@@ -66,11 +66,11 @@ pub enum Error {
         /// The names that there are; empty where they are too many to be read, or not known.
         known: Vec<String>,
     },
-    /// A training whose loss is no number any more.
-    #[error("training: the loss is {loss}: take a smaller learning rate")]
+    /// A training whose loss or parameters are no numbers any more.
+    #[error("training: {what}: take a smaller learning rate")]
     Diverged {
-        /// The loss: infinite or not a number.
-        loss: f32,
+        /// What is infinite or not a number.
+        what: String,
     },
     /// Something larger than the device can hold or address.
     #[error("{what} needs {needed}, but {limit} is {available}: {advice}")]

@@ -216,8 +216,8 @@ pub struct Trained {
 /// [`Error::InvalidArgument`] for settings out of range, or nothing to train on; [`Error::Shape`] if there are not as
 /// many classes as the network has outputs; [`Error::UnknownName`] if there is no layer that training is to begin with;
 /// [`Error::Weights`] if the checkpoint belongs to another training; [`Error::Io`] if it cannot be written; the
-/// device's own errors. The training is given up if the loss ([`Error::Diverged`]) or a parameter
-/// ([`Error::InvalidArgument`]: the learning rate was too large) is no number any more.
+/// device's own errors. The training is given up with [`Error::Diverged`] if the loss or a parameter is no number any
+/// more: the learning rate was too large.
 pub fn fit(job: Job, mut hear: impl FnMut(Event)) -> Result<Trained> {
     job.check()?;
     let mut fitting = Fitting::new(job)?;
@@ -390,7 +390,7 @@ impl<'a> Fitting<'a> {
                 }
             };
             if !loss.is_finite() {
-                return Err(Error::Diverged { loss });
+                return Err(Error::Diverged { what: format!("the loss is {loss}") });
             }
             let unreadable = batch.unreadable.into_iter().map(|(example, error)| (example, error.to_string()));
             progress.unreadable.extend(unreadable);
@@ -478,10 +478,7 @@ fn best_epoch(epochs: &[Epoch]) -> Option<usize> {
 fn check_finite(parameters: &Parameters) -> Result<()> {
     let finite = |tensor: &Tensor| tensor.data().iter().all(|value| value.is_finite());
     match parameters.iter().find(|(_, tensor)| !finite(tensor)) {
-        Some((name, _)) => {
-            let reason = format!("{name} is not finite any more: take a smaller learning rate");
-            Err(Error::invalid("training", reason))
-        }
+        Some((name, _)) => Err(Error::Diverged { what: format!("{name} is not finite any more") }),
         None => Ok(()),
     }
 }

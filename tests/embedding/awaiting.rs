@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -142,6 +142,31 @@ fn many_runs_are_awaited_at_once() {
     let mut comparison = Comparison::default();
     for (case, found) in found {
         comparison.check(format!("{case}"), &found, &wanted((case / 100) as u64, case % 100), 1e-5);
+    }
+    comparison.finish();
+}
+
+#[test]
+fn an_application_that_polls_all_the_time_takes_no_answer_away() {
+    let (device, _, engine) = embedded();
+    let (done, mut plan) = (AtomicBool::new(false), plan(&engine, 1).unwrap());
+    let wanted = [0, 1, 2].map(|number| wanted(1, number));
+    let found: Vec<_> = std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    device.poll(wgpu::PollType::Poll).unwrap();
+                    std::thread::yield_now();
+                }
+            });
+        }
+        let found = (0..60).map(|number| pollster::block_on(plan.run_async(&input(number % 3)))).collect();
+        done.store(true, Ordering::Relaxed);
+        found
+    });
+    let mut comparison = Comparison::default();
+    for (number, found) in found.into_iter().enumerate() {
+        comparison.check(format!("run {number}"), &found.unwrap()[0], &wanted[number % 3], 1e-5);
     }
     comparison.finish();
 }
