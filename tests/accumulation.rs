@@ -35,7 +35,7 @@ fn model(device: &Device) -> Model {
 
 fn training(optimizer: Optimizer, accumulate: usize) -> Training {
     Training {
-        loss: CrossEntropy { label_smoothing: 0.1 },
+        loss: CrossEntropy { label_smoothing: 0.1 }.into(),
         class_weights: vec![0.5, 1.0, 3.0],
         optimizer,
         ema: Some(0.5),

@@ -31,7 +31,7 @@ fn model(device: &Device, seed: u64) -> Model {
 }
 
 fn training(optimizer: Optimizer, trainable: Trainable) -> Training {
-    let loss = CrossEntropy { label_smoothing: 0.1 };
+    let loss = CrossEntropy { label_smoothing: 0.1 }.into();
     Training { loss, class_weights: vec![1.0, 2.0, 0.5, 1.0, 3.0], optimizer, trainable, ..Training::default() }
 }
 

@@ -27,7 +27,7 @@ fn model(device: &Device) -> Model {
 }
 
 fn training(trainable: Trainable) -> Training {
-    let loss = CrossEntropy { label_smoothing: 0.2 };
+    let loss = CrossEntropy { label_smoothing: 0.2 }.into();
     Training { loss, class_weights: vec![1.0, 2.0, 3.0], trainable, ..Training::default() }
 }
 

@@ -227,7 +227,7 @@ fn a_vgg16_runs_and_trains_on_a_small_device() {
     let x = normal(&mut Random::new(9), &[16, 3, 64, 64], 1.0);
     let targets: Vec<_> = (0..16).map(|i| (i != 5).then_some(i % 7)).collect();
     let training = Training {
-        loss: CrossEntropy { label_smoothing: 0.1 },
+        loss: CrossEntropy { label_smoothing: 0.1 }.into(),
         class_weights: vec![1.0, 2.0, 0.5, 1.0, 1.0, 3.0, 1.0],
         optimizer: Optimizer::Sgd(Sgd { momentum: 0.9, ..Sgd::default() }),
         ..Training::default()

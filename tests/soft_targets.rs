@@ -140,7 +140,7 @@ fn model(device: &Device) -> Model {
 
 fn training(soft_targets: bool) -> Training {
     let optimizer = Optimizer::Sgd(Sgd { momentum: 0.9, ..Sgd::default() });
-    let loss = CrossEntropy { label_smoothing: 0.1 };
+    let loss = CrossEntropy { label_smoothing: 0.1 }.into();
     Training { loss, optimizer, soft_targets, ..Training::default() }
 }
 

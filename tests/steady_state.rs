@@ -33,7 +33,7 @@ fn model(device: &Device) -> Result<Model> {
 
 fn training() -> Training {
     Training {
-        loss: CrossEntropy { label_smoothing: 0.1 },
+        loss: CrossEntropy { label_smoothing: 0.1 }.into(),
         optimizer: Optimizer::Adam(Adam::default()),
         ..Training::default()
     }

@@ -9,9 +9,10 @@ use pulp::{Arch, Simd, WithSimd};
 use super::View;
 use super::epilogue::{After, finish};
 use super::scratch::Scratch;
+use super::vector::{load, store};
 use crate::ops::{Activation, Conv2d};
 use crate::parallel::*;
-use slide::{ROWS, Slide, load, store};
+use slide::{ROWS, Slide};
 
 /// Values of output that a task makes, if a plane has no more.
 const TASK: usize = 1 << 14;

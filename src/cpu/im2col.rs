@@ -8,10 +8,11 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::View;
-use super::epilogue::{After, finish};
-use super::microkernel::{Product, blocks};
+use super::epilogue::{After, Finish, finish};
+use super::microkernel::{Product, blocks, widest};
 use super::scratch::Scratch;
 use super::shared_output::SharedOutput;
+use super::vector::load;
 use crate::matmul::{Matrix, matmul};
 use crate::ops::Conv2d;
 use crate::parallel::*;
@@ -19,10 +20,10 @@ use unfold::{Stretch, Unfold, inside};
 
 /// The most output pixels that a task works on at once, and rows of their columns.
 const PIXELS: usize = 192;
-const ROWS: usize = 128;
+const ROWS: usize = 256;
 /// The most filters of a task, whose sums stay in the second cache.
-const FILTERS: usize = 512;
-/// The least, unless there are no more: each unfolded column is used so many times.
+const FILTERS: usize = 256;
+/// The fewest filters of a task, if there are as many: each unfolded column is used so many times.
 const FEW_FILTERS: usize = 32;
 /// Lanes of the widest vectors.
 const MOST_LANES: usize = 16;
@@ -42,9 +43,14 @@ struct Tasks {
 impl Tasks {
     fn new(pixels: usize, of_group: usize, groups: usize) -> Self {
         let pixel_blocks = pixels.div_ceil(PIXELS);
-        // Two for each thread, where that leaves enough filters.
-        let wanted = (2 * current_num_threads()).div_ceil(pixel_blocks * groups);
-        let most = of_group.div_ceil(wanted).clamp(FEW_FILTERS, FILTERS);
+        // The share of the time that threads wait for the last one, and what unfolding the same again takes.
+        let threads = current_num_threads();
+        let cost = |parts: usize| {
+            let tasks = pixel_blocks * groups * parts;
+            tasks.next_multiple_of(threads) as f32 / tasks as f32 * (1.0 + 0.1 * parts as f32)
+        };
+        let parts = (1..=4 * threads).min_by(|&a, &b| cost(a).total_cmp(&cost(b))).unwrap_or(1);
+        let most = of_group.div_ceil(parts).clamp(FEW_FILTERS, FILTERS);
         let filter_blocks = of_group.div_ceil(most);
         // Whole blocks of registers.
         let filters = of_group.div_ceil(filter_blocks).next_multiple_of(8);
@@ -75,7 +81,7 @@ pub(super) fn forward(op: &Conv2d, x: View, weight: View, after: After, y: &mut 
     let arch = Arch::new();
     (0..tasks.count(op.groups)).into_par_iter().for_each(|task| {
         let (pixels, group, filters) = tasks.task(task);
-        scratch.with(PIXELS * (ROWS + filters.len() + 1) + SLACK, |memory| {
+        scratch.with(PIXELS * (ROWS + filters.len() + 2) + SLACK, |memory| {
             let (unfold, x, weight) = (&unfold, x.data, weight.data);
             arch.dispatch(Multiply { unfold, x, weight, after, y, pixels, group, filters, memory });
         });
@@ -100,10 +106,10 @@ impl WithSimd for Multiply<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Multiply { unfold, x, weight, after: After { bias, residual }, y, pixels, group, filters, memory } = self;
+        let Multiply { unfold, x, weight, after, y, pixels, group, filters, memory } = self;
         let (inner, lanes) = (unfold.rows(), S::F32_LANES);
         let (line, memory) = memory.split_at_mut(PIXELS + SLACK);
-        let (columns, product) = memory.split_at_mut(PIXELS * ROWS);
+        let (columns, product) = memory.split_at_mut(PIXELS * (ROWS + 1));
         line.fill(0.0);
         let mut stretches = [Stretch::default(); PIXELS];
         let mut count = 0;
@@ -113,41 +119,67 @@ impl WithSimd for Multiply<'_> {
         }
         let stretches = &stretches[..count];
         let vectors = pixels.len().div_ceil(lanes);
+        let mut pieces = unfold.pieces(&pixels);
+        let whole = pieces.next().filter(|_| pieces.next().is_none());
+        let planes = |image: usize, filter: usize| (image * after.bias.len() + filter) * unfold.pixels();
+        let last = whole.as_ref().and_then(|(_, image, within)| {
+            let plane = planes(*image, filters.start);
+            let place = plane + within.start..plane + within.end;
+            // SAFETY: no two tasks have both a filter and a pixel in common.
+            unsafe { Finish::new(after, unfold.op.activation, y, filters.start, place, unfold.pixels()) }
+        });
         for start in (0..inner).step_by(ROWS) {
             let count = ROWS.min(inner - start);
+            // One more, so that blocks do not lie a power of two apart: they would fall into the same lines of a cache.
+            let block = |first: usize| first * (count + 1) * lanes;
             let mut tap = unfold.tap(group, start);
             for row in 0..count {
-                unfold_row::<S>(simd, unfold, x, tap, stretches, line);
-                for (first, vectors) in blocks(vectors) {
-                    let to = &mut columns[(first * count + row * vectors) * lanes..][..vectors * lanes];
-                    for (to, from) in to.iter_mut().zip(&line[first * lanes..]) {
-                        *to = *from;
+                let line = match &whole {
+                    Some((_, image, within)) if unfold.op.is_pointwise() => unfold.row(x, *image, tap[0], within),
+                    _ => {
+                        unfold_row::<S>(simd, unfold, x, tap, stretches, line);
+                        &line[..vectors * lanes]
+                    }
+                };
+                for (first, vectors) in blocks(vectors, widest::<S>()) {
+                    let to = &mut columns[block(first) + row * vectors * lanes..][..vectors * lanes];
+                    let from = &line[first * lanes..line.len().min((first + vectors) * lanes)];
+                    for (to, from) in S::as_mut_simd_f32s(to).0.iter_mut().zip(from.chunks(lanes)) {
+                        *to = load(simd, from);
                     }
                 }
                 tap = next_tap(unfold.op.kernel, tap);
             }
-            for (first, vectors) in blocks(vectors) {
+            let is_last = start + count == inner;
+            for (first, vectors) in blocks(vectors, widest::<S>()) {
                 let block = Product {
                     a: &weight[filters.start * inner + start..],
                     a_stride: inner,
-                    b: &columns[first * count * lanes..],
+                    b: &columns[block(first)..],
                     c: &mut product[first * lanes..],
                     c_stride: PIXELS,
                     rows: filters.len(),
                     inner: count,
                     vectors,
                     accumulate: start > 0,
+                    finish: last
+                        .as_ref()
+                        .filter(|_| is_last)
+                        .map(|last| last.at(first * lanes..(first + vectors) * lanes)),
                 };
                 block.run(simd);
             }
         }
+        if last.is_some() {
+            return;
+        }
         for (product, filter) in product.chunks_exact(PIXELS).zip(filters) {
             for (place, image, within) in unfold.pieces(&pixels) {
-                let plane = (image * bias.len() + filter) * unfold.pixels();
+                let plane = planes(image, filter);
                 // SAFETY: no two tasks have both a filter and a pixel in common.
                 let y = unsafe { y.part(plane + within.start..plane + within.end) };
-                y.iter_mut().zip(&product[place]).for_each(|(y, sum)| *y = sum + bias[filter]);
-                finish(residual, plane + within.start, unfold.op.activation, y);
+                y.iter_mut().zip(&product[place]).for_each(|(y, sum)| *y = sum + after.bias[filter]);
+                finish(after.residual, plane + within.start, unfold.op.activation, y);
             }
         }
     }

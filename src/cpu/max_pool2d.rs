@@ -35,10 +35,46 @@ pub(super) fn forward(op: &MaxPool2d, x: View, y: &mut [f32]) {
         return pairs(x.data, [h, w], y, [oh, ow]);
     }
     y.par_chunks_mut(oh * ow).zip(x.data.par_chunks(h * w)).for_each(|(y, x)| {
+        if op.kernel <= LINE {
+            return rows(op, x, [h, w], y, ow);
+        }
         for (place, y) in y.iter_mut().enumerate() {
             *y = first_maximum(op, x, [h, w], place / ow, place % ow).1;
         }
     });
+}
+
+/// Columns that are looked at together.
+const LINE: usize = 1024;
+
+/// One plane: the maxima down the columns of a row of windows, of these the maxima along it.
+fn rows(op: &MaxPool2d, x: &[f32], [h, w]: [usize; 2], y: &mut [f32], ow: usize) {
+    let MaxPool2d { kernel, stride, padding, .. } = *op;
+    let at_once = (LINE - kernel) / stride + 1;
+    let mut line = [0.0f32; LINE];
+    for (oy, y) in y.chunks_exact_mut(ow).enumerate() {
+        let lines = (oy * stride).saturating_sub(padding)..(oy * stride + kernel).saturating_sub(padding).min(h);
+        for (strip, y) in y.chunks_mut(at_once).enumerate() {
+            // Counted with the padding before the input.
+            let first = strip * at_once * stride;
+            let end = first + (y.len() - 1) * stride + kernel;
+            let line = &mut line[..end - first];
+            line.fill(f32::NEG_INFINITY);
+            let inside = first.max(padding)..end.min(w + padding);
+            if !inside.is_empty() {
+                let line = &mut line[inside.start - first..inside.end - first];
+                for row in lines.clone() {
+                    let row = &x[row * w + inside.start - padding..][..line.len()];
+                    line.iter_mut().zip(row).for_each(|(most, value)| *most = larger(*most, *value));
+                }
+            }
+            y.fill(f32::NEG_INFINITY);
+            for column in 0..kernel {
+                let along = line[column..].iter().step_by(stride);
+                y.iter_mut().zip(along).for_each(|(most, value)| *most = larger(*most, *value));
+            }
+        }
+    }
 }
 
 fn larger(first: f32, second: f32) -> f32 {

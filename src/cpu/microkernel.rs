@@ -2,19 +2,24 @@
 
 use pulp::Simd;
 
-/// Rows of a block where there are 32 vector registers; half as many where there are 16.
-const ROWS: usize = 8;
+use super::epilogue::Finish;
 
-/// How many of `left` vectors the next block takes: 3 use the registers best, and a single one is not left over.
-fn block_width(left: usize) -> usize {
-    if left >= 3 && left != 4 { 3 } else { left.min(2) }
+/// The most vectors of a block: with as many rows as leave registers for a row of `b` and a value of `a`, no sum is ever
+/// written to memory and read again within a product.
+pub(super) const fn widest<S: Simd>() -> usize {
+    if S::REGISTER_COUNT >= 32 { 3 } else { 2 }
 }
 
-/// How a row of vectors is cut into blocks: where each begins, and how many vectors it has.
-pub(super) fn blocks(vectors: usize) -> impl Iterator<Item = (usize, usize)> + Clone {
+/// How many of `left` vectors the next block takes: a single one is not left over where it can be helped.
+fn block_width(left: usize, widest: usize) -> usize {
+    if left == widest + 1 { left.div_ceil(2) } else { left.min(widest) }
+}
+
+/// How a row of vectors is cut into blocks of at most [`widest`]: where each begins, and how many vectors it has.
+pub(super) fn blocks(vectors: usize, widest: usize) -> impl Iterator<Item = (usize, usize)> + Clone {
     let mut start = 0;
     std::iter::from_fn(move || {
-        let block = (start, block_width(vectors - start));
+        let block = (start, block_width(vectors - start, widest));
         start += block.1;
         (block.1 > 0).then_some(block)
     })
@@ -32,69 +37,69 @@ pub(super) struct Product<'a> {
     pub c_stride: usize,
     pub rows: usize,
     pub inner: usize,
-    /// The width of `b` in vectors, 1 to 3: that of one of [`blocks`].
+    /// The width of `b` in vectors: that of one of [`blocks`].
     pub vectors: usize,
     pub accumulate: bool,
+    /// Where the sums go in the place of `c`.
+    pub finish: Option<Finish<'a>>,
 }
 
 impl Product<'_> {
     #[inline(always)]
     pub fn run<S: Simd>(self, simd: S) {
         match (S::REGISTER_COUNT >= 32, self.vectors) {
-            (true, 3) => self.blocks::<S, ROWS, 3>(simd),
-            (true, 2) => self.blocks::<S, ROWS, 2>(simd),
-            (true, _) => self.blocks::<S, ROWS, 1>(simd),
-            (false, 3) => self.blocks::<S, { ROWS / 2 }, 3>(simd),
-            (false, 2) => self.blocks::<S, { ROWS / 2 }, 2>(simd),
-            (false, _) => self.blocks::<S, { ROWS / 2 }, 1>(simd),
+            (true, 3) => self.blocks::<S, 8, 3>(simd),
+            (true, 2) => self.blocks::<S, 8, 2>(simd),
+            (true, _) => self.blocks::<S, 8, 1>(simd),
+            (false, 2) => self.blocks::<S, 6, 2>(simd),
+            (false, _) => self.blocks::<S, 8, 1>(simd),
         }
     }
 
     #[inline(always)]
-    fn blocks<S: Simd, const R: usize, const V: usize>(self, simd: S) {
-        let b = &self.b[..self.inner * V * S::F32_LANES];
+    fn blocks<S: Simd, const R: usize, const V: usize>(mut self, simd: S) {
         let mut row = 0;
         while row < self.rows {
-            let a = &self.a[row * self.a_stride..];
-            let c = &mut self.c[row * self.c_stride..];
-            if self.rows - row >= R {
-                block::<S, R, V>(simd, (a, self.a_stride), b, (c, self.c_stride), self.inner, self.accumulate);
-                row += R;
-            } else {
-                block::<S, 1, V>(simd, (a, self.a_stride), b, (c, self.c_stride), self.inner, self.accumulate);
-                row += 1;
-            }
+            row += match self.rows - row {
+                // Twice four rows are faster than six and two.
+                left if left >= R && (R != 6 || left != 8) => self.block::<S, R, V>(simd, row),
+                4.. => self.block::<S, 4, V>(simd, row),
+                2.. => self.block::<S, 2, V>(simd, row),
+                _ => self.block::<S, 1, V>(simd, row),
+            };
         }
     }
-}
 
-#[inline(always)]
-fn block<S: Simd, const R: usize, const V: usize>(
-    simd: S,
-    (a, a_stride): (&[f32], usize),
-    b: &[f32],
-    (c, c_stride): (&mut [f32], usize),
-    inner: usize,
-    accumulate: bool,
-) {
-    let rows: [&[f32]; R] = std::array::from_fn(|r| &a[r * a_stride..][..inner]);
-    let (b, _) = S::as_simd_f32s(b).0.as_chunks::<V>();
-    let mut sums = [[simd.splat_f32s(0.0); V]; R];
-    if accumulate {
-        for (r, sums) in sums.iter_mut().enumerate() {
-            sums.copy_from_slice(&S::as_simd_f32s(&c[r * c_stride..][..V * S::F32_LANES]).0[..V]);
-        }
-    }
-    for (k, b) in b[..inner].iter().enumerate() {
-        for r in 0..R {
-            let a = simd.splat_f32s(rows[r][k]);
-            for v in 0..V {
-                sums[r][v] = simd.mul_add_e_f32s(a, b[v], sums[r][v]);
+    /// Some rows from this one on; how many.
+    #[inline(always)]
+    fn block<S: Simd, const R: usize, const V: usize>(&mut self, simd: S, row: usize) -> usize {
+        let (inner, a) = (self.inner, &self.a[row * self.a_stride..]);
+        let (b, _) = S::as_simd_f32s(&self.b[..inner * V * S::F32_LANES]).0.as_chunks::<V>();
+        assert!(inner == 0 || (R - 1) * self.a_stride + inner <= a.len());
+        let at = |r: usize| (row + r) * self.c_stride..(row + r) * self.c_stride + V * S::F32_LANES;
+        let mut sums = [[simd.splat_f32s(0.0); V]; R];
+        if self.accumulate {
+            for (r, sums) in sums.iter_mut().enumerate() {
+                sums.copy_from_slice(&S::as_simd_f32s(&self.c[at(r)]).0[..V]);
             }
         }
-    }
-    for (r, sums) in sums.iter().enumerate() {
-        S::as_mut_simd_f32s(&mut c[r * c_stride..][..V * S::F32_LANES]).0.copy_from_slice(sums);
+        let rows: [*const f32; R] = std::array::from_fn(|r| a.as_ptr().wrapping_add(r * self.a_stride));
+        for (k, b) in b.iter().enumerate() {
+            for r in 0..R {
+                // SAFETY: k is below `inner`, and by the assertion the last row has so many values.
+                let a = simd.splat_f32s(unsafe { *rows[r].add(k) });
+                for v in 0..V {
+                    sums[r][v] = simd.mul_add_e_f32s(a, b[v], sums[r][v]);
+                }
+            }
+        }
+        for (r, sums) in sums.iter().enumerate() {
+            match &self.finish {
+                Some(finish) => finish.write(simd, row + r, *sums),
+                None => S::as_mut_simd_f32s(&mut self.c[at(r)]).0.copy_from_slice(sums),
+            }
+        }
+        R
     }
 }
 
@@ -108,7 +113,7 @@ pub(super) struct TransposedProduct<'a> {
     /// `[COLUMNS, vectors · lanes]`, a row every `c_stride` values.
     pub c: &'a mut [f32],
     pub c_stride: usize,
-    /// The width of `b` in vectors, 1 to 3: that of one of [`blocks`].
+    /// The width of `b` in vectors: that of one of [`blocks`].
     pub vectors: usize,
     pub accumulate: bool,
 }
@@ -120,12 +125,10 @@ impl TransposedProduct<'_> {
     #[inline(always)]
     pub fn run<S: Simd>(self, simd: S) {
         match (S::REGISTER_COUNT >= 32, self.vectors) {
-            (true, 3) => self.blocks::<S, ROWS, 3>(simd),
-            (true, 2) => self.blocks::<S, ROWS, 2>(simd),
-            (true, _) => self.blocks::<S, ROWS, 1>(simd),
-            (false, 3) => self.blocks::<S, { ROWS / 2 }, 3>(simd),
-            (false, 2) => self.blocks::<S, { ROWS / 2 }, 2>(simd),
-            (false, _) => self.blocks::<S, { ROWS / 2 }, 1>(simd),
+            (true, 3) => self.blocks::<S, 8, 3>(simd),
+            (true, 2) => self.blocks::<S, 8, 2>(simd),
+            (false, 2) => self.blocks::<S, 4, 2>(simd),
+            (..) => self.blocks::<S, 8, 1>(simd),
         }
     }
 

@@ -42,6 +42,7 @@ mod stochastic_depth;
 mod transforms;
 mod transpose;
 mod upsample;
+mod vector;
 mod walk;
 mod winograd;
 mod winograd_weight;

@@ -2,6 +2,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
+/// Values of a line of the caches.
+const LINE: usize = 16;
+
 /// Buffers that tasks borrow and give back; there are as many as tasks have run at the same time.
 pub(super) struct Scratch {
     free: Mutex<Vec<Vec<f32>>>,
@@ -14,17 +17,20 @@ impl Scratch {
         Scratch { free: Mutex::default(), checked }
     }
 
-    /// Runs `f` with memory of this length, with any contents.
+    /// Runs `f` with memory of this length, with any contents. It begins with a line of the caches.
     pub fn with<R>(&self, length: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
-        let mut buffer = self.take(length);
-        if buffer.len() < length {
+        let needed = length + LINE;
+        let mut buffer = self.take(needed);
+        if buffer.len() < needed {
             // Nothing that is in it needs to be copied to where it grows.
-            buffer = vec![0.0; length];
+            buffer = vec![0.0; needed];
         }
+        // Vectors that lie in two lines take longer to load.
+        let start = buffer.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
         if self.checked {
             buffer.fill(f32::NAN);
         }
-        let result = f(&mut buffer[..length]);
+        let result = f(&mut buffer[start..start + length]);
         self.free.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
         result
     }

@@ -13,7 +13,7 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::epilogue::{After, finish};
-use super::microkernel::{Product, blocks};
+use super::microkernel::{Product, blocks, widest};
 use super::scratch::Scratch;
 use super::shared_output::SharedOutput;
 use super::transforms::Transform;
@@ -272,7 +272,7 @@ impl<T: Transform<P, M>, const P: usize, const M: usize> WithSimd for TransformI
             }
             for (point, stage) in stage.as_flattened().iter().enumerate() {
                 let v = &mut v[point * (count * block.width + GAP)..][..count * block.width];
-                for (first, vectors) in blocks(block.width / lanes) {
+                for (first, vectors) in blocks(block.width / lanes, widest::<S>()) {
                     let piece = &mut v[(first * count + index * vectors) * lanes..][..vectors * lanes];
                     for vector in 0..vectors {
                         store::<S>(&mut piece[vector * lanes..], load::<S>(&stage[(first + vector) * lanes..]));
@@ -347,7 +347,7 @@ impl<T: Transform<P, M>, const P: usize, const M: usize> WithSimd for Multiply<'
             let v = &self.v[input_length(P * P, start, width)..];
             for point in 0..P * P {
                 let v = &v[point * (count * width + GAP)..][..count * width];
-                for (first, vectors) in blocks(width / lanes) {
+                for (first, vectors) in blocks(width / lanes, widest::<S>()) {
                     let product = Product {
                         a: &self.u[point * (FILTERS * CHANNELS + GAP)..][..FILTERS * CHANNELS],
                         a_stride: CHANNELS,
@@ -358,6 +358,7 @@ impl<T: Transform<P, M>, const P: usize, const M: usize> WithSimd for Multiply<'
                         inner: count,
                         vectors,
                         accumulate: start > 0,
+                        finish: None,
                     };
                     product.run(simd);
                 }

@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::microkernel::{COLUMNS, TransposedProduct, blocks};
+use super::microkernel::{COLUMNS, TransposedProduct, blocks, widest};
 use super::scratch::Scratch;
 use super::shared_output::SharedOutput;
 use super::transforms::Transform;
@@ -44,6 +44,8 @@ pub(super) struct Convolution {
 #[derive(Clone, Copy)]
 struct Layout {
     lanes: usize,
+    /// The most vectors of a panel of channels.
+    widest: usize,
     points: usize,
     /// Tiles in a row of tiles, and rows of tiles of one image and of all.
     columns: usize,
@@ -70,12 +72,14 @@ struct Panel {
 }
 
 impl Layout {
-    fn new(conv: &Convolution, side: usize, lanes: usize) -> Self {
+    fn new<S: Simd>(conv: &Convolution, side: usize) -> Self {
+        let lanes = S::F32_LANES;
         let [rows, columns] = conv.output.map(|size| size.div_ceil(side));
         let lines = conv.images * rows;
         let blocks = lines.div_ceil((TILES / columns).max(1));
         Layout {
             lanes,
+            widest: widest::<S>(),
             points: (side + 2) * (side + 2),
             columns,
             rows,
@@ -109,7 +113,7 @@ impl Layout {
     /// The panels of channels of a block, which are followed by those of filters.
     fn channel_panels(self) -> impl Iterator<Item = Panel> + Clone {
         let mut end = 0;
-        blocks(self.channels / self.lanes).map(move |(first, vectors)| {
+        blocks(self.channels / self.lanes, self.widest).map(move |(first, vectors)| {
             let width = vectors * self.lanes;
             let start = end;
             end += self.panel_length(width);
@@ -164,7 +168,7 @@ impl<T: Transform<P, M>, const P: usize, const M: usize> WithSimd for Backward<'
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Backward { conv, x, dy, dweight, scratch, .. } = self;
-        let layout = Layout::new(conv, M, S::F32_LANES);
+        let layout = Layout::new::<S>(conv, M);
         let dweight = SharedOutput::new(dweight);
         let band = (BAND / layout.block_length()).clamp(1, layout.blocks);
         let bands = layout.blocks.div_ceil(band);

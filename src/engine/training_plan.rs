@@ -29,7 +29,10 @@ use crate::tensor::{Parameters, Tensor, check_tensors};
 /// ```
 pub struct TrainingPlan {
     plan: Plan,
+    /// The operation that gives the loss.
+    loss: Op,
     target: ValueId,
+    /// None but for the cross entropy.
     class_weights: Vec<f32>,
     /// Steps that have been taken.
     steps: u32,
@@ -37,7 +40,7 @@ pub struct TrainingPlan {
     under_way: Option<(u32, u32, f64)>,
 }
 
-/// What the logits of a batch should have been.
+/// What a network should have made of a batch.
 ///
 /// ```
 /// use vultus::nn::{Network, Training};
@@ -61,6 +64,9 @@ pub enum Targets<'a> {
     /// [`Training::soft_targets`](crate::nn::Training::soft_targets). A row of −1 fills up a batch that is not full and
     /// counts for nothing. The loss is the one that [`crate::ops::cross_entropy`] defines for soft targets.
     Probabilities(&'a Tensor),
+    /// What the network should have given, in the shape of its output, for a plan with another
+    /// [`Training::loss`](crate::nn::Training::loss) than the cross entropy.
+    Values(&'a Tensor),
 }
 
 /// How a step of training is taken.
@@ -116,12 +122,17 @@ impl TrainingPlan {
     /// [`Error::InvalidArgument`] if the program has no loss.
     pub(super) fn new(plan: Plan) -> Result<Self> {
         let program = plan.program();
-        let loss = program.steps.iter().find(|step| matches!(step.op, Op::CrossEntropy(_)));
-        if let Some(&[_, target, weights]) = loss.map(|loss| loss.inputs.as_slice())
-            && let Storage::Constant(class_weights) = &program.values[weights].storage
-        {
-            let class_weights = class_weights.clone();
-            return Ok(TrainingPlan { plan, target, class_weights, steps: 0, under_way: None });
+        let loss = program
+            .steps
+            .iter()
+            .find(|step| matches!(step.op, Op::CrossEntropy(_) | Op::MseLoss | Op::BinaryCrossEntropy));
+        if let Some((loss, [_, target, weights @ ..])) = loss.map(|loss| (loss.op.clone(), loss.inputs.as_slice())) {
+            let class_weights = match weights.first().map(|&weights| &program.values[weights].storage) {
+                Some(Storage::Constant(weights)) => weights.clone(),
+                _ => Vec::new(),
+            };
+            let target = *target;
+            return Ok(TrainingPlan { plan, loss, target, class_weights, steps: 0, under_way: None });
         }
         Err(Error::invalid(&program.name, "there is no loss to train by"))
     }
@@ -152,8 +163,8 @@ impl TrainingPlan {
         let (shape, classes) = (&program.values[self.target].shape, self.class_weights.len());
         let misshapen = |reason: String| Err(Error::shape(&program.name, reason));
         let refused = |reason: String| Err(Error::invalid(&program.name, reason));
-        match (targets, shape.len()) {
-            (Targets::Classes(targets), 1) => {
+        match (targets, &self.loss, shape.len()) {
+            (Targets::Classes(targets), Op::CrossEntropy(_), 1) => {
                 let (wanted, given) = (shape[0], targets.len());
                 let reason = || format!("takes {wanted} targets below {classes}, not {given} such as {targets:?}");
                 if given != wanted {
@@ -165,7 +176,7 @@ impl TrainingPlan {
                 let weight = targets.iter().flatten().map(|&target| f64::from(self.class_weights[target])).sum();
                 Ok((targets.iter().map(|target| target.map_or(-1.0, |class| class as f32)).collect(), weight))
             }
-            (Targets::Probabilities(targets), 2) => {
+            (Targets::Probabilities(targets), Op::CrossEntropy(_), 2) => {
                 if targets.shape() != shape {
                     return misshapen(format!("takes soft targets of the shape {shape:?}, not {:?}", targets.shape()));
                 }
@@ -178,10 +189,27 @@ impl TrainingPlan {
                 let weight = targets.data().chunks(classes).filter(|row| row[0] >= 0.0).count() as f64;
                 Ok((targets.data().to_vec(), weight))
             }
-            (Targets::Classes(_), _) => {
+            (Targets::Values(targets), Op::MseLoss | Op::BinaryCrossEntropy, _) => {
+                if targets.shape() != shape {
+                    return misshapen(format!("takes targets of the shape {shape:?}, not {:?}", targets.shape()));
+                }
+                let most = if self.loss == Op::MseLoss { f32::INFINITY } else { 1.0 };
+                if let Some(wrong) = targets.data().iter().find(|target| !target.is_finite() || **target > most) {
+                    return refused(format!("the target {wrong} is not finite, or above 1 where it is a probability"));
+                }
+                let counts = |target: &&f32| self.loss == Op::MseLoss || **target >= 0.0;
+                Ok((targets.data().to_vec(), targets.data().iter().filter(counts).count() as f64))
+            }
+            (Targets::Values(_), ..) => {
+                refused("takes classes or probabilities as targets (Training::loss), not values".to_owned())
+            }
+            (_, Op::MseLoss | Op::BinaryCrossEntropy, _) => {
+                refused("takes values as targets (Training::loss), not classes or probabilities".to_owned())
+            }
+            (Targets::Classes(_), ..) => {
                 refused("takes probabilities as targets (Training::soft_targets), not classes".to_owned())
             }
-            (Targets::Probabilities(_), _) => {
+            (Targets::Probabilities(_), ..) => {
                 refused("takes classes as targets, not probabilities (Training::soft_targets)".to_owned())
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Layer, Network, Training};
+use super::{Layer, Loss, Network, Training};
 use crate::error::{Error, Result};
 use crate::ops::{BatchNorm2d, BatchNorm2dRunning, Dropout, Op, Parameter, Shape, Softmax, Start, StochasticDepth};
 use crate::program::{Program, Storage, ValueId, differentiate, gradient_name};
@@ -61,7 +61,11 @@ impl Network {
         };
         let (outputs, parameters, starts) = (Vec::new(), Vec::new(), Vec::new());
         let mut lowering = Lowering { network: self, program, outputs, parameters, starts, first_trained };
-        let end = if let Purpose::Inference = purpose { self.layers.len() } else { self.logits()? + 1 };
+        let end = match purpose {
+            Purpose::Inference => self.layers.len(),
+            Purpose::Training(training) if !matches!(training.loss, Loss::CrossEntropy(_)) => self.layers.len(),
+            Purpose::Training(_) | Purpose::Gradient(_) => self.logits()? + 1,
+        };
         for index in 0..end {
             let value = lowering.forward(index).map_err(|error| in_layer(self, index, error))?;
             lowering.outputs.push(value);

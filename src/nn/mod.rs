@@ -32,7 +32,7 @@ use crate::tensor::{Parameters, Tensor, check_tensors};
 pub(crate) use lower::Purpose;
 pub(crate) use optimize::average_name;
 pub use published::Published;
-pub use training::{Group, Optimizer, Trainable, Training};
+pub use training::{Group, Loss, Optimizer, Trainable, Training};
 
 /// What a layer reads: another layer, or with `None` the network's input.
 pub(crate) type Source = Option<usize>;

@@ -1,10 +1,20 @@
 //! What training adds to a network's program: the loss, the backward pass and the optimiser.
 
 use super::lower::Lowering;
-use super::{Optimizer, Training};
+use super::{Loss, Optimizer, Training};
 use crate::error::{Error, Result};
 use crate::ops::{Ema, Op};
 use crate::program::{Storage, ValueId, differentiate, gradient_name};
+
+impl Loss {
+    fn op(self) -> Op {
+        match self {
+            Loss::CrossEntropy(loss) => Op::CrossEntropy(loss),
+            Loss::Mse => Op::MseLoss,
+            Loss::BinaryCrossEntropy => Op::BinaryCrossEntropy,
+        }
+    }
+}
 
 /// A parameter, the layer that owns it, and its gradient.
 struct Trained {
@@ -17,13 +27,16 @@ impl Lowering<'_> {
     /// Adds loss, backward pass and optimiser.
     pub fn train(&mut self, training: &Training) -> Result<()> {
         training.check_groups(self.network)?;
-        let logits = self.logits()?;
-        let dlogits = self.loss(training, logits)?;
+        let output = match training.loss {
+            Loss::CrossEntropy(_) => self.logits()?,
+            Loss::Mse | Loss::BinaryCrossEntropy => self.outputs[self.outputs.len() - 1],
+        };
+        let gradient = self.loss(training, output)?;
         if training.accumulate == 0 {
             return Err(Error::invalid(&self.network.name, "a step of 0 micro-batches trains nothing"));
         }
         self.program.micro_batches = training.accumulate;
-        let mut all = self.backward(logits, dlogits)?;
+        let mut all = self.backward(output, gradient)?;
         if training.accumulate > 1 {
             all.iter_mut().try_for_each(|trained| self.accumulate(trained))?;
         }
@@ -31,34 +44,47 @@ impl Lowering<'_> {
         all.iter().try_for_each(|trained| self.optimize(training, trained))
     }
 
-    /// Adds the loss, which becomes the program's output with the logits: the gradient of these.
-    fn loss(&mut self, training: &Training, logits: ValueId) -> Result<ValueId> {
-        let (batch, classes) = (self.program.values[logits].shape[0], self.program.values[logits].shape[1]);
-        let weights = match training.class_weights.as_slice() {
-            [] => vec![1.0; classes],
-            some if some.len() == classes && some.iter().all(|w| w.is_finite() && *w >= 0.0) => some.to_vec(),
-            some => {
-                let (name, fits) = (&self.network.name, some.len() == classes);
-                let reason = format!("{} class weights {some:?} for {classes} classes", some.len());
-                return Err(if fits { Error::invalid(name, reason) } else { Error::shape(name, reason) });
-            }
+    /// Adds the loss, which becomes the program's output with what it is taken of: the gradient of this.
+    fn loss(&mut self, training: &Training, output: ValueId) -> Result<ValueId> {
+        let shape = self.program.values[output].shape.clone();
+        let target = match (&training.loss, training.soft_targets) {
+            (Loss::CrossEntropy(_), false) => shape[..1].to_vec(),
+            _ => shape.clone(),
         };
-        let target = if training.soft_targets { vec![batch, classes] } else { vec![batch] };
         let target = self.program.add_value("target", target, Storage::Activation);
         self.program.inputs.push(target);
-        let weight = self.program.add_value("class weights", vec![classes], Storage::Constant(weights));
+        let (op, mut inputs) = (training.loss.op(), vec![output, target]);
+        if let Loss::CrossEntropy(_) = training.loss {
+            let weights = self.class_weights(training, shape[1])?;
+            inputs.push(self.program.add_value("class weights", vec![shape[1]], Storage::Constant(weights)));
+        } else if training.soft_targets || !training.class_weights.is_empty() {
+            let reason = "soft targets and class weights belong to the cross entropy, not to another loss";
+            return Err(Error::invalid(&self.network.name, reason));
+        }
         let names = ["loss".to_owned(), gradient_name("logits")];
-        let loss = self.program.add_step("loss", Op::CrossEntropy(training.loss), &[logits, target, weight], &names)?;
-        self.program.outputs = vec![loss[0], logits];
+        let loss = self.program.add_step("loss", op, &inputs, &names)?;
+        self.program.outputs = vec![loss[0], output];
         Ok(loss[1])
     }
 
+    fn class_weights(&self, training: &Training, classes: usize) -> Result<Vec<f32>> {
+        match training.class_weights.as_slice() {
+            [] => Ok(vec![1.0; classes]),
+            some if some.len() == classes && some.iter().all(|w| w.is_finite() && *w >= 0.0) => Ok(some.to_vec()),
+            some => {
+                let reason = format!("{} class weights {some:?} for {classes} classes", some.len());
+                let (name, fits) = (&self.network.name, some.len() == classes);
+                Err(if fits { Error::invalid(name, reason) } else { Error::shape(name, reason) })
+            }
+        }
+    }
+
     /// Adds the backward pass to the parameters of all trained layers.
-    fn backward(&mut self, logits: ValueId, dlogits: ValueId) -> Result<Vec<Trained>> {
+    fn backward(&mut self, output: ValueId, gradient: ValueId) -> Result<Vec<Trained>> {
         let owned: Vec<(usize, ValueId)> =
             self.parameters.iter().copied().filter(|&(layer, _)| self.trains(layer)).collect();
         let sources: Vec<ValueId> = owned.iter().map(|&(_, parameter)| parameter).collect();
-        let gradients = differentiate(&mut self.program, logits, dlogits, &sources)?;
+        let gradients = differentiate(&mut self.program, output, gradient, &sources)?;
         if gradients.is_empty() {
             return Err(Error::invalid(&self.network.name, "none of the layers to be trained has parameters"));
         }

@@ -100,6 +100,47 @@ pub struct Group {
     pub weight_decay: Option<f32>,
 }
 
+/// What a training makes small.
+///
+/// ```
+/// use vultus::nn::{Loss, Network, Training};
+/// use vultus::{Device, Options, StepOptions, Targets, Tensor};
+///
+/// // Two numbers for each sample, such as valence and arousal.
+/// let network = Network::new("small", [3]).dense("fc", "fc", 2);
+/// let model = Device::Cpu.load(&network, &network.initialize(1)?)?;
+/// let training = Training { loss: Loss::Mse, ..Training::default() };
+/// let mut plan = model.compile_training(1, &training, &Options::default())?;
+/// let (input, wanted) = (Tensor::filled([1, 3], 1.0), Tensor::new([1, 2], vec![0.5, -2.0])?);
+/// let step = StepOptions { learning_rate: 0.1, ..StepOptions::default() };
+/// let losses = [(); 9].map(|()| plan.train(&input, Targets::Values(&wanted), &step));
+/// assert!(losses[8].as_ref().unwrap() < &(0.1 * losses[0].as_ref().unwrap()));
+/// # Ok::<(), vultus::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Loss {
+    /// The cross entropy of the network's logits with classes or probabilities. A softmax at the network's end is left out.
+    CrossEntropy(CrossEntropy),
+    /// The mean of squared differences between the network's output and values of the same shape, as PyTorch's `MSELoss`.
+    Mse,
+    /// The mean binary cross entropy of the network's output, as logits, with probabilities of the same shape, as
+    /// PyTorch's `BCEWithLogitsLoss`. A target below 0 is ignored.
+    BinaryCrossEntropy,
+}
+
+impl Default for Loss {
+    /// Cross entropy without smoothing.
+    fn default() -> Self {
+        CrossEntropy::default().into()
+    }
+}
+
+impl From<CrossEntropy> for Loss {
+    fn from(loss: CrossEntropy) -> Self {
+        Loss::CrossEntropy(loss)
+    }
+}
+
 /// How a network is trained.
 ///
 /// ```
@@ -120,9 +161,9 @@ pub struct Group {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Training {
-    /// The loss on the network's logits.
-    pub loss: CrossEntropy,
-    /// How much each class counts; empty for 1 each.
+    /// What is made small.
+    pub loss: Loss,
+    /// How much each class counts in the cross entropy; empty for 1 each.
     pub class_weights: Vec<f32>,
     /// The optimiser.
     pub optimizer: Optimizer,
@@ -136,8 +177,8 @@ pub struct Training {
     /// The decay of a moving average of each trained parameter (0.999, say), as [`Ema`](crate::ops::Ema) defines it;
     /// [`TrainingPlan::averages`](crate::TrainingPlan::averages) gives them. They take as much memory as the parameters.
     pub ema: Option<f32>,
-    /// Whether targets are probabilities for each class ([`Targets::Probabilities`](crate::Targets::Probabilities)) instead
-    /// of class numbers: for mixtures of images, say.
+    /// Whether targets of the cross entropy are probabilities for each class
+    /// ([`Targets::Probabilities`](crate::Targets::Probabilities)) instead of class numbers: for mixtures of images, say.
     pub soft_targets: bool,
     /// The most micro-batches that one step may have. From 2 on, the gradients of a step's micro-batches are averaged
     /// ([`StepOptions::micro_batches`](crate::StepOptions::micro_batches)) in memory of their own, as much as the trained
@@ -149,7 +190,7 @@ impl Default for Training {
     /// Cross-entropy and plain gradient descent on every parameter; the decay of biases is on, as in PyTorch.
     fn default() -> Self {
         Training {
-            loss: CrossEntropy::default(),
+            loss: Loss::default(),
             class_weights: Vec::new(),
             optimizer: Optimizer::Sgd(Sgd::default()),
             trainable: Trainable::All,

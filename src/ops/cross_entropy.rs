@@ -43,7 +43,7 @@ use crate::random::Random;
 /// let network = Network::new("small", [2]).dense("fc", "fc", 2).softmax();
 /// let model = Device::Cpu.load(&network, &network.initialize(1)?)?;
 /// let mut loss = |label_smoothing| {
-///     let training = Training { loss: CrossEntropy { label_smoothing }, ..Training::default() };
+///     let training = Training { loss: CrossEntropy { label_smoothing }.into(), ..Training::default() };
 ///     let mut plan = model.compile_training(1, &training, &Options::default())?;
 ///     plan.train(&Tensor::filled([1, 2], 5.0), Targets::Classes(&[Some(0)]), &StepOptions::default())
 /// };

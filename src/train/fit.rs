@@ -254,7 +254,7 @@ impl Job<'_> {
         let labels: Vec<usize> = self.training.iter().map(|&index| self.labels[index]).collect();
         let dense = head(self.network);
         Ok(Training {
-            loss: CrossEntropy { label_smoothing: self.recipe.label_smoothing },
+            loss: CrossEntropy { label_smoothing: self.recipe.label_smoothing }.into(),
             class_weights: self.recipe.class_weights(&labels, self.classes.len()),
             optimizer: self.recipe.optimizer(),
             trainable: self.trainable.clone(),

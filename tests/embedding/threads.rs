@@ -59,7 +59,7 @@ sendable! { engine:
     TrainingPlan, TrainingState,
     gpu::Access, gpu::Adapter, gpu::Counts, gpu::Gpu, gpu::GpuOptions, gpu::GpuPlan, gpu::Kernel, gpu::Precision,
     gpu::Tuned,
-    nn::Group, nn::Layer, nn::Network, nn::Optimizer, nn::Published, nn::Trainable, nn::Training, nn::vgg16::Pooling,
+    nn::Group, nn::Layer, nn::Loss, nn::Network, nn::Optimizer, nn::Published, nn::Trainable, nn::Training, nn::vgg16::Pooling,
     ops::Activation, ops::ActivationBackward, ops::Adam, ops::AdaptiveAvgPool2d, ops::AdaptiveAvgPool2dBackward,
     ops::AvgPool2d, ops::AvgPool2dBackward, ops::BatchNorm2d, ops::BatchNorm2dBackward, ops::BatchNorm2dFold,
     ops::BatchNorm2dRunning, ops::Case, ops::Concat, ops::Conv2d, ops::Conv2dBackwardInput, ops::Conv2dBackwardWeight,

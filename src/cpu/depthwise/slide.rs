@@ -2,6 +2,7 @@
 
 use pulp::Simd;
 
+use super::super::vector::{load, store};
 use crate::ops::Conv2d;
 
 /// Values of lines that are made at once: 32 KiB.
@@ -147,21 +148,5 @@ impl Slide {
                 _ => to.iter_mut().zip(from.iter().step_by(stride)).for_each(|(to, from)| *to = *from),
             }
         }
-    }
-}
-
-/// A vector, or as much of it as there is and zeros.
-#[inline(always)]
-pub(super) fn load<S: Simd>(simd: S, from: &[f32]) -> S::f32s {
-    if from.len() == S::F32_LANES { S::as_simd_f32s(from).0[0] } else { simd.partial_load_f32s(from) }
-}
-
-/// As much of a vector as there is room for.
-#[inline(always)]
-pub(super) fn store<S: Simd>(simd: S, to: &mut [f32], value: S::f32s) {
-    if to.len() == S::F32_LANES {
-        S::as_mut_simd_f32s(to).0[0] = value;
-    } else {
-        simd.partial_store_f32s(to, value);
     }
 }
