@@ -14,7 +14,7 @@ use crate::ops::{Activation, Conv2d};
 use crate::parallel::*;
 use slide::{ROWS, Slide};
 
-/// Values of output that a task makes, if a plane has no more.
+/// Values of output that a task makes at most, if a plane has no more.
 const TASK: usize = 1 << 14;
 pub(super) fn forward(op: &Conv2d, x: View, weight: View, after: After, y: &mut [f32], scratch: &Scratch) {
     let ([_, channels, h, w], filters) = (x.nchw(), after.bias.len());
@@ -81,7 +81,9 @@ struct Planes<'a> {
 impl Planes<'_> {
     fn run(self, y: &mut [f32], scratch: &Scratch) {
         let plane = self.slide.output[0] * self.slide.output[1];
-        let at_once = (TASK / plane).max(1);
+        // As many tasks for each thread.
+        let tasks = y.len().div_ceil(TASK).next_multiple_of(current_num_threads());
+        let at_once = (y.len() / plane).div_ceil(tasks).max(1);
         let arch = Arch::new();
         y.par_chunks_mut(at_once * plane).enumerate().for_each(|(task, y)| {
             let first = task * at_once;
@@ -174,8 +176,8 @@ impl Rows<'_> {
         let taps = &taps[..K * K];
         for (group, y) in y.chunks_mut(R * width).enumerate() {
             let lines = &lines[group * R * STRIDE * pitch..][..((R - 1) * STRIDE + K) * pitch];
-            let rows = y.len() / width;
-            for first in (0..width).step_by(lanes) {
+            let rows = if y.len() == R * width { R } else { y.len() / width };
+            for first in (0..width).step_by(lanes).rev() {
                 let count = lanes.min(width - first);
                 let mut sums = [simd.splat_f32s(bias.unwrap_or(0.0)); R];
                 if bias.is_none() {
@@ -196,8 +198,12 @@ impl Rows<'_> {
                     }
                 }
                 for (r, sum) in sums.into_iter().enumerate() {
+                    let start = r * width + first;
+                    // A whole vector is stored faster. What it writes beyond its row is written later, unless sums that
+                    // are yet to be read lie there.
+                    let count = if bias.is_some() && start + lanes <= y.len() { lanes } else { count };
                     if r < rows {
-                        store::<S>(simd, &mut y[r * width + first..][..count], sum);
+                        store::<S>(simd, &mut y[start..start + count], sum);
                     }
                 }
             }

@@ -24,11 +24,23 @@ pub(super) struct Slide {
     spread: [usize; 2],
     pub input: [usize; 2],
     pub output: [usize; 2],
+    part: usize,
+    band: usize,
+    phases: [Phase; 2],
+}
+
+/// The columns of the input that leave the same rest after division by the stride.
+#[derive(Clone, Copy, Default)]
+struct Phase {
+    /// Where they begin in their part of a line, how many there are, and which is the first.
+    skipped: usize,
+    count: usize,
+    first: usize,
 }
 
 impl Slide {
     pub fn forward(op: &Conv2d, input: [usize; 2], output: [usize; 2]) -> Self {
-        Slide {
+        let slide = Slide {
             kernel: op.kernel,
             stride: op.stride,
             dilation: op.dilation,
@@ -36,13 +48,38 @@ impl Slide {
             spread: [1; 2],
             input,
             output,
-        }
+            part: 0,
+            band: 0,
+            phases: [Phase::default(); 2],
+        };
+        slide.prepared()
     }
 
     /// From the gradient of the output to that of the input, with the filter turned by 180°.
     pub fn backward(op: &Conv2d, input: [usize; 2], output: [usize; 2]) -> Self {
         let before = |axis: usize| op.reach()[axis] as isize - 1 - op.padding[axis] as isize;
-        Slide { stride: [1; 2], before: [before(0), before(1)], spread: op.stride, ..Slide::forward(op, input, output) }
+        let slide = Slide::forward(op, input, output);
+        Slide { stride: [1; 2], before: [before(0), before(1)], spread: op.stride, ..slide }.prepared()
+    }
+
+    /// With what takes divisions, which would be half of the work on small planes.
+    fn prepared(mut self) -> Self {
+        let last = (self.kernel[1] - 1) * self.dilation[1] / self.stride[1];
+        self.part = (self.output[1].next_multiple_of(LANES) + last).next_multiple_of(LANES);
+        let rows = self.rows();
+        let lines = (BAND / self.pitch()).saturating_sub(self.lines(1)) / self.stride[0];
+        self.band = (lines / rows * rows).clamp(rows, self.output[0].next_multiple_of(rows));
+        self.phases = [self.phase(0), self.phase(1)];
+        self
+    }
+
+    fn phase(&self, phase: usize) -> Phase {
+        let (width, part, stride) = (self.input[1], self.part, self.stride[1]);
+        // Value i of this part is column i · stride + phase − before of the input.
+        let column = phase as isize - self.before[1];
+        let skipped = ((stride as isize - 1 - column).max(0) as usize / stride).min(part);
+        let first = (column + (skipped * stride) as isize) as usize;
+        Phase { skipped, count: width.saturating_sub(first).div_ceil(stride).min(part - skipped), first }
     }
 
     pub fn taps(&self) -> usize {
@@ -64,8 +101,7 @@ impl Slide {
     /// The values of one line: columns whose numbers leave the same rest after division by the stride lie side by side,
     /// so that neighbouring windows read neighbouring values.
     pub fn part(&self) -> usize {
-        let last = (self.kernel[1] - 1) * self.dilation[1] / self.stride[1];
-        (self.output[1].next_multiple_of(LANES) + last).next_multiple_of(LANES)
+        self.part
     }
 
     pub fn pitch(&self) -> usize {
@@ -79,9 +115,7 @@ impl Slide {
 
     /// Output rows whose lines are made at once.
     pub fn band(&self) -> usize {
-        let rows = self.rows();
-        let lines = (BAND / self.pitch()).saturating_sub(self.lines(1)) / self.stride[0];
-        (lines / rows * rows).clamp(rows, self.output[0].next_multiple_of(rows))
+        self.band
     }
 
     /// The values of the lines of a band.
@@ -101,7 +135,7 @@ impl Slide {
     pub fn line<S: Simd>(&self, simd: S, plane: &[f32], row: usize, line: &mut [f32]) {
         // Vectors, because calls for a few values take longer than these.
         S::as_mut_simd_f32s(line).0.fill(simd.splat_f32s(0.0));
-        let (width, lanes, part) = (self.input[1], S::F32_LANES, self.part());
+        let width = self.input[1];
         let (at, spread) = (row as isize - self.before[0], self.spread[0] as isize);
         let at = if spread == 1 {
             at
@@ -123,29 +157,44 @@ impl Slide {
             }
             return;
         }
-        for (phase, line) in line.chunks_exact_mut(part).enumerate() {
-            // Value i of this part is column i · stride + phase − left of the input.
-            let first = phase as isize - left;
-            let skipped = ((stride as isize - 1 - first).max(0) as usize / stride).min(part);
-            let from = (first + (skipped * stride) as isize) as usize;
-            let count = width.saturating_sub(from).div_ceil(stride).min(part - skipped);
-            if count == 0 {
-                continue;
+        for phase in 0..stride {
+            self.copy::<S>(simd, plane, at as usize * width, phase, &mut line[phase * self.part..][..self.part]);
+        }
+    }
+
+    /// Copies the columns of a phase from the row that begins here.
+    #[inline(always)]
+    fn copy<S: Simd>(&self, simd: S, plane: &[f32], row: usize, phase: usize, line: &mut [f32]) {
+        let (lanes, stride) = (S::F32_LANES, self.stride[1]);
+        let Phase { skipped, count, first } = if phase < 2 { self.phases[phase] } else { self.phase(phase) };
+        if count == 0 {
+            return;
+        }
+        let from = &plane[row + first..row + self.input[1]];
+        let whole = count.next_multiple_of(lanes);
+        match (stride, plane.get(row + first..row + first + whole)) {
+            // Whole vectors are copied faster, with the beginning of the next row where there is one.
+            (1, Some(from)) if skipped + whole + lanes <= line.len() => {
+                let to = &mut line[skipped..skipped + whole + lanes];
+                for (to, from) in to.chunks_exact_mut(lanes).zip(S::as_simd_f32s(from).0) {
+                    S::as_mut_simd_f32s(to).0[0] = *from;
+                }
+                S::as_mut_simd_f32s(&mut to[count..count + lanes]).0[0] = simd.splat_f32s(0.0);
             }
-            let (to, from) = (&mut line[skipped..skipped + count], &x[from..]);
-            match stride {
-                1 => {
-                    for (to, from) in to.chunks_mut(lanes).zip(from.chunks(lanes)) {
-                        store::<S>(simd, to, load::<S>(simd, &from[..to.len()]));
-                    }
+            (1, _) => {
+                for (to, from) in line[skipped..skipped + count].chunks_mut(lanes).zip(from.chunks(lanes)) {
+                    store::<S>(simd, to, load::<S>(simd, &from[..to.len()]));
                 }
-                2 => {
-                    let pairs = from.as_chunks::<2>().0;
-                    to.iter_mut().zip(pairs).for_each(|(to, pair)| *to = pair[0]);
-                    // The last one may have no neighbour.
-                    to[count - 1] = from[2 * (count - 1)];
-                }
-                _ => to.iter_mut().zip(from.iter().step_by(stride)).for_each(|(to, from)| *to = *from),
+            }
+            (2, _) => {
+                let (to, pairs) = (&mut line[skipped..skipped + count], from.as_chunks::<2>().0);
+                to.iter_mut().zip(pairs).for_each(|(to, pair)| *to = pair[0]);
+                // The last one may have no neighbour.
+                to[count - 1] = from[2 * (count - 1)];
+            }
+            _ => {
+                let to = &mut line[skipped..skipped + count];
+                to.iter_mut().zip(from.iter().step_by(stride)).for_each(|(to, from)| *to = *from);
             }
         }
     }
