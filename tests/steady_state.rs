@@ -5,19 +5,23 @@ mod compare;
 use compare::{Comparison, adapter, fresh_gpu, photo};
 use vultus::gpu::{Counts, Gpu};
 use vultus::nn::{Network, Optimizer, Training, vgg16};
-use vultus::ops::{Adam, Conv2d, Crop, CrossEntropy, Filter, MaxPool2d, Normalization};
+use vultus::ops::{Adam, BatchNorm2d, Conv2d, Crop, CrossEntropy, Filter, MaxPool2d, Normalization};
 use vultus::{
     Device, Error, Model, Options, Parameters, Picture, Plan, Result, StepOptions, Targets, Tensor, TrainingPlan, wgpu,
 };
 
-/// A small classifier with every kind of layer that trains.
+/// A small classifier with many kinds of layers that train, one block of which is gone around.
 fn network() -> Network {
     Network::new("small", [3, 16, 16])
-        .conv2d("conv1", "conv1", 8, Conv2d::square(3, 1, 1))
+        .conv2d_without_bias("conv1", "conv1", 8, Conv2d::square(3, 1, 1))
+        .batch_norm2d("norm1", "norm1", BatchNorm2d::default())
         .relu()
         .max_pool2d("pool1", MaxPool2d::new(2, 2))
-        .conv2d("conv2", "conv2", 8, Conv2d::square(3, 1, 1))
+        .conv2d("conv2", "conv2", 8, Conv2d::square(3, 1, 1).groups(8))
         .prelu("prelu2", "prelu2")
+        .stochastic_depth(0.5)
+        .add("sum2", "pool1")
+        .unwrap()
         .adaptive_avg_pool2d("pool2", [2, 2])
         .flatten()
         .dense("fc1", "fc1", 16)

@@ -3,7 +3,7 @@
 mod compare;
 
 use compare::{Comparison, checked, devices};
-use vultus::nn::{Group, Network, Optimizer, Trainable, Training};
+use vultus::nn::{Group, Loss, Network, Optimizer, Trainable, Training};
 use vultus::ops::{Adam, Conv2d, MaxPool2d, Sgd};
 use vultus::{
     Device, Error, Model, Options, Parameters, Result, StepOptions, Targets, Tensor, TrainingPlan, TrainingState,
@@ -252,4 +252,94 @@ fn averages_of_nothing_are_refused() {
             assert!(refusal(plan.averages()).contains("there are no moving averages"));
         }
     }
+}
+
+/// A loss of a linear network with two outputs, and what it gives on four samples: the loss, and the gradient of the weights.
+fn of_values(loss: Loss, outputs: &[[f64; 2]; 4], targets: &[[f64; 2]; 4], x: &[[f64; 3]; 4]) -> (f64, Vec<f64>) {
+    let counted = targets.iter().flatten().filter(|target| loss == Loss::Mse || **target >= 0.0).count() as f64;
+    let (mut sum, mut gradient) = (0.0, vec![0.0; 6]);
+    for sample in 0..4 {
+        for o in 0..2 {
+            let (y, t) = (outputs[sample][o], targets[sample][o]);
+            let (part, slope) = match loss {
+                Loss::Mse => ((y - t).powi(2), 2.0 * (y - t)),
+                _ if t < 0.0 => (0.0, 0.0),
+                _ => (y.max(0.0) - y * t + (-y.abs()).exp().ln_1p(), 1.0 / (1.0 + (-y).exp()) - t),
+            };
+            sum += part / counted;
+            (0..3).for_each(|i| gradient[3 * o + i] += slope * x[sample][i] / counted);
+        }
+    }
+    (sum, gradient)
+}
+
+#[test]
+fn losses_of_values_are_those_of_the_formulas() {
+    let network = Network::new("linear", [3]).dense("fc", "fc", 2);
+    let weight = [[0.5, -1.0, 0.25], [1.5, 0.75, -0.5]];
+    let x = [[1.0, 2.0, -1.0], [0.5, -0.5, 3.0], [-2.0, 0.25, 0.0], [0.0, 1.0, 1.0]];
+    // Of the yes or no, one is ignored.
+    let targets = [[1.0, 0.0], [0.25, 1.0], [0.0, -1.0], [1.0, 0.5]];
+    let outputs = x.map(|x| weight.map(|row| row.iter().zip(x).map(|(w, x)| w * x).sum::<f64>()));
+    let flat = |rows: &[[f64; 3]]| rows.iter().flatten().map(|&value| value as f32).collect::<Vec<f32>>();
+    let parameters = Parameters::from([
+        ("fc.weight".to_owned(), Tensor::new([2, 3], flat(&weight)).unwrap()),
+        ("fc.bias".to_owned(), Tensor::zeros([2])),
+    ]);
+    let part = |from: usize, count: usize| {
+        let wanted = targets[from..from + count].iter().flatten().map(|&target| target as f32).collect();
+        (Tensor::new([count, 3], flat(&x[from..from + count])).unwrap(), Tensor::new([count, 2], wanted).unwrap())
+    };
+    let mut comparison = Comparison::default();
+    for device in devices() {
+        for loss in [Loss::Mse, Loss::BinaryCrossEntropy] {
+            let (wanted, gradient) = of_values(loss, &outputs, &targets, &x);
+            let gradient: Vec<f32> = gradient.iter().map(|&value| value as f32).collect();
+            let moved: Vec<f32> = flat(&weight).iter().zip(&gradient).map(|(w, g)| w - 0.5 * g).collect();
+            for (batch, parts) in [(4, 1), (2, 2)] {
+                let name = format!("{device}, {loss:?}, {parts} parts");
+                let model = device.load(&network, &parameters).unwrap();
+                let training = Training { loss, accumulate: parts, ..Training::default() };
+                let mut plan = model.compile_training(batch, &training, &checked()).unwrap();
+                let step = StepOptions { micro_batches: parts as u32, ..options(0.5) };
+                let losses: Vec<f32> = (0..parts)
+                    .map(|number| {
+                        let (x, targets) = part(number * batch, batch);
+                        plan.train(&x, Targets::Values(&targets), &step).unwrap()
+                    })
+                    .collect();
+                if parts == 1 {
+                    assert!((f64::from(losses[0]) - wanted).abs() < 1e-6, "{name}: {losses:?}, not {wanted}");
+                }
+                let wanted = Tensor::new([2, 3], gradient.clone()).unwrap();
+                comparison.check(&name, &plan.gradient("fc.weight").unwrap(), &wanted, ROUNDING);
+                let wanted = Tensor::new([2, 3], moved.clone()).unwrap();
+                comparison.check(&name, &model.parameters().unwrap()["fc.weight"], &wanted, ROUNDING);
+            }
+        }
+    }
+    comparison.finish();
+}
+
+#[test]
+fn targets_that_a_loss_does_not_take_are_refused() {
+    let network = Network::new("linear", [3]).dense("fc", "fc", 2);
+    let model = Device::Cpu.load(&network, &network.initialize(1).unwrap()).unwrap();
+    let plan = |loss| {
+        let training = Training { loss, ..Training::default() };
+        model.compile_training(1, &training, &Options::default()).unwrap()
+    };
+    let train = |loss, targets: Targets| refusal(plan(loss).train(&Tensor::zeros([1, 3]), targets, &options(0.1)));
+    let values = |values: [f32; 2]| Tensor::new([1, 2], values.to_vec()).unwrap();
+    assert!(train(Loss::default(), Targets::Values(&values([0.0; 2]))).contains("classes or probabilities"));
+    for loss in [Loss::Mse, Loss::BinaryCrossEntropy] {
+        assert!(train(loss, Targets::Classes(&[Some(1)])).contains("takes values as targets"));
+        assert!(train(loss, Targets::Probabilities(&values([0.5; 2]))).contains("takes values as targets"));
+        assert!(train(loss, Targets::Values(&Tensor::zeros([2, 1]))).contains("shape [1, 2]"));
+        assert!(train(loss, Targets::Values(&values([0.5, f32::NAN]))).contains("NaN"));
+        let weighted = Training { loss, class_weights: vec![1.0; 2], ..Training::default() };
+        let refused = refusal(model.compile_training(1, &weighted, &Options::default()));
+        assert!(refused.contains("belong to the cross entropy"), "{refused}");
+    }
+    assert!(train(Loss::BinaryCrossEntropy, Targets::Values(&values([0.5, 1.5]))).contains("1.5"));
 }

@@ -71,6 +71,32 @@ fn bench_runs_the_three_networks_of_the_detector() {
 }
 
 #[test]
+fn networks_of_the_literature_give_the_same_on_the_gpu() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cpu, gpu) = (folder.path().join("cpu.safetensors"), folder.path().join("gpu.safetensors"));
+    let cases = [&["mobilenet_v2"][..], &["efficientnet_lite0"], &["resnet18", "--train", "head", "--batch", "3"]];
+    for case in cases {
+        for (device, path) in [("cpu", &cpu), (adapter().as_str(), &gpu)] {
+            let arguments = ["bench", "--input", "32", "--runs", "1", "--json", "--no-layers", "--network"];
+            let output = vultus().args(arguments).args(case).args(["--device", device, "--dump"]).arg(path).output();
+            assert_eq!(json(&results(&output.unwrap(), 0))["network"], case[0]);
+        }
+        let (cpu, gpu) = (tensors(&cpu), tensors(&gpu));
+        let names: Vec<&str> = cpu.keys().map(String::as_str).collect();
+        match case.len() {
+            1 => assert_eq!((names, cpu["output"].shape()), (vec!["output"], &[1, 1000][..])),
+            _ => assert_eq!(names, ["gradient.fc.bias", "gradient.fc.weight", "logits", "loss"]),
+        }
+        for (name, values) in &cpu {
+            // As of training steps below.
+            let largest = values.data().iter().fold(0f32, |largest, value| largest.max(value.abs()));
+            let apart = values.data().iter().zip(gpu[name].data()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(largest > 0.0 && apart <= 1e-4 * largest, "{case:?}, {name}: {apart} of {largest}");
+        }
+    }
+}
+
+#[test]
 fn the_layers_can_be_left_out_or_be_markdown() {
     let measured = json(&results(&small(&["--json", "--no-layers"]), 0));
     assert!(measured["peak"].is_null() && measured["layers"].as_array().unwrap().is_empty());

@@ -113,7 +113,7 @@ fn help_and_version_are_results() {
 
 #[test]
 fn bad_use_is_told_from_failure() {
-    let cases: [&[&str]; 34] = [
+    let cases: [&[&str]; 35] = [
         &[],
         &["nonsense"],
         &["predict"],
@@ -144,6 +144,7 @@ fn bad_use_is_told_from_failure() {
         &["bench", "--network", "mtcnn", "--dump", "a.safetensors"],
         &["bench", "--network", "mtcnn", "--feed", "a.safetensors"],
         &["bench", "--network", "vgg16", "--train", "head"],
+        &["bench", "--network", "mobilenet", "--train", "block5"],
         &["bench", "--train", "nonsense"],
         &["bench", "--json", "--markdown"],
         &["bench", "--no-layers", "--trace", "a.json"],

@@ -21,12 +21,15 @@ pub struct Twins {
 impl Twins {
     /// By the name of the operation's module.
     pub fn of(op: &str) -> Self {
+        let (_, twins) = Twins::all().into_iter().find(|(name, _)| *name == op).expect("there is such an operation");
+        twins
+    }
+
+    /// All of them, with the names of the operations' modules.
+    pub fn all() -> Vec<(&'static str, Self)> {
         macro_rules! by_name {
             ($($op:ident),+) => {
-                match op {
-                    $(stringify!($op) => Twins { cases: ops::$op::cases, random_case: ops::$op::random_case },)+
-                    _ => panic!("there is no operation {op}"),
-                }
+                vec![$((stringify!($op), Twins { cases: ops::$op::cases, random_case: ops::$op::random_case })),+]
             };
         }
         by_name!(
