@@ -401,7 +401,7 @@ fn heads_that_do_not_fit_are_refused() {
         ("classes", r#"["a","b"," "]"#, "has a name that is empty"),
         ("input", "16", "is 16, not within 32 and 1024"),
         ("input", "-1", "cannot be read"),
-        ("network", "vgg19", "is \"vgg19\", not vgg16 or light"),
+        ("network", "vgg19", "is \"vgg19\", not vgg16, light, resnet18"),
         ("tta", "twice", "is \"twice\", not none or flip"),
         ("preparation", r#"{"sharpen": true}"#, "unknown field `sharpen`"),
         ("preparation", r#"{"denoise": {"median": {"radius": 0}}}"#, "radius is 0"),

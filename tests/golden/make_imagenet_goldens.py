@@ -1,4 +1,5 @@
 """Golden outputs of networks with trained weights on one photo, computed with PyTorch in float64 from the stored weights.
+examples/verify_networks.rs compares with them.
 
 Input: photos/astronaut_face_224.png. networks/imagenet_logits.safetensors has the 1000 logits, without softmax, of
 
