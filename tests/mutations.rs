@@ -333,7 +333,8 @@ fn every_wrong_kernel_is_noticed() {
         let small = cases.filter(|case| case.inputs(0)[0].len() < 1 << 16);
         let noticed = small.into_iter().any(|case| {
             let mut comparison = Comparison::default();
-            twins::check(&gpu, &case, 1, &mut comparison);
+            // No other kernel needs to be compiled.
+            twins::check_with(&gpu, &case, 1, |label| label.contains(kernel), &mut comparison);
             comparison.failures().iter().any(|failure| failure.contains(kernel) && failure.contains(sign))
         });
         if !noticed {

@@ -12,7 +12,7 @@ use vultus::ops::{Activation, Crop, Dropout, Filter, Normalization, Op, RunState
 use vultus::{Device, Options, Parameters, Random, Tensor};
 
 /// Random cases per operation.
-const RANDOM_CASES: usize = 200;
+const RANDOM_CASES: usize = 100;
 
 /// Checks all cases of one operation with all kernels that suit it, and that each of its kernels was used.
 fn check(op: &str) {

@@ -70,6 +70,17 @@ impl Twins {
 
 /// Runs a case on the CPU, and on the GPU with every kernel that suits it; the kernels that were used.
 pub fn check(gpu: &Gpu, case: &Case, seed: u64, comparison: &mut Comparison) -> Vec<String> {
+    check_with(gpu, case, seed, |_| true, comparison)
+}
+
+/// The same with those kernels only whose names, as failures give them, are wanted.
+pub fn check_with(
+    gpu: &Gpu,
+    case: &Case,
+    seed: u64,
+    is_wanted: impl Fn(&str) -> bool,
+    comparison: &mut Comparison,
+) -> Vec<String> {
     // A step far from the first, its last micro-batch, and a rate at which updates are not lost beside the parameters.
     let state = RunState { step: 3, learning_rate: 0.5, seed, micro_batch: 2, micro_batches: 3 };
     let inputs = case.inputs(seed);
@@ -84,7 +95,11 @@ pub fn check(gpu: &Gpu, case: &Case, seed: u64, comparison: &mut Comparison) -> 
     };
     let mut used = Vec::new();
     for kernel in choices(&case.op) {
-        let name = format!("{} with {}", case.name(), kernel.unwrap_or("the default"));
+        let label = kernel.unwrap_or("the default");
+        if !is_wanted(label) {
+            continue;
+        }
+        let name = format!("{} with {label}", case.name());
         let options = Options { kernel: kernel.map(str::to_owned), ..checked() };
         let plan = Device::Gpu(gpu.clone()).compile_op(&case.op, &case.shapes(), &options);
         let run = plan.and_then(|mut plan| {
@@ -102,7 +117,7 @@ pub fn check(gpu: &Gpu, case: &Case, seed: u64, comparison: &mut Comparison) -> 
             }
         }
     }
-    used.extend(check_f16_weights(gpu, case, &inputs, &wanted, comparison));
+    used.extend(check_f16_weights(gpu, case, [&inputs, &wanted], is_wanted, comparison));
     used
 }
 
@@ -113,8 +128,8 @@ const F16_EPSILON: f32 = 1.0 / 1024.0;
 fn check_f16_weights(
     gpu: &Gpu,
     case: &Case,
-    inputs: &[Tensor],
-    wanted: &[Tensor],
+    [inputs, wanted]: [&[Tensor]; 2],
+    is_wanted: impl Fn(&str) -> bool,
     comparison: &mut Comparison,
 ) -> Vec<String> {
     let mut used = Vec::new();
@@ -127,7 +142,11 @@ fn check_f16_weights(
     };
     for kernel in forms {
         let options = Options { kernel: kernel.map(str::to_owned), precision: Precision::F16Weights, ..checked() };
-        let name = format!("{} with {} in f16", case.name(), kernel.unwrap_or("dense/rows_f16"));
+        let label = format!("{} in f16", kernel.unwrap_or("dense/rows_f16"));
+        if !is_wanted(&label) {
+            continue;
+        }
+        let name = format!("{} with {label}", case.name());
         match run_layer(&Device::Gpu(gpu.clone()), &case.op, inputs, &options) {
             Err(error) => comparison.fail(name, error),
             Ok((found, kernels)) => {
