@@ -79,9 +79,9 @@ impl<'a> Finish<'a> {
         // SAFETY: whoever made this vouches for it.
         let y = unsafe { self.y.part(place) };
         let (lanes, length) = (S::F32_LANES, y.len());
-        for v in 0..V {
+        for (v, sum) in sums.into_iter().enumerate() {
             let range = (v * lanes).min(length)..((v + 1) * lanes).min(length);
-            let mut value = simd.add_f32s(sums[v], bias);
+            let mut value = simd.add_f32s(sum, bias);
             if let Some(residual) = residual {
                 value = simd.add_f32s(value, load(simd, &residual[range.clone()]));
             }
