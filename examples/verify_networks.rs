@@ -74,7 +74,7 @@ fn checks(folder: &Path) -> Result<Vec<Check>> {
             network: mobilenet_v1::base(224).followed_by(faces)?,
             weights: folder.join("face_mobilenet.safetensors"),
             normalization: Published::MobileNet.normalization(),
-            layer: "feats.relu",
+            layer: "feats",
             golden: ("face_mobilenet_features", "feats"),
         },
     ])
