@@ -49,7 +49,7 @@ impl Check {
     }
 }
 
-/// Infinite where one is no number.
+/// Infinite where an element is not a number.
 fn distance(found: &Tensor, wanted: &Tensor) -> f32 {
     let apart = |(a, b): (&f32, &f32)| if (a - b).is_nan() { f32::INFINITY } else { (a - b).abs() };
     let apart = found.data().iter().zip(wanted.data()).map(apart).fold(0.0, f32::max);

@@ -66,7 +66,7 @@ pub enum Error {
         /// The names that there are; empty where they are too many to be read, or not known.
         known: Vec<String>,
     },
-    /// A training whose loss or parameters are no numbers any more.
+    /// A training whose loss or parameters are no longer finite.
     #[error("training: {what}: take a smaller learning rate")]
     Diverged {
         /// What is infinite or not a number.

@@ -26,7 +26,7 @@ class Node:
     kernel: int = 1
     padding: tuple = (0, 0, 0, 0)  # top, left, bottom, right
     groups: int = 1
-    norm: str = ""  # the batch normalisation behind it
+    norm: str = ""  # the batch normalisation after it
     eps: float = 1e-5
     activation: str = ""  # relu, relu6
 

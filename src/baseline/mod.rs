@@ -293,7 +293,7 @@ pub struct Classifier {
 ///
 /// # Errors
 /// [`Error::Shape`] if there are not as many labels or subjects as faces, or a face has no pixels;
-/// [`Error::InvalidArgument`] if a label is no class, fewer than two classes have faces, the faces are too few to keep
+/// [`Error::InvalidArgument`] if a label is not a class, fewer than two classes have faces, the faces are too few to keep
 /// some aside, or a setting is out of its range.
 pub fn train(method: Method, examples: Examples, settings: &Settings) -> Result<Classifier> {
     check(&examples, settings)?;

@@ -1,4 +1,4 @@
-//! Vectors of which there may be only a part.
+//! Loads and stores of a vector, or of the part of one that there is.
 
 use pulp::Simd;
 

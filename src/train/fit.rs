@@ -216,8 +216,8 @@ pub struct Trained {
 /// [`Error::InvalidArgument`] for settings out of range, or nothing to train on; [`Error::Shape`] if there are not as
 /// many classes as the network has outputs; [`Error::UnknownName`] if there is no layer that training is to begin with;
 /// [`Error::Weights`] if the checkpoint belongs to another training; [`Error::Io`] if it cannot be written; the
-/// device's own errors. The training is given up with [`Error::Diverged`] if the loss or a parameter is no number any
-/// more: the learning rate was too large.
+/// device's own errors. The training is given up with [`Error::Diverged`] if the loss or a parameter is no longer
+/// finite: the learning rate was too large.
 pub fn fit(job: Job, mut hear: impl FnMut(Event)) -> Result<Trained> {
     job.check()?;
     let mut fitting = Fitting::new(job)?;
