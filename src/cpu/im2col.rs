@@ -121,6 +121,8 @@ impl WithSimd for Multiply<'_> {
         let vectors = pixels.len().div_ceil(lanes);
         let mut pieces = unfold.pieces(&pixels);
         let whole = pieces.next().filter(|_| pieces.next().is_none());
+        // What needs no unfolding.
+        let unmoved = whole.as_ref().filter(|_| unfold.op.is_pointwise());
         let planes = |image: usize, filter: usize| (image * after.bias.len() + filter) * unfold.pixels();
         let last = whole.as_ref().and_then(|(_, image, within)| {
             let plane = planes(*image, filters.start);
@@ -134,9 +136,9 @@ impl WithSimd for Multiply<'_> {
             let block = |first: usize| first * (count + 1) * lanes;
             let mut tap = unfold.tap(group, start);
             for row in 0..count {
-                let line = match &whole {
-                    Some((_, image, within)) if unfold.op.is_pointwise() => unfold.row(x, *image, tap[0], within),
-                    _ => {
+                let line = match unmoved {
+                    Some((_, image, within)) => unfold.row(x, *image, tap[0], within),
+                    None => {
                         unfold_row::<S>(simd, unfold, x, tap, stretches, line);
                         &line[..vectors * lanes]
                     }
