@@ -8,6 +8,39 @@ pub(crate) use rayon::{current_num_threads, prelude::*};
 #[cfg(feature = "parallel")]
 pub(crate) const MATRIX_THREADS: gemm::Parallelism = gemm::Parallelism::Rayon(0);
 
+/// Runs tasks of about the same size, the calling thread among the others: it neither sleeps while they work nor waits to
+/// be woken, which for the layers of a small network takes as long as the work.
+#[cfg(feature = "parallel")]
+pub(crate) fn for_each_task(count: usize, run: impl Fn(usize) + Sync) {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    /// Looks for the end of others' last tasks, a few microseconds' worth.
+    const LOOKS: usize = 1 << 12;
+    let helpers = current_num_threads().min(count).saturating_sub(1);
+    if helpers == 0 {
+        return (0..count).for_each(run);
+    }
+    let (next, finished) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let work = || {
+        loop {
+            let task = next.fetch_add(1, Ordering::Relaxed);
+            if task >= count {
+                return;
+            }
+            run(task);
+            finished.fetch_add(1, Ordering::Release);
+        }
+    };
+    rayon::in_place_scope(|scope| {
+        (0..helpers).for_each(|_| scope.spawn(|_| work()));
+        work();
+        let mut looks = 0;
+        while finished.load(Ordering::Acquire) < count && looks < LOOKS {
+            std::hint::spin_loop();
+            looks += 1;
+        }
+    });
+}
+
 /// Runs a function on every thread; what each gives.
 #[cfg(feature = "parallel")]
 pub(crate) fn broadcast<R: Send>(run: impl Fn() -> R + Sync) -> Vec<R> {
@@ -30,6 +63,10 @@ mod serial {
 
     pub(crate) fn current_num_threads() -> usize {
         1
+    }
+
+    pub(crate) fn for_each_task(count: usize, run: impl Fn(usize)) {
+        (0..count).for_each(run);
     }
 
     pub(crate) trait IntoParallelIterator: IntoIterator + Sized {

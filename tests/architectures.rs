@@ -158,7 +158,7 @@ impl Case {
     /// rounding errors are larger, would often change more than is allowed: gradients are compared by plain products.
     fn check_gradients(&self, device: &Device, comparison: &mut Comparison) {
         let model = device.load(&self.network, &parameters(&self.network)).unwrap();
-        let kernel = if device.gpu().is_some() { "conv2d/gemm_64" } else { "conv2d/im2col" };
+        let kernel = if device.gpu().is_some() { "conv2d/gemm_64" } else { "conv2d/direct" };
         let options = Options { kernel: Some(kernel.to_owned()), ..Options::default() };
         let mut plan = model.compile_training(self.batch, &Training::default(), &options).unwrap();
         let loss = plan

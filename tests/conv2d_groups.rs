@@ -66,7 +66,7 @@ fn compare(what: &str, found: &Tensor, wanted: &Tensor, tolerance: f32, least: f
 /// Every kernel that may do an operation on the device, and the rules' choice.
 fn kernels(device: &Device, op: &Op) -> Vec<Option<&'static str>> {
     let names = match device {
-        Device::Cpu => vec!["conv2d/im2col", "conv2d/depthwise", "conv2d/winograd2"],
+        Device::Cpu => vec!["conv2d/direct", "conv2d/depthwise", "conv2d/winograd2"],
         _ => candidates(op),
     };
     names.into_iter().map(Some).chain([None]).collect()
@@ -126,7 +126,7 @@ fn depthwise_convolutions_are_what_the_product_of_matrices_makes() {
     for (number, case) in cases.collect::<Vec<_>>().into_iter().enumerate() {
         let inputs = case.inputs(number as u64);
         let run = |kernel| run(&Device::Cpu, &case.op, &inputs, Some(kernel));
-        let (found, wanted) = (run("conv2d/depthwise"), run("conv2d/im2col"));
+        let (found, wanted) = (run("conv2d/depthwise"), run("conv2d/direct"));
         for (found, wanted) in found.iter().zip(&wanted) {
             compare(&format!("{number}: {:?} {}", case.op, case.name()), found, wanted, ORDER, 1.0);
         }

@@ -11,7 +11,7 @@ use vultus::{Device, Options, Random, Tensor};
 /// filtering adds values of different magnitudes before and after the products: F(2×2) loses about one digit more than a
 /// plain sum, F(4×4) two.
 const ALGORITHMS: [(&str, f32); 4] =
-    [("conv2d/im2col", 2e-6), ("conv2d/depthwise", 2e-6), ("conv2d/winograd2", 5e-6), ("conv2d/winograd4", 2e-5)];
+    [("conv2d/direct", 2e-6), ("conv2d/depthwise", 2e-6), ("conv2d/winograd2", 5e-6), ("conv2d/winograd4", 2e-5)];
 
 /// A convolution with its tensors; `y` has the shape of the output.
 struct Case {
@@ -125,6 +125,28 @@ fn every_algorithm_gets_every_shape_right() {
     Case::new(strided, [2, 7, 19, 23], 9, &mut random).check(&mut comparison);
     Case::new(Conv2d { groups: 4, dilation: [2, 3], ..strided }, [2, 8, 19, 23], 12, &mut random)
         .check(&mut comparison);
+    // Rows of pixels that end within a vector or just after one, alone and where images share vectors; more than a tile.
+    for (images, channels, filters, [h, w]) in [
+        (1, 40, 60, [7, 7]),
+        (2, 33, 20, [14, 14]),
+        (3, 5, 50, [1, 17]),
+        (7, 20, 9, [3, 3]),
+        (9, 30, 100, [1, 1]),
+        (1, 3, 17, [40, 45]),
+        (1, 200, 30, [21, 11]),
+    ] {
+        Case::new(Conv2d::square(1, 1, 0), [images, channels, h, w], filters, &mut random).check(&mut comparison);
+    }
+    for (conv, h, w, filters) in [
+        (Conv2d::square(7, 2, 3), 30, 61, 20),
+        (Conv2d::square(1, 2, 0), 15, 30, 50),
+        (Conv2d::square(3, 2, 0).padded(0, 0, 1, 1), 20, 20, 30),
+        (Conv2d::square(3, 1, 1), 4, 600, 3),
+        (Conv2d::square(5, 3, 2), 3, 3, 5),
+        (Conv2d::square(11, 1, 5), 3, 4, 5),
+    ] {
+        Case::new(conv, [2, 6, h, w], filters, &mut random).check(&mut comparison);
+    }
     // One image of 7×7 and one that is cut into bands; more than one filter for a channel.
     for (kernel, stride, side, filters) in
         [(3, 1, 7, 40), (3, 2, 112, 40), (5, 1, 130, 40), (5, 2, 14, 80), (4, 3, 30, 40), (3, 1, 1, 40)]
@@ -217,5 +239,39 @@ fn any_number_of_threads_gives_the_same_bits() {
         let first = run(1);
         assert!(first[0].data().iter().any(|&value| value != 0.0));
         assert!(run(2) == first && run(7) == first, "{algorithm}");
+    }
+}
+
+#[test]
+fn neither_threads_nor_other_images_change_a_bit() {
+    let mut random = Random::new(8);
+    for (kernel, stride, side, channels, filters, groups) in [
+        (1, 1, 7, 40, 160, 1),
+        (1, 1, 3, 40, 20, 1),
+        (1, 1, 4, 17, 9, 1),
+        (1, 1, 29, 20, 7, 1),
+        (3, 1, 7, 40, 100, 1),
+        (3, 1, 40, 20, 60, 1),
+        (3, 2, 30, 16, 16, 4),
+        (7, 2, 60, 3, 20, 1),
+        (3, 1, 7, 40, 40, 40),
+        (5, 2, 20, 40, 40, 40),
+    ] {
+        let conv = Conv2d::square(kernel, stride, kernel / 2).groups(groups);
+        let case = Case::new(conv, [3, channels, side, side], filters, &mut random);
+        let run = |images: usize, threads: usize| {
+            let values = case.x.data()[..images * channels * side * side].to_vec();
+            let x = Tensor::new([images, channels, side, side], values).unwrap();
+            let inputs = [x, case.weight.clone(), case.bias.clone()];
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let run = || run_op(&Device::Cpu, &Op::Conv2d(conv), &inputs, &RunState::default(), &checked()).unwrap();
+            pool.install(run).swap_remove(0)
+        };
+        let all = run(3, 1);
+        let of_image = all.data().len() / 3;
+        for (images, threads) in [(3, 2), (3, 7), (1, 1), (1, 5), (2, 3)] {
+            let found = run(images, threads);
+            assert!(found.data() == &all.data()[..images * of_image], "{conv:?}, {images} images, {threads} threads");
+        }
     }
 }

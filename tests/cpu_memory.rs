@@ -36,7 +36,7 @@ fn later_runs_allocate_no_memory_for_values() {
     pool.install(|| {
         let network = vgg16::whole_with_widths(64, &[&[20, 20], &[40], &[80], &[80], &[80]], &[64], 7).unwrap();
         let model = Device::Cpu.load(&network, &network.initialize(1).unwrap()).unwrap();
-        for kernel in ["conv2d/im2col", "conv2d/winograd2", "conv2d/winograd4"] {
+        for kernel in ["conv2d/direct", "conv2d/winograd2", "conv2d/winograd4"] {
             let options = Options { kernel: Some(kernel.to_owned()), ..Options::default() };
             let mut plan = model.compile(2, &options).unwrap();
             let mut bytes = || {
@@ -46,7 +46,7 @@ fn later_runs_allocate_no_memory_for_values() {
             };
             let (first, _, third) = (bytes(), bytes(), bytes());
             // Each step collects references to its values: some hundred bytes.
-            assert!(first > 100_000 && third < 10_000, "{kernel}: {first} bytes at first, then {third}");
+            assert!(first > 50_000 && third < 10_000, "{kernel}: {first} bytes at first, then {third}");
         }
     });
 }

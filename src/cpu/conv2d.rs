@@ -4,15 +4,15 @@ use super::epilogue::After;
 use super::scratch::Scratch;
 use super::transforms::{F2, F4};
 use super::winograd::{self, Convolution};
-use super::{View, depthwise, im2col, winograd_weight};
+use super::{View, depthwise, direct, im2col, winograd_weight};
 use crate::ops::{Conv2d, Op};
 use crate::parallel::*;
 
 /// How a convolution is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Algorithm {
-    /// As one matrix product: any shape.
-    Im2col,
+    /// Directly, its gradients as matrix products: any shape.
+    Direct,
     /// By minimal filtering in tiles of 2×2: filters of 3×3 with step 1.
     Winograd2,
     /// In tiles of 4×4.
@@ -23,11 +23,11 @@ pub(crate) enum Algorithm {
 
 impl Algorithm {
     pub const ALL: [Algorithm; 4] =
-        [Algorithm::Im2col, Algorithm::Winograd2, Algorithm::Winograd4, Algorithm::Depthwise];
+        [Algorithm::Direct, Algorithm::Winograd2, Algorithm::Winograd4, Algorithm::Depthwise];
 
     pub fn name(self) -> &'static str {
         match self {
-            Algorithm::Im2col => "conv2d/im2col",
+            Algorithm::Direct => "conv2d/direct",
             Algorithm::Winograd2 => "conv2d/winograd2",
             Algorithm::Winograd4 => "conv2d/winograd4",
             Algorithm::Depthwise => "conv2d/depthwise",
@@ -40,38 +40,57 @@ impl Algorithm {
         let (conv, channels, fastest) = match (op, inputs, output) {
             (Op::Conv2d(conv), [x, ..], &[n, filters, h, w]) => (conv, x[1], fastest(n, x[1], filters, [h, w])),
             (Op::Conv2dBackwardInput(op), [dy, ..], &[n, channels, h, w]) => {
-                (&op.conv, channels, fastest(n, dy[1], channels, [h, w]))
+                (&op.conv, channels, fastest_input(n, dy[1], channels, [h, w]))
             }
             (Op::Conv2dBackwardWeight(op), [x, dy], _) => (&op.0, x[1], fastest_weight(x[1], dy)),
             _ => return None,
         };
         let suits = |algorithm: &Algorithm| match algorithm {
-            Algorithm::Im2col => true,
+            Algorithm::Direct => true,
             Algorithm::Winograd2 | Algorithm::Winograd4 => conv.suits_winograd(),
             Algorithm::Depthwise => conv.is_depthwise(channels),
         };
         let best = if conv.is_depthwise(channels) { Algorithm::Depthwise } else { fastest };
         let wanted = [forced.unwrap_or(best), best].into_iter().find(suits);
-        Some(wanted.unwrap_or(Algorithm::Im2col))
+        Some(wanted.unwrap_or(Algorithm::Direct))
     }
 }
 
-/// Counts of vectors of 16 multiplications per filter and channel, for the products and for transforming the input. What
-/// transforming the filters takes is left out: with it, one image of 8×8 would be computed by other sums than two.
+/// Counts of vectors of 16 multiplications per filter and channel, for the products and for the transforms. Those of the
+/// filters are shared by all images: as long as these are few, the number of images must not change what is chosen, so
+/// that a face gives the same bits alone and among others.
 fn fastest(images: usize, channels: usize, filters: usize, [h, w]: [usize; 2]) -> Algorithm {
+    const FEW: usize = 8;
+    let images = if images < FEW { 1 } else { images };
+    let of_filter = |points: usize| 9 * points;
+    fastest_of(images, channels, filters, [h, w], of_filter)
+}
+
+/// The same for the gradient of the input, which is only computed for many images.
+fn fastest_input(images: usize, channels: usize, filters: usize, size: [usize; 2]) -> Algorithm {
+    fastest_of(images, channels, filters, size, |_| 0)
+}
+
+fn fastest_of(
+    images: usize,
+    channels: usize,
+    filters: usize,
+    [h, w]: [usize; 2],
+    of_filter: impl Fn(usize) -> usize,
+) -> Algorithm {
     // Each value is transformed once and used once per filter or channel: with few of these it does not pay.
     if channels.min(filters) < 16 {
-        return Algorithm::Im2col;
+        return Algorithm::Direct;
     }
     let winograd = |side: usize| {
         let points = (side + 2) * (side + 2);
         let vectors = (images * h.div_ceil(side) * w.div_ceil(side)).div_ceil(16);
-        points * (2 * vectors + vectors.div_ceil(8))
+        points * (2 * vectors + vectors.div_ceil(8)) + of_filter(points)
     };
     let direct = 2 * 9 * (images * h * w).div_ceil(16);
     let best = winograd(2).min(winograd(4));
     match best {
-        _ if direct <= best => Algorithm::Im2col,
+        _ if direct <= best => Algorithm::Direct,
         _ if best == winograd(4) => Algorithm::Winograd4,
         _ => Algorithm::Winograd2,
     }
@@ -80,15 +99,15 @@ fn fastest(images: usize, channels: usize, filters: usize, [h, w]: [usize; 2]) -
 /// For the gradient of the filters: counts of multiplications per filter and channel, of the products and of what comes
 /// after them.
 fn fastest_weight(channels: usize, dy: &[usize]) -> Algorithm {
-    let &[images, filters, h, w] = dy else { return Algorithm::Im2col };
+    let &[images, filters, h, w] = dy else { return Algorithm::Direct };
     if channels.min(filters) < 16 {
-        return Algorithm::Im2col;
+        return Algorithm::Direct;
     }
     let winograd = |side: usize| (side + 2) * (side + 2) * (images * h.div_ceil(side) * w.div_ceil(side) + 8);
     let direct = 9 * images * h * w;
     let best = winograd(2).min(winograd(4));
     match best {
-        _ if direct <= best => Algorithm::Im2col,
+        _ if direct <= best => Algorithm::Direct,
         _ if best == winograd(4) => Algorithm::Winograd4,
         _ => Algorithm::Winograd2,
     }
@@ -104,7 +123,7 @@ pub(super) fn forward(
     scratch: &Scratch,
 ) {
     match algorithm {
-        Algorithm::Im2col => return im2col::forward(op, x, weight, after, y, scratch),
+        Algorithm::Direct => return direct::forward(op, x, weight, after, y, scratch),
         Algorithm::Depthwise => return depthwise::forward(op, x, weight, after, y, scratch),
         Algorithm::Winograd2 | Algorithm::Winograd4 => {}
     }
@@ -142,7 +161,7 @@ pub(super) fn backward_input(
     scratch: &Scratch,
 ) {
     match algorithm {
-        Algorithm::Im2col => return im2col::backward_input(op, size, dy, weight, dx, scratch),
+        Algorithm::Direct => return im2col::backward_input(op, size, dy, weight, dx, scratch),
         Algorithm::Depthwise => return depthwise::backward_input(op, size, dy, weight, dx, scratch),
         Algorithm::Winograd2 | Algorithm::Winograd4 => {}
     }
@@ -181,7 +200,7 @@ pub(super) fn backward_weight(
         padding: op.padding_before(),
     };
     match algorithm {
-        Algorithm::Im2col => im2col::backward_weight(op, x, dy, dweight, scratch),
+        Algorithm::Direct => im2col::backward_weight(op, x, dy, dweight, scratch),
         Algorithm::Depthwise => depthwise::backward_weight(op, x, dy, dweight, scratch),
         Algorithm::Winograd2 => {
             winograd_weight::backward_weight::<F2, 4, 2>(&conv, x.data, dy.data, dweight, scratch);

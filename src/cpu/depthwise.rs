@@ -1,18 +1,19 @@
-//! Depthwise convolutions, in which each filter sees one channel: a filter slides over a plane whose rows were copied to
-//! where zeros surround them. A band of such lines stays in the nearest cache, and a vector of each is read once for all
-//! output rows that it takes part in. How work is shared among threads changes no bit.
+//! Depthwise convolutions, in which each filter sees one channel. Small square filters slide over the plane itself, with
+//! masks where a vector reaches beyond a row; any others over lines: rows that were copied to where zeros surround them, in
+//! bands that stay in the nearest cache. How work is shared among threads changes no bit.
 
 mod slide;
 
 use pulp::{Arch, Simd, WithSimd};
 
 use super::View;
-use super::epilogue::{After, finish};
+use super::epilogue::{After, UNLIMITED, finish, limit, limits};
 use super::scratch::Scratch;
+use super::shared_output::SharedOutput;
 use super::vector::{load, store};
 use crate::ops::{Activation, Conv2d};
 use crate::parallel::*;
-use slide::{ROWS, Slide};
+use slide::{ROWS, Slide, Window};
 
 /// Values of output that a task makes at most, if a plane has no more.
 const TASK: usize = 1 << 14;
@@ -58,7 +59,10 @@ pub(super) fn backward_weight(op: &Conv2d, x: View, dy: View, dweight: &mut [f32
     let slide = Slide::forward(op, [h, w], [oh, ow]);
     let arch = Arch::new();
     dweight.par_chunks_mut(slide.taps()).enumerate().for_each(|(filter, dweight)| {
-        scratch.with(slide.memory(), |lines| arch.dispatch(Gradient { slide, x, dy, filter, dweight, lines }));
+        scratch.with(slide.memory(), |memory| {
+            let lines = &mut memory[slide.zeros() + slide.picked()..];
+            arch.dispatch(Gradient { slide, x, dy, filter, dweight, lines });
+        });
     });
 }
 
@@ -85,9 +89,12 @@ impl Planes<'_> {
         let tasks = y.len().div_ceil(TASK).next_multiple_of(current_num_threads());
         let at_once = (y.len() / plane).div_ceil(tasks).max(1);
         let arch = Arch::new();
-        y.par_chunks_mut(at_once * plane).enumerate().for_each(|(task, y)| {
+        let (length, y) = (y.len(), SharedOutput::new(y));
+        for_each_task(length.div_ceil(at_once * plane), |task| {
             let first = task * at_once;
-            scratch.with(self.slide.memory(), |lines| arch.dispatch(Task { planes: self, first, y, lines }));
+            // SAFETY: the parts follow each other.
+            let y = unsafe { y.part(first * plane..length.min((first + at_once) * plane)) };
+            scratch.with(self.slide.memory(), |memory| arch.dispatch(Task { planes: self, first, y, memory }));
         });
     }
 }
@@ -97,7 +104,7 @@ struct Task<'a> {
     planes: Planes<'a>,
     first: usize,
     y: &'a mut [f32],
-    lines: &'a mut [f32],
+    memory: &'a mut [f32],
 }
 
 impl WithSimd for Task<'_> {
@@ -105,9 +112,14 @@ impl WithSimd for Task<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Task { planes, first, y, lines } = self;
+        let Task { planes, first, y, memory } = self;
         let slide = planes.slide;
         let (of_x, of_y) = (slide.input[0] * slide.input[1], slide.output[0] * slide.output[1]);
+        let residual = planes.after.and_then(|after| after.residual);
+        let limits = if residual.is_none() { limits(planes.activation) } else { None };
+        memory[..slide.zeros()].fill(0.0);
+        // Of the plane itself.
+        let window = Window::new(simd, slide.output[1] * slide.stride[1], slide.input[1], slide.input, slide.before);
         for (index, y) in y.chunks_exact_mut(of_y).enumerate() {
             let plane = first + index;
             for part in 0..planes.parts {
@@ -115,117 +127,180 @@ impl WithSimd for Task<'_> {
                 let filter = plane % planes.of_image * planes.parts + part;
                 let taps = &planes.taps[filter * slide.taps()..][..slide.taps()];
                 let bias = planes.after.map_or(0.0, |after| after.bias[filter]);
-                slide_over::<S>(simd, slide, x, taps, (part == 0).then_some(bias), lines, y);
+                let filter =
+                    Filter { slide, taps, bias: (part == 0).then_some(bias), limits: limits.unwrap_or(UNLIMITED) };
+                filter.slide_over::<S>(simd, &window, x, memory, y);
             }
-            finish(planes.after.and_then(|after| after.residual), plane * of_y, planes.activation, y);
+            if limits.is_none() {
+                finish(residual, plane * of_y, planes.activation, y);
+            }
         }
     }
 }
 
-/// One plane of output. Without a bias it is added to what is there.
-#[inline(always)]
-fn slide_over<S: Simd>(
-    simd: S,
+/// A filter for one plane of output.
+#[derive(Clone, Copy)]
+struct Filter<'a> {
     slide: Slide,
-    x: &[f32],
-    taps: &[f32],
-    bias: Option<f32>,
-    lines: &mut [f32],
-    y: &mut [f32],
-) {
-    let (pitch, part, band) = (slide.pitch(), slide.part(), slide.band());
-    for first in (0..slide.output[0]).step_by(band) {
-        let count = band.min(slide.output[0] - first);
-        let needed = slide.lines(count.next_multiple_of(slide.rows()));
-        for (row, line) in lines.chunks_exact_mut(pitch).enumerate().take(needed) {
-            slide.line::<S>(simd, x, first * slide.stride[0] + row, line);
-        }
-        let y = &mut y[first * slide.output[1]..][..count * slide.output[1]];
-        let rows = Rows { slide, lines, pitch, part, taps, bias, y };
-        match slide.special() {
-            Some((3, 1)) => rows.square::<S, 3, 1, { ROWS[0] }>(simd),
-            Some((3, 2)) => rows.square::<S, 3, 2, { ROWS[1] }>(simd),
-            Some((5, 1)) => rows.square::<S, 5, 1, { ROWS[0] }>(simd),
-            Some((5, 2)) => rows.square::<S, 5, 2, { ROWS[1] }>(simd),
-            _ => rows.any(simd),
-        }
-    }
-}
-
-/// Some rows of a plane of output, from the lines that they read.
-struct Rows<'a> {
-    slide: Slide,
-    lines: &'a [f32],
-    pitch: usize,
-    part: usize,
     taps: &'a [f32],
+    /// Without one, the output is added to what is there.
     bias: Option<f32>,
-    y: &'a mut [f32],
+    /// What the output is limited to.
+    limits: [f32; 2],
 }
 
-impl Rows<'_> {
-    /// Filters of `K`×`K` with a stride of `STRIDE`, `R` rows at a time.
+impl Filter<'_> {
     #[inline(always)]
-    fn square<S: Simd, const K: usize, const STRIDE: usize, const R: usize>(self, simd: S) {
-        let Rows { slide, lines, pitch, part, taps, bias, y } = self;
-        let (lanes, width) = (S::F32_LANES, slide.output[1]);
-        let mut columns = [0; K];
-        for (kx, column) in columns.iter_mut().enumerate() {
-            *column = slide.column(kx, part);
+    fn slide_over<S: Simd>(self, simd: S, window: &Window<S>, x: &[f32], memory: &mut [f32], y: &mut [f32]) {
+        let slide = self.slide;
+        let (zeros, rest) = memory.split_at_mut(slide.zeros());
+        let (picked, lines) = rest.split_at_mut(slide.picked());
+        let special = slide.special();
+        if let (Some(special), [1, 1]) = (special, slide.spread) {
+            return self.square_of(simd, special, window, [x, zeros], picked, y);
         }
-        let taps = &taps[..K * K];
-        for (group, y) in y.chunks_mut(R * width).enumerate() {
-            let lines = &lines[group * R * STRIDE * pitch..][..((R - 1) * STRIDE + K) * pitch];
-            let rows = if y.len() == R * width { R } else { y.len() / width };
-            for first in (0..width).step_by(lanes).rev() {
-                let count = lanes.min(width - first);
-                let mut sums = [simd.splat_f32s(bias.unwrap_or(0.0)); R];
-                if bias.is_none() {
-                    for (sum, y) in sums.iter_mut().zip(y.chunks_exact(width)) {
-                        *sum = load::<S>(simd, &y[first..first + count]);
-                    }
+        let (pitch, band) = (slide.pitch(), slide.band());
+        for first in (0..slide.output[0]).step_by(band) {
+            let count = band.min(slide.output[0] - first);
+            let needed = slide.lines(count);
+            for (row, line) in lines.chunks_exact_mut(pitch).enumerate().take(needed) {
+                slide.line::<S>(simd, x, first * slide.stride[0] + row, line);
+            }
+            let y = &mut y[first * slide.output[1]..][..count * slide.output[1]];
+            match special {
+                Some(special) => {
+                    let window = Window::new(simd, slide.output[1], pitch, [needed, pitch], [0; 2]);
+                    self.square_of(simd, special, &window, [lines, zeros], picked, y);
                 }
-                assert!(columns.iter().all(|column| column + first + lanes <= pitch));
-                for (r, sum) in sums.iter_mut().enumerate() {
-                    for ky in 0..K {
-                        for kx in 0..K {
-                            let at = (r * STRIDE + ky) * pitch + columns[kx] + first;
-                            // SAFETY: there are (R − 1) · STRIDE + K lines, of which r · STRIDE + ky is one, and by the
-                            // assertion a vector ends where its line does or before.
-                            let x = unsafe { lines.as_ptr().add(at).cast::<S::f32s>().read_unaligned() };
-                            *sum = simd.mul_add_e_f32s(simd.splat_f32s(taps[ky * K + kx]), x, *sum);
+                None => self.any(simd, lines, y),
+            }
+        }
+    }
+
+    /// `special` is the size of the filter and its stride; `x` is the plane, and zeros for the rows around it.
+    #[inline(always)]
+    fn square_of<S: Simd>(
+        self,
+        simd: S,
+        special: (usize, usize),
+        window: &Window<S>,
+        x: [&[f32]; 2],
+        picked: &mut [f32],
+        y: &mut [f32],
+    ) {
+        match special {
+            (3, 1) => self.square::<S, 3, 1, { ROWS[0] }>(simd, window, x, picked, y),
+            (3, _) => self.square::<S, 3, 2, { ROWS[1] }>(simd, window, x, picked, y),
+            (_, 1) => self.square::<S, 5, 1, { ROWS[0] }>(simd, window, x, picked, y),
+            _ => self.square::<S, 5, 2, { ROWS[1] }>(simd, window, x, picked, y),
+        }
+    }
+
+    /// Filters of `K`×`K` with a stride of `STRIDE`, `R` rows at a time. With a stride of 2 every column is computed and
+    /// every other one picked: that takes less time than to sort the columns of the input before.
+    #[inline(always)]
+    fn square<S: Simd, const K: usize, const STRIDE: usize, const R: usize>(
+        self,
+        simd: S,
+        window: &Window<S>,
+        [x, zeros]: [&[f32]; 2],
+        picked: &mut [f32],
+        y: &mut [f32],
+    ) {
+        let (lanes, width) = (S::F32_LANES, self.slide.output[1]);
+        let columns = width * STRIDE;
+        let pitch = columns.next_multiple_of(lanes);
+        for (group, y) in y.chunks_mut(R * width).enumerate() {
+            let rows = y.len() / width;
+            let lines = window.lines(x, zeros, group * R * STRIDE, (R - 1) * STRIDE + K);
+            for first in (0..columns).step_by(lanes).rev() {
+                let mut sums = [simd.splat_f32s(self.bias.unwrap_or(0.0)); R];
+                let (column, is_inside) = window.column(first, K);
+                if is_inside {
+                    for (r, sum) in sums.iter_mut().enumerate() {
+                        for ky in 0..K {
+                            for kx in 0..K {
+                                let from = lines[r * STRIDE + ky].wrapping_offset(column + kx as isize);
+                                // SAFETY: all of the vector lies within the row.
+                                let x = unsafe { from.cast::<S::f32s>().read_unaligned() };
+                                *sum = simd.mul_add_e_f32s(simd.splat_f32s(self.taps[ky * K + kx]), x, *sum);
+                            }
+                        }
+                    }
+                } else {
+                    let mut masks = [window.mask(simd, first, 0); K];
+                    for (kx, mask) in masks.iter_mut().enumerate() {
+                        *mask = window.mask(simd, first, kx);
+                    }
+                    for (r, sum) in sums.iter_mut().enumerate() {
+                        for ky in 0..K {
+                            for kx in 0..K {
+                                let from = lines[r * STRIDE + ky].wrapping_offset(column + kx as isize);
+                                // SAFETY: the mask leaves out what lies beside the row.
+                                let x = unsafe { simd.mask_load_ptr_f32s(masks[kx], from) };
+                                *sum = simd.mul_add_e_f32s(simd.splat_f32s(self.taps[ky * K + kx]), x, *sum);
+                            }
                         }
                     }
                 }
                 for (r, sum) in sums.into_iter().enumerate() {
-                    let start = r * width + first;
-                    // A whole vector is stored faster. What it writes beyond its row is written later, unless sums that
-                    // are yet to be read lie there.
-                    let count = if bias.is_some() && start + lanes <= y.len() { lanes } else { count };
-                    if r < rows {
-                        store::<S>(simd, &mut y[start..start + count], sum);
+                    if STRIDE > 1 {
+                        S::as_mut_simd_f32s(&mut picked[r * pitch + first..][..lanes]).0[0] = sum;
+                    } else if r < rows {
+                        self.store(simd, sum, &mut y[r * width + first..], width - first);
+                    }
+                }
+            }
+            if STRIDE > 1 {
+                for (y, picked) in y.chunks_exact_mut(width).zip(picked.chunks_exact(pitch)) {
+                    let pairs = picked[..2 * width].as_chunks::<2>().0;
+                    match self.bias {
+                        Some(_) => y.iter_mut().zip(pairs).for_each(|(y, pair)| *y = self.limited(pair[0])),
+                        None => y.iter_mut().zip(pairs).for_each(|(y, pair)| *y += pair[0]),
                     }
                 }
             }
         }
     }
 
+    /// Stores or adds a vector, of which so many values belong to this row.
+    #[inline(always)]
+    fn store<S: Simd>(self, simd: S, sum: S::f32s, y: &mut [f32], count: usize) {
+        let lanes = S::F32_LANES;
+        if self.bias.is_none() {
+            let y = &mut y[..count.min(lanes)];
+            let sum = simd.add_f32s(load(simd, y), sum);
+            return store(simd, y, sum);
+        }
+        let sum = limit(simd, self.limits, sum);
+        // A whole vector is stored faster. What it writes beyond its row is written later.
+        let count = if lanes <= y.len() { lanes } else { count.min(lanes) };
+        store(simd, &mut y[..count], sum);
+    }
+
+    #[inline(always)]
+    fn limited(self, value: f32) -> f32 {
+        let [min, max] = self.limits;
+        let value = if value < min { min } else { value };
+        if value > max { max } else { value }
+    }
+
     /// Any filters, row by row.
     #[inline(always)]
-    fn any<S: Simd>(self, simd: S) {
-        let Rows { slide, lines, pitch, part, taps, bias, y } = self;
-        let (lanes, width) = (S::F32_LANES, slide.output[1]);
+    fn any<S: Simd>(self, simd: S, lines: &[f32], y: &mut [f32]) {
+        let Filter { slide, taps, bias, .. } = self;
+        let (lanes, width, pitch) = (S::F32_LANES, slide.output[1], slide.pitch());
         for (row, y) in y.chunks_mut(width).enumerate() {
             for (first, y) in (0..width).step_by(lanes).zip(y.chunks_mut(lanes)) {
                 let mut sum = bias.map_or_else(|| load::<S>(simd, y), |bias| simd.splat_f32s(bias));
                 for (ky, taps) in taps.chunks_exact(slide.kernel[1]).enumerate() {
                     let line = &lines[(row * slide.stride[0] + ky * slide.dilation[0]) * pitch..][..pitch];
                     for (kx, &tap) in taps.iter().enumerate() {
-                        let x = S::as_simd_f32s(&line[slide.column(kx, part) + first..][..lanes]).0[0];
+                        let x = S::as_simd_f32s(&line[slide.column(kx, slide.part()) + first..][..lanes]).0[0];
                         sum = simd.mul_add_e_f32s(simd.splat_f32s(tap), x, sum);
                     }
                 }
-                store::<S>(simd, y, sum);
+                store::<S>(simd, y, limit(simd, self.limits, sum));
             }
         }
     }

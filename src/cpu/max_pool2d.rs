@@ -1,3 +1,5 @@
+use pulp::{Arch, Simd, WithSimd};
+
 use super::View;
 use crate::ops::MaxPool2d;
 use crate::parallel::*;
@@ -34,9 +36,10 @@ pub(super) fn forward(op: &MaxPool2d, x: View, y: &mut [f32]) {
     if is_pairs(op, [h, w], [oh, ow]) {
         return pairs(x.data, [h, w], y, [oh, ow]);
     }
+    let arch = Arch::new();
     y.par_chunks_mut(oh * ow).zip(x.data.par_chunks(h * w)).for_each(|(y, x)| {
         if op.kernel <= LINE {
-            return rows(op, x, [h, w], y, ow);
+            return arch.dispatch(Rows { op, x, size: [h, w], y, ow });
         }
         for (place, y) in y.iter_mut().enumerate() {
             *y = first_maximum(op, x, [h, w], place / ow, place % ow).1;
@@ -48,40 +51,75 @@ pub(super) fn forward(op: &MaxPool2d, x: View, y: &mut [f32]) {
 const LINE: usize = 1024;
 
 /// One plane: the maxima down the columns of a row of windows, of these the maxima along it.
-fn rows(op: &MaxPool2d, x: &[f32], [h, w]: [usize; 2], y: &mut [f32], ow: usize) {
-    let MaxPool2d { kernel, stride, padding, .. } = *op;
-    let at_once = (LINE - kernel) / stride + 1;
-    let mut line = [0.0f32; LINE];
-    for (oy, y) in y.chunks_exact_mut(ow).enumerate() {
-        let lines = (oy * stride).saturating_sub(padding)..(oy * stride + kernel).saturating_sub(padding).min(h);
-        for (strip, y) in y.chunks_mut(at_once).enumerate() {
-            // Counted with the padding before the input.
-            let first = strip * at_once * stride;
-            let end = first + (y.len() - 1) * stride + kernel;
-            let line = &mut line[..end - first];
-            line.fill(f32::NEG_INFINITY);
-            let inside = first.max(padding)..end.min(w + padding);
-            if !inside.is_empty() {
-                let line = &mut line[inside.start - first..inside.end - first];
-                for row in lines.clone() {
-                    let row = &x[row * w + inside.start - padding..][..line.len()];
-                    line.iter_mut().zip(row).for_each(|(most, value)| *most = larger(*most, *value));
+struct Rows<'a> {
+    op: &'a MaxPool2d,
+    x: &'a [f32],
+    size: [usize; 2],
+    y: &'a mut [f32],
+    ow: usize,
+}
+
+impl WithSimd for Rows<'_> {
+    type Output = ();
+
+    /// Plain loops, which become the vectors of whoever calls it.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Rows { op, x, size: [h, w], y, ow } = self;
+        let MaxPool2d { kernel, stride, padding, .. } = *op;
+        let at_once = (LINE - kernel) / stride + 1;
+        let (mut down, mut along) = ([0.0f32; LINE], [0.0f32; LINE]);
+        for (oy, y) in y.chunks_exact_mut(ow).enumerate() {
+            let lines = (oy * stride).saturating_sub(padding)..(oy * stride + kernel).saturating_sub(padding).min(h);
+            for (strip, y) in y.chunks_mut(at_once).enumerate() {
+                // Counted with the padding before the input.
+                let first = strip * at_once * stride;
+                let end = first + (y.len() - 1) * stride + kernel;
+                let down = &mut down[..end - first];
+                down.fill(f32::NEG_INFINITY);
+                let inside = first.max(padding)..end.min(w + padding);
+                if !inside.is_empty() {
+                    let down = &mut down[inside.start - first..inside.end - first];
+                    let row = |row: usize| &x[row * w + inside.start - padding..][..inside.len()];
+                    // Two rows at once, because each pass takes as long.
+                    for pair in lines.clone().step_by(2) {
+                        keep_larger(down, row(pair), row((pair + 1).min(lines.end - 1)));
+                    }
                 }
-            }
-            y.fill(f32::NEG_INFINITY);
-            for column in 0..kernel {
-                let along = line[column..].iter().step_by(stride);
-                y.iter_mut().zip(along).for_each(|(most, value)| *most = larger(*most, *value));
+                // At every column: to leave some out takes longer.
+                let along = &mut along[..down.len() + 1 - kernel];
+                along.copy_from_slice(&down[..along.len()]);
+                for column in (1..kernel).step_by(2) {
+                    keep_larger(along, &down[column..], &down[(column + 1).min(kernel - 1)..]);
+                }
+                match stride {
+                    1 => y.copy_from_slice(along),
+                    2 => {
+                        y.iter_mut().zip(along.as_chunks::<2>().0).for_each(|(y, pair)| *y = pair[0]);
+                        // The last one has no neighbour.
+                        y[y.len() - 1] = along[along.len() - 1];
+                    }
+                    _ => y.iter_mut().zip(along.iter().step_by(stride)).for_each(|(y, along)| *y = *along),
+                }
             }
         }
     }
 }
 
+#[inline(always)]
+fn keep_larger(most: &mut [f32], first: &[f32], second: &[f32]) {
+    for ((most, first), second) in most.iter_mut().zip(first).zip(second) {
+        *most = larger(larger(*most, *first), *second);
+    }
+}
+
+#[inline(always)]
 fn larger(first: f32, second: f32) -> f32 {
     if second_wins(first, second) { second } else { first }
 }
 
 /// [`first_maximum`]'s order: the later one only if it is greater or no number.
+#[inline(always)]
 fn second_wins(first: f32, second: f32) -> bool {
     second > first || second.is_nan()
 }

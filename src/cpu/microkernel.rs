@@ -2,7 +2,7 @@
 
 use pulp::Simd;
 
-use super::epilogue::Finish;
+use super::epilogue::{Finish, Place};
 
 /// The most vectors of a block: with as many rows as leave registers for a row of `b` and a value of `a`, no sum is ever
 /// written to memory and read again within a product.
@@ -40,8 +40,6 @@ pub(super) struct Product<'a> {
     /// The width of `b` in vectors: that of one of [`blocks`].
     pub vectors: usize,
     pub accumulate: bool,
-    /// Where the sums go in the place of `c`.
-    pub finish: Option<Finish<'a>>,
 }
 
 impl Product<'_> {
@@ -94,10 +92,106 @@ impl Product<'_> {
             }
         }
         for (r, sums) in sums.iter().enumerate() {
-            match &self.finish {
-                Some(finish) => finish.write(simd, row + r, *sums),
-                None => S::as_mut_simd_f32s(&mut self.c[at(r)]).0.copy_from_slice(sums),
+            S::as_mut_simd_f32s(&mut self.c[at(r)]).0.copy_from_slice(sums);
+        }
+        R
+    }
+}
+
+/// A few rows of a product whose second matrix is not laid out: its rows are read from channels, each from as many places
+/// as there are taps.
+pub(super) struct ShiftedProduct<'a> {
+    /// `[rows, channels, taps]`.
+    pub a: &'a [f32],
+    /// At most [`ShiftedProduct::ROWS`].
+    pub rows: usize,
+    /// From what the first tap meets in the first channel on, a channel every `b_stride` values.
+    pub b: &'a [f32],
+    pub b_stride: usize,
+    pub channels: usize,
+    /// How far from there what each tap meets lies.
+    pub taps: &'a [u32],
+    /// The width of the product in vectors: at most [`ShiftedProduct::VECTORS`].
+    pub vectors: usize,
+}
+
+impl ShiftedProduct<'_> {
+    /// The most rows, and the most vectors of a block: more rows than in a [`Product`], because each vector of `b` comes
+    /// from another line of the caches.
+    pub const ROWS: usize = 24;
+    pub const VECTORS: usize = 3;
+
+    /// Hands over the sums of these rows of a whole.
+    #[inline(always)]
+    pub fn run<S: Simd>(self, simd: S, finish: &Finish, row: usize, places: &[Place]) {
+        match self.vectors {
+            3 => self.blocks::<S, 3>(simd, finish, row, places),
+            2 => self.blocks::<S, 2>(simd, finish, row, places),
+            _ => self.blocks::<S, 1>(simd, finish, row, places),
+        }
+    }
+
+    #[inline(always)]
+    fn blocks<S: Simd, const V: usize>(self, simd: S, finish: &Finish, first: usize, places: &[Place]) {
+        // Sums, a row of `b` and a value of `a`.
+        let most = if 12 * V + V + 1 <= S::REGISTER_COUNT {
+            12
+        } else if 8 * V + V + 1 <= S::REGISTER_COUNT {
+            8
+        } else {
+            6
+        };
+        let mut row = 0;
+        while row < self.rows {
+            let at = (finish, first + row, places);
+            row += match (self.rows - row).min(most) {
+                12.. => self.block::<S, 12, V>(simd, row, at),
+                8.. => self.block::<S, 8, V>(simd, row, at),
+                6.. => self.block::<S, 6, V>(simd, row, at),
+                4.. => self.block::<S, 4, V>(simd, row, at),
+                2.. => self.block::<S, 2, V>(simd, row, at),
+                _ => self.block::<S, 1, V>(simd, row, at),
+            };
+        }
+    }
+
+    /// Some rows from this one on; how many.
+    #[inline(always)]
+    fn block<S: Simd, const R: usize, const V: usize>(
+        &self,
+        simd: S,
+        row: usize,
+        (finish, first, places): (&Finish, usize, &[Place]),
+    ) -> usize {
+        let (lanes, inner) = (S::F32_LANES, self.channels * self.taps.len());
+        let a = &self.a[row * inner..][..R * inner];
+        let furthest = self.taps.iter().max().map_or(0, |&tap| tap as usize);
+        assert!((self.channels - 1) * self.b_stride + furthest + V * lanes <= self.b.len());
+        let rows: [*const f32; R] = std::array::from_fn(|r| a.as_ptr().wrapping_add(r * inner));
+        let mut sums = [[simd.splat_f32s(0.0); V]; R];
+        let mut k = 0;
+        for channel in 0..self.channels {
+            for &tap in self.taps {
+                let at = channel * self.b_stride + tap as usize;
+                // SAFETY: the assertion holds for the last channel and the furthest tap.
+                let from = unsafe { self.b.as_ptr().add(at) };
+                let mut b = [simd.splat_f32s(0.0); V];
+                for (v, b) in b.iter_mut().enumerate() {
+                    // SAFETY: as above.
+                    *b = unsafe { from.add(v * lanes).cast::<S::f32s>().read_unaligned() };
+                }
+                for r in 0..R {
+                    // SAFETY: k is below `inner`, and so many values each row has.
+                    let a = simd.splat_f32s(unsafe { *rows[r].add(k) });
+                    for v in 0..V {
+                        sums[r][v] = simd.mul_add_e_f32s(a, b[v], sums[r][v]);
+                    }
+                }
+                k += 1;
             }
+        }
+        for (r, sums) in sums.into_iter().enumerate() {
+            finish.write(simd, first + r, sums, places);
         }
         R
     }

@@ -14,6 +14,7 @@ mod conv2d;
 mod cross_entropy;
 mod dense;
 mod depthwise;
+mod direct;
 mod dropout;
 mod ema;
 mod epilogue;

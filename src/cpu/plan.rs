@@ -227,7 +227,7 @@ impl CpuPlan {
             .collect();
         let mut outputs: Vec<&mut [f32]> =
             taken.iter_mut().zip(&step.outputs).map(|(memory, &v)| &mut memory[..program.values[v].len()]).collect();
-        let algorithm = self.algorithms[index].unwrap_or(Algorithm::Im2col);
+        let algorithm = self.algorithms[index].unwrap_or(Algorithm::Direct);
         run(&step.op, algorithm, state, &inputs, &mut outputs, &self.scratch);
         drop(inputs);
         drop(guards);

@@ -172,7 +172,7 @@ fn transform_input<S: Simd, T: Transform<P, M>, const P: usize, const M: usize>(
 ) {
     let v = SharedOutput::new(v);
     let pieces = conv.channels.div_ceil(CHANNELS);
-    (0..band.len() * pieces).into_par_iter().for_each(|task| {
+    for_each_task(band.len() * pieces, |task| {
         let (index, start) = (task / pieces, task % pieces * CHANNELS);
         let channels = start..(start + CHANNELS).min(conv.channels);
         let before = start_of(&band[..index], P * P, conv.channels);
@@ -304,7 +304,7 @@ fn multiply<S: Simd, T: Transform<P, M>, const P: usize, const M: usize>(
     scratch: &Scratch,
 ) {
     let filter_blocks = conv.filters.div_ceil(FILTERS);
-    (0..band.len() * filter_blocks).into_par_iter().for_each(|task| {
+    for_each_task(band.len() * filter_blocks, |task| {
         let (index, first) = (task / filter_blocks, task % filter_blocks * FILTERS);
         let start = start_of(&band[..index], P * P, conv.channels);
         let block = &band[index];
@@ -358,7 +358,6 @@ impl<T: Transform<P, M>, const P: usize, const M: usize> WithSimd for Multiply<'
                         inner: count,
                         vectors,
                         accumulate: start > 0,
-                        finish: None,
                     };
                     product.run(simd);
                 }

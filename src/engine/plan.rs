@@ -34,7 +34,7 @@ pub struct Options {
     /// Whether memory is filled with NaN before each run and writes beside a buffer are found: slow, for tests.
     pub checked: bool,
     /// A kernel (by its name, `conv2d/gemm_64`) that is used wherever it can be, whatever the rules say. The CPU has
-    /// `conv2d/im2col`, `conv2d/winograd2` and `conv2d/winograd4`; names of the other backend are ignored.
+    /// `conv2d/direct`, `conv2d/winograd2` and `conv2d/winograd4`; names of the other backend are ignored.
     pub kernel: Option<String>,
     /// How a GPU stores the weights that it computes from.
     pub precision: Precision,

@@ -1,8 +1,8 @@
 //! How a filter slides over a plane, and the lines that it reads.
 
-use pulp::Simd;
+use pulp::{MemMask, Simd};
 
-use super::super::vector::{load, store};
+use super::super::vector::{inside, load, store};
 use crate::ops::Conv2d;
 
 /// Values of lines that are made at once: 32 KiB.
@@ -11,6 +11,77 @@ const BAND: usize = 1 << 13;
 const LANES: usize = 16;
 /// Output rows that are made at once, for strides of 1 and 2.
 pub(super) const ROWS: [usize; 2] = [4, 2];
+/// The most rows of input that these need, and the most taps of a row: of 5×5 filters with a stride of 1.
+const MOST_LINES: usize = 8;
+const MOST_TAPS: usize = 5;
+
+/// Planes that filters slide over. What lies outside counts as zero.
+#[derive(Clone, Copy)]
+pub(super) struct Window<S: Simd> {
+    /// How far apart rows lie, and how many rows and columns there are.
+    pitch: usize,
+    size: [usize; 2],
+    /// Rows above and columns to the left of them.
+    before: [isize; 2],
+    /// What the taps of a row see within it: of the first vector of a row of output and of the last one, which begins here.
+    last: usize,
+    masks: [[MemMask<S::m32s>; MOST_TAPS]; 2],
+}
+
+impl<S: Simd> Window<S> {
+    /// For rows of output of so many columns.
+    #[inline(always)]
+    pub fn new(simd: S, columns: usize, pitch: usize, size: [usize; 2], before: [isize; 2]) -> Self {
+        let last = (columns - 1) / S::F32_LANES * S::F32_LANES;
+        let mut window = Window { pitch, size, before, last, masks: [[inside(simd, 0, 0); MOST_TAPS]; 2] };
+        for end in 0..2 {
+            for kx in 0..MOST_TAPS {
+                window.masks[end][kx] = window.seen(simd, [0, last][end] + kx);
+            }
+        }
+        window
+    }
+
+    /// The column that the first tap of a row meets, and whether so many vectors' worth of taps lie within the row.
+    #[inline(always)]
+    pub fn column(&self, first: usize, taps: usize) -> (isize, bool) {
+        let column = first as isize - self.before[1];
+        (column, column >= 0 && column + (S::F32_LANES + taps - 1) as isize <= self.size[1] as isize)
+    }
+
+    /// Which values of the vector that this tap of a row meets lie within it.
+    #[inline(always)]
+    pub fn mask(&self, simd: S, first: usize, kx: usize) -> MemMask<S::m32s> {
+        match first {
+            0 => self.masks[0][kx],
+            _ if first == self.last => self.masks[1][kx],
+            _ => self.seen(simd, first + kx),
+        }
+    }
+
+    #[inline(always)]
+    fn seen(&self, simd: S, column: usize) -> MemMask<S::m32s> {
+        let (lanes, column) = (S::F32_LANES as isize, column as isize - self.before[1]);
+        let end = (self.size[1] as isize - column).clamp(0, lanes);
+        let start = (-column).clamp(0, end);
+        inside(simd, start as usize, end as usize)
+    }
+
+    /// The first values of so many rows of a plane from this one on, counted with those above; else those of zeros.
+    #[inline(always)]
+    pub fn lines(&self, plane: &[f32], zeros: &[f32], first: usize, count: usize) -> [*const f32; MOST_LINES] {
+        let (first, zeros) = (first as isize - self.before[0], zeros[..self.size[1]].as_ptr());
+        let mut lines = [zeros; MOST_LINES];
+        for (line, place) in lines.iter_mut().enumerate().take(count) {
+            if let Ok(row) = usize::try_from(first + line as isize)
+                && row < self.size[0]
+            {
+                *place = plane[row * self.pitch..][..self.size[1]].as_ptr();
+            }
+        }
+        lines
+    }
+}
 
 /// How a filter slides over a plane.
 #[derive(Clone, Copy)]
@@ -19,9 +90,9 @@ pub(super) struct Slide {
     pub stride: [usize; 2],
     pub dilation: [usize; 2],
     /// Zeros above and to the left of the input. Below zero, so many rows and columns of the input are left out.
-    before: [isize; 2],
+    pub before: [isize; 2],
     /// How far apart neighbours of the input lie, with zeros between them.
-    spread: [usize; 2],
+    pub spread: [usize; 2],
     pub input: [usize; 2],
     pub output: [usize; 2],
     part: usize,
@@ -118,9 +189,19 @@ impl Slide {
         self.band
     }
 
-    /// The values of the lines of a band.
+    /// The values of a row of zeros.
+    pub fn zeros(&self) -> usize {
+        self.input[1].max(self.pitch()).next_multiple_of(LANES)
+    }
+
+    /// The values of rows of output of which every other one is picked.
+    pub fn picked(&self) -> usize {
+        self.rows() * (self.output[1] * self.stride[1]).next_multiple_of(LANES)
+    }
+
+    /// The values of a row of zeros, of what is picked from, and of the lines of a band.
     pub fn memory(&self) -> usize {
-        self.lines(self.band()) * self.pitch()
+        self.zeros() + self.picked() + self.lines(self.band()) * self.pitch()
     }
 
     /// Where the first value that a tap meets lies in its line.

@@ -20,11 +20,10 @@ pub(super) struct Unfold<'a> {
 }
 
 /// Output pixels side by side, in one row of the output.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Stretch {
+struct Stretch {
     /// Where it begins among the pixels that are unfolded, and how long it is.
-    pub start: usize,
-    pub length: usize,
+    start: usize,
+    length: usize,
     image: usize,
     /// What the first tap of the first pixel meets: row and column of the input.
     row: isize,
@@ -58,16 +57,9 @@ impl<'a> Unfold<'a> {
         (0..count).map(move |i| i * all / count..(i + 1) * all / count)
     }
 
-    /// Some pixels of a channel of an image: a row of the columns, where the convolution is pointwise.
-    #[inline(always)]
-    pub fn row<'x>(&self, x: &'x [f32], image: usize, channel: usize, within: &Range<usize>) -> &'x [f32] {
-        let plane = (image * self.channels + channel) * self.pixels();
-        &x[plane + within.start..plane + within.end]
-    }
-
     /// The stretches that a range of output pixels is made of.
     #[inline(always)]
-    pub fn stretches(&self, pixels: &Range<usize>) -> impl Iterator<Item = Stretch> {
+    fn stretches(&self, pixels: &Range<usize>) -> impl Iterator<Item = Stretch> {
         let ([stride_y, stride_x], [top, left]) = (self.op.stride, self.op.padding_before().map(|side| side as isize));
         let (width, end) = (self.output[1], pixels.end);
         let (image, within) = (pixels.start / self.pixels(), pixels.start % self.pixels());
@@ -92,7 +84,7 @@ impl<'a> Unfold<'a> {
     /// What one row of the columns (one place in a filter of this group) sees of the input in a stretch: where the row of
     /// the input begins, if there is one, and the column that the first pixel meets.
     #[inline(always)]
-    pub fn seen(&self, [channel, ky, kx]: [usize; 3], stretch: &Stretch) -> (Option<usize>, isize) {
+    fn seen(&self, [channel, ky, kx]: [usize; 3], stretch: &Stretch) -> (Option<usize>, isize) {
         let [h, w] = self.input;
         let row = stretch.row + (ky * self.op.dilation[0]) as isize;
         let line =
@@ -102,7 +94,7 @@ impl<'a> Unfold<'a> {
 
     /// Channel and place in a filter that belong to a row of a group's columns.
     #[inline(always)]
-    pub fn tap(&self, group: usize, row: usize) -> [usize; 3] {
+    fn tap(&self, group: usize, row: usize) -> [usize; 3] {
         let [kh, kw] = self.op.kernel;
         [group * self.of_group + row / (kh * kw), row / kw % kh, row % kw]
     }
@@ -177,7 +169,7 @@ impl<'a> Unfold<'a> {
 
     /// The images that a band touches: where each is in the band, its number, and which of its pixels.
     #[inline(always)]
-    pub fn pieces(&self, band: &Range<usize>) -> impl Iterator<Item = (Range<usize>, usize, Range<usize>)> {
+    fn pieces(&self, band: &Range<usize>) -> impl Iterator<Item = (Range<usize>, usize, Range<usize>)> {
         let (band, pixels) = (band.clone(), self.pixels());
         (band.start / pixels..band.end.div_ceil(pixels)).map(move |image| {
             let mine = band.start.max(image * pixels)..band.end.min((image + 1) * pixels);
@@ -189,7 +181,7 @@ impl<'a> Unfold<'a> {
 
 /// Of `length` places that begin at `left` of a line of `w` and go on by `stride`: how many lie before it, then in it.
 #[inline(always)]
-pub(super) fn inside(length: usize, left: isize, stride: isize, w: isize) -> (usize, usize) {
+fn inside(length: usize, left: isize, stride: isize, w: isize) -> (usize, usize) {
     let count = |edge: isize| {
         let distance = (edge - left + stride - 1).max(0);
         // A division takes longer than all the rest.

@@ -115,7 +115,7 @@ pub fn vgg16_cases(batch: usize, input: usize) -> Vec<Case> {
 ///
 /// let case = conv2d::random_case(&mut Random::new(1));
 /// let mut results = Vec::new();
-/// for kernel in ["conv2d/im2col", "conv2d/winograd2"] {
+/// for kernel in ["conv2d/direct", "conv2d/winograd2"] {
 ///     let options = Options { kernel: Some(kernel.into()), ..Options::default() };
 ///     let mut plan = Device::Cpu.compile_op(&case.op, &case.shapes(), &options)?;
 ///     results.push(plan.run_all(&case.inputs(2))?.swap_remove(0));
