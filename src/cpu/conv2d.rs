@@ -57,18 +57,18 @@ impl Algorithm {
 }
 
 /// Counts of vectors of 16 multiplications per filter and channel, for the products and for the transforms. Those of the
-/// filters are shared by all images: as long as these are few, the number of images must not change what is chosen, so
-/// that a face gives the same bits alone and among others.
-fn fastest(images: usize, channels: usize, filters: usize, [h, w]: [usize; 2]) -> Algorithm {
-    const FEW: usize = 8;
+/// filters are shared by all images: as long as these are few, their number must not change what is chosen, so that a face
+/// gives the same bits alone and beside another.
+fn fastest(images: usize, channels: usize, filters: usize, size: [usize; 2]) -> Algorithm {
+    const FEW: usize = 4;
     let images = if images < FEW { 1 } else { images };
-    let of_filter = |points: usize| 9 * points;
-    fastest_of(images, channels, filters, [h, w], of_filter)
+    // Of a filter, for each point; about as long as nine vectors of products.
+    fastest_of(images, channels, filters, size, 9)
 }
 
-/// The same for the gradient of the input, which is only computed for many images.
+/// The same for the gradient of the input, where there are many images.
 fn fastest_input(images: usize, channels: usize, filters: usize, size: [usize; 2]) -> Algorithm {
-    fastest_of(images, channels, filters, size, |_| 0)
+    fastest_of(images, channels, filters, size, 0)
 }
 
 fn fastest_of(
@@ -76,24 +76,20 @@ fn fastest_of(
     channels: usize,
     filters: usize,
     [h, w]: [usize; 2],
-    of_filter: impl Fn(usize) -> usize,
+    transform_of_filter: usize,
 ) -> Algorithm {
     // Each value is transformed once and used once per filter or channel: with few of these it does not pay.
     if channels.min(filters) < 16 {
         return Algorithm::Direct;
     }
+    let points = |side: usize| (side + 2) * (side + 2);
     let winograd = |side: usize| {
-        let points = (side + 2) * (side + 2);
         let vectors = (images * h.div_ceil(side) * w.div_ceil(side)).div_ceil(16);
-        points * (2 * vectors + vectors.div_ceil(8)) + of_filter(points)
+        points(side) * (2 * vectors + vectors.div_ceil(8))
     };
+    let (best, side) = if winograd(4) <= winograd(2) { (Algorithm::Winograd4, 4) } else { (Algorithm::Winograd2, 2) };
     let direct = 2 * 9 * (images * h * w).div_ceil(16);
-    let best = winograd(2).min(winograd(4));
-    match best {
-        _ if direct <= best => Algorithm::Direct,
-        _ if best == winograd(4) => Algorithm::Winograd4,
-        _ => Algorithm::Winograd2,
-    }
+    if direct <= winograd(side) + points(side) * transform_of_filter { Algorithm::Direct } else { best }
 }
 
 /// For the gradient of the filters: counts of multiplications per filter and channel, of the products and of what comes

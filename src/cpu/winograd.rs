@@ -172,7 +172,8 @@ fn transform_input<S: Simd, T: Transform<P, M>, const P: usize, const M: usize>(
 ) {
     let v = SharedOutput::new(v);
     let pieces = conv.channels.div_ceil(CHANNELS);
-    for_each_task(band.len() * pieces, |task| {
+    // Neighbouring tasks on one thread, which then finds in its caches what it has transformed.
+    (0..band.len() * pieces).into_par_iter().for_each(|task| {
         let (index, start) = (task / pieces, task % pieces * CHANNELS);
         let channels = start..(start + CHANNELS).min(conv.channels);
         let before = start_of(&band[..index], P * P, conv.channels);
@@ -304,7 +305,7 @@ fn multiply<S: Simd, T: Transform<P, M>, const P: usize, const M: usize>(
     scratch: &Scratch,
 ) {
     let filter_blocks = conv.filters.div_ceil(FILTERS);
-    for_each_task(band.len() * filter_blocks, |task| {
+    (0..band.len() * filter_blocks).into_par_iter().for_each(|task| {
         let (index, first) = (task / filter_blocks, task % filter_blocks * FILTERS);
         let start = start_of(&band[..index], P * P, conv.channels);
         let block = &band[index];

@@ -199,7 +199,7 @@ fn transform_tiles<S: Simd, T: Transform<P, M>, const P: usize, const M: usize>(
 ) {
     let (of_channels, of_filters) = (layout.channel_panels().count(), layout.filter_panels().count());
     let tiles = SharedOutput::new(tiles);
-    for_each_task(blocks.len() * (of_channels + of_filters), |task| {
+    (0..blocks.len() * (of_channels + of_filters)).into_par_iter().for_each(|task| {
         let (block, index) = (task / (of_channels + of_filters), task % (of_channels + of_filters));
         let Some(panel) = layout.channel_panels().chain(layout.filter_panels()).nth(index) else { return };
         let start = block * layout.block_length() + panel.start;
@@ -390,7 +390,7 @@ impl Step<'_> {
     ) {
         let layout = self.layout;
         let pairs = layout.pairs();
-        for_each_task(pairs * layout.filters.div_ceil(layout.group), |task| {
+        (0..pairs * layout.filters.div_ceil(layout.group)).into_par_iter().for_each(|task| {
             let (pair, group) = (task % pairs, task / pairs * layout.group);
             let filters = group..(group + layout.group).min(layout.filters);
             let panels = layout.channel_panels().skip(2 * pair).take(2);
