@@ -234,10 +234,10 @@ impl Filter<'_> {
                     }
                     for (r, sum) in sums.iter_mut().enumerate() {
                         for ky in 0..K {
-                            for kx in 0..K {
+                            for (kx, &mask) in masks.iter().enumerate() {
                                 let from = lines[r * STRIDE + ky].wrapping_offset(column + kx as isize);
                                 // SAFETY: the mask leaves out what lies beside the row.
-                                let x = unsafe { simd.mask_load_ptr_f32s(masks[kx], from) };
+                                let x = unsafe { simd.mask_load_ptr_f32s(mask, from) };
                                 *sum = simd.mul_add_e_f32s(simd.splat_f32s(self.taps[ky * K + kx]), x, *sum);
                             }
                         }

@@ -133,10 +133,10 @@ impl ShiftedProduct<'_> {
 
     #[inline(always)]
     fn blocks<S: Simd, const V: usize>(self, simd: S, finish: &Finish, first: usize, places: &[Place]) {
-        // Sums, a row of `b` and a value of `a`.
-        let most = if 12 * V + V + 1 <= S::REGISTER_COUNT {
+        // Sums, a row of `b`, and a value of `a` in one more.
+        let most = if 12 * V + V < S::REGISTER_COUNT {
             12
-        } else if 8 * V + V + 1 <= S::REGISTER_COUNT {
+        } else if 8 * V + V < S::REGISTER_COUNT {
             8
         } else {
             6
