@@ -10,7 +10,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::View;
 use super::epilogue::{After, Finish};
-use super::microkernel::{ShiftedProduct, blocks};
+use super::microkernel::{ShiftedProduct, blocks, widest};
 use super::scratch::Scratch;
 use super::shared_output::SharedOutput;
 use super::vector::load;
@@ -84,8 +84,8 @@ impl WithSimd for Task<'_> {
             (_, false) => layout.copy_vector(simd, input, whole * lanes, copy),
         }
         let vectors = if singly { 0 } else { rest.div_ceil(lanes) };
-        let in_place = blocks(whole, ShiftedProduct::VECTORS).map(|block| (block, 0));
-        let copied = blocks(vectors, ShiftedProduct::VECTORS).map(|block| (block, whole));
+        let in_place = blocks(whole, widest::<S>()).map(|block| (block, 0));
+        let copied = blocks(vectors, widest::<S>()).map(|block| (block, whole));
         for row in (0..count).step_by(ShiftedProduct::ROWS) {
             let rows = ShiftedProduct::ROWS.min(count - row);
             for ((vector, vectors), before) in in_place.clone().chain(copied.clone()) {

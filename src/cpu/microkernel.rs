@@ -111,15 +111,13 @@ pub(super) struct ShiftedProduct<'a> {
     pub channels: usize,
     /// How far from there what each tap meets lies.
     pub taps: &'a [u32],
-    /// The width of the product in vectors: at most [`ShiftedProduct::VECTORS`].
+    /// The width of the product in vectors: at most [`widest`].
     pub vectors: usize,
 }
 
 impl ShiftedProduct<'_> {
-    /// The most rows, and the most vectors of a block: more rows than in a [`Product`], because each vector of `b` comes
-    /// from another line of the caches.
+    /// The most rows: a multiple of all numbers that are computed at once.
     pub const ROWS: usize = 24;
-    pub const VECTORS: usize = 3;
 
     /// Hands over the sums of these rows of a whole.
     #[inline(always)]
