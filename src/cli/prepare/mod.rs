@@ -15,7 +15,6 @@ use super::detector::SearchArguments;
 use super::failure::Failure;
 use super::global::Global;
 use super::table::{Align, Table, widest};
-use crate::answer::question::min_face;
 use crate::answer::stages::{self, Framing, Stage};
 
 /// Show each step from a photo to what the network sees
