@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-const FILES: [&str; 3] = ["vgg16_base.safetensors", "mtcnn.safetensors", "expression_model.safetensors"];
+const FILES: [&str; 4] =
+    ["vgg16_base.safetensors", "yunet.safetensors", "mtcnn.safetensors", "expression_model.safetensors"];
 
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(has_weights)");

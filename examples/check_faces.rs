@@ -1,4 +1,4 @@
-//! Compares the faces that are found in photos with a reference: `cargo run --release --example check_faces --
+//! Compares the faces that MTCNN finds in photos with a reference: `cargo run --release --example check_faces --
 //! PHOTO_FOLDER REFERENCE.json [DEVICE]`
 //!
 //! The reference has the format of `tests/photos/mtcnn_reference.json`. The device is `cpu`, `gpu` or a part of an
@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use mtcnn_reference::{Comparison, Reference, ReferenceImage};
 use vultus::Device;
-use vultus::face::{Detector, DetectorOptions};
+use vultus::face::{Detector, DetectorKind, DetectorOptions};
 use vultus::weights::{DefaultFile, Store};
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
@@ -25,7 +25,8 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         _ => return Err("usage: check_faces PHOTO_FOLDER REFERENCE.json [DEVICE]".into()),
     };
     let weights = Store::open(None)?.load(DefaultFile::Mtcnn)?;
-    let mut detector = Detector::new(&device, weights, DetectorOptions::default())?;
+    let options = DetectorOptions { kind: DetectorKind::Mtcnn, ..DetectorOptions::default() };
+    let mut detector = Detector::new(&device, weights, options)?;
     println!("{device}");
     println!(
         "{:<20} {:>5} {:>6} {:>8} {:>9} {:>7} {:>9}",

@@ -10,7 +10,7 @@ fn main() -> Result<()> {
     let photo = std::env::args().nth(1).unwrap_or_else(|| "tests/photos/astronaut.png".to_owned());
     let device = Device::best();
     let weights = Store::open(None)?;
-    let mut detector = Detector::new(&device, weights.load(DefaultFile::Mtcnn)?, DetectorOptions::default())?;
+    let mut detector = Detector::new(&device, weights.load(DefaultFile::Yunet)?, DetectorOptions::default())?;
     let (base, model) = (weights.load(DefaultFile::Vgg16Base)?, weights.load(DefaultFile::ExpressionModel)?);
     let mut recognizer = Recognizer::new(&device, base, model, 1)?;
 

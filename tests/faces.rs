@@ -1,4 +1,4 @@
-//! Faces: the same as facenet-pytorch's, none where there are none, and heads that do not fit are refused.
+//! Faces: MTCNN finds the same as facenet-pytorch, either detector none where there are none, and heads that do not fit are refused.
 #![cfg(feature = "files")]
 
 mod mtcnn_reference;
@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mtcnn_reference::{Comparison, MIN_IOU, Reference, ReferenceFace};
-use vultus::face::{Architecture, Detector, DetectorOptions, Face, ModelCard, Recognizer, TestTimeAugmentation};
+use vultus::face::{
+    Architecture, Detector, DetectorKind, DetectorOptions, Face, ModelCard, Recognizer, TestTimeAugmentation,
+};
 use vultus::gpu::{Adapter, Gpu};
 use vultus::image::RgbImage;
 use vultus::nn::light;
@@ -30,8 +32,12 @@ fn weights(which: DefaultFile) -> WeightFile {
     read(&Path::new("weights").join(which.file_name())).unwrap()
 }
 
-fn detector(device: &Device) -> Detector {
-    Detector::new(device, weights(DefaultFile::Mtcnn), DetectorOptions::default()).unwrap()
+fn options(kind: DetectorKind) -> DetectorOptions {
+    DetectorOptions { kind, ..DetectorOptions::default() }
+}
+
+fn detector(device: &Device, kind: DetectorKind) -> Detector {
+    Detector::new(device, weights(kind.file()), options(kind)).unwrap()
 }
 
 fn astronaut(device: &Device) -> Picture {
@@ -49,7 +55,7 @@ fn check_astronaut(device: &Device) {
     let image = reference.images.iter().find(|image| image.file == "astronaut.png").unwrap();
     let picture = astronaut(device);
     assert_eq!((picture.width(), picture.height()), (image.width, image.height));
-    let mut detector = detector(device);
+    let mut detector = detector(device, DetectorKind::Mtcnn);
     let faces = detector.detect(&picture).unwrap();
     let comparison = Comparison::new(&faces, &image.faces);
     assert!(comparison.agrees() && faces.len() == 1, "{comparison:?} {faces:?}");
@@ -59,11 +65,13 @@ fn check_astronaut(device: &Device) {
 }
 
 fn check_nothing(device: &Device) {
-    let mut detector = detector(device);
-    for (width, height) in [(1, 1), (11, 300), (19, 19), (20, 20), (300, 21), (160, 120)] {
-        for colour in [[0; 3], [255; 3], [200, 150, 120]] {
-            let faces = detector.detect(&plain(device, width, height, colour)).unwrap();
-            assert!(faces.is_empty(), "{width}×{height} of {colour:?}: {faces:?}");
+    for kind in DetectorKind::ALL {
+        let mut detector = detector(device, kind);
+        for (width, height) in [(1, 1), (11, 300), (19, 19), (20, 20), (300, 21), (160, 120)] {
+            for colour in [[0; 3], [255; 3], [200, 150, 120]] {
+                let faces = detector.detect(&plain(device, width, height, colour)).unwrap();
+                assert!(faces.is_empty(), "{kind:?}, {width}×{height} of {colour:?}: {faces:?}");
+            }
         }
     }
 }
@@ -108,9 +116,13 @@ fn awaited<T>(gpu: &Gpu, work: impl Future<Output = Result<T>>) -> T {
 fn what_does_not_block_finds_and_recognizes_the_same() {
     let device = gpu();
     let on_gpu = device.gpu().unwrap();
-    let (mut detector, picture) = (detector(&device), astronaut(&device));
-    let faces = detector.detect(&picture).unwrap();
-    assert_eq!(awaited(on_gpu, detector.detect_async(&picture)), faces);
+    let picture = astronaut(&device);
+    let [faces, _] = DetectorKind::ALL.map(|kind| {
+        let mut detector = detector(&device, kind);
+        let faces = detector.detect(&picture).unwrap();
+        assert_eq!(awaited(on_gpu, detector.detect_async(&picture)), faces);
+        faces
+    });
 
     let card = ModelCard::new(Architecture::Light, vec!["a".into(), "b".into()], light::INPUT, Normalization::MTCNN);
     let parameters = card.network().unwrap().initialize(1).unwrap();
@@ -130,7 +142,7 @@ fn a_comparison_tells_faces_apart() {
     let reference = Reference::read(Path::new("tests/photos/mtcnn_reference.json")).unwrap();
     let image = reference.images.iter().find(|image| image.file == "astronaut.png").unwrap();
     let device = Device::Cpu;
-    let faces = detector(&device).detect(&astronaut(&device)).unwrap();
+    let faces = detector(&device, DetectorKind::Mtcnn).detect(&astronaut(&device)).unwrap();
     let agrees = |faces: &[_], wanted: &[_]| Comparison::new(faces, wanted).agrees();
     assert!(!agrees(&[], &image.faces), "a face that is missed");
     assert!(!agrees(&faces, &[]), "a face too many");
@@ -150,7 +162,7 @@ fn faces_are_found_across_the_tiles_of_a_large_picture() {
     let whole = vultus::image::decode_file(Path::new("tests/photos/astronaut.png")).unwrap();
     let small = image::imageops::thumbnail(&whole, side, side);
     // One scale of 0.5; the next has cells of 240 pixels.
-    let options = DetectorOptions { min_face: 24.0, factor: 0.1, ..DetectorOptions::default() };
+    let options = DetectorOptions { min_face: 24.0, factor: 0.1, ..options(DetectorKind::Mtcnn) };
     let mut detector = Detector::new(&device, weights(DefaultFile::Mtcnn), options).unwrap();
     let alone = detector.detect(&device.upload(&small, side, side).unwrap()).unwrap();
     assert_eq!(alone.len(), 1, "{alone:?}");
@@ -176,16 +188,21 @@ fn shifted(face: &Face, x: f32, y: f32) -> ReferenceFace {
 #[test]
 fn detectors_are_refused_what_they_cannot_use() {
     let refused = |options: DetectorOptions, part: &str| {
-        let error = Detector::new(&Device::Cpu, weights(DefaultFile::Mtcnn), options).err().unwrap();
+        let error = Detector::new(&Device::Cpu, weights(options.kind.file()), options).err().unwrap();
         assert!(matches!(error, Error::InvalidArgument { .. }) && error.to_string().contains(part), "{error}");
     };
     let standard = DetectorOptions::default();
     refused(DetectorOptions { min_face: 5.0, ..standard }, "the smallest face has 5 pixels, at least 12");
     refused(DetectorOptions { min_face: f32::NAN, ..standard }, "the smallest face");
+    refused(DetectorOptions { score: -0.1, ..standard }, "the score -0.1 is not within 0 and 1");
     refused(DetectorOptions { thresholds: [0.6, 1.7, 0.7], ..standard }, "the threshold 1.7 is not a probability");
     refused(DetectorOptions { factor: 1.0, ..standard }, "the factor 1 is not within 0.1 and 0.95");
-    let other = Detector::new(&Device::Cpu, weights(DefaultFile::ExpressionModel), standard).err().unwrap();
-    assert!(matches!(&other, Error::Weights { tensor: Some(name), .. } if name == "onet.conv1.bias"), "{other}");
+    for (kind, first) in [(DetectorKind::Yunet, "backbone.model0.conv1.bias"), (DetectorKind::Mtcnn, "onet.conv1.bias")]
+    {
+        let other = weights(DefaultFile::ExpressionModel);
+        let error = Detector::new(&Device::Cpu, other, options(kind)).err().unwrap();
+        assert!(matches!(&error, Error::Weights { tensor: Some(name), .. } if name == first), "{error}");
+    }
 }
 
 /// A head for the default base at an input of 32 pixels, with a card.
@@ -310,7 +327,7 @@ fn faces_are_cut_out_as_the_card_asks() {
     let aligning = WeightFile { metadata: card.to_metadata().unwrap(), ..boxed.clone() };
     let image = vultus::image::decode_file(Path::new("tests/photos/astronaut.png")).unwrap();
     let picture = astronaut(&device);
-    let face = detector(&device).detect(&picture).unwrap().remove(0);
+    let face = detector(&device, DetectorKind::Yunet).detect(&picture).unwrap().remove(0);
 
     let boxed = Recognizer::new(&device, base.clone(), boxed, 1).unwrap();
     let crop = boxed.crop(&face, &picture);

@@ -597,13 +597,42 @@ fn mtcnn() -> Vec<(String, Vec<usize>)> {
     tensors
 }
 
-/// Loads the three default files and checks their tensors and what is said about them.
+/// The tensors of YuNet (Wu et al. 2023, figure 2): a convolution, and pairs of a pointwise and a depthwise one.
+fn yunet() -> Vec<(String, Vec<usize>)> {
+    let mut tensors = vec![
+        ("backbone.model0.conv1.weight".to_owned(), vec![16, 3, 3, 3]),
+        ("backbone.model0.conv1.bias".to_owned(), vec![16]),
+    ];
+    let mut pair = |name: String, inputs: usize, outputs: usize| {
+        for (part, shape) in [("conv1", vec![outputs, inputs, 1, 1]), ("conv2", vec![outputs, 1, 3, 3])] {
+            tensors.push((format!("{name}.{part}.weight"), shape));
+            tensors.push((format!("{name}.{part}.bias"), vec![outputs]));
+        }
+    };
+    for (name, inputs, outputs) in [("0.conv2", 16, 16), ("1.conv1", 16, 16), ("1.conv2", 16, 64)] {
+        pair(format!("backbone.model{name}"), inputs, outputs);
+    }
+    for model in 2..=5 {
+        [1, 2].map(|part| pair(format!("backbone.model{model}.conv{part}"), 64, 64));
+    }
+    for level in 0..3 {
+        pair(format!("neck.lateral_convs.{level}"), 64, 64);
+        pair(format!("bbox_head.multi_level_share_convs.{level}.0"), 64, 64);
+        for (what, outputs) in [("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10)] {
+            pair(format!("bbox_head.multi_level_{what}.{level}"), 64, outputs);
+        }
+    }
+    tensors
+}
+
+/// Loads the four default files and checks their tensors and what is said about them.
 fn check_default_files(store: &Store) {
     let readme = fs::read_to_string("weights/README.md").unwrap();
     for which in DefaultFile::ALL {
         let file = store.load(which).unwrap();
         match which {
             DefaultFile::Vgg16Base => file.check_shapes(&vgg16_base()).unwrap(),
+            DefaultFile::Yunet => file.check_shapes(&yunet()).unwrap(),
             DefaultFile::Mtcnn => file.check_shapes(&mtcnn()).unwrap(),
             DefaultFile::ExpressionModel => {
                 let base = store.load(DefaultFile::Vgg16Base).unwrap();
@@ -617,13 +646,15 @@ fn check_default_files(store: &Store) {
         }
         let preprocessing: serde_json::Value = serde_json::from_str(&file.metadata["preprocessing"]).unwrap();
         let wanted = match which {
+            DefaultFile::Yunet => ("bgr", [0.0, 0.0, 0.0], [1.0, 1.0, 1.0]),
             DefaultFile::Mtcnn => ("rgb", [127.5, 127.5, 127.5], [128.0, 128.0, 128.0]),
             _ => ("bgr", [103.939, 116.779, 123.68], [1.0, 1.0, 1.0]),
         };
         assert_eq!(preprocessing["order"], wanted.0, "{which:?}");
-        assert_eq!(preprocessing["mean"], serde_json::json!(wanted.1), "{which:?}");
-        let std: Vec<_> = preprocessing["std"].as_array().unwrap().iter().filter_map(|v| v.as_f64()).collect();
-        assert_eq!(std, wanted.2, "{which:?}");
+        for (key, wanted) in [("mean", wanted.1), ("std", wanted.2)] {
+            let numbers: Vec<_> = preprocessing[key].as_array().unwrap().iter().filter_map(|v| v.as_f64()).collect();
+            assert_eq!(numbers, wanted, "{which:?}: {key}");
+        }
         assert_eq!(preprocessing["gray"], matches!(which, DefaultFile::ExpressionModel), "{which:?}");
     }
 }
@@ -641,7 +672,7 @@ fn what_a_folder_lacks_is_embedded() {
     let folder = folder_with_sums("");
     let store = Store::open(Some(folder.path())).unwrap();
     let model = DefaultFile::ExpressionModel.file_name();
-    let wanted = format!("{} (embedded: vgg16_base.safetensors, {model})", folder.path().display());
+    let wanted = format!("{} (embedded: vgg16_base.safetensors, yunet.safetensors, {model})", folder.path().display());
     assert_eq!(store.describe(), wanted);
     assert_eq!(store.load(DefaultFile::Mtcnn).unwrap().parameters, exact());
     let base = store.load(DefaultFile::Vgg16Base).unwrap();

@@ -66,7 +66,7 @@ impl Explainer {
         };
         let weighing = weighing(gpu.device(), channels as f64, f64::from(height * width));
         let bindings = bindings(gpu.device(), &weighing, &plan, &heat_map)?;
-        let mut detector = Detector::new(&device, store.load(DefaultFile::Mtcnn)?, DetectorOptions::default())?;
+        let mut detector = Detector::new(&device, store.load(DefaultFile::Yunet)?, DetectorOptions::default())?;
         let bounds = Face::meant(detector.detect(&picture)?, None)
             .map_or([0.0, 0.0, photo.width() as f32, photo.height() as f32], |face| face.bounds);
         let crop = square_crop(bounds, card.margin, photo.width(), photo.height());

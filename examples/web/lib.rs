@@ -12,7 +12,7 @@ use vultus::weights::{WeightFile, safetensors};
 use vultus::{Device, Error};
 use wasm_bindgen::prelude::*;
 
-/// The smallest face that is looked for, relative to the shorter side of the picture. Time grows with its inverse square.
+/// The smallest face that is looked for, relative to the shorter side of the picture.
 const SMALLEST: f32 = 0.06;
 
 /// The most pixels of a picture: as many bytes as fit one binding of any GPU.
@@ -50,12 +50,12 @@ impl Recognizer {
     /// On the GPU that the browser offers, or on the processor; from the bytes of the weights' files.
     pub async fn load(
         processor: bool,
-        mtcnn: Vec<u8>,
+        yunet: Vec<u8>,
         model: Vec<u8>,
         base: Option<Vec<u8>>,
     ) -> Result<Recognizer, JsError> {
         let device = if processor { Device::Cpu } else { gpu().await? };
-        let detector = Detector::new(&device, weights("mtcnn", &mtcnn)?, DetectorOptions::default())?;
+        let detector = Detector::new(&device, weights("yunet", &yunet)?, DetectorOptions::default())?;
         let base = base.map(|base| weights("the base", &base)).transpose()?;
         let recognizer = face::Recognizer::new(&device, base, weights("the model", &model)?, 1)?;
         Ok(Recognizer { device, detector, recognizer })

@@ -50,10 +50,10 @@ async function load() {
   await init();
   const model = await fetched(modelFile);
   const base = needsBase(model) ? await fetched("vgg16_base.safetensors") : undefined;
-  const mtcnn = await fetched("mtcnn.safetensors");
+  const yunet = await fetched("yunet.safetensors");
   say("Preparing the networks …");
   await painted();
-  recognizer = await Recognizer.load(onProcessor, mtcnn, model, base);
+  recognizer = await Recognizer.load(onProcessor, yunet, model, base);
   at("model").textContent = modelFile;
   at("input").hidden = false;
   say("Ready.");

@@ -1,11 +1,11 @@
 //! The faces of a data set: where they are, and how they are prepared.
 
 use vultus::data::Dataset;
-use vultus::face::{Detector, DetectorOptions, Face};
+use vultus::face::{Detector, Face};
 use vultus::prepare::{Alignment, Denoise, Illumination, Preparation};
-use vultus::weights::DefaultFile;
 use vultus::{Device, Error};
 
+use super::detector::DetectorArguments;
 use super::failure::Failure;
 use super::global::Global;
 
@@ -16,6 +16,8 @@ pub struct FaceArguments {
     /// The pictures are photos: find the largest face of each that the data set gives no box for
     #[arg(long)]
     pub detect: bool,
+    #[command(flatten)]
+    pub detector: DetectorArguments,
     /// Turn, scale and move each face so that its eyes come to lie in the same places
     #[arg(long, requires = "detect")]
     pub align: bool,
@@ -54,8 +56,8 @@ impl FaceArguments {
         if !self.detect {
             return Ok(None);
         }
-        let (device, mtcnn) = (device()?, global.store()?.load(DefaultFile::Mtcnn)?);
-        let detector = Detector::new(&device, mtcnn, DetectorOptions::default())?;
+        let device = device()?;
+        let detector = self.detector.load(&device, global)?;
         Ok(Some(FaceFinder { device, detector, align: self.align }))
     }
 }

@@ -7,6 +7,7 @@ mod bench;
 mod class_names;
 mod compare;
 mod data;
+mod detector;
 mod devices;
 mod eval;
 mod export;

@@ -1,11 +1,11 @@
 //! Finds the faces of a picture and recognises what they express.
 
-use vultus::face::{Detector, DetectorOptions, Face, Recognizer, TestTimeAugmentation};
+use vultus::face::{Detector, Face, Recognizer, TestTimeAugmentation};
 use vultus::image::RgbImage;
-use vultus::weights::DefaultFile;
 use vultus::wgpu::DeviceType;
 use vultus::{Device, Error};
 
+use super::detector::SearchArguments;
 use super::failure::Failure;
 use super::global::Global;
 use super::recognizer::RecognizerArguments;
@@ -19,11 +19,10 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// What the command line asks for; finds faces from this many pixels on.
-    pub fn new(recognizer: &RecognizerArguments, min_face: f32, global: &Global) -> Result<Self, Failure> {
+    /// What the command line asks for.
+    pub fn new(recognizer: &RecognizerArguments, search: &SearchArguments, global: &Global) -> Result<Self, Failure> {
         let device = global.device()?;
-        let options = DetectorOptions { min_face, ..DetectorOptions::default() };
-        let detector = Detector::new(&device, global.store()?.load(DefaultFile::Mtcnn)?, options)?;
+        let detector = search.load(&device, global)?;
         let (recognizer, tta) = recognizer.load(&device, batch(&device), global)?;
         Ok(Predictor { device, detector, recognizer, tta })
     }

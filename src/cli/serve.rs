@@ -4,8 +4,8 @@ use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use vultus::Error;
-use vultus::weights::DefaultFile;
 
+use super::detector::DetectorArguments;
 use super::failure::{Failure, say};
 use super::global::Global;
 use super::recognizer::RecognizerArguments;
@@ -43,6 +43,8 @@ pub struct Arguments {
     #[arg(long, value_name = "MIB", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1024))]
     max_body: u32,
     #[command(flatten)]
+    detector: DetectorArguments,
+    #[command(flatten)]
     recognizer: RecognizerArguments,
 }
 
@@ -64,8 +66,8 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         say(&format!("warning: {} can be reached by others, and what they send is not encrypted", arguments.host));
     }
     let failed = |what: &str, error: std::io::Error| Failure::Failed(format!("{what}: {error}"));
-    let (recognizer, global) = (arguments.recognizer.clone(), global.clone());
-    let ready = Ready::new(move || setup(&recognizer, &global))?;
+    let (detector, recognizer, global) = (arguments.detector, arguments.recognizer.clone(), global.clone());
+    let ready = Ready::new(move || setup(&detector, &recognizer, &global))?;
     let limits = Limits { body: (arguments.max_body as usize) << 20, ..Limits::default() };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| failed("threads", error))?;
@@ -90,9 +92,9 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
 }
 
 /// What the options ask for, loaded.
-fn setup(recognizer: &RecognizerArguments, global: &Global) -> Result<Setup, Error> {
+fn setup(detector: &DetectorArguments, recognizer: &RecognizerArguments, global: &Global) -> Result<Setup, Error> {
     let device = global.device()?;
-    let detector = global.store()?.load(DefaultFile::Mtcnn)?;
+    let detector = detector.load(&device, global)?;
     let (base, model) = recognizer.files(global)?;
     Ok(Setup { device, detector, base, model, precision: recognizer.precision, tta: recognizer.tta })
 }

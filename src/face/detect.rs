@@ -1,21 +1,14 @@
-//! Finding faces: MTCNN (Zhang, Zhang, Li, Qiao 2016, arXiv:1604.02878) as facenet-pytorch 2.6 runs it.
+//! Finding faces, by one of two detectors.
 
-use super::boxes::{Bounds, Candidate, Overlap, clipped, corrected, squared, suppress};
-use super::options::{CELL, DetectorOptions};
-use super::proposals::Pyramid;
-use crate::engine::{Device, Options, Picture, Plan};
+use super::boxes::Overlap;
+use super::mtcnn::Mtcnn;
+use super::options::{DetectorKind, DetectorOptions};
+use super::yunet::Yunet;
+use crate::engine::{Device, Picture};
 use crate::error::Result;
-use crate::nn::{Network, mtcnn};
-use crate::ops::{Crop, Filter, Normalization};
 use crate::prepare::face::Face;
 use crate::reading::{Reading, at_once};
-use crate::tensor::Parameters;
 use crate::weights::WeightFile;
-
-/// Proposals that R-Net judges at a time.
-const RNET_BATCH: usize = 64;
-/// Proposals that O-Net judges at a time.
-const ONET_BATCH: usize = 16;
 
 /// The least overlap of a face with the box that is given for it. Boxes are drawn tightly or generously, and two faces
 /// rarely overlap.
@@ -49,11 +42,11 @@ impl Face {
 /// use std::path::Path;
 /// use vultus::Device;
 /// use vultus::face::{Detector, DetectorOptions};
-/// use vultus::weights::{DefaultFile, Store};
+/// use vultus::weights::Store;
 ///
-/// let device = Device::best();
-/// let weights = Store::open(None)?.load(DefaultFile::Mtcnn)?;
-/// let mut detector = Detector::new(&device, weights, DetectorOptions::default())?;
+/// let (device, options) = (Device::best(), DetectorOptions::default());
+/// let weights = Store::open(None)?.load(options.kind.file())?;
+/// let mut detector = Detector::new(&device, weights, options)?;
 /// let photo = vultus::image::decode_file(Path::new("photo.jpg"))?;
 /// for face in detector.detect(&device.upload(&photo, photo.width(), photo.height())?)? {
 ///     println!("{:?}, surely {:.2}", face.bounds, face.probability);
@@ -61,48 +54,34 @@ impl Face {
 /// # Ok::<(), vultus::Error>(())
 /// ```
 pub struct Detector {
-    device: Device,
     options: DetectorOptions,
-    pnet: Parameters,
-    pyramid: Option<Pyramid>,
-    rnet: Plan,
-    onet: Plan,
+    search: Search,
+}
+
+/// What looks for faces.
+enum Search {
+    Yunet(Box<Yunet>),
+    Mtcnn(Box<Mtcnn>),
 }
 
 impl Detector {
-    /// A detector on a device, from the file of MTCNN's weights.
+    /// A detector on a device, from the file of its kind's weights.
     ///
     /// # Errors
     /// [`crate::Error::Weights`] if the file holds other tensors; [`crate::Error::InvalidArgument`] if an option is out
     /// of its range; [`crate::Error::Limit`] or [`crate::Error::Device`] if the device cannot hold the networks.
     pub fn new(device: &Device, weights: WeightFile, options: DetectorOptions) -> Result<Self> {
         options.check()?;
-        let networks = [mtcnn::pnet(CELL, CELL)?, mtcnn::rnet()?, mtcnn::onet()?];
-        let mut expected = Vec::new();
-        for network in &networks {
-            expected.extend(network.parameter_shapes()?);
-        }
-        weights.check_shapes(&expected)?;
-        let parameters = mtcnn::reordered(weights.parameters)?;
-        let of = |network: &Network| -> Parameters {
-            let prefix = format!("{}.", network.name());
-            parameters
-                .iter()
-                .filter(|(name, _)| name.starts_with(&prefix))
-                .map(|(n, t)| (n.clone(), t.clone()))
-                .collect()
+        let search = match options.kind {
+            DetectorKind::Yunet => Search::Yunet(Box::new(Yunet::new(device, weights)?)),
+            DetectorKind::Mtcnn => Search::Mtcnn(Box::new(Mtcnn::new(device, weights)?)),
         };
-        let [pnet, rnet, onet] = networks;
-        let compile =
-            |network: &Network, batch| device.load(network, &of(network))?.compile(batch, &Options::default());
-        Ok(Detector {
-            device: device.clone(),
-            options,
-            pnet: of(&pnet),
-            pyramid: None,
-            rnet: compile(&rnet, RNET_BATCH)?,
-            onet: compile(&onet, ONET_BATCH)?,
-        })
+        Ok(Detector { options, search })
+    }
+
+    /// Which of the detectors it is.
+    pub fn kind(&self) -> DetectorKind {
+        self.options.kind
     }
 
     /// Looks for faces from this side in pixels on, at least 12, from now on.
@@ -113,7 +92,10 @@ impl Detector {
         let options = DetectorOptions { min_face, ..self.options };
         options.check()?;
         if options != self.options {
-            (self.options, self.pyramid) = (options, None);
+            self.options = options;
+            if let Search::Mtcnn(mtcnn) = &mut self.search {
+                mtcnn.forget_plans();
+            }
         }
         Ok(())
     }
@@ -128,7 +110,7 @@ impl Detector {
         at_once(self.find(picture, Reading::Blocking))
     }
 
-    /// As [`Detector::detect`], without blocking while a GPU computes: see [`Plan::output_async`].
+    /// As [`Detector::detect`], without blocking while a GPU computes: see [`crate::Plan::output_async`].
     ///
     /// # Errors
     /// As [`Detector::detect`].
@@ -137,86 +119,16 @@ impl Detector {
     }
 
     async fn find(&mut self, picture: &Picture, reading: Reading) -> Result<Vec<Face>> {
-        let [proposed, refined, accepted] = self.options.thresholds;
-        let squares = self.pyramid(picture)?.propose(picture, proposed, reading).await?;
-        let squares = refine(judge(&mut self.rnet, picture, &squares, refined, reading).await?);
-        let mut faces = finish(judge(&mut self.onet, picture, &squares, accepted, reading).await?);
+        let mut faces = match &mut self.search {
+            Search::Yunet(yunet) => yunet.find(picture, &self.options, reading).await?,
+            Search::Mtcnn(mtcnn) => mtcnn.find(picture, &self.options, reading).await?,
+        };
         faces.sort_by(|a, b| area(b).total_cmp(&area(a)));
         Ok(faces)
     }
-
-    /// The plans for pictures of this size. Those for the last size go before new ones are made: both could be too much
-    /// for the device.
-    fn pyramid(&mut self, picture: &Picture) -> Result<&mut Pyramid> {
-        let pyramid = match self.pyramid.take().filter(|pyramid| pyramid.fits(picture)) {
-            Some(pyramid) => pyramid,
-            None => Pyramid::new(&self.device, &self.pnet, picture.width(), picture.height(), &self.options)?,
-        };
-        Ok(self.pyramid.insert(pyramid))
-    }
-}
-
-/// What a network of the second or third stage says of a box.
-struct Judged {
-    candidate: Candidate,
-    /// O-Net's x1 … x5, y1 … y5 relative to the box; empty for R-Net.
-    landmarks: Vec<f32>,
-}
-
-/// The boxes whose contents the network takes for a face. What lies outside of the picture is not looked at.
-async fn judge(
-    plan: &mut Plan,
-    picture: &Picture,
-    boxes: &[Bounds],
-    threshold: f32,
-    reading: Reading,
-) -> Result<Vec<Judged>> {
-    let clip = |b: &Bounds| clipped(b, picture.width(), picture.height()).map(|crop| (*b, crop));
-    let inside: Vec<(Bounds, Crop)> = boxes.iter().filter_map(clip).collect();
-    let batch = plan.input_shapes()[0][0];
-    let mut judged = Vec::new();
-    for piece in inside.chunks(batch) {
-        let crops: Vec<Crop> = piece.iter().map(|(_, crop)| *crop).collect();
-        plan.set_picture(picture, &crops, Filter::Area, &Normalization::MTCNN)?;
-        plan.execute()?;
-        let outputs = plan.read_outputs(reading).await?;
-        for (i, &(bounds, _)) in piece.iter().enumerate() {
-            let (score, offsets) = (outputs[0].data()[2 * i + 1], &outputs[1].data()[4 * i..]);
-            if score > threshold {
-                let candidate = Candidate { bounds, score, offsets: [0, 1, 2, 3].map(|edge| offsets[edge]) };
-                let landmarks = outputs.get(2).map_or(Vec::new(), |output| output.data()[10 * i..][..10].to_vec());
-                judged.push(Judged { candidate, landmarks });
-            }
-        }
-    }
-    Ok(judged)
 }
 
 fn area(face: &Face) -> f32 {
     let [x1, y1, x2, y2] = face.bounds;
     (x2 - x1) * (y2 - y1)
-}
-
-/// The end of the second stage: squares for the third.
-fn refine(judged: Vec<Judged>) -> Vec<Bounds> {
-    let candidates: Vec<Candidate> = judged.into_iter().map(|judged| judged.candidate).collect();
-    let kept = suppress(&candidates, 0.7, Overlap::Union).into_iter().map(|i| &candidates[i]);
-    kept.map(|c| squared(&corrected(&c.bounds, &c.offsets, 1.0))).collect()
-}
-
-/// The end of the third stage. Landmarks are relative to the box before its correction, suppression looks at the boxes
-/// after it.
-fn finish(judged: Vec<Judged>) -> Vec<Face> {
-    let bounds = |c: &Candidate| corrected(&c.bounds, &c.offsets, 1.0);
-    let corrected: Vec<Candidate> =
-        judged.iter().map(|j| Candidate { bounds: bounds(&j.candidate), ..j.candidate }).collect();
-    let face = |i: usize| {
-        let [x1, y1, x2, y2] = judged[i].candidate.bounds;
-        let (width, height) = (x2 - x1 + 1.0, y2 - y1 + 1.0);
-        let (xs, ys) = judged[i].landmarks.split_at(5);
-        let landmark = |k: usize| [width * xs[k] + x1 - 1.0, height * ys[k] + y1 - 1.0];
-        let landmarks = [0, 1, 2, 3, 4].map(landmark);
-        Face { bounds: corrected[i].bounds, probability: corrected[i].score, landmarks }
-    };
-    suppress(&corrected, 0.7, Overlap::Smaller).into_iter().map(face).collect()
 }

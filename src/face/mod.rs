@@ -1,4 +1,4 @@
-//! Faces: where they are (MTCNN), what is cut out, and which class they belong to (a trained model).
+//! Faces: where they are (YuNet or MTCNN), what is cut out, and which class they belong to (a trained model).
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -7,7 +7,7 @@
 //! use vultus::weights::{DefaultFile, Store};
 //!
 //! let (device, store) = (Device::best(), Store::open(None)?);
-//! let mut detector = Detector::new(&device, store.load(DefaultFile::Mtcnn)?, DetectorOptions::default())?;
+//! let mut detector = Detector::new(&device, store.load(DefaultFile::Yunet)?, DetectorOptions::default())?;
 //! let (base, model) = (store.load(DefaultFile::Vgg16Base)?, store.load(DefaultFile::ExpressionModel)?);
 //! let mut recognizer = Recognizer::new(&device, base, model, 8)?;
 //!
@@ -25,9 +25,10 @@ mod crop;
 mod detect;
 mod gradcam;
 mod model_card;
+mod mtcnn;
 mod options;
-mod proposals;
 mod recognize;
+mod yunet;
 
 pub use assemble::{assemble, needs_base, without_base};
 pub(crate) use boxes::Overlap;
@@ -35,7 +36,7 @@ pub use crop::{cut_square, square_crop};
 pub use detect::Detector;
 pub use gradcam::{GradCam, HeatMap};
 pub use model_card::{Architecture, ModelCard, TestTimeAugmentation};
-pub use options::DetectorOptions;
+pub use options::{DetectorKind, DetectorOptions};
 pub use recognize::Recognizer;
 
 pub use crate::prepare::face::Face;

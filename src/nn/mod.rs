@@ -23,6 +23,7 @@ mod published;
 pub mod resnet;
 mod training;
 pub mod vgg16;
+pub mod yunet;
 
 use crate::error::{Error, Result};
 use crate::ops::{Op, Shape, Start};

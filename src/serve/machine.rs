@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use serde::Serialize;
-use vultus::face::{Detector, DetectorOptions, Face, ModelCard, Recognizer, TestTimeAugmentation};
+use vultus::face::{Detector, Face, ModelCard, Recognizer, TestTimeAugmentation};
 use vultus::image::RgbImage;
 use vultus::weights::WeightFile;
 use vultus::{Device, Error, Options, Precision};
@@ -60,8 +60,8 @@ pub fn since(start: Instant) -> f64 {
 pub struct Setup {
     /// Where to compute.
     pub device: Device,
-    /// MTCNN's weights.
-    pub detector: WeightFile,
+    /// What finds faces there.
+    pub detector: Detector,
     /// VGG16's base, where the model needs it.
     pub base: Option<WeightFile>,
     /// The trained model.
@@ -88,7 +88,6 @@ impl Machine {
     /// A detector and a recogniser on a device.
     pub fn new(setup: Setup) -> Result<Self, Error> {
         let Setup { device, detector, base, model, precision, tta } = setup;
-        let detector = Detector::new(&device, detector, DetectorOptions::default())?;
         let options = Options { precision, ..Options::default() };
         let recognizer = Recognizer::with_options(&device, base.clone(), model.clone(), BATCH, &options)?;
         let tta = tta.unwrap_or(recognizer.card().tta);

@@ -18,14 +18,17 @@ const VARIABLE: &str = "VULTUS_WEIGHTS";
 /// ```
 /// use vultus::weights::DefaultFile;
 ///
-/// let names = DefaultFile::ALL.map(DefaultFile::file_name);
-/// assert_eq!(names, ["vgg16_base.safetensors", "mtcnn.safetensors", "expression_model.safetensors"]);
+/// let [base, yunet, mtcnn, model] = DefaultFile::ALL.map(DefaultFile::file_name);
+/// assert_eq!((base, model), ("vgg16_base.safetensors", "expression_model.safetensors"));
+/// assert_eq!((yunet, mtcnn), ("yunet.safetensors", "mtcnn.safetensors"));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DefaultFile {
     /// `vgg16_base.safetensors`: VGG16's convolutional layers.
     Vgg16Base,
-    /// `mtcnn.safetensors`: the three networks of the face detector.
+    /// `yunet.safetensors`: the network of the face detector.
+    Yunet,
+    /// `mtcnn.safetensors`: the three networks of the other face detector.
     Mtcnn,
     /// `expression_model.safetensors`: the model that recognises expressions, as far as it differs from VGG16's base.
     ExpressionModel,
@@ -33,12 +36,14 @@ pub enum DefaultFile {
 
 impl DefaultFile {
     /// All of them.
-    pub const ALL: [DefaultFile; 3] = [DefaultFile::Vgg16Base, DefaultFile::Mtcnn, DefaultFile::ExpressionModel];
+    pub const ALL: [DefaultFile; 4] =
+        [DefaultFile::Vgg16Base, DefaultFile::Yunet, DefaultFile::Mtcnn, DefaultFile::ExpressionModel];
 
     /// Its name in a folder of weights.
     pub fn file_name(self) -> &'static str {
         match self {
             DefaultFile::Vgg16Base => "vgg16_base.safetensors",
+            DefaultFile::Yunet => "yunet.safetensors",
             DefaultFile::Mtcnn => "mtcnn.safetensors",
             DefaultFile::ExpressionModel => "expression_model.safetensors",
         }
@@ -210,6 +215,7 @@ mod embedded {
     pub(super) fn bytes(which: DefaultFile) -> Option<&'static [u8]> {
         Some(match which {
             DefaultFile::Vgg16Base => include_bytes!("../../weights/vgg16_base.safetensors"),
+            DefaultFile::Yunet => include_bytes!("../../weights/yunet.safetensors"),
             DefaultFile::Mtcnn => include_bytes!("../../weights/mtcnn.safetensors"),
             DefaultFile::ExpressionModel => include_bytes!("../../weights/expression_model.safetensors"),
         })
@@ -268,7 +274,8 @@ mod tests {
         let folder = folder();
         let store = Store::open(Some(folder.path())).unwrap();
         let model = DefaultFile::ExpressionModel.file_name();
-        assert!(store.describe().ends_with(&format!("(without vgg16_base.safetensors, {model})")));
+        let lacking = format!("(without vgg16_base.safetensors, yunet.safetensors, {model})");
+        assert!(store.describe().ends_with(&lacking));
         let error = store.load(DefaultFile::Vgg16Base).unwrap_err().to_string();
         assert!(error.contains("vgg16_base.safetensors: ") && error.contains("put this file there"), "{error}");
     }

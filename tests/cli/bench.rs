@@ -60,13 +60,17 @@ fn bench_times_the_whole_and_every_layer() {
 }
 
 #[test]
-fn bench_runs_the_three_networks_of_the_detector() {
-    let output = run(&["bench", "--network", "mtcnn", "--device", "cpu", "--runs", "1", "--json"]);
-    let measured = json(&results(&output, 0));
-    assert!(number(&measured["median_ms"]) > 0.0);
-    let names = strings(&measured["layers"], "name");
-    for prefix in ["pnet.conv1", "rnet.conv1", "onet.conv1", "onet.dense6_3"] {
-        assert!(names.iter().any(|name| name == prefix), "{names:?}");
+fn bench_runs_the_networks_of_the_detectors() {
+    let mtcnn = &["pnet.conv1", "rnet.conv1", "onet.conv1", "onet.dense6_3"][..];
+    let yunet = &["backbone.model0.conv1", "neck.up.0", "bbox_head.multi_level_kps.2.conv2"];
+    for (network, layers) in [("mtcnn", mtcnn), ("yunet", yunet)] {
+        let output = run(&["bench", "--network", network, "--device", "cpu", "--runs", "1", "--json"]);
+        let measured = json(&results(&output, 0));
+        assert!(number(&measured["median_ms"]) > 0.0);
+        let names = strings(&measured["layers"], "name");
+        for layer in layers {
+            assert!(names.iter().any(|name| name == layer), "{layer} is not in {names:?}");
+        }
     }
 }
 

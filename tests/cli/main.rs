@@ -143,6 +143,8 @@ fn bad_use_is_told_from_failure() {
         &["bench", "--network", "mtcnn", "--batch", "2"],
         &["bench", "--network", "mtcnn", "--dump", "a.safetensors"],
         &["bench", "--network", "mtcnn", "--feed", "a.safetensors"],
+        &["bench", "--network", "yunet", "--input", "64"],
+        &["predict", "a.png", "--detector", "nonsense"],
         &["bench", "--network", "vgg16", "--train", "head"],
         &["bench", "--network", "mobilenet", "--train", "block5"],
         &["bench", "--train", "nonsense"],

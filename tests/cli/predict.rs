@@ -100,6 +100,19 @@ fn the_astronaut_is_found_and_described() {
 }
 
 #[test]
+fn the_detector_can_be_chosen() {
+    let folder = folder();
+    let boxes = ["yunet", "mtcnn"].map(|name| {
+        let found = json(&results(&predict(&folder, &[&astronaut(), "--json", "--detector", name]), 0));
+        check_astronaut(&found);
+        numbers(&found["faces"][0]["box"])
+    });
+    let by_default = json(&results(&predict(&folder, &[&astronaut(), "--json"]), 0));
+    assert_eq!(numbers(&by_default["faces"][0]["box"]), boxes[0]);
+    assert_ne!(boxes[0], boxes[1]);
+}
+
+#[test]
 fn a_file_of_vgg16_gives_the_same_as_the_embedded_weights() {
     let folder = folder();
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/weights/vgg16_base.safetensors");

@@ -61,7 +61,7 @@ fn wanted(model: &Path) -> Vec<([f32; 4], Vec<(String, f32)>)> {
     let image = vultus::image::decode_file(&folder("tests/photos/astronaut.png")).unwrap();
     let store = Store::open(Some(&folder("weights"))).unwrap();
     let options = DetectorOptions { min_face: 0.06 * 512.0, ..DetectorOptions::default() };
-    let mut detector = Detector::new(&Device::Cpu, store.load(DefaultFile::Mtcnn).unwrap(), options).unwrap();
+    let mut detector = Detector::new(&Device::Cpu, store.load(DefaultFile::Yunet).unwrap(), options).unwrap();
     let picture = Device::Cpu.upload(&image, image.width(), image.height()).unwrap();
     let faces = detector.detect(&picture).unwrap();
     let model = safetensors::read(model).unwrap();

@@ -36,8 +36,8 @@ use workload::Part;
   vultus bench --train head --batch 32 --trace trace.json
   vultus bench --network resnet18 --train all --batch 8
 
-vgg16 is the base and the dense layers of the original; vgg16-base ends before them. mtcnn is one picture of 640x480:
-P-Net at its largest scale, R-Net on 64 proposals, O-Net on 16. The networks of the literature have ImageNet's 1000
+vgg16 is the base and the dense layers of the original; vgg16-base ends before them. yunet is one picture of 640x480.
+mtcnn is too: P-Net at its largest scale, R-Net on 64 proposals, O-Net on 16. The networks of the literature have ImageNet's 1000
 classes. With --train, a run is a step on VGG16's base with dense layers of 256 and 7, or on a network of the literature
 with 7 classes: forward, cross entropy, backward, SGD with momentum. Parameters that --weights does not give have random
 values, but for VGG16's base.
@@ -88,15 +88,22 @@ pub struct Arguments {
 enum Choice {
     Vgg16,
     Vgg16Base,
+    Yunet,
     Mtcnn,
     Published(Published),
 }
 
 impl Choice {
+    /// Whether it finds faces, and so has a batch and an input of its own.
+    fn is_detector(self) -> bool {
+        matches!(self, Choice::Yunet | Choice::Mtcnn)
+    }
+
     fn name(self) -> &'static str {
         match self {
             Choice::Vgg16 => "vgg16",
             Choice::Vgg16Base => "vgg16-base",
+            Choice::Yunet => "yunet",
             Choice::Mtcnn => "mtcnn",
             Choice::Published(network) => network.name(),
         }
@@ -105,7 +112,7 @@ impl Choice {
 
 impl ValueEnum for Choice {
     fn value_variants<'a>() -> &'a [Self] {
-        and_published!(Choice: Vgg16, Vgg16Base, Mtcnn)
+        and_published!(Choice: Vgg16, Vgg16Base, Yunet, Mtcnn)
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
@@ -158,18 +165,20 @@ const WARM_UP: usize = 2;
 
 /// Times the network.
 pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
-    let mtcnn = arguments.network == Some(Choice::Mtcnn);
+    let detector = arguments.network.filter(|network| network.is_detector());
     arguments.check_train()?;
     let sized = arguments.batch.is_some() || arguments.input.is_some();
-    if mtcnn && (sized || arguments.feed.is_some() || arguments.dump.is_some()) {
-        return Err(Failure::Usage(
-            "mtcnn has batches and inputs of its own: leave --batch, --input, --feed and --dump out".to_owned(),
-        ));
+    if let Some(detector) = detector
+        && (sized || arguments.feed.is_some() || arguments.dump.is_some())
+    {
+        let reason = "has batches and inputs of its own: leave --batch, --input, --feed and --dump out";
+        return Err(Failure::Usage(format!("{} {reason}", detector.name())));
     }
     let device = global.device()?;
     let start = Instant::now();
     let mut parts = match arguments.network {
-        Some(Choice::Mtcnn) => workload::detector(&device, global)?,
+        Some(Choice::Yunet) => workload::yunet(&device, global)?,
+        Some(Choice::Mtcnn) => workload::mtcnn(&device, global)?,
         Some(Choice::Published(network)) => workload::published(network, &device, global, arguments)?,
         _ => workload::vgg(&device, global, arguments)?,
     };
@@ -198,7 +207,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
 /// What is known without the layers.
 fn whole(arguments: &Arguments, device: &Device, load_ms: f64, passes: &[f64]) -> Measurement {
     let counted = &passes[WARM_UP..];
-    let sized = arguments.network != Some(Choice::Mtcnn);
+    let sized = !arguments.network.is_some_and(Choice::is_detector);
     Measurement {
         device: device.to_string(),
         network: match (arguments.network, arguments.train) {

@@ -15,7 +15,7 @@ pub struct Measurement {
     pub network: &'static str,
     /// What is trained; `null` where the network is only run.
     pub train: Option<&'static str>,
-    /// `null` for MTCNN, whose networks have a batch and an input of their own.
+    /// `null` for detectors, whose networks have a batch and an input of their own.
     pub batch: Option<usize>,
     pub input: Option<usize>,
     /// From the weights' file to a plan that can be run.
@@ -24,7 +24,7 @@ pub struct Measurement {
     pub first_ms: f64,
     pub median_ms: f64,
     pub min_ms: f64,
-    /// From the median; `null` for MTCNN.
+    /// From the median; `null` for detectors.
     pub pictures_per_second: Option<f64>,
     /// `null` where the layers are not timed.
     pub peak: Option<Peak>,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use vultus::nn::vgg16::{self, Pooling};
-use vultus::nn::{Network, Optimizer, Published, Trainable, Training, mtcnn};
+use vultus::nn::{self, Network, Optimizer, Published, Trainable, Training};
 use vultus::ops::Sgd;
 use vultus::weights::{Catalog, DefaultFile, safetensors};
 use vultus::{Device, Error, Model, Options, Parameters, Plan, Random, Tensor, TrainingPlan};
@@ -113,24 +113,41 @@ fn parameters(global: &Global, network: &Network, head: &Network) -> Result<Para
 
 /// MTCNN's networks at the sizes that a picture of 640×480 with faces of 20 pixels gives: P-Net's cells are 12 pixels
 /// wide, so the largest scale is 12/20.
-pub fn detector(device: &Device, global: &Global) -> Result<Vec<Part>, Error> {
-    let all = mtcnn::reordered(global.store()?.load(DefaultFile::Mtcnn)?.parameters)?;
+pub fn mtcnn(device: &Device, global: &Global) -> Result<Vec<Part>, Error> {
+    let all = nn::mtcnn::reordered(global.store()?.load(DefaultFile::Mtcnn)?.parameters)?;
     let part = |network: Network, batch: usize, prefix: &'static str| {
         let own = all.iter().filter(|(name, _)| name.starts_with(prefix));
         let parameters = own.map(|(name, tensor)| (name.clone(), tensor.clone())).collect();
-        let plan = device.load(&network, &parameters)?.compile(batch, &Options::default())?;
-        let mut part = Part { prefix, work: Work::Inference(plan) };
-        part.set_inputs(None)?;
-        Ok(part)
+        Part::detector(device, &network, &parameters, batch, prefix)
     };
     Ok(vec![
-        part(mtcnn::pnet(480 * 12 / 20, 640 * 12 / 20)?, 1, "pnet.")?,
-        part(mtcnn::rnet()?, 64, "rnet.")?,
-        part(mtcnn::onet()?, 16, "onet.")?,
+        part(nn::mtcnn::pnet(480 * 12 / 20, 640 * 12 / 20)?, 1, "pnet.")?,
+        part(nn::mtcnn::rnet()?, 64, "rnet.")?,
+        part(nn::mtcnn::onet()?, 16, "onet.")?,
     ])
 }
 
+/// YuNet on a picture of 640×480.
+pub fn yunet(device: &Device, global: &Global) -> Result<Vec<Part>, Error> {
+    let parameters = global.store()?.load(DefaultFile::Yunet)?.parameters;
+    Ok(vec![Part::detector(device, &nn::yunet::network(480, 640)?, &parameters, 1, "")?])
+}
+
 impl Part {
+    /// A network of a detector, whose layers' names are to begin like this.
+    fn detector(
+        device: &Device,
+        network: &Network,
+        parameters: &Parameters,
+        batch: usize,
+        prefix: &'static str,
+    ) -> Result<Self, Error> {
+        let plan = device.load(network, parameters)?.compile(batch, &Options::default())?;
+        let mut part = Part { prefix, work: Work::Inference(plan) };
+        part.set_inputs(None)?;
+        Ok(part)
+    }
+
     /// The outputs of a network, or a step of training these layers.
     fn new(
         model: &Model,

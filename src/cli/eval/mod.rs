@@ -14,12 +14,11 @@ use clap::ValueEnum;
 use clap::builder::RangedU64ValueParser;
 use vultus::Device;
 use vultus::data::{ClassMap, Dataset, Part};
-use vultus::face::{Detector, DetectorOptions};
 use vultus::metrics::Evaluation;
-use vultus::weights::DefaultFile;
 use vultus::wgpu::DeviceType;
 
 use super::class_names::open_renamed;
+use super::detector::DetectorArguments;
 use super::failure::Failure;
 use super::global::Global;
 use super::recognizer::RecognizerArguments;
@@ -47,7 +46,7 @@ JSON, one object:
    \"macro\": {\"recall\", \"specificity\", \"precision\", \"f1\", \"jaccard\", \"dice\"}, \"micro\", \"weighted\",
    \"per_class\": {CLASS: {\"support\", \"predicted\", \"recall\", ...}}, \"confusion\": [[...], ...],
    \"reliability\": [...], \"intervals\": {\"accuracy\": [low, high], \"macro\": {...}, ...},
-   \"data\", \"part\", \"model\", \"faces\", \"tta\", \"restricted\",
+   \"data\", \"part\", \"model\", \"faces\", \"detector\", \"tta\", \"restricted\",
    \"left_out\": {CLASS: count}, \"without_face\": [...], \"unreadable\": [...]}
 The confusion matrix has a row for each true class. What is a part of nothing is null.")]
 pub struct Arguments {
@@ -60,6 +59,8 @@ pub struct Arguments {
     /// The part of the data set to evaluate [default: test where there is one, else all]
     #[arg(long, value_enum)]
     part: Option<PartName>,
+    #[command(flatten)]
+    detector: DetectorArguments,
     #[command(flatten)]
     recognizer: RecognizerArguments,
     /// What the data set calls the model's classes, where the names differ: pairs of model=dataset
@@ -112,9 +113,10 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     classes.note_left_out(global);
     let detector = match arguments.faces {
         true => None,
-        false => Some(Detector::new(&device, global.store()?.load(DefaultFile::Mtcnn)?, DetectorOptions::default())?),
+        false => Some(arguments.detector.load(&device, global)?),
     };
 
+    let found_by = detector.as_ref().map(|detector| detector.kind().name());
     let judge = Judge { device, detector, recognizer, tta, batch };
     let Judged { mut predictions, names, without_face, unreadable } = judge.all(&classes.data, global)?;
     if names.is_empty() {
@@ -131,6 +133,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         part,
         model: arguments.recognizer.model.as_ref().map(|path| path.display().to_string()),
         faces: arguments.faces,
+        detector: found_by,
         tta: results::tta_name(tta),
         restricted: arguments.restrict,
         left_out: classes.left_out,

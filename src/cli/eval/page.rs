@@ -12,6 +12,7 @@ pub fn page(results: &Results) -> Page {
         ("part", results.part.to_owned()),
         ("model", results.model.clone().unwrap_or_else(|| "the default model".to_owned())),
         ("images are faces", yes(results.faces)),
+        ("faces found by", results.detector.unwrap_or("none were searched").to_owned()),
         ("test-time augmentation", results.tta.to_owned()),
         ("forced choice among common classes", yes(results.restricted)),
         ("images without a face", results.without_face.len().to_string()),

@@ -20,6 +20,8 @@ pub struct Results {
     pub model: Option<String>,
     /// Whether images were taken for faces as they are.
     pub faces: bool,
+    /// What found the faces: `yunet` or `mtcnn`; none where images were taken for faces.
+    pub detector: Option<&'static str>,
     /// `none`, or `flip` if each face was looked at mirrored too.
     pub tta: &'static str,
     /// Whether the choice was among those classes only that the model and the data set both have.

@@ -10,15 +10,14 @@ use std::path::PathBuf;
 
 use indicatif::ProgressBar;
 use vultus::Error;
-use vultus::face::DetectorOptions;
 use vultus::image::RgbImage;
 
+use super::detector::SearchArguments;
 use super::failure::{Failure, say};
 use super::global::Global;
 use super::predictor::Predictor;
 use super::recognizer::RecognizerArguments;
 use crate::answer::found::{Found, FoundFace};
-use crate::answer::question::min_face;
 use annotations::Annotations;
 use report::Report;
 use shard::Shard;
@@ -63,9 +62,8 @@ pub struct Arguments {
     shard: Option<Shard>,
     #[command(flatten)]
     recognizer: RecognizerArguments,
-    /// The side of the smallest face to find, in pixels (12 or more)
-    #[arg(long, value_name = "PIXELS", default_value_t = DetectorOptions::default().min_face, value_parser = min_face)]
-    min_face: f32,
+    #[command(flatten)]
+    search: SearchArguments,
 }
 
 /// Predicts for all pictures.
@@ -82,7 +80,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         sources = shard.part(sources);
         annotations = annotations.map(|annotations| annotations.part(shard));
     }
-    let mut predictor = Predictor::new(&arguments.recognizer, arguments.min_face, global)?;
+    let mut predictor = Predictor::new(&arguments.recognizer, &arguments.search, global)?;
 
     let names: Vec<String> = sources.iter().map(Source::to_string).collect();
     let classes = predictor.classes().to_vec();

@@ -7,15 +7,14 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use vultus::Error;
-use vultus::face::{Detector, DetectorOptions, Face};
+use vultus::face::Face;
 use vultus::image::{RgbImage, decode_file, write_png};
 use vultus::prepare::{Denoise, Illumination, Preparation};
-use vultus::weights::DefaultFile;
 
+use super::detector::SearchArguments;
 use super::failure::Failure;
 use super::global::Global;
 use super::table::{Align, Table, widest};
-use crate::answer::question::min_face;
 use crate::answer::stages::{self, Framing, Stage};
 
 /// Show each step from a photo to what the network sees
@@ -62,9 +61,8 @@ pub struct Arguments {
     /// The side of what the network sees, in pixels
     #[arg(long, value_name = "PIXELS", default_value_t = 224, value_parser = clap::value_parser!(u32).range(8..=2048))]
     size: u32,
-    /// The side of the smallest face to find, in pixels (12 or more)
-    #[arg(long, value_name = "PIXELS", default_value_t = DetectorOptions::default().min_face, value_parser = min_face)]
-    min_face: f32,
+    #[command(flatten)]
+    search: SearchArguments,
 }
 
 /// Makes all stages, and then writes them.
@@ -91,8 +89,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
 
 fn detect(arguments: &Arguments, global: &Global, image: &RgbImage) -> Result<Vec<Face>, Error> {
     let device = global.device()?;
-    let options = DetectorOptions { min_face: arguments.min_face, ..DetectorOptions::default() };
-    let mut detector = Detector::new(&device, global.store()?.load(DefaultFile::Mtcnn)?, options)?;
+    let mut detector = arguments.search.load(&device, global)?;
     detector.detect(&device.upload(image.as_raw(), image.width(), image.height())?)
 }
 

@@ -79,6 +79,9 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     let read = training.iter().filter(|index| !trained.unreadable.contains_key(index)).count();
     let own = without_base(&card, &base.parameters, all)?;
     metadata.insert("trained_on".to_owned(), format!("{read} pictures"));
+    if arguments.faces.detect {
+        metadata.insert("detector".to_owned(), arguments.faces.detector.detector.name().to_owned());
+    }
     metadata.insert("recipe".to_owned(), serde_json::to_string(&recipe)?);
     metadata.insert("augmentation".to_owned(), serde_json::to_string(&arguments.augment)?);
     safetensors::write(&arguments.out, &own, &metadata, arguments.precision.into())?;

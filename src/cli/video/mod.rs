@@ -15,16 +15,15 @@ mod timeline;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use vultus::face::DetectorOptions;
 use vultus::file::Pending;
 use vultus::track::{Tracker, TrackerOptions};
 use vultus::video::FrameRate;
 
+use super::detector::SearchArguments;
 use super::failure::Failure;
 use super::global::Global;
 use super::predictor::Predictor;
 use super::recognizer::RecognizerArguments;
-use crate::answer::question::min_face;
 use annotated::Annotated;
 use course::{Course, Seen};
 use rows::Rows;
@@ -90,9 +89,8 @@ pub struct Arguments {
     smoothing: f64,
     #[command(flatten)]
     recognizer: RecognizerArguments,
-    /// The side of the smallest face to find, in pixels (12 or more)
-    #[arg(long, value_name = "PIXELS", default_value_t = DetectorOptions::default().min_face, value_parser = min_face)]
-    min_face: f32,
+    #[command(flatten)]
+    search: SearchArguments,
 }
 
 fn smoothing(text: &str) -> Result<f64, String> {
@@ -109,7 +107,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     let options = TrackerOptions { smoothing: arguments.smoothing, ..TrackerOptions::default() };
     let rate = source.rate().to_string();
     let course = Course {
-        predictor: Predictor::new(&arguments.recognizer, arguments.min_face, global)?,
+        predictor: Predictor::new(&arguments.recognizer, &arguments.search, global)?,
         tracker: Tracker::new(options)?,
         source,
         annotated,

@@ -7,9 +7,12 @@ use crate::ops::{Crop, Filter, Normalization};
 use crate::reading::Reading;
 use crate::tensor::Parameters;
 
-use super::boxes::{Bounds, Candidate, Overlap, corrected, squared, suppress};
-use super::options::{CELL, DetectorOptions};
+use super::boxes::{Candidate, corrected, squared};
+use crate::face::boxes::{Bounds, Overlap, suppress};
+use crate::face::options::DetectorOptions;
 
+/// Pixels that a cell of P-Net looks at, each way: no smaller face can be found.
+pub(super) const CELL: usize = 12;
 /// Pixels from one cell to the next.
 const STRIDE: usize = 2;
 /// What two tiles have in common, so that every cell lies whole in one of them.
