@@ -29,7 +29,7 @@ use crate::error::{Error, Result};
 use crate::ops::{Op, Shape, Start};
 use crate::random::Random;
 use crate::tensor::{Parameters, Tensor, check_tensors};
-use source::Held;
+pub(crate) use source::Held;
 
 pub(crate) use lower::Purpose;
 pub(crate) use optimize::average_name;
@@ -146,6 +146,18 @@ impl Network {
     /// The layers in the order in which they run.
     pub fn layers(&self) -> &[Layer] {
         &self.layers
+    }
+
+    /// A network of these parts, of which each layer reads others before it, inputs, or what is held.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn of_parts(
+        name: &str,
+        inputs: Vec<(String, Shape)>,
+        layers: Vec<Layer>,
+        held: Held,
+        outputs: Vec<usize>,
+    ) -> Self {
+        Network { name: name.to_owned(), inputs, layers, held, outputs, next_input: None }
     }
 
     /// The values that it holds besides the parameters of its layers.

@@ -240,7 +240,14 @@ impl<'a> Graph<'a> {
     /// Adds a node with one output, which has its name.
     pub fn node(&mut self, op: &str, name: String, input: Vec<String>, attribute: Vec<proto::Attribute>) -> String {
         let (op_type, output) = (op.to_owned(), vec![name.clone()]);
-        self.proto.node.push(proto::Node { input, output, name: name.clone(), op_type, attribute });
+        self.proto.node.push(proto::Node {
+            input,
+            output,
+            name: name.clone(),
+            op_type,
+            attribute,
+            domain: String::new(),
+        });
         name
     }
 
