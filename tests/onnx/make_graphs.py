@@ -168,11 +168,16 @@ def two_inputs():
         node("MatMul", "difference c", "product"),
         node("Max", "product a2", "largest"),
         node("Sum", "largest a2 k", "sum"),
-        node("Concat", "sum k3", "y", axis=2),
+        node("Shape", "a", "shape"),
+        node("Gather", "shape zero", "batch"),
+        node("Concat", "batch rest", "target", axis=0),
+        node("Expand", "k3 target", "token"),
+        node("Concat", "sum token", "y", axis=2),
         node("Identity", "b", "z"),
     ]
     inputs = {"a": ["N", 3, 4], "b": ["N", 1, 4], "c": ["N", 4, 5], "a2": ["N", 3, 5]}
-    keep("two_inputs", nodes, inputs, {"y": None, "z": None}, {"k": numbers(3, 1), "k3": numbers(2, 3, 2)})
+    tensors = {"k": numbers(3, 1), "k3": numbers(1, 3, 2), "zero": whole(0), "rest": whole(3, 2)}
+    keep("two_inputs", nodes, inputs, {"y": None, "z": None}, tensors)
 
 
 def attention():

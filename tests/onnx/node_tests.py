@@ -23,8 +23,8 @@ HELD = {
     "LayerNormalization", "PRelu", "Pad", "RMSNormalization", "Resize", "Upsample",
 }
 
-# The newest opset that is read.
-OPSET = 22
+# The oldest and the newest opset that is read.
+OLDEST, OPSET = 9, 22
 
 
 def is_float(array):
@@ -42,6 +42,13 @@ def write(folder, case):
     if len(inputs) != len(graph.input) or not all(is_float(output) for output in outputs):
         return False
     if not all(isinstance(value, (np.ndarray, np.generic)) for value in inputs):
+        return False
+    # Nothing is computed of nothing.
+    if not all(np.size(array) for array in [*inputs, *outputs]):
+        return False
+    if not all(i.type.HasField("tensor_type") for i in graph.input):
+        return False
+    if min(o.version for o in model.opset_import) < OLDEST:
         return False
     held = {name for node in graph.node if node.op_type in HELD for name in node.input[1:]}
     values, left = dict(zip((i.name for i in graph.input), map(np.asarray, inputs))), []

@@ -44,6 +44,23 @@ pub(super) fn cast(_: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
     }
 }
 
+/// `CastLike`, where both are real numbers, or the one that is cast is known and the other is real.
+pub(super) fn cast_like(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
+    let is_real = |value: &Value| match value {
+        Value::Traced(x) => !x.is_integer,
+        Value::Constant(constant) => constant.as_floats().is_ok(),
+        _ => false,
+    };
+    match (node.input(0), node.input(1)) {
+        (Some(Value::Constant(constant)), Some(like)) if is_real(like) => {
+            draft.take(constant.len())?;
+            Ok(vec![Value::Constant(constant.real())])
+        }
+        (Some(value), Some(like)) if is_real(value) && is_real(like) => Ok(vec![value.clone()]),
+        _ => Err(Refusal::unsupported("of computed values to whole numbers")),
+    }
+}
+
 /// `Shape` and `Size`, which are known before anything runs.
 pub(super) fn shape(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
     let x = node.traced(0)?;
@@ -150,7 +167,11 @@ pub(super) fn blocks(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
     let side = side.ok_or_else(|| Refusal::damaged("has no blocksize"))?;
     let (apart, order, shape) = if node.operator() == "SpaceToDepth" {
         let apart = vec![first, channels, height / side, side, width / side, side];
-        (apart, [0, 3, 5, 1, 2, 4], [first, channels * side * side, height / side, width / side])
+        let order = match node.text("mode", "DCR")? {
+            "CRD" => [0, 1, 3, 5, 2, 4],
+            _ => [0, 3, 5, 1, 2, 4],
+        };
+        (apart, order, [first, channels * side * side, height / side, width / side])
     } else {
         let rest = channels / (side * side);
         let shape = [first, rest, height * side, width * side];

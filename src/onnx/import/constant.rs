@@ -82,6 +82,16 @@ impl Constant {
         }
     }
 
+    /// The same as real numbers.
+    pub fn real(&self) -> Self {
+        let values = match &self.numbers {
+            Numbers::Float(_) => return self.clone(),
+            Numbers::Integer(values) => values.iter().map(|&value| value as f32).collect(),
+            Numbers::Bool(values) => values.iter().map(|&value| f32::from(u8::from(value))).collect(),
+        };
+        Constant::floats(self.shape.clone(), values)
+    }
+
     /// The same numbers in another shape.
     pub fn reshaped(&self, shape: impl Into<Vec<usize>>) -> Outcome<Self> {
         let shape = shape.into();

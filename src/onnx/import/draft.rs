@@ -168,6 +168,7 @@ impl Draft {
     /// A value that the network holds, for an operation with a value of so many dimensions in the network: a parameter,
     /// where an initialiser is more than one number, or a constant.
     pub fn held(&mut self, name: &str, constant: &Constant, rank: usize) -> Outcome<Traced> {
+        let constant = &self.of_one_sample(constant, rank);
         let mut shape = constant.shape.clone();
         if shape.len() + self.lead() < rank {
             shape.splice(0..0, vec![1; rank - shape.len()]);
@@ -178,6 +179,23 @@ impl Draft {
             return Err(Refusal::MixesBatch);
         }
         self.held_in(name, constant, shape)
+    }
+
+    /// A constant that is the same for all samples of the batch, as it is for one.
+    fn of_one_sample(&self, constant: &Constant, rank: usize) -> Constant {
+        let First::Batch(batch) = self.first else { return constant.clone() };
+        let [first, rest @ ..] = constant.shape.as_slice() else { return constant.clone() };
+        if *first != batch || batch < 2 || constant.shape.len() != rank {
+            return constant.clone();
+        }
+        let row: usize = rest.iter().product();
+        let (shape, places) = ([&[1], rest].concat(), 0..row);
+        let one = Constant { origin: constant.origin.clone(), ..constant.picked(shape, places) };
+        let is_repeated = match (constant.as_floats(), one.as_floats()) {
+            (Ok(all), Ok(one)) => row > 0 && all.chunks_exact(row).all(|part| part == one.as_slice()),
+            _ => false,
+        };
+        if is_repeated { one } else { constant.clone() }
     }
 
     /// The same in this very shape.

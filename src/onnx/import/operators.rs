@@ -17,7 +17,7 @@ pub(super) const OPERATORS: [(&str, Option<Reader>); 80] = [
     ("AveragePool", Some(pool::average_pool)),
     ("BatchNormalization", Some(normalize::batch_norm)),
     ("Cast", Some(arrange::cast)),
-    ("CastLike", None),
+    ("CastLike", Some(arrange::cast_like)),
     ("Ceil", None),
     ("Clip", Some(activation::clip)),
     ("Concat", Some(parts::concat)),

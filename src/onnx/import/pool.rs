@@ -1,5 +1,6 @@
 //! Pools: maxima and means over windows, and over whole pictures.
 
+use super::constant::Constant;
 use super::draft::Draft;
 use super::images::Images;
 use super::node::Node;
@@ -74,13 +75,42 @@ pub(super) fn average_pool(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>
     });
     let y = match same {
         Some(pool) => draft.layer(name, pool, &[&images.x])?,
-        None if includes && !ceils => {
+        None if includes && ceils => return Err(Refusal::unsupported("with ceil_mode and such a padding")),
+        None => {
             let padded = padded(draft, name, &images, &windows, count, 0.0)?;
-            draft.layer(name, AvgPool2d { padding: [0; 2], ..pool }, &[&padded])?
+            let pool = AvgPool2d { padding: [0; 2], count_include_pad: true, ..pool };
+            let inner = if includes { name.to_owned() } else { format!("{name}.all") };
+            let mean = draft.layer(&inner, pool, &[&padded])?;
+            if includes { mean } else { without_padding(draft, name, &mean, &images, &windows)? }
         }
-        None => return Err(Refusal::unsupported("with such a padding")),
     };
     Ok(vec![Value::Traced(images.restore(draft, name, &y)?)])
+}
+
+/// Means over the parts of windows that are in the picture, from those over whole windows with zeros around it.
+fn without_padding(
+    draft: &mut Draft,
+    name: &str,
+    mean: &Traced,
+    images: &Images,
+    windows: &Windows,
+) -> Outcome<Traced> {
+    let size = images.size();
+    let inside = |axis: usize, index: usize| {
+        let (start, before) = (index * windows.stride[axis], windows.padding[axis]);
+        let end = (start + windows.kernel[axis]).min(before + size[axis]);
+        end.saturating_sub(start.max(before))
+    };
+    let (rows, columns, whole) = (mean.shape[2], mean.shape[3], windows.kernel[0] * windows.kernel[1]);
+    draft.take(rows.saturating_mul(columns))?;
+    let share = |place: usize| whole as f32 / (inside(0, place / columns) * inside(1, place % columns)) as f32;
+    let shares: Vec<f32> = (0..rows * columns).map(share).collect();
+    if shares.contains(&f32::INFINITY) {
+        return Err(Refusal::unsupported("with windows that lie outside of the picture"));
+    }
+    let shares = Constant::floats([1, 1, rows, columns], shares);
+    let shares = draft.held_in(&format!("{name}.shares"), &shares, vec![1, 1, rows, columns])?;
+    draft.layer(name, Op::Mul, &[mean, &shares])
 }
 
 /// `GlobalAveragePool` and `GlobalMaxPool`.

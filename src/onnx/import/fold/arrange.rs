@@ -40,7 +40,10 @@ pub(super) fn evaluate(
             let shape = broadcast(&x.shape, &shape)?;
             budget.take(&shape)?;
             let places = Places::repeated(&x.shape, &shape);
-            x.picked(shape, places)
+            // What is only repeated for each sample is still what it was.
+            let is_same = x.shape.len() == shape.len() && x.shape.get(1..) == shape.get(1..);
+            let origin = x.origin.clone().filter(|_| is_same);
+            Constant { origin, ..x.picked(shape, places) }
         }
         "Gather" => gather(input(0)?, input(1)?, node.integer("axis", 0)?, budget)?,
         "Concat" => concat(node, inputs, budget)?,

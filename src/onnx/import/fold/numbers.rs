@@ -175,13 +175,10 @@ pub(super) fn cast_like(x: &Constant, other: &Constant, budget: &mut Budget) -> 
 }
 
 fn to_float(x: &Constant, budget: &mut Budget) -> Outcome<Constant> {
-    let values = match &x.numbers {
-        Numbers::Float(_) => return Ok(x.clone()),
-        Numbers::Integer(values) => values.iter().map(|&value| value as f32).collect(),
-        Numbers::Bool(values) => values.iter().map(|&value| f32::from(u8::from(value))).collect(),
-    };
-    budget.take(&x.shape)?;
-    Ok(Constant::floats(x.shape.clone(), values))
+    if x.as_floats().is_err() {
+        budget.take(&x.shape)?;
+    }
+    Ok(x.real())
 }
 
 fn to_integer(x: &Constant, budget: &mut Budget) -> Outcome<Constant> {
