@@ -26,10 +26,7 @@ pub(super) fn declared(
             return Err(format!("the input {name:?} is not a tensor"));
         };
         let Some(shape) = &tensor.shape else { return Err(format!("the input {name:?} has no shape")) };
-        let is_integer = match tensor.elem_type {
-            proto::FLOAT | proto::FLOAT16 | proto::BFLOAT16 | proto::DOUBLE => false,
-            _ => true,
-        };
+        let is_integer = !matches!(tensor.elem_type, proto::FLOAT | proto::FLOAT16 | proto::BFLOAT16 | proto::DOUBLE);
         let mut dims = Vec::new();
         for (place, dim) in shape.dim.iter().enumerate() {
             dims.push(match (dim.dim_value, dim.dim_param.as_deref()) {

@@ -31,6 +31,14 @@ fn read_back(path: &Path, written: &Parameters) -> Parameters {
     found
 }
 
+/// Whether a number that was read is the one that was written.
+fn same(precision: Precision, (found, wanted): (&f32, &f32)) -> bool {
+    match precision {
+        Precision::F32 => found.to_bits() == wanted.to_bits(),
+        Precision::F16 => *found == half::f16::from_f32(*wanted).to_f32(),
+    }
+}
+
 #[test]
 fn every_network_is_written_in_bytes_that_onnxruntime_has_verified() {
     let list = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx/verified.sha256")).unwrap();
@@ -50,11 +58,8 @@ fn every_network_is_written_in_bytes_that_onnxruntime_has_verified() {
         for (parameter, tensor) in read_back(&path, &parameters) {
             let wanted = &parameters[&parameter];
             assert_eq!(tensor.len(), wanted.len(), "{name}: {parameter}");
-            let same = |(found, wanted): (&f32, &f32)| match export.precision {
-                Precision::F32 => found.to_bits() == wanted.to_bits(),
-                Precision::F16 => *found == half::f16::from_f32(*wanted).to_f32(),
-            };
-            assert!(tensor.data().iter().zip(wanted.data()).all(same), "{name}: {parameter}");
+            let mut pairs = tensor.data().iter().zip(wanted.data());
+            assert!(pairs.all(|pair| same(export.precision, pair)), "{name}: {parameter}");
         }
     }
     assert!(
@@ -75,9 +80,16 @@ fn every_network_that_was_written_computes_the_same_when_it_is_read() {
         let read = read(&path, &Import::default()).unwrap_or_else(|error| panic!("{error}"));
         assert!(read.has_batch && read.metadata == export.metadata, "{name}");
         for (parameter, tensor) in &parameters {
-            // A table of biases by position is only looked up when the model is read.
-            let Some(found) = read.parameters.get(parameter) else { continue };
+            let Some(found) = read.parameters.get(parameter) else {
+                // The biases of all pairs of tokens are looked up in the table when the model is read.
+                assert!(parameter.contains("bias_table"), "{name}: {parameter}");
+                continue;
+            };
             assert_eq!(found.shape(), tensor.shape(), "{name}: {parameter}");
+            assert!(
+                found.data().iter().zip(tensor.data()).all(|pair| same(export.precision, pair)),
+                "{name}: {parameter}"
+            );
         }
         let wanted = networks::example(&network, &parameters, &export, input.clone());
         let model = Device::Cpu.load(&read.network, &read.parameters).unwrap();

@@ -30,7 +30,7 @@ pub(super) fn two(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
 
 /// `Sum` and `Mean` of any number of values.
 pub(super) fn several(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
-    let values: Vec<&Value> = node.inputs.iter().flatten().collect();
+    let values = computed_first(node);
     let (Some(&first), name) = (values.first(), node.name()) else { return Err(node.lacks(0)) };
     let mut sum = first.clone();
     for (index, &value) in values.iter().enumerate().skip(1) {
@@ -42,6 +42,14 @@ pub(super) fn several(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
         ("Mean", Value::Traced(sum)) => Ok(vec![Value::Traced(scaled(draft, name, sum, 1.0 / values.len() as f32)?)]),
         _ => Ok(vec![sum]),
     }
+}
+
+/// The inputs in an order in which no two constants meet first.
+fn computed_first<'n>(node: &'n Node) -> Vec<&'n Value> {
+    let (mut values, constants): (Vec<&Value>, Vec<&Value>) =
+        node.inputs.iter().flatten().partition(|value| matches!(value, Value::Traced(_)));
+    values.extend(constants);
+    values
 }
 
 /// `Neg`.
@@ -71,7 +79,7 @@ pub(super) fn power(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
 
 /// `Min` and `Max`: limits, where one is a number, else what the one has more than the other.
 pub(super) fn extremes(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
-    let values: Vec<&Value> = node.inputs.iter().flatten().collect();
+    let values = computed_first(node);
     let (Some(&first), is_max) = (values.first(), node.operator() == "Max") else { return Err(node.lacks(0)) };
     let mut result = first.clone();
     for (index, &value) in values.iter().enumerate().skip(1) {
@@ -84,10 +92,14 @@ pub(super) fn extremes(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
 fn extreme(draft: &mut Draft, name: &str, a: &Value, b: &Value, is_max: bool) -> Outcome<Traced> {
     if let (Value::Traced(x), Value::Constant(limit)) | (Value::Constant(limit), Value::Traced(x)) = (a, b)
         && let Some(limit) = limit.single()
-        && limit.is_finite()
     {
         let (min, max) = if is_max { (limit, f32::INFINITY) } else { (f32::NEG_INFINITY, limit) };
         return draft.layer(name, Activation::Clip { min, max }, &[x]);
+    }
+    if let (_, Value::Constant(limits)) | (Value::Constant(limits), _) = (a, b)
+        && limits.as_floats()?.iter().any(|limit| !limit.is_finite())
+    {
+        return Err(Refusal::unsupported("with several limits, one of them infinite"));
     }
     // max(a, b) = b + max(a − b, 0), and min(a, b) = b − max(b − a, 0).
     let (more, less) = if is_max { (a, b) } else { (b, a) };
@@ -195,6 +207,9 @@ fn pair(draft: &mut Draft, name: &str, op: Op, a: &Value, b: &Value) -> Outcome<
     let most = rank(a).max(rank(b));
     // What is held comes second, where layers may take it for their own.
     let (a, b) = if let Value::Constant(_) = a { (b, a) } else { (a, b) };
+    if let Value::Constant(_) = a {
+        return Err(Refusal::unsupported("of constants alone"));
+    }
     let mut sides = Vec::new();
     for (value, side) in [(a, "a"), (b, "b")] {
         sides.push(match value {

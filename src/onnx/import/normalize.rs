@@ -9,7 +9,9 @@ use crate::ops::{BatchNorm2d, LayerNorm, Softmax};
 
 /// `BatchNormalization` by running statistics.
 pub(super) fn batch_norm(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
-    if node.integer("training_mode", 0)? != 0 {
+    // Before opset 14 it was a training that asked for further outputs.
+    let asks = node.opset < 14 && node.proto.output.iter().skip(1).any(|name| !name.is_empty());
+    if asks || node.integer("training_mode", 0)? != 0 {
         return Err(Refusal::unsupported("in training"));
     }
     let (x, name) = (node.traced(0)?, node.name());

@@ -33,7 +33,9 @@ pub(super) fn resize(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
     let interpolation = match node.text("mode", "nearest")? {
         "nearest" => {
             let rounds = if is_old { "floor" } else { node.text("nearest_mode", "round_prefer_floor")? };
-            let fits = axes.iter().all(|&axis| is_nearest(axis, places, rounds));
+            // Older programs do not agree on what is left of a picture that becomes smaller.
+            let is_clear = !is_old || axes.iter().all(|&(input, output, _)| output >= input);
+            let fits = is_clear && axes.iter().all(|&axis| is_nearest(axis, places, rounds));
             fits.then_some(Interpolation::Nearest)
                 .ok_or_else(|| Refusal::unsupported(format!("with mode nearest by {places} and {rounds}")))?
         }
