@@ -128,6 +128,22 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A model in a file that is damaged, contradicts itself, or lacks something.
+    #[error("{}: {reason}", file.display())]
+    Model {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A model in a file with operators that there are no operations for.
+    #[error("{}: {}", file.display(), not_supported(operators))]
+    Unsupported {
+        /// The file.
+        file: PathBuf,
+        /// Each operator, with what it asks for that there is not, and how many nodes do so.
+        operators: Vec<(String, usize)>,
+    },
     /// A picture that cannot be read.
     #[error("{}: {reason}", file.display())]
     Image {
@@ -191,6 +207,19 @@ fn there_are(known: &[String]) -> String {
     if known.is_empty() { String::new() } else { format!("; there are {}", known.join(", ")) }
 }
 
+/// What is not supported, as a sentence.
+fn not_supported(operators: &[(String, usize)]) -> String {
+    let count = |(operator, count): &(String, usize)| match count {
+        1 => format!("{operator} (1 node)"),
+        count => format!("{operator} ({count} nodes)"),
+    };
+    let list = operators.iter().map(count).collect::<Vec<_>>().join(", ");
+    match operators.len() {
+        1 => format!("1 operator is not supported: {list}"),
+        kinds => format!("{kinds} operators are not supported: {list}"),
+    }
+}
+
 impl Error {
     pub(crate) fn shape(what: impl Into<String>, reason: impl Into<String>) -> Self {
         Error::Shape { what: what.into(), reason: reason.into() }
@@ -212,6 +241,11 @@ impl Error {
 
     pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
         Error::Io { path: path.to_path_buf(), source }
+    }
+
+    #[cfg(feature = "onnx")]
+    pub(crate) fn model(file: &Path, reason: impl Into<String>) -> Self {
+        Error::Model { file: file.to_path_buf(), reason: reason.into() }
     }
 
     #[cfg(feature = "train")]

@@ -6,7 +6,7 @@ mod compare;
 use std::collections::BTreeMap;
 
 use compare::{Comparison, Golden, checked, devices};
-use vultus::nn::{Layer, Network, Trainable, Training, vgg16};
+use vultus::nn::{Layer, Network, Source, Trainable, Training, vgg16};
 use vultus::ops::{Activation, Conv2d, MaxPool2d, Op, RunState};
 use vultus::{Device, Error, Options, Parameters, Result, StepOptions, Targets, Tensor};
 
@@ -153,6 +153,11 @@ fn normal(x: f64) -> f64 {
     0.5 + sum * (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt()
 }
 
+/// What a layer of these networks reads: the input, or another layer.
+fn value_of<'a>(source: Source, x: &'a Values, values: &'a [Values]) -> &'a Values {
+    if let Source::Layer(layer) = source { &values[layer] } else { x }
+}
+
 /// What every layer but a last softmax gives for one sample.
 fn all_values(network: &Network, x: &Values, parameters: &Exact) -> Vec<Values> {
     go_on(network, x, &[], parameters)
@@ -163,7 +168,7 @@ fn go_on(network: &Network, x: &Values, given: &[Values], parameters: &Exact) ->
     let mut values = given.to_vec();
     let layers = network.layers().iter().filter(|layer| !matches!(layer.op, Op::Softmax(_)));
     for layer in layers.skip(given.len()) {
-        let inputs: Vec<&Values> = layer.inputs.iter().map(|input| input.map_or(x, |i| &values[i])).collect();
+        let inputs: Vec<&Values> = layer.inputs.iter().map(|&source| value_of(source, x, &values)).collect();
         let value = apply(layer, &inputs, parameters);
         values.push(value);
     }
@@ -172,7 +177,8 @@ fn go_on(network: &Network, x: &Values, given: &[Values], parameters: &Exact) ->
 
 /// The layer whose output counts as this one's.
 fn with_activation(network: &Network, index: usize) -> usize {
-    let mut readers = network.layers().iter().enumerate().filter(|(_, layer)| layer.inputs.contains(&Some(index)));
+    let mut readers =
+        network.layers().iter().enumerate().filter(|(_, layer)| layer.inputs.contains(&Source::Layer(index)));
     let has_one = matches!(network.layers()[index].op, Op::Conv2d(_) | Op::Dense(_));
     match (readers.next(), readers.next()) {
         (Some((reader, layer)), None) if has_one && matches!(layer.op, Op::Activation(_)) => reader,

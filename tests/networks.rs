@@ -448,3 +448,30 @@ fn a_value_that_is_looked_at_is_not_pooled_away() {
     let kernels: Vec<String> = plan.profile().unwrap().into_iter().map(|layer| layer.kernel).collect();
     assert!(kernels.iter().all(|kernel| kernel != "with the step before"), "{kernels:?}");
 }
+
+#[test]
+fn networks_with_several_inputs_know_them_by_name() {
+    let pair = |second: &str| {
+        let network = Network::new("pair", [2]).with_input(second, [3]).dense("fc", "fc", 3);
+        network.add("sum", second).unwrap()
+    };
+    let network = pair("offset");
+    let inputs: Vec<(&str, &[usize])> = network.inputs().collect();
+    assert_eq!((inputs.as_slice(), network.input()), (&[("input", &[2][..]), ("offset", &[3])][..], &[2][..]));
+    let model = Device::Cpu.load(&network, &network.initialize(1).unwrap()).unwrap();
+    let mut plan = model.compile(2, &Options::default()).unwrap();
+    assert_eq!(plan.input_shapes(), [&[2, 2][..], &[2, 3]]);
+    let offset = Tensor::from_fn([2, 3], |place| place as f32);
+    assert_eq!(plan.run_all(&[Tensor::zeros([2, 2]), offset.clone()]).unwrap()[0], offset);
+    assert!(matches!(plan.run(&offset), Err(Error::Shape { .. })));
+
+    let refused = |result: vultus::Result<()>, reason: &str| {
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    };
+    let training = model.compile_training(2, &Training::default(), &Options::default());
+    refused(training.map(|_| ()), "several inputs has no backward pass");
+    refused(pair("input").output_shapes().map(|_| ()), "two inputs are called \"input\"");
+    let before = Network::new("before", [2]).relu();
+    refused(before.followed_by(network).map(|_| ()), "takes [[2], [3]]");
+}

@@ -2,16 +2,13 @@
 
 use std::ops::Range;
 
-use super::{Layer, Network, Source};
+use super::{INPUT, Layer, Network, Source};
 use crate::error::{Error, Result};
 use crate::ops::{
     Activation, AdaptiveAvgPool2d, AvgPool2d, BatchNorm2d, Concat, Conv2d, Dense, Dropout, LayerNorm, MatMul,
     MaxPool2d, Op, Pad, ReduceMean, RelativePositionBias, Reshape, Slice, Softmax, StochasticDepth, Transpose,
     Upsample,
 };
-
-/// What the network's input is called among the layers.
-const INPUT: &str = "input";
 
 impl Network {
     /// Adds a convolution whose parameters are called `{parameters}.weight` and `{parameters}.bias`.
@@ -140,10 +137,10 @@ impl Network {
     /// [`Error::UnknownName`] if there is no such layer.
     ///
     /// ```
-    /// use vultus::nn::Network;
+    /// use vultus::nn::{Network, Source};
     ///
     /// let block = Network::new("residual", [8]).dense("in", "in", 8).relu().dense("fc", "fc", 8).add("sum", "in.relu")?;
-    /// assert_eq!(block.layers()[3].inputs, [Some(2), Some(1)]);
+    /// assert_eq!(block.layers()[3].inputs, [Source::Layer(2), Source::Layer(1)]);
     /// assert_eq!(block.output_shapes()?, [[8]]);
     /// # Ok::<(), vultus::Error>(())
     /// ```
@@ -299,7 +296,8 @@ impl Network {
         self
     }
 
-    /// Lets the next layer read this one instead of the last; `input` is the network's input.
+    /// Lets the next layer read this one instead of the last, or the network's input of this name (`input` unless it was
+    /// given another).
     ///
     /// # Errors
     /// [`Error::UnknownName`] if there is no such layer.
@@ -325,18 +323,28 @@ impl Network {
     /// The layers of `tail` after those of this network, whose output they read.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the output of this network is not the input of the other; as [`Network::output_shapes`].
+    /// [`Error::Shape`] if the output of this network is not the input of the other, or that has several; as
+    /// [`Network::output_shapes`].
     pub fn followed_by(mut self, tail: Network) -> Result<Self> {
         let shape = self.output_shapes()?.swap_remove(0);
-        if shape != tail.input {
-            let reason = format!("gives {shape:?} where {} takes {:?}", tail.name, tail.input);
+        if tail.inputs.len() != 1 || shape != tail.input() {
+            let takes: Vec<&[usize]> = tail.inputs().map(|(_, shape)| shape).collect();
+            let reason = format!("gives {shape:?} where {} takes {takes:?}", tail.name);
             return Err(Error::shape(self.name, reason));
         }
         let offset = self.layers.len();
+        let (parameters, constants) = (self.held.parameters.len(), self.held.constants.len());
         self.outputs = tail.outputs.iter().map(|output| output + offset).collect();
+        self.held.parameters.extend(tail.held.parameters);
+        self.held.constants.extend(tail.held.constants);
         self.layers.extend(tail.layers.into_iter().map(|mut layer| {
-            for input in &mut layer.inputs {
-                *input = input.map(|i| i + offset).or(offset.checked_sub(1));
+            for source in &mut layer.inputs {
+                *source = match *source {
+                    Source::Input(_) => offset.checked_sub(1).map_or(Source::Input(0), Source::Layer),
+                    Source::Layer(layer) => Source::Layer(layer + offset),
+                    Source::Parameter(index) => Source::Parameter(index + parameters),
+                    Source::Constant(index) => Source::Constant(index + constants),
+                };
             }
             layer
         }));
@@ -359,21 +367,32 @@ impl Network {
     }
 
     fn push(mut self, name: &str, op: Op, features: usize, parameters: &[String], others: &[Source]) -> Self {
-        let last = self.next_input.take().unwrap_or(self.layers.len().checked_sub(1));
+        let last = self.next_input.take().unwrap_or(self.last());
         let inputs = std::iter::once(last).chain(others.iter().copied()).collect();
         self.layers.push(Layer { name: name.to_owned(), op, features, parameters: parameters.to_vec(), inputs });
         self
     }
 
-    /// A layer by its name; `input` is the network's input.
+    /// The last layer, or the first input where there is none.
+    fn last(&self) -> Source {
+        self.layers.len().checked_sub(1).map_or(Source::Input(0), Source::Layer)
+    }
+
+    /// A layer or an input of the network by its name.
     fn source(&self, name: &str) -> Result<Source> {
-        if name == INPUT { Ok(None) } else { self.index(name).map(Some) }
+        match self.inputs.iter().position(|(input, _)| input == name) {
+            Some(input) => Ok(Source::Input(input)),
+            None => self.index(name).map(Source::Layer),
+        }
     }
 
     /// The name of what the next layer reads.
     pub(super) fn last_layer(&self) -> &str {
-        let source = self.next_input.unwrap_or(self.layers.len().checked_sub(1));
-        source.map_or(INPUT, |layer| self.layers[layer].name.as_str())
+        match self.next_input.unwrap_or(self.last()) {
+            Source::Layer(layer) => &self.layers[layer].name,
+            Source::Input(input) => &self.inputs[input].0,
+            Source::Parameter(_) | Source::Constant(_) => INPUT,
+        }
     }
 
     /// Layers that nobody asks for are named after the layer before: `block1_conv1.relu`.

@@ -1,8 +1,8 @@
 //! From a network to a program: shapes are checked, and what is not needed is left out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Layer, Loss, Network, Training};
+use super::{Layer, Loss, Network, Source, Training};
 use crate::error::{Error, Result};
 use crate::ops::{BatchNorm2d, BatchNorm2dRunning, Dropout, Op, Parameter, Shape, Softmax, Start, StochasticDepth};
 use crate::program::{Program, Storage, ValueId, differentiate, gradient_name};
@@ -31,6 +31,8 @@ pub(super) struct Lowering<'a> {
     pub parameters: Vec<(usize, ValueId)>,
     /// Names and shapes of all parameters, and what they are before any training.
     starts: Vec<Named>,
+    /// The values that the network holds and a layer has read.
+    held: BTreeMap<Source, ValueId>,
     /// The first trained layer; the number of layers where none is.
     first_trained: usize,
 }
@@ -53,14 +55,20 @@ impl Network {
         }
         self.check_names()?;
         let mut program = Program { name: self.name.clone(), keep_activations, ..Program::default() };
-        let input = program.add_value("input", [&[batch], self.input.as_slice()].concat(), Storage::Activation);
-        program.inputs.push(input);
+        for (name, shape) in self.inputs() {
+            let input = program.add_value(name, [&[batch], shape].concat(), Storage::Activation);
+            program.inputs.push(input);
+        }
+        if self.inputs.len() > 1 && !matches!(purpose, Purpose::Inference) {
+            return Err(Error::invalid(&self.name, "a network with several inputs has no backward pass"));
+        }
         let first_trained = match purpose {
             Purpose::Inference | Purpose::Gradient(_) => self.layers.len(),
             Purpose::Training(training) => self.first_trained(&training.trainable)?,
         };
         let (outputs, parameters, starts) = (Vec::new(), Vec::new(), Vec::new());
-        let mut lowering = Lowering { network: self, program, outputs, parameters, starts, first_trained };
+        let held = BTreeMap::new();
+        let mut lowering = Lowering { network: self, program, outputs, parameters, starts, held, first_trained };
         let end = match purpose {
             Purpose::Inference => self.layers.len(),
             Purpose::Training(training) if !matches!(training.loss, Loss::CrossEntropy(_)) => self.layers.len(),
@@ -82,7 +90,10 @@ impl Network {
     }
 
     fn check_names(&self) -> Result<()> {
-        let mut names = BTreeSet::new();
+        let (mut names, mut inputs) = (BTreeSet::new(), BTreeSet::new());
+        if let Some((name, _)) = self.inputs.iter().find(|(name, _)| !inputs.insert(name)) {
+            return Err(Error::invalid(&self.name, format!("two inputs are called {name:?}")));
+        }
         match self.layers.iter().find(|layer| !names.insert(&layer.name)) {
             Some(layer) => Err(Error::invalid(&self.name, format!("two layers are called {:?}", layer.name))),
             None => Ok(()),
@@ -94,9 +105,10 @@ impl Network {
     fn logits(&self) -> Result<usize> {
         let last = self.layers.len() - 1;
         match &self.layers[last] {
-            Layer { op: Op::Softmax(Softmax { dim: 1 }), inputs, .. } => {
-                inputs[0].ok_or_else(|| Error::invalid(&self.name, "there is no layer before the softmax"))
-            }
+            Layer { op: Op::Softmax(Softmax { dim: 1 }), inputs, .. } => match inputs[0] {
+                Source::Layer(layer) => Ok(layer),
+                _ => Err(Error::invalid(&self.name, "there is no layer before the softmax")),
+            },
             _ => Ok(last),
         }
     }
@@ -115,8 +127,14 @@ impl Lowering<'_> {
     /// Adds a layer's forward step and gives the value that it makes.
     fn forward(&mut self, index: usize) -> Result<ValueId> {
         let layer = &self.network.layers[index];
-        let value = |input: &Option<usize>| input.map_or(self.program.inputs[0], |layer| self.outputs[layer]);
-        let mut inputs: Vec<ValueId> = layer.inputs.iter().map(value).collect();
+        let mut inputs: Vec<ValueId> = Vec::new();
+        for &source in &layer.inputs {
+            inputs.push(match source {
+                Source::Input(input) => self.program.inputs[input],
+                Source::Layer(layer) => self.outputs[layer],
+                held => self.held(index, held)?,
+            });
+        }
         let op = match &layer.op {
             // Only done in training.
             Op::Dropout(_) | Op::StochasticDepth(_) if index < self.first_trained => return Ok(inputs[0]),
@@ -160,22 +178,57 @@ impl Lowering<'_> {
         Ok(self.program.add_step(name, op.into(), &inputs, &[name.to_owned()])?[0])
     }
 
+    /// A value that the network holds. A parameter belongs to the first layer that reads it.
+    fn held(&mut self, layer: usize, source: Source) -> Result<ValueId> {
+        if let Some(&value) = self.held.get(&source) {
+            return Ok(value);
+        }
+        let held = &self.network.held;
+        let value = match source {
+            Source::Parameter(index) => {
+                let (name, shape) = held.parameters[index].clone();
+                self.parameter(layer, "value", name, shape, Start::Constant(0.0))?
+            }
+            Source::Constant(index) => {
+                let tensor = &held.constants[index];
+                let storage = Storage::Constant(tensor.data().to_vec());
+                self.program.add_value(format!("constant {index}"), tensor.shape().to_vec(), storage)
+            }
+            Source::Input(_) | Source::Layer(_) => return Err(Error::invalid(&self.network.name, "not a held value")),
+        };
+        self.held.insert(source, value);
+        Ok(value)
+    }
+
+    /// Adds the value of a parameter that this layer owns.
+    fn parameter(
+        &mut self,
+        layer: usize,
+        what: &'static str,
+        name: String,
+        shape: Shape,
+        start: Start,
+    ) -> Result<ValueId> {
+        if self.starts.iter().any(|(other, ..)| *other == name) {
+            return Err(Error::invalid(what, format!("the parameter {name} is used twice")));
+        }
+        let value = self.program.add_value(&name, shape.clone(), Storage::Parameter(name.clone()));
+        self.starts.push((name, shape, start));
+        self.parameters.push((layer, value));
+        Ok(value)
+    }
+
     /// The values of a layer's parameters; zeros for those without a name.
     fn layer_parameters(&mut self, index: usize, wanted: &[Parameter]) -> Result<Vec<ValueId>> {
         let mut values = Vec::new();
         for (number, Parameter { suffix, shape, start }) in wanted.iter().enumerate() {
-            let Some(name) = self.network.layers[index].parameters.get(number) else {
-                let zeros = Storage::Constant(vec![0.0; shape.iter().product()]);
-                values.push(self.program.add_value(format!("no {suffix}"), shape.clone(), zeros));
-                continue;
-            };
-            if self.starts.iter().any(|(other, ..)| other == name) {
-                return Err(Error::invalid(*suffix, format!("the parameter {name} is used twice")));
-            }
-            let value = self.program.add_value(name, shape.clone(), Storage::Parameter(name.clone()));
-            self.starts.push((name.clone(), shape.clone(), *start));
-            self.parameters.push((index, value));
-            values.push(value);
+            values.push(match self.network.layers[index].parameters.get(number).cloned() {
+                Some(name) => self.parameter(index, suffix, name, shape.clone(), *start)?,
+                None => {
+                    let zeros = Storage::Constant(vec![0.0; shape.iter().product()]);
+                    self.program.add_value(format!("no {suffix}"), shape.clone(), zeros)
+                }
+            });
         }
         Ok(values)
     }
@@ -220,7 +273,8 @@ impl Network {
     /// The layer whose output counts as this one's: the activation that alone reads a convolution or a dense layer is done
     /// within it.
     fn with_activation(&self, index: usize) -> usize {
-        let mut readers = self.layers.iter().enumerate().filter(|(_, layer)| layer.inputs.contains(&Some(index)));
+        let mut readers =
+            self.layers.iter().enumerate().filter(|(_, layer)| layer.inputs.contains(&Source::Layer(index)));
         match (&self.layers[index].op, readers.next(), readers.next()) {
             (Op::Conv2d(_) | Op::Dense(_), Some((reader, layer)), None) if matches!(layer.op, Op::Activation(_)) => {
                 reader

@@ -21,6 +21,7 @@ pub mod mtcnn;
 mod optimize;
 mod published;
 pub mod resnet;
+mod source;
 mod training;
 pub mod vgg16;
 pub mod yunet;
@@ -29,26 +30,28 @@ use crate::error::{Error, Result};
 use crate::ops::{Op, Shape, Start};
 use crate::random::Random;
 use crate::tensor::{Parameters, Tensor, check_tensors};
+pub(crate) use source::Held;
 
 pub(crate) use lower::Purpose;
 pub(crate) use optimize::average_name;
 pub use published::Published;
+pub use source::Source;
 pub use training::{Group, Loss, Optimizer, Trainable, Training};
 
-/// What a layer reads: another layer, or with `None` the network's input.
-pub(crate) type Source = Option<usize>;
+/// What a network's input is called among the layers, where it has no other name.
+const INPUT: &str = "input";
 
 /// One layer of a network: an operation with named parameters.
 ///
 /// ```
-/// use vultus::nn::vgg16;
+/// use vultus::nn::{Source, vgg16};
 /// use vultus::ops::{Activation, Op};
 ///
 /// let base = vgg16::base(224);
 /// let [conv, relu, ..] = base.layers() else { unreachable!() };
-/// assert_eq!((conv.name.as_str(), conv.features, conv.inputs.as_slice()), ("block1_conv1", 64, &[None][..]));
+/// assert_eq!((conv.name.as_str(), conv.features, conv.inputs.as_slice()), ("block1_conv1", 64, &[Source::Input(0)][..]));
 /// assert_eq!(conv.parameters, ["features.0.weight", "features.0.bias"]);
-/// assert_eq!((&relu.op, relu.inputs.as_slice()), (&Op::Activation(Activation::Relu), &[Some(0)][..]));
+/// assert_eq!((&relu.op, relu.inputs.as_slice()), (&Op::Activation(Activation::Relu), &[Source::Layer(0)][..]));
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
@@ -60,11 +63,11 @@ pub struct Layer {
     pub features: usize,
     /// The names of its parameters, in the operation's order. A bias that is missing at the end is zero, and stays so.
     pub parameters: Vec<String>,
-    /// The layers that it reads; `None` for the network's input.
-    pub inputs: Vec<Option<usize>>,
+    /// What it reads.
+    pub inputs: Vec<Source>,
 }
 
-/// A network: layers that read each other without circles, one input, any number of outputs.
+/// A network: layers that read each other without circles, any number of inputs and outputs.
 ///
 /// ```
 /// use vultus::nn::Network;
@@ -82,17 +85,48 @@ pub struct Layer {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
     name: String,
-    input: Shape,
+    /// Names and shapes (without the batch); at least one.
+    inputs: Vec<(String, Shape)>,
     layers: Vec<Layer>,
+    /// Values that are not made by layers, for those that read them as they read other layers.
+    held: Held,
     outputs: Vec<usize>,
     /// What the next layer reads, if not the last one.
     next_input: Option<Source>,
 }
 
 impl Network {
-    /// A network without layers, for inputs of this shape (without the batch).
+    /// A network without layers, for inputs of this shape (without the batch). The input is called `input`.
     pub fn new(name: impl Into<String>, input: impl Into<Vec<usize>>) -> Self {
-        Network { name: name.into(), input: input.into(), layers: Vec::new(), outputs: Vec::new(), next_input: None }
+        Network {
+            name: name.into(),
+            inputs: vec![(INPUT.to_owned(), input.into())],
+            layers: Vec::new(),
+            held: Held::default(),
+            outputs: Vec::new(),
+            next_input: None,
+        }
+    }
+
+    /// The same network with one more input of this name and shape (without the batch). The first layer reads the first
+    /// input; [`Network::branch_from`] and layers that read several values know any of them by its name. A plan takes the
+    /// inputs in this order ([`Plan::run_all`](crate::Plan::run_all)); a network with several cannot be trained.
+    ///
+    /// ```
+    /// use vultus::nn::Network;
+    /// use vultus::{Device, Options, Tensor};
+    ///
+    /// let network = Network::new("masked", [2]).with_input("mask", [2]).dense_without_bias("fc", "fc", 2).mul("out", "mask")?;
+    /// let parameters = [("fc.weight".to_owned(), Tensor::filled([2, 2], 1.0))].into();
+    /// let mut plan = Device::Cpu.load(&network, &parameters)?.compile(1, &Options::default())?;
+    /// let (values, mask) = (Tensor::new([1, 2], vec![2.0, 3.0])?, Tensor::new([1, 2], vec![0.0, 1.0])?);
+    /// assert_eq!(plan.run_all(&[values, mask])?[0].data(), [0.0, 5.0]);
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_input(mut self, name: impl Into<String>, shape: impl Into<Vec<usize>>) -> Self {
+        self.inputs.push((name.into(), shape.into()));
+        self
     }
 
     /// The network's name.
@@ -100,14 +134,37 @@ impl Network {
         &self.name
     }
 
-    /// The shape of the input, without the batch.
+    /// The shape of the first input, without the batch.
     pub fn input(&self) -> &[usize] {
-        &self.input
+        &self.inputs[0].1
+    }
+
+    /// The names of all inputs and their shapes without the batch, in the order in which a plan takes them.
+    pub fn inputs(&self) -> impl ExactSizeIterator<Item = (&str, &[usize])> {
+        self.inputs.iter().map(|(name, shape)| (name.as_str(), shape.as_slice()))
     }
 
     /// The layers in the order in which they run.
     pub fn layers(&self) -> &[Layer] {
         &self.layers
+    }
+
+    /// A network of these parts, of which each layer reads others before it, inputs, or what is held.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn of_parts(
+        name: &str,
+        inputs: Vec<(String, Shape)>,
+        layers: Vec<Layer>,
+        held: Held,
+        outputs: Vec<usize>,
+    ) -> Self {
+        Network { name: name.to_owned(), inputs, layers, held, outputs, next_input: None }
+    }
+
+    /// The values that it holds besides the parameters of its layers.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn held(&self) -> &Held {
+        &self.held
     }
 
     /// The layers whose values are the network's outputs.
@@ -210,21 +267,31 @@ impl Network {
         while first > 0 && (idle(&self.layers[first - 1]) || !self.can_be_cut(first)) {
             first -= 1;
         }
-        let part = |input: Shape, layers: &[Layer], offset: usize| {
-            let before = |input: &Option<usize>| input.and_then(|input| input.checked_sub(offset));
+        let part = |inputs: Vec<(String, Shape)>, layers: &[Layer], offset: usize| {
+            let before = |source: &Source| match *source {
+                Source::Layer(layer) => layer.checked_sub(offset).map_or(Source::Input(0), Source::Layer),
+                other => other,
+            };
             let layer = |layer: &Layer| Layer { inputs: layer.inputs.iter().map(before).collect(), ..layer.clone() };
             let layers = layers.iter().map(layer).collect();
-            Network { name: self.name.clone(), input, layers, outputs: Vec::new(), next_input: None }
+            Network { inputs, layers, outputs: Vec::new(), next_input: None, ..self.clone() }
         };
-        let frozen = part(self.input.clone(), &self.layers[..first], 0);
-        let between = if first == 0 { self.input.clone() } else { frozen.output_shapes()?.swap_remove(0) };
+        let frozen = part(self.inputs.clone(), &self.layers[..first], 0);
+        let between = match first {
+            0 => self.inputs.clone(),
+            _ => vec![(INPUT.to_owned(), frozen.output_shapes()?.swap_remove(0))],
+        };
         Ok((frozen, part(between, &self.layers[first..], first)))
     }
 
     /// Whether the layers from this one on read nothing of those before but the last one's output.
     fn can_be_cut(&self, index: usize) -> bool {
         let mut read = self.layers[index..].iter().flat_map(|layer| &layer.inputs);
-        read.all(|input| input.is_some_and(|input| input + 1 >= index))
+        read.all(|source| match source {
+            Source::Layer(layer) => layer + 1 >= index,
+            Source::Input(_) => false,
+            Source::Parameter(_) | Source::Constant(_) => true,
+        })
     }
 
     /// The index of the first layer that is trained.

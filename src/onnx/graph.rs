@@ -7,9 +7,9 @@ use super::export::{Export, Precision};
 use super::initializer::Initializer;
 use super::proto::{self, FLOAT, UINT8};
 use crate::error::{Error, Result};
-use crate::nn::{Layer, Network};
+use crate::nn::{Layer, Network, Source};
 use crate::ops::adaptive_avg_pool2d::window;
-use crate::ops::{Conv2d, MaxPool2d, Op, Shape, Softmax};
+use crate::ops::{Conv2d, MaxPool2d, Normalization, Op, Shape, Softmax};
 use crate::tensor::Parameters;
 
 /// What the batch is called, whose size is only known when the model runs.
@@ -44,18 +44,24 @@ impl<'a> Graph<'a> {
         let proto = proto::Graph { name: network.name().to_owned(), ..proto::Graph::default() };
         let mut graph = Graph { proto, initializers: Vec::new(), names };
         let parameters = graph.parameters(network, parameters, export.precision)?;
-        let input = graph.input(network, export)?;
+        let inputs = graph.inputs(network, export)?;
+        let (held, constants) = graph.held(network, &parameters);
         let outputs = network.outputs();
         let mut values: Vec<Value> = Vec::new();
         for (index, layer) in network.layers().iter().enumerate() {
-            let read = |source: &Option<usize>| source.map_or(&input, |layer| &values[layer]).clone();
+            let read = |source: &Source| match *source {
+                Source::Input(input) => inputs[input].clone(),
+                Source::Layer(layer) => values[layer].clone(),
+                Source::Parameter(index) => held[index].clone(),
+                Source::Constant(index) => constants[index].clone(),
+            };
             let is_answer = outputs == [index] && layer.op == Op::Softmax(Softmax::default());
             let name = if is_answer { "probabilities" } else { &layer.name };
             let inputs = layer.inputs.iter().map(read).collect();
             let value = graph.layer(layer, name, inputs, &parameters)?;
             values.push(value);
         }
-        let mut read: BTreeSet<String> = BTreeSet::from([input.name]);
+        let mut read: BTreeSet<String> = inputs.into_iter().map(|input| input.name).collect();
         for index in outputs {
             let mut value = values[index].clone();
             if !read.insert(value.name.clone()) {
@@ -93,13 +99,43 @@ impl<'a> Graph<'a> {
         Ok(values)
     }
 
-    /// The graph's input, and the value of the network's.
-    fn input(&mut self, network: &Network, export: &Export) -> Result<Value> {
-        let Some(normalization) = &export.preprocessing else {
-            let value = Value { name: self.name("input"), shape: network.input().to_vec() };
-            self.proto.input.push(info(&value.name, FLOAT, &value.shape));
-            return Ok(value);
+    /// The values that the network holds: parameters, and constants. Their first dimension stands where the batch does.
+    fn held(&mut self, network: &Network, parameters: &BTreeMap<String, String>) -> (Vec<Value>, Vec<Value>) {
+        let rest = |shape: &[usize]| shape.get(1..).unwrap_or_default().to_vec();
+        let held = network.held();
+        let parameter = |(name, shape): &(String, Shape)| {
+            let name = parameters.get(name).unwrap_or(name).clone();
+            Value { name, shape: rest(shape) }
         };
+        let all = held.parameters.iter().map(parameter).collect();
+        let mut constants = Vec::new();
+        for (index, tensor) in held.constants.iter().enumerate() {
+            let name = self.tensor(&format!("constant.{index}"), tensor.shape(), tensor.data().to_vec());
+            constants.push(Value { name, shape: rest(tensor.shape()) });
+        }
+        (all, constants)
+    }
+
+    /// The graph's inputs, and the values of the network's.
+    fn inputs(&mut self, network: &Network, export: &Export) -> Result<Vec<Value>> {
+        match &export.preprocessing {
+            Some(_) if network.inputs().len() > 1 => {
+                return Err(Error::shape(network.name(), "has several inputs: none of them is taken for a picture"));
+            }
+            Some(normalization) => return Ok(vec![self.image(network, normalization)?]),
+            None => {}
+        }
+        let mut values = Vec::new();
+        for (name, shape) in network.inputs() {
+            let value = Value { name: self.name(name), shape: shape.to_vec() };
+            self.proto.input.push(info(&value.name, FLOAT, &value.shape));
+            values.push(value);
+        }
+        Ok(values)
+    }
+
+    /// A graph's input of pictures, and the value of the network's.
+    fn image(&mut self, network: &Network, normalization: &Normalization) -> Result<Value> {
         let &[3, height, width] = network.input() else {
             let reason = format!("takes {:?}: a preprocessing gives [3, height, width]", network.input());
             return Err(Error::shape(network.name(), reason));
@@ -204,7 +240,14 @@ impl<'a> Graph<'a> {
     /// Adds a node with one output, which has its name.
     pub fn node(&mut self, op: &str, name: String, input: Vec<String>, attribute: Vec<proto::Attribute>) -> String {
         let (op_type, output) = (op.to_owned(), vec![name.clone()]);
-        self.proto.node.push(proto::Node { input, output, name: name.clone(), op_type, attribute });
+        self.proto.node.push(proto::Node {
+            input,
+            output,
+            name: name.clone(),
+            op_type,
+            attribute,
+            domain: String::new(),
+        });
         name
     }
 

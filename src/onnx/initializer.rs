@@ -54,7 +54,8 @@ impl Initializer<'_> {
             Precision::F16 => (proto::FLOAT16, 2),
         };
         let dims = self.shape.iter().map(|&size| size as i64).collect();
-        let mut tensor = proto::Tensor { dims, data_type, name: self.name.clone() }.encode_to_vec();
+        let mut tensor =
+            proto::Tensor { dims, data_type, name: self.name.clone(), ..proto::Tensor::default() }.encode_to_vec();
         let length = (size * self.values.len()) as u64;
         encode_key(RAW_DATA, WireType::LengthDelimited, &mut tensor);
         encode_varint(length, &mut tensor);

@@ -1,5 +1,5 @@
-//! Networks as [ONNX](https://onnx.ai) models, for other engines to run. Files of weights in ONNX are read by
-//! [`crate::weights::Catalog`].
+//! Networks as [ONNX](https://onnx.ai) models: written for other engines to run, and read from those that other programs
+//! write. The weights alone of such a file are read by [`crate::weights::Catalog`].
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -17,13 +17,20 @@
 
 mod activations;
 mod arrange;
+mod declared;
 mod export;
+mod extent;
 mod graph;
+mod import;
+mod imported;
 mod initializer;
 mod preprocessing;
 mod products;
 mod proto;
+mod read;
 mod write;
 
 pub use export::{Export, Precision};
+pub use imported::{Import, Imported};
+pub use read::read;
 pub use write::write;

@@ -1,8 +1,8 @@
-//! The messages of an ONNX model, as far as they are written: names, numbers and types of
-//! <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3>. The numbers of tensors are not among them, since they are
-//! written one tensor after the other.
+//! The messages of an ONNX model, as far as they are written or read: names, numbers and types of
+//! <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3>. What is written one tensor after the other, the graph and the
+//! numbers of its tensors, is empty in these messages when a model is written.
 
-/// `ModelProto`, without its graph.
+/// `ModelProto`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Model {
     #[prost(int64, tag = "1")]
@@ -13,6 +13,8 @@ pub(super) struct Model {
     pub producer_version: String,
     #[prost(string, tag = "6")]
     pub doc_string: String,
+    #[prost(message, optional, tag = "7")]
+    pub graph: Option<Graph>,
     #[prost(message, repeated, tag = "8")]
     pub opset_import: Vec<OperatorSet>,
     #[prost(message, repeated, tag = "14")]
@@ -40,13 +42,15 @@ pub(super) struct Property {
     pub value: String,
 }
 
-/// `GraphProto`, without its initialisers.
+/// `GraphProto`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Graph {
     #[prost(message, repeated, tag = "1")]
     pub node: Vec<Node>,
     #[prost(string, tag = "2")]
     pub name: String,
+    #[prost(message, repeated, tag = "5")]
+    pub initializer: Vec<Tensor>,
     #[prost(message, repeated, tag = "11")]
     pub input: Vec<ValueInfo>,
     #[prost(message, repeated, tag = "12")]
@@ -69,9 +73,12 @@ pub(super) struct Node {
     pub op_type: String,
     #[prost(message, repeated, tag = "5")]
     pub attribute: Vec<Attribute>,
+    #[prost(string, tag = "7")]
+    pub domain: String,
 }
 
-/// `AttributeProto`: a number, a whole number, a list of them, or a word. A zero is written too, since readers ask which field is there.
+/// `AttributeProto`: a number, a whole number, lists of them, a word, or a tensor. A zero is written too, since readers ask
+/// which field is there.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Attribute {
     #[prost(string, tag = "1")]
@@ -82,6 +89,10 @@ pub(super) struct Attribute {
     pub i: Option<i64>,
     #[prost(bytes = "vec", optional, tag = "4")]
     pub s: Option<Vec<u8>>,
+    #[prost(message, optional, boxed, tag = "5")]
+    pub t: Option<Box<Tensor>>,
+    #[prost(float, repeated, packed = "false", tag = "7")]
+    pub floats: Vec<f32>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub ints: Vec<i64>,
     #[prost(int32, tag = "20")]
@@ -138,23 +149,62 @@ pub(super) struct Dimension {
     pub dim_param: Option<String>,
 }
 
-/// `TensorProto`, without its numbers.
+/// `TensorProto`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Tensor {
     #[prost(int64, repeated, packed = "false", tag = "1")]
     pub dims: Vec<i64>,
     #[prost(int32, tag = "2")]
     pub data_type: i32,
+    #[prost(float, repeated, tag = "4")]
+    pub float_data: Vec<f32>,
+    #[prost(int32, repeated, tag = "5")]
+    pub int32_data: Vec<i32>,
+    #[prost(int64, repeated, tag = "7")]
+    pub int64_data: Vec<i64>,
     #[prost(string, tag = "8")]
     pub name: String,
+    #[prost(bytes = "vec", optional, tag = "9")]
+    pub raw_data: Option<Vec<u8>>,
+    #[prost(double, repeated, tag = "10")]
+    pub double_data: Vec<f64>,
+    #[prost(uint64, repeated, tag = "11")]
+    pub uint64_data: Vec<u64>,
+    #[prost(message, repeated, tag = "13")]
+    pub external_data: Vec<Property>,
+    #[prost(int32, tag = "14")]
+    pub data_location: i32,
 }
 
 /// The tag of the numbers within `TensorProto`.
 pub const RAW_DATA: u32 = 9;
+
+/// `TensorProto.DataLocation`: the numbers are in another file.
+pub const EXTERNAL: i32 = 1;
 
 /// `TensorProto.DataType`.
 pub const FLOAT: i32 = 1;
 /// `TensorProto.DataType`.
 pub const UINT8: i32 = 2;
 /// `TensorProto.DataType`.
+pub const INT8: i32 = 3;
+/// `TensorProto.DataType`.
+pub const UINT16: i32 = 4;
+/// `TensorProto.DataType`.
+pub const INT16: i32 = 5;
+/// `TensorProto.DataType`.
+pub const INT32: i32 = 6;
+/// `TensorProto.DataType`.
+pub const INT64: i32 = 7;
+/// `TensorProto.DataType`.
+pub const BOOL: i32 = 9;
+/// `TensorProto.DataType`.
 pub const FLOAT16: i32 = 10;
+/// `TensorProto.DataType`.
+pub const DOUBLE: i32 = 11;
+/// `TensorProto.DataType`.
+pub const UINT32: i32 = 12;
+/// `TensorProto.DataType`.
+pub const UINT64: i32 = 13;
+/// `TensorProto.DataType`.
+pub const BFLOAT16: i32 = 16;

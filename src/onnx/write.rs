@@ -79,6 +79,7 @@ fn model(network: &Network, export: &Export) -> proto::Model {
         ir_version: IR_VERSION,
         producer_name: "vultus".to_owned(),
         producer_version: env!("CARGO_PKG_VERSION").to_owned(),
+        graph: None,
         doc_string: if export.description.is_empty() { network.name().to_owned() } else { export.description.clone() },
         opset_import: vec![proto::OperatorSet { domain: Some(String::new()), version: OPSET }],
         metadata_props: metadata.map(|(k, v)| proto::Property { key: k.clone(), value: v.clone() }).collect(),

@@ -65,6 +65,10 @@ pub(crate) fn differentiate(
                     let names: Vec<String> = gives.iter().map(name).collect();
                     let outputs = program.add_step(&step.name, op, &reads, &names)?;
                     for (&input, gradient) in gives.iter().zip(outputs) {
+                        // Also of a parameter that an operation reads as a value.
+                        if let Storage::Parameter(_) = program.values[program.base(step.inputs[input])].storage {
+                            program.values[gradient].storage = Storage::Gradient;
+                        }
                         pass(program, &needed, &mut pending, step.inputs[input], gradient);
                     }
                 }

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 use vultus::nn::Network;
-use vultus::onnx::{Export, Precision, write};
+use vultus::onnx::{Export, Import, Precision, read, write};
 use vultus::ops::Normalization;
 use vultus::weights::{Catalog, Format, safetensors};
-use vultus::{Error, Parameters};
+use vultus::{Device, Error, Options, Parameters};
 
 use networks::{Case, cases};
 
@@ -29,6 +29,14 @@ fn read_back(path: &Path, written: &Parameters) -> Parameters {
     let mut found = Catalog::open(path).unwrap().read().unwrap().parameters;
     found.retain(|name, _| written.contains_key(name));
     found
+}
+
+/// Whether a number that was read is the one that was written.
+fn same(precision: Precision, (found, wanted): (&f32, &f32)) -> bool {
+    match precision {
+        Precision::F32 => found.to_bits() == wanted.to_bits(),
+        Precision::F16 => *found == half::f16::from_f32(*wanted).to_f32(),
+    }
 }
 
 #[test]
@@ -50,11 +58,8 @@ fn every_network_is_written_in_bytes_that_onnxruntime_has_verified() {
         for (parameter, tensor) in read_back(&path, &parameters) {
             let wanted = &parameters[&parameter];
             assert_eq!(tensor.len(), wanted.len(), "{name}: {parameter}");
-            let same = |(found, wanted): (&f32, &f32)| match export.precision {
-                Precision::F32 => found.to_bits() == wanted.to_bits(),
-                Precision::F16 => *found == half::f16::from_f32(*wanted).to_f32(),
-            };
-            assert!(tensor.data().iter().zip(wanted.data()).all(same), "{name}: {parameter}");
+            let mut pairs = tensor.data().iter().zip(wanted.data());
+            assert!(pairs.all(|pair| same(export.precision, pair)), "{name}: {parameter}");
         }
     }
     assert!(
@@ -62,6 +67,40 @@ fn every_network_is_written_in_bytes_that_onnxruntime_has_verified() {
         "onnxruntime has not verified these bytes of {unknown:?}: run `python tests/onnx/check.py --write`, which \
          compares what it computes from them with what the network computes"
     );
+}
+
+/// Numbers of a batch in another order, and two layers where one was.
+const TOLERANCE: f32 = 1e-5;
+
+#[test]
+fn every_network_that_was_written_computes_the_same_when_it_is_read() {
+    for Case { name, network, parameters, export, input } in cases() {
+        let path = folder().join(format!("{name}.again.onnx"));
+        write(&path, &network, &parameters, &export).unwrap();
+        let read = read(&path, &Import::default()).unwrap_or_else(|error| panic!("{error}"));
+        assert!(read.has_batch && read.metadata == export.metadata, "{name}");
+        for (parameter, tensor) in &parameters {
+            let Some(found) = read.parameters.get(parameter) else {
+                // The biases of all pairs of tokens are looked up in the table when the model is read.
+                assert!(parameter.contains("bias_table"), "{name}: {parameter}");
+                continue;
+            };
+            assert_eq!(found.shape(), tensor.shape(), "{name}: {parameter}");
+            assert!(
+                found.data().iter().zip(tensor.data()).all(|pair| same(export.precision, pair)),
+                "{name}: {parameter}"
+            );
+        }
+        let wanted = networks::example(&network, &parameters, &export, input.clone());
+        let model = Device::Cpu.load(&read.network, &read.parameters).unwrap();
+        let outputs = model.compile(input.shape()[0], &Options::default()).unwrap().run(&input).unwrap();
+        for (number, output) in outputs.iter().enumerate() {
+            let wanted = &wanted[&format!("output.{number}")];
+            let apart = output.data().iter().zip(wanted.data()).map(|(a, b)| (a - b).abs() / b.abs().max(1.0));
+            let off = apart.fold(0.0, f32::max);
+            assert!(output.shape() == wanted.shape() && off < TOLERANCE, "{name}: output {number} is off by {off}");
+        }
+    }
 }
 
 fn small() -> (Network, Parameters) {

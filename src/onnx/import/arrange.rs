@@ -1,0 +1,192 @@
+//! Operators that give the elements of a value another order or shape, or repeat them.
+
+use super::arithmetic::mul;
+use super::constant::{Constant, broadcast, elements};
+use super::draft::Draft;
+use super::fold;
+use super::node::Node;
+use super::refusal::{Outcome, Refusal};
+use super::shapes;
+use super::value::{Traced, Value};
+use crate::ops::{Op, Pad, Transpose};
+
+/// `Reshape`, `Flatten`, `Squeeze` and `Unsqueeze`.
+pub(super) fn reshape(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
+    let x = node.traced(0)?;
+    let from = draft.shape(x);
+    let shape = match node.operator() {
+        "Reshape" => shapes::reshaped(from, node.needed(1)?.as_integers()?, node.integer("allowzero", 0)? != 0)?,
+        "Flatten" => shapes::flattened(from, node.integer("axis", 1)?)?,
+        "Squeeze" => shapes::squeezed(from, node.list("axes", 1)?.as_deref())?,
+        _ => shapes::unsqueezed(from, &node.list("axes", 1)?.ok_or_else(|| node.lacks(1))?)?,
+    };
+    let shape = draft.with_lead(&shape);
+    Ok(vec![Value::Traced(draft.view(node.name(), x, &shape)?)])
+}
+
+/// `Identity`, and `Dropout` when nothing is trained.
+pub(super) fn identity(_: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
+    if let Some(Value::Constant(training)) = node.input(2)
+        && training.as_bools()?.first() == Some(&true)
+    {
+        return Err(Refusal::unsupported("in training"));
+    }
+    Ok(vec![Value::Traced(node.traced(0)?.clone())])
+}
+
+/// `Cast` to real numbers, whatever their precision.
+pub(super) fn cast(_: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
+    use crate::onnx::proto::{BFLOAT16, DOUBLE, FLOAT, FLOAT16};
+    let x = node.traced(0)?;
+    match i32::try_from(node.integer("to", 0)?) {
+        Ok(FLOAT | DOUBLE | FLOAT16 | BFLOAT16) => Ok(vec![Value::Traced(Traced { is_integer: false, ..x.clone() })]),
+        _ => Err(Refusal::unsupported("of computed values to whole numbers")),
+    }
+}
+
+/// `CastLike`, where both are real numbers, or the one that is cast is known and the other is real.
+pub(super) fn cast_like(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
+    let is_real = |value: &Value| match value {
+        Value::Traced(x) => !x.is_integer,
+        Value::Constant(constant) => constant.as_floats().is_ok(),
+        _ => false,
+    };
+    match (node.input(0), node.input(1)) {
+        (Some(Value::Constant(constant)), Some(like)) if is_real(like) => {
+            draft.take(constant.len())?;
+            Ok(vec![Value::Constant(constant.real())])
+        }
+        (Some(value), Some(like)) if is_real(value) && is_real(like) => Ok(vec![value.clone()]),
+        _ => Err(Refusal::unsupported("of computed values to whole numbers")),
+    }
+}
+
+/// `Shape` and `Size`, which are known before anything runs.
+pub(super) fn shape(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
+    let x = node.traced(0)?;
+    let shape = draft.shape(x);
+    Ok(vec![Value::Constant(match node.operator() {
+        "Size" => Constant::integers([], vec![elements(shape).unwrap_or(0) as i64]),
+        _ => fold::shape(node, shape)?,
+    })])
+}
+
+/// `Transpose`.
+pub(super) fn transpose(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
+    let (x, lead) = (node.traced(0)?, draft.lead());
+    let order = shapes::permutation(node.integers("perm"), draft.shape(x).len())?;
+    let permutation = (0..lead).chain(order.into_iter().map(|d| d + lead)).collect();
+    // Bytes of pictures are still that in another order.
+    let plain = Traced { is_integer: false, ..x.clone() };
+    let y = draft.layer(node.name(), Transpose { permutation }, &[&plain])?;
+    Ok(vec![Value::Traced(Traced { is_integer: x.is_integer, ..y })])
+}
+
+/// `Expand`: each size of 1 becomes that of the shape.
+pub(super) fn expand(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
+    let (x, target) = (node.traced(0)?, shapes::sizes_of(node.needed(1)?.as_integers()?)?);
+    let from = draft.shape(x).to_vec();
+    let shape = broadcast(&from, &target)?;
+    Ok(vec![Value::Traced(repeated(draft, node.name(), x, &shape)?)])
+}
+
+/// A value repeated to this shape of the graph: it is multiplied with ones.
+fn repeated(draft: &mut Draft, name: &str, x: &Traced, shape: &[usize]) -> Outcome<Traced> {
+    let from = draft.shape(x).to_vec();
+    if from == shape {
+        return Ok(x.clone());
+    }
+    let missing = shape.len() - from.len();
+    let size = |d: usize| if d >= missing && from[d - missing] == shape[d] { 1 } else { shape[d] };
+    let ones: Vec<usize> = (0..shape.len()).map(size).collect();
+    let count = elements(&ones).unwrap_or(usize::MAX);
+    draft.take(count)?;
+    let ones = Constant::floats(ones, vec![1.0; count]);
+    mul(draft, name, &Value::Traced(x.clone()), &Value::Constant(ones))
+}
+
+/// `Tile`: the whole is repeated along each dimension.
+pub(super) fn tile(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
+    let (x, name) = (node.traced(0)?, node.name());
+    let (from, repeats) = (draft.shape(x).to_vec(), shapes::sizes_of(node.needed(1)?.as_integers()?)?);
+    if repeats.len() != from.len() || repeats.contains(&0) {
+        return Err(Refusal::damaged(format!("repeats {from:?} {repeats:?} times")));
+    }
+    let (mut apart, mut wide, mut result) = (Vec::new(), Vec::new(), Vec::new());
+    for (&size, &times) in from.iter().zip(&repeats) {
+        // A dimension before this one holds its repetitions.
+        apart.extend(if times == 1 { vec![size] } else { vec![1, size] });
+        wide.extend(if times == 1 { vec![size] } else { vec![times, size] });
+        result.push(size.checked_mul(times).ok_or_else(|| Refusal::unsupported("of such a size"))?);
+    }
+    let shape = draft.with_lead(&apart);
+    let apart = draft.view(&format!("{name}.apart"), x, &shape)?;
+    let wide = repeated(draft, &format!("{name}.repeated"), &apart, &wide)?;
+    let shape = draft.with_lead(&result);
+    Ok(vec![Value::Traced(draft.view(name, &wide, &shape)?)])
+}
+
+/// `Pad` with a value.
+pub(super) fn pad(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
+    let x = node.traced(0)?;
+    let rank = draft.shape(x).len();
+    let mode = node.text("mode", "constant")?;
+    if mode != "constant" {
+        return Err(Refusal::unsupported(format!("with mode {mode}")));
+    }
+    let given = node.list("pads", 1)?.ok_or_else(|| node.lacks(1))?;
+    let value = match node.constant(2)? {
+        Some(value) => value.single().ok_or_else(|| Refusal::damaged("has a border of several numbers"))?,
+        None => node.float("value", 0.0)?,
+    };
+    let axes = match node.constant(3)? {
+        Some(axes) => axes.as_integers()?.iter().map(|&d| super::node::axis(d, rank)).collect::<Outcome<Vec<_>>>()?,
+        None => (0..rank).collect(),
+    };
+    if given.len() != 2 * axes.len() {
+        return Err(Refusal::damaged(format!("has {} pads for {} dimensions", given.len(), axes.len())));
+    }
+    let mut padding = vec![[0, 0]; x.shape.len()];
+    for (index, &d) in axes.iter().enumerate() {
+        let [before, after] = [given[index], given[index + axes.len()]].map(|size| u32::try_from(size).ok());
+        let (Some(before), Some(after)) = (before, after) else {
+            return Err(Refusal::unsupported("with a border below 0 or out of any range"));
+        };
+        padding[d + draft.lead()] = [before as usize, after as usize];
+    }
+    Ok(vec![Value::Traced(draft.layer(node.name(), Pad { padding, value }, &[x])?)])
+}
+
+/// `DepthToSpace` and `SpaceToDepth`: blocks of pixels become channels, and these such blocks.
+pub(super) fn blocks(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
+    let (x, name, lead) = (node.traced(0)?, node.name(), draft.lead());
+    let &[first, channels, height, width] = draft.shape(x) else {
+        return Err(Refusal::damaged("takes pictures"));
+    };
+    let side = usize::try_from(node.integer("blocksize", 0)?).ok().filter(|side| (1..1 << 15).contains(side));
+    let side = side.ok_or_else(|| Refusal::damaged("has no blocksize"))?;
+    let (apart, order, shape) = if node.operator() == "SpaceToDepth" {
+        let apart = vec![first, channels, height / side, side, width / side, side];
+        let order = match node.text("mode", "DCR")? {
+            "CRD" => [0, 1, 3, 5, 2, 4],
+            _ => [0, 3, 5, 1, 2, 4],
+        };
+        (apart, order, [first, channels * side * side, height / side, width / side])
+    } else {
+        let rest = channels / (side * side);
+        let shape = [first, rest, height * side, width * side];
+        match node.text("mode", "DCR")? {
+            "CRD" => (vec![first, rest, side, side, height, width], [0, 1, 4, 2, 5, 3], shape),
+            _ => (vec![first, side, side, rest, height, width], [0, 3, 4, 1, 5, 2], shape),
+        }
+    };
+    if elements(&apart) != elements(draft.shape(x)) {
+        return Err(Refusal::damaged(format!("has pictures of {:?} and a blocksize of {side}", draft.shape(x))));
+    }
+    let apart = draft.with_lead(&apart);
+    let apart = draft.view(&format!("{name}.apart"), x, &apart)?;
+    let permutation = (0..lead).chain(order.into_iter().map(|d| d + lead)).collect();
+    let moved = draft.layer(&format!("{name}.moved"), Op::Transpose(Transpose { permutation }), &[&apart])?;
+    let shape = draft.with_lead(&shape);
+    Ok(vec![Value::Traced(draft.view(name, &moved, &shape)?)])
+}

@@ -1,0 +1,122 @@
+//! Which operators are read, and what makes layers of them. `docs/onnx.md` says what is supported of each.
+
+use super::draft::Draft;
+use super::node::Node;
+use super::refusal::Outcome;
+use super::value::Value;
+use super::{activation, arithmetic, arrange, convolution, normalize, parts, pool, product, reduce, resize};
+
+/// Adds the layers of a node.
+pub(super) type Reader = fn(&mut Draft, &Node) -> Outcome<Vec<Value>>;
+
+/// Every operator; those without a reader are only computed where all that they depend on is known.
+pub(super) const OPERATORS: [(&str, Option<Reader>); 80] = [
+    ("Abs", Some(activation::absolute)),
+    ("Add", Some(arithmetic::two)),
+    ("And", None),
+    ("AveragePool", Some(pool::average_pool)),
+    ("BatchNormalization", Some(normalize::batch_norm)),
+    ("Cast", Some(arrange::cast)),
+    ("CastLike", Some(arrange::cast_like)),
+    ("Ceil", None),
+    ("Clip", Some(activation::clip)),
+    ("Concat", Some(parts::concat)),
+    ("Constant", None),
+    ("ConstantOfShape", None),
+    ("Conv", Some(convolution::conv)),
+    ("DepthToSpace", Some(arrange::blocks)),
+    ("Div", Some(arithmetic::two)),
+    ("Dropout", Some(arrange::identity)),
+    ("Equal", None),
+    ("Erf", Some(arithmetic::erf)),
+    ("Exp", None),
+    ("Expand", Some(arrange::expand)),
+    ("Flatten", Some(arrange::reshape)),
+    ("Floor", None),
+    ("Gather", Some(parts::gather)),
+    ("Gelu", Some(activation::simple)),
+    ("Gemm", Some(product::gemm)),
+    ("GlobalAveragePool", Some(pool::global)),
+    ("GlobalMaxPool", Some(pool::global)),
+    ("Greater", None),
+    ("GreaterOrEqual", None),
+    ("HardSigmoid", Some(activation::hard_sigmoid)),
+    ("HardSwish", Some(activation::simple)),
+    ("Identity", Some(arrange::identity)),
+    ("LayerNormalization", Some(normalize::layer_norm)),
+    ("LeakyRelu", Some(activation::simple)),
+    ("Less", None),
+    ("LessOrEqual", None),
+    ("Log", None),
+    ("MatMul", Some(product::matmul)),
+    ("Max", Some(arithmetic::extremes)),
+    ("MaxPool", Some(pool::max_pool)),
+    ("Mean", Some(arithmetic::several)),
+    ("Min", Some(arithmetic::extremes)),
+    ("Mod", None),
+    ("Mul", Some(arithmetic::two)),
+    ("Neg", Some(arithmetic::negative)),
+    ("Not", None),
+    ("Or", None),
+    ("PRelu", Some(activation::prelu)),
+    ("Pad", Some(arrange::pad)),
+    ("Pow", Some(arithmetic::power)),
+    ("Range", None),
+    ("Reciprocal", None),
+    ("ReduceMax", None),
+    ("ReduceMean", Some(reduce::reduce)),
+    ("ReduceMin", None),
+    ("ReduceProd", None),
+    ("ReduceSum", Some(reduce::reduce)),
+    ("ReduceSumSquare", Some(reduce::reduce)),
+    ("Relu", Some(activation::simple)),
+    ("Reshape", Some(arrange::reshape)),
+    ("Resize", Some(resize::resize)),
+    ("Round", None),
+    ("Shape", Some(arrange::shape)),
+    ("Sigmoid", Some(activation::simple)),
+    ("Size", Some(arrange::shape)),
+    ("Slice", Some(parts::slice)),
+    ("Softmax", Some(normalize::softmax)),
+    ("SpaceToDepth", Some(arrange::blocks)),
+    ("Split", Some(parts::split)),
+    ("Sqrt", None),
+    ("Squeeze", Some(arrange::reshape)),
+    ("Sub", Some(arithmetic::two)),
+    ("Sum", Some(arithmetic::several)),
+    ("Tanh", Some(activation::tanh)),
+    ("Tile", Some(arrange::tile)),
+    ("Transpose", Some(arrange::transpose)),
+    ("Unsqueeze", Some(arrange::reshape)),
+    ("Upsample", Some(resize::resize)),
+    ("Where", None),
+    ("Xor", None),
+];
+
+/// What makes layers of an operator, if it is known.
+pub(super) fn reader(operator: &str) -> Option<Option<Reader>> {
+    let place = OPERATORS.binary_search_by_key(&operator, |(name, _)| *name);
+    place.ok().map(|place| OPERATORS[place].1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operators_are_found_by_their_names() {
+        assert!(OPERATORS.is_sorted_by_key(|(name, _)| *name));
+        assert!(reader("Conv").is_some_and(|reader| reader.is_some()));
+        assert!(reader("Range").is_some_and(|reader| reader.is_none()));
+        assert!(reader("Einsum").is_none());
+    }
+
+    #[test]
+    fn the_document_has_a_row_for_each() {
+        let document = include_str!("../../../docs/onnx.md");
+        let row = |line: &str| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned());
+        let rows: Vec<String> = document.lines().filter_map(row).collect();
+        let names: Vec<&str> = OPERATORS.iter().map(|(name, _)| *name).collect();
+        assert_eq!(rows, names);
+    }
+}

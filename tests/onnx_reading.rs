@@ -1,0 +1,234 @@
+//! Networks read from ONNX: what they compute is compared with onnxruntime (`tests/onnx/make_graphs.py`), files that are
+//! damaged or lead elsewhere are refused, and a network that was read goes on like any other.
+#![cfg(feature = "onnx")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use vultus::nn::{Network, Training};
+use vultus::onnx::{self, Export, Import, Imported};
+use vultus::weights::safetensors;
+use vultus::{Device, Error, Options, Parameters, Random, StepOptions, Targets, Tensor};
+
+/// Sums of some dozens of products, in another order than onnxruntime's; of results above 1 it is that share.
+const TOLERANCE: f32 = 2e-5;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/onnx")
+}
+
+/// The graphs with what onnxruntime computes.
+fn names() -> Vec<String> {
+    let files = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    let examples = files.filter(|path| path.extension().is_some_and(|end| end == "safetensors"));
+    let mut names: Vec<String> = examples.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    names.sort();
+    names
+}
+
+fn import() -> Import {
+    Import { dimensions: [("H".to_owned(), 6)].into(), ..Import::default() }
+}
+
+fn read(name: &str) -> Imported {
+    onnx::read(&folder().join(format!("{name}.onnx")), &import()).unwrap()
+}
+
+/// The tensors of a file that are called `{what}.0`, `{what}.1`, ….
+fn numbered(tensors: &Parameters, what: &str) -> Vec<Tensor> {
+    (0..).map_while(|index| tensors.get(&format!("{what}.{index}")).cloned()).collect()
+}
+
+/// A tensor with one dimension more in front, or without its first.
+fn with_batch(tensor: Tensor) -> Tensor {
+    let shape = [&[1], tensor.shape()].concat();
+    tensor.reshape(shape).unwrap()
+}
+
+fn distance(a: &Tensor, b: &Tensor) -> f32 {
+    assert_eq!(a.shape(), b.shape());
+    a.data().iter().zip(b.data()).map(|(a, b)| (a - b).abs() / b.abs().max(1.0)).fold(0.0, f32::max)
+}
+
+#[test]
+fn graphs_compute_what_onnxruntime_does() {
+    assert!(names().len() >= 12);
+    for name in names() {
+        let read = read(&name);
+        let example = safetensors::read(&folder().join(format!("{name}.safetensors"))).unwrap().parameters;
+        let (mut inputs, mut wanted) = (numbered(&example, "input"), numbered(&example, "output"));
+        if !read.has_batch {
+            inputs = inputs.into_iter().map(with_batch).collect();
+            wanted = wanted.into_iter().map(with_batch).collect();
+        }
+        let model = Device::Cpu.load(&read.network, &read.parameters).unwrap();
+        let mut plan = model.compile(inputs[0].shape()[0], &Options::default()).unwrap();
+        let outputs = plan.run_all(&inputs).unwrap();
+        assert_eq!((outputs.len(), read.outputs.len()), (wanted.len(), wanted.len()), "{name}");
+        for (number, (found, wanted)) in outputs.iter().zip(&wanted).enumerate() {
+            let off = distance(found, wanted);
+            assert!(off < TOLERANCE, "{name}: output {number} is off by {off}");
+        }
+        // A network without a batch was read as one sample, others keep the batch apart.
+        assert_eq!(read.has_batch, name != "without_batch");
+    }
+}
+
+#[test]
+fn parameters_have_the_names_of_their_initialisers() {
+    let read = read("convolutions");
+    let names: Vec<&str> = read.parameters.keys().map(String::as_str).collect();
+    assert_eq!(names, ["b1", "b2", "mean", "scale", "shift", "slopes", "var", "w1", "w2", "w3"]);
+    assert_eq!(read.parameters["w1"].shape(), [6, 2, 3, 2]);
+    let wanted: Parameters =
+        read.network.parameter_shapes().unwrap().into_iter().map(|(n, s)| (n, Tensor::zeros(s))).collect();
+    assert!(wanted.keys().eq(read.parameters.keys()));
+}
+
+#[test]
+fn inputs_and_outputs_have_their_names() {
+    let read = read("two_inputs");
+    let inputs: Vec<(&str, &[usize])> = read.network.inputs().collect();
+    assert_eq!(inputs, [("a", &[3, 4][..]), ("b", &[1, 4]), ("c", &[4, 5]), ("a2", &[3, 5])]);
+    assert_eq!(read.outputs, ["y", "z"]);
+    // Also what is repeated for each sample.
+    assert_eq!(read.parameters["k3"].shape(), [1, 3, 2]);
+}
+
+#[test]
+fn all_that_is_not_supported_is_said_at_once() {
+    let path = folder().join("unsupported.onnx");
+    let error = onnx::read(&path, &Import::default()).unwrap_err();
+    let Error::Unsupported { operators, .. } = &error else { panic!("{error}") };
+    let wanted = [("Einsum", 2), ("GridSample", 1), ("Resize with mode cubic", 1), ("com.microsoft.FusedMatMul", 1)];
+    assert!(operators.iter().map(|(name, count)| (name.as_str(), *count)).eq(wanted), "{operators:?}");
+    let text = "unsupported.onnx: 4 operators are not supported: Einsum (2 nodes), GridSample (1 node), ";
+    assert!(error.to_string().contains(text), "{error}");
+}
+
+#[test]
+fn a_size_that_is_open_is_asked_for() {
+    let error = onnx::read(&folder().join("shapes.onnx"), &Import::default()).unwrap_err().to_string();
+    assert!(error.contains("dimension 2 of the input \"x\", \"H\", has no size"), "{error}");
+    assert!(Network::from_onnx(&folder().join("shapes.onnx")).is_err());
+}
+
+#[test]
+fn weights_elsewhere_must_be_in_the_folder() {
+    let bytes = fs::read(folder().join("elsewhere.onnx")).unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    let inside = outside.path().join("model");
+    fs::create_dir(&inside).unwrap();
+    fs::copy(folder().join("elsewhere.bin"), outside.path().join("elsewhere.bin")).unwrap();
+    let model = inside.join("elsewhere.onnx");
+    fs::write(&model, &bytes).unwrap();
+    let missing = onnx::read(&model, &Import::default()).unwrap_err().to_string();
+    assert!(missing.contains("elsewhere.bin: "), "{missing}");
+    // Names of the same length that lead out of the folder.
+    for location in ["../elsewh.bin", "/tmp/elsewher", "a/../../ab.bi", "./../elsewhe."] {
+        let mut moved = bytes.clone();
+        for at in 0..moved.len() - 13 {
+            if &moved[at..at + 13] == b"elsewhere.bin" {
+                moved[at..at + 13].copy_from_slice(location.as_bytes());
+            }
+        }
+        fs::write(&model, &moved).unwrap();
+        let error = onnx::read(&model, &Import::default()).unwrap_err().to_string();
+        assert!(error.contains("is not a file within the model's folder"), "{error}");
+    }
+    // Cut short.
+    fs::write(&model, &bytes).unwrap();
+    fs::write(inside.join("elsewhere.bin"), [0; 16]).unwrap();
+    let error = onnx::read(&model, &Import::default()).unwrap_err().to_string();
+    assert!(error.contains("are announced, which has 16"), "{error}");
+}
+
+#[test]
+fn a_network_that_was_read_learns_and_is_written_again() {
+    let Imported { network, parameters, .. } = read("dense");
+    let model = Device::Cpu.load(&network, &parameters).unwrap();
+    let mut teacher = model.compile_training(2, &Training::default(), &Options::default()).unwrap();
+    let x = Tensor::from_fn([2, 5], |place| (place % 3) as f32 - 1.0);
+    let step = StepOptions { learning_rate: 0.05, ..StepOptions::default() };
+    let losses: Vec<f32> =
+        (0..20).map(|_| teacher.train(&x, Targets::Classes(&[Some(0), Some(2)]), &step).unwrap()).collect();
+    assert!(losses[19] < 0.9 * losses[0], "{losses:?}");
+    let trained = model.parameters().unwrap();
+    // Also what a sum and a product read is trained.
+    assert!(trained.iter().all(|(name, tensor)| *tensor != parameters[name]), "{:?}", trained.keys());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trained.onnx");
+    onnx::write(&path, &network, &trained, &Export::default()).unwrap();
+    let again = onnx::read(&path, &Import::default()).unwrap();
+    let run = |network: &Network, parameters: &Parameters| {
+        Device::Cpu.load(network, parameters).unwrap().compile(2, &Options::default()).unwrap().run(&x).unwrap()
+    };
+    assert!(distance(&run(&network, &trained)[0], &run(&again.network, &again.parameters)[0]) < 1e-6);
+}
+
+/// Reads bytes as a model; whatever they are, there is a network that can be compiled, or an error.
+fn survives(folder: &Path, bytes: &[u8]) -> bool {
+    let path = folder.join("damaged.onnx");
+    fs::write(&path, bytes).unwrap();
+    let Ok(read) = onnx::read(&path, &import()) else { return false };
+    // What is too large is not worth the memory here.
+    let values = read.network.inputs().map(|(_, shape)| shape.iter().product::<usize>()).max().unwrap_or(0);
+    assert!(values > 1 << 16 || read.network.output_shapes().is_ok(), "{:?}", read.network.output_shapes());
+    true
+}
+
+#[test]
+fn damaged_files_are_errors() {
+    let place = tempfile::tempdir().unwrap();
+    fs::copy(folder().join("elsewhere.bin"), place.path().join("elsewhere.bin")).unwrap();
+    let (mut random, mut read) = (Random::new(3), 0);
+    for name in names() {
+        let bytes = fs::read(folder().join(format!("{name}.onnx"))).unwrap();
+        assert!(survives(place.path(), &bytes), "{name}");
+        for _ in 0..300 {
+            let mut damaged = bytes.clone();
+            for _ in 0..1 + random.below(3) {
+                let at = random.below(damaged.len());
+                match random.below(4) {
+                    0 => damaged[at] = random.below(256) as u8,
+                    1 => damaged[at] ^= 1 << random.below(8),
+                    2 => damaged.truncate(at.max(1)),
+                    _ => {
+                        let value = [0, 0xff, 0x7f, 0x80][random.below(4)];
+                        damaged.iter_mut().skip(at).take(1 + random.below(9)).for_each(|byte| *byte = value);
+                    }
+                }
+            }
+            read += usize::from(survives(place.path(), &damaged));
+        }
+    }
+    // Many bytes are numbers, and any will do.
+    assert!(read > 200, "{read}");
+}
+
+#[test]
+fn a_small_file_cannot_ask_for_much_memory() {
+    /// A field of bytes, or of a number.
+    fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+        [&[number << 3 | 2, bytes.len() as u8], bytes].concat()
+    }
+    let number = |number: u8, value: u8| vec![number << 3, value];
+    // A constant of 2^40 numbers, from a shape of two sizes of 2^20.
+    let size = [0x80, 0x80, 0x40];
+    let dims = [&[0x40][..], &size, &[0x40], &size].concat();
+    let attribute = [field(1, b"value_ints"), dims, vec![0xa0, 1, 7]].concat();
+    let shape = [field(2, b"s"), field(4, b"Constant"), field(5, &attribute)].concat();
+    let large = [field(1, b"s"), field(2, b"y"), field(4, b"ConstantOfShape")].concat();
+    let graph = [field(1, &shape), field(1, &large), field(12, &field(1, b"y"))].concat();
+    let input = field(
+        11,
+        &[field(1, b"x"), field(2, &field(1, &[number(1, 1), field(2, &field(1, &number(1, 1)))].concat()))].concat(),
+    );
+    let graph = [graph, input].concat();
+    let model = [field(8, &number(2, 17)), field(7, &graph)].concat();
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("large.onnx");
+    fs::write(&path, model).unwrap();
+    let error = onnx::read(&path, &Import::default()).unwrap_err().to_string();
+    assert!(error.contains("too large"), "{error}");
+}
