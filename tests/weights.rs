@@ -613,7 +613,7 @@ fn yunet() -> Vec<(String, Vec<usize>)> {
         pair(format!("backbone.model{name}"), inputs, outputs);
     }
     for model in 2..=5 {
-        [1, 2].map(|part| pair(format!("backbone.model{model}.conv{part}"), 64, 64));
+        (1..=2).for_each(|part| pair(format!("backbone.model{model}.conv{part}"), 64, 64));
     }
     for level in 0..3 {
         pair(format!("neck.lateral_convs.{level}"), 64, 64);
