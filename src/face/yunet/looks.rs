@@ -85,11 +85,8 @@ impl Look {
         };
         let whole = inside(left, right, part.x, part.width, width) && inside(top, bottom, part.y, part.height, height);
         let landmarks = face.landmarks.map(|[x, y]| [place(x, axis[0]), place(y, axis[1])]);
-        (whole && self.sides.contains(&(right - left).max(bottom - top))).then_some(Face {
-            bounds: [left, top, right, bottom],
-            landmarks,
-            ..face
-        })
+        let taken = whole && self.sides.contains(&(right - left).max(bottom - top));
+        taken.then_some(Face { bounds: [left, top, right, bottom], landmarks, ..face })
     }
 }
 
