@@ -15,6 +15,9 @@ const MOST_ELEMENTS: usize = 1 << 32;
 /// More dimensions than operations have.
 const MOST_DIMENSIONS: usize = 8;
 
+/// A layer takes about as much memory as so many numbers.
+const LAYER: usize = 64;
+
 /// What the first dimension of the graph's values is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::onnx) enum First {
@@ -68,7 +71,7 @@ impl Draft {
 
     /// Takes memory for so many numbers.
     pub fn take(&mut self, count: usize) -> Outcome<()> {
-        let too_many = || Refusal::unsupported(format!("that makes {count} numbers which the file does not hold"));
+        let too_many = || Refusal::unsupported("that takes more memory than a file of this size should");
         self.left = self.left.checked_sub(count).ok_or_else(too_many)?;
         Ok(())
     }
@@ -115,6 +118,7 @@ impl Draft {
     ) -> Outcome<Traced> {
         let op = op.into();
         let Some(&first) = inputs.first() else { return Err(Refusal::damaged("reads nothing")) };
+        self.take(LAYER)?;
         if let Some(odd) = inputs.iter().find(|input| !input.is_computed() || input.is_integer) {
             return Err(Refusal::unsupported(match odd.is_integer {
                 true => "of whole numbers",

@@ -27,6 +27,7 @@ pub(super) fn resize(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
     if images.are_lines || sizes[..2] != shape[..2] {
         return Err(Refusal::unsupported("of anything but height and width"));
     }
+    draft.take(sizes[2] + sizes[3])?;
     let places = if is_old { "asymmetric" } else { node.text("coordinate_transformation_mode", "half_pixel")? };
     let [height, width] = images.size();
     let axes = [(height, sizes[2], scales[2]), (width, sizes[3], scales[3])];
