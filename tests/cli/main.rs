@@ -113,7 +113,7 @@ fn help_and_version_are_results() {
 
 #[test]
 fn bad_use_is_told_from_failure() {
-    let cases: [&[&str]; 35] = [
+    let cases: [&[&str]; 37] = [
         &[],
         &["nonsense"],
         &["predict"],
