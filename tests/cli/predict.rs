@@ -320,7 +320,7 @@ fn names(folder: &Path) -> Vec<String> {
 fn the_annotated_picture_has_the_size_of_the_original_and_a_box() {
     let (folder, out) = (folder(), tempfile::tempdir().unwrap());
     let file = out.path().join("boxes.png");
-    results(&predict(&folder, &[&astronaut(), "--annotate", path(&file)]), 0);
+    let found = json(&results(&predict(&folder, &[&astronaut(), "--json", "--annotate", path(&file)]), 0));
     assert_eq!(names(out.path()), ["boxes.png"]);
     let (before, after) =
         (vultus::image::decode_file(&photo("astronaut.png")).unwrap(), vultus::image::decode_file(&file).unwrap());
@@ -329,7 +329,7 @@ fn the_annotated_picture_has_the_size_of_the_original_and_a_box() {
         let (x, y) = (x.round() as u32, y.round() as u32);
         before.get_pixel(x, y) != after.get_pixel(x, y)
     };
-    let b = reference_box();
+    let b = numbers(&found["faces"][0]["box"]);
     let (x, y) = ((b[0] + b[2]) / 2.0, (b[1] + b[3]) / 2.0);
     assert!(changed(b[0], y) && changed(b[2], y) && changed(x, b[3]), "no box is drawn");
     assert!(!changed(x, y) && !changed(10.0, 500.0), "something is drawn where no box is");
