@@ -59,7 +59,8 @@ sendable! { engine:
     TrainingPlan, TrainingState,
     gpu::Access, gpu::Adapter, gpu::Counts, gpu::Gpu, gpu::GpuOptions, gpu::GpuPlan, gpu::Kernel, gpu::Precision,
     gpu::Tuned,
-    nn::Group, nn::Layer, nn::Loss, nn::Network, nn::Optimizer, nn::Published, nn::Trainable, nn::Training, nn::vgg16::Pooling,
+    nn::Group, nn::Layer, nn::Loss, nn::Network, nn::Optimizer, nn::Published, nn::Source, nn::Trainable, nn::Training,
+    nn::vgg16::Pooling,
     ops::Activation, ops::ActivationBackward, ops::Adam, ops::AdaptiveAvgPool2d, ops::AdaptiveAvgPool2dBackward,
     ops::AvgPool2d, ops::AvgPool2dBackward, ops::BatchNorm2d, ops::BatchNorm2dBackward, ops::BatchNorm2dFold,
     ops::BatchNorm2dRunning, ops::Case, ops::Concat, ops::Conv2d, ops::Conv2dBackwardInput, ops::Conv2dBackwardWeight,
@@ -72,7 +73,7 @@ sendable! { engine:
 }
 
 sendable! { faces:
-    face::Architecture, face::Detector, face::DetectorOptions, face::Face, face::GradCam, face::ModelCard,
+    face::Architecture, face::Detector, face::DetectorKind, face::DetectorOptions, face::Face, face::GradCam, face::ModelCard,
     face::Recognizer, face::TestTimeAugmentation, prepare::Alignment, prepare::Augmentation, prepare::Denoise,
     prepare::Illumination, prepare::Mix, prepare::Preparation, track::TrackedFace, track::Tracker,
     track::TrackerOptions, weights::Catalog<'static>, weights::DefaultFile, weights::Dtype, weights::Entry, weights::Format,
@@ -113,7 +114,7 @@ sendable! { videos:
 }
 
 #[cfg(feature = "onnx")]
-sendable! { onnx_models: onnx::Export, onnx::Precision }
+sendable! { onnx_models: onnx::Export, onnx::Import, onnx::Imported, onnx::Precision }
 
 /// `gpu::Plan<'static>` to `gpu::Plan`, `ops::resize::Case` to `ops::Case`: the room and the name.
 fn short(path: &str) -> String {
