@@ -438,7 +438,10 @@ fn heads_that_do_not_fit_are_refused() {
 
 #[cfg(feature = "embed")]
 #[test]
-fn the_embedded_weights_make_a_detector() {
+fn the_embedded_weights_make_both_detectors() {
     let store = vultus::weights::Store::open(None).unwrap();
-    Detector::new(&Device::Cpu, store.load(DefaultFile::Mtcnn).unwrap(), DetectorOptions::default()).unwrap();
+    for kind in DetectorKind::ALL {
+        let options = DetectorOptions { kind, ..DetectorOptions::default() };
+        Detector::new(&Device::Cpu, store.load(kind.file()).unwrap(), options).unwrap();
+    }
 }
