@@ -62,7 +62,7 @@ impl Algorithm {
 fn fastest(images: usize, channels: usize, filters: usize, size: [usize; 2]) -> Algorithm {
     const FEW: usize = 4;
     let images = if images < FEW { 1 } else { images };
-    // Of a filter, for each point; about as long as nine vectors of products.
+    // About as long as nine vectors of products.
     fastest_of(images, channels, filters, size, 9)
 }
 
@@ -71,42 +71,37 @@ fn fastest_input(images: usize, channels: usize, filters: usize, size: [usize; 2
     fastest_of(images, channels, filters, size, 0)
 }
 
-fn fastest_of(
-    images: usize,
-    channels: usize,
-    filters: usize,
-    [h, w]: [usize; 2],
-    transform_of_filter: usize,
-) -> Algorithm {
-    // Each value is transformed once and used once per filter or channel: with few of these it does not pay.
-    if channels.min(filters) < 16 {
-        return Algorithm::Direct;
-    }
-    let points = |side: usize| (side + 2) * (side + 2);
+/// `transform` is what the transform of a filter costs for each of its points.
+fn fastest_of(images: usize, channels: usize, filters: usize, [h, w]: [usize; 2], transform: usize) -> Algorithm {
+    let direct = 2 * 9 * (images * h * w).div_ceil(16);
     let winograd = |side: usize| {
         let vectors = (images * h.div_ceil(side) * w.div_ceil(side)).div_ceil(16);
         points(side) * (2 * vectors + vectors.div_ceil(8))
     };
-    let (best, side) = if winograd(4) <= winograd(2) { (Algorithm::Winograd4, 4) } else { (Algorithm::Winograd2, 2) };
-    let direct = 2 * 9 * (images * h * w).div_ceil(16);
-    if direct <= winograd(side) + points(side) * transform_of_filter { Algorithm::Direct } else { best }
+    cheapest(channels.min(filters), direct, winograd, transform)
 }
 
 /// For the gradient of the filters: counts of multiplications per filter and channel, of the products and of what comes
 /// after them.
 fn fastest_weight(channels: usize, dy: &[usize]) -> Algorithm {
     let &[images, filters, h, w] = dy else { return Algorithm::Direct };
-    if channels.min(filters) < 16 {
+    let winograd = |side: usize| points(side) * (images * h.div_ceil(side) * w.div_ceil(side) + 8);
+    cheapest(channels.min(filters), 9 * images * h * w, winograd, 0)
+}
+
+/// The points of a tile whose output has this side.
+fn points(side: usize) -> usize {
+    (side + 2) * (side + 2)
+}
+
+/// By the costs of direct sums, of minimal filtering in tiles of a side, and of the transform of a filter for each point.
+/// `uses` says how often each transformed value is used: if seldom, minimal filtering does not pay.
+fn cheapest(uses: usize, direct: usize, winograd: impl Fn(usize) -> usize, transform: usize) -> Algorithm {
+    if uses < 16 {
         return Algorithm::Direct;
     }
-    let winograd = |side: usize| (side + 2) * (side + 2) * (images * h.div_ceil(side) * w.div_ceil(side) + 8);
-    let direct = 9 * images * h * w;
-    let best = winograd(2).min(winograd(4));
-    match best {
-        _ if direct <= best => Algorithm::Direct,
-        _ if best == winograd(4) => Algorithm::Winograd4,
-        _ => Algorithm::Winograd2,
-    }
+    let (best, side) = if winograd(4) <= winograd(2) { (Algorithm::Winograd4, 4) } else { (Algorithm::Winograd2, 2) };
+    if direct <= winograd(side) + points(side) * transform { Algorithm::Direct } else { best }
 }
 
 pub(super) fn forward(

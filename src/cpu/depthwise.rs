@@ -10,7 +10,7 @@ use super::View;
 use super::epilogue::{After, UNLIMITED, finish, limit, limits};
 use super::scratch::Scratch;
 use super::shared_output::SharedOutput;
-use super::vector::{load, store};
+use super::vector::{load, pick, store};
 use crate::ops::{Activation, Conv2d};
 use crate::parallel::*;
 use slide::{ROWS, Slide, Window};
@@ -244,6 +244,7 @@ impl Filter<'_> {
                     }
                 }
                 for (r, sum) in sums.into_iter().enumerate() {
+                    let sum = limit(simd, self.limits, sum);
                     if STRIDE > 1 {
                         S::as_mut_simd_f32s(&mut picked[r * pitch + first..][..lanes]).0[0] = sum;
                     } else if r < rows {
@@ -252,12 +253,10 @@ impl Filter<'_> {
                 }
             }
             if STRIDE > 1 {
+                // Only gradients are added to what is there, and these have a stride of 1.
+                debug_assert!(self.bias.is_some());
                 for (y, picked) in y.chunks_exact_mut(width).zip(picked.chunks_exact(pitch)) {
-                    let pairs = picked[..2 * width].as_chunks::<2>().0;
-                    match self.bias {
-                        Some(_) => y.iter_mut().zip(pairs).for_each(|(y, pair)| *y = self.limited(pair[0])),
-                        None => y.iter_mut().zip(pairs).for_each(|(y, pair)| *y += pair[0]),
-                    }
+                    pick(picked, STRIDE, y);
                 }
             }
         }
@@ -272,17 +271,9 @@ impl Filter<'_> {
             let sum = simd.add_f32s(load(simd, y), sum);
             return store(simd, y, sum);
         }
-        let sum = limit(simd, self.limits, sum);
         // A whole vector is stored faster. What it writes beyond its row is written later.
         let count = if lanes <= y.len() { lanes } else { count.min(lanes) };
         store(simd, &mut y[..count], sum);
-    }
-
-    #[inline(always)]
-    fn limited(self, value: f32) -> f32 {
-        let [min, max] = self.limits;
-        let value = if value < min { min } else { value };
-        if value > max { max } else { value }
     }
 
     /// Any filters, row by row.

@@ -1,6 +1,7 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use super::View;
+use super::vector::pick;
 use crate::ops::MaxPool2d;
 use crate::parallel::*;
 
@@ -92,15 +93,7 @@ impl WithSimd for Rows<'_> {
                 for column in (1..kernel).step_by(2) {
                     keep_larger(along, &down[column..], &down[(column + 1).min(kernel - 1)..]);
                 }
-                match stride {
-                    1 => y.copy_from_slice(along),
-                    2 => {
-                        y.iter_mut().zip(along.as_chunks::<2>().0).for_each(|(y, pair)| *y = pair[0]);
-                        // The last one has no neighbour.
-                        y[y.len() - 1] = along[along.len() - 1];
-                    }
-                    _ => y.iter_mut().zip(along.iter().step_by(stride)).for_each(|(y, along)| *y = *along),
-                }
+                pick(along, stride, y);
             }
         }
     }

@@ -9,13 +9,15 @@ pub(super) fn load<S: Simd>(simd: S, from: &[f32]) -> S::f32s {
         return S::as_simd_f32s(from).0[0];
     }
     let mask = inside(simd, 0, from.len());
-    // SAFETY: the mask leaves out what lies behind the slice.
+    // SAFETY: the mask leaves out what comes after the slice.
     unsafe { simd.mask_load_ptr_f32s(mask, from.as_ptr()) }
 }
 
-/// The lanes from this one on and before that one.
+/// Which lanes of a vector that begins at this column lie within a row of so many values.
 #[inline(always)]
-pub(super) fn inside<S: Simd>(simd: S, start: usize, end: usize) -> MemMask<S::m32s> {
+pub(super) fn inside<S: Simd>(simd: S, column: isize, length: usize) -> MemMask<S::m32s> {
+    let end = (length as isize - column).clamp(0, S::F32_LANES as isize);
+    let start = (-column).clamp(0, end);
     // Without the code that pulp keeps for each mask and calls for each load.
     MemMask::new(simd.mask_between_m32s(start as u32, end as u32).mask())
 }
@@ -27,5 +29,20 @@ pub(super) fn store<S: Simd>(simd: S, to: &mut [f32], value: S::f32s) {
         S::as_mut_simd_f32s(to).0[0] = value;
     } else {
         simd.partial_store_f32s(to, value);
+    }
+}
+
+/// Every so many values from the first on, as many as there is room for.
+#[inline(always)]
+pub(super) fn pick(from: &[f32], stride: usize, to: &mut [f32]) {
+    match stride {
+        1 => to.copy_from_slice(&from[..to.len()]),
+        2 => {
+            to.iter_mut().zip(from.as_chunks::<2>().0).for_each(|(to, pair)| *to = pair[0]);
+            // The last one may have no neighbour.
+            let last = to.len().saturating_sub(1);
+            to.iter_mut().skip(last).zip(&from[2 * last..]).for_each(|(to, from)| *to = *from);
+        }
+        _ => to.iter_mut().zip(from.iter().step_by(stride)).for_each(|(to, from)| *to = *from),
     }
 }

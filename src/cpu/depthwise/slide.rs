@@ -2,7 +2,7 @@
 
 use pulp::{MemMask, Simd};
 
-use super::super::vector::{inside, load, store};
+use super::super::vector::{inside, load, pick, store};
 use crate::ops::Conv2d;
 
 /// Values of lines that are made at once: 32 KiB.
@@ -61,10 +61,7 @@ impl<S: Simd> Window<S> {
 
     #[inline(always)]
     fn seen(&self, simd: S, column: usize) -> MemMask<S::m32s> {
-        let (lanes, column) = (S::F32_LANES as isize, column as isize - self.before[1]);
-        let end = (self.size[1] as isize - column).clamp(0, lanes);
-        let start = (-column).clamp(0, end);
-        inside(simd, start as usize, end as usize)
+        inside(simd, column as isize - self.before[1], self.size[1])
     }
 
     /// The first values of so many rows of a plane from this one on, counted with those above; else those of zeros.
@@ -267,16 +264,7 @@ impl Slide {
                     store::<S>(simd, to, load::<S>(simd, &from[..to.len()]));
                 }
             }
-            (2, _) => {
-                let (to, pairs) = (&mut line[skipped..skipped + count], from.as_chunks::<2>().0);
-                to.iter_mut().zip(pairs).for_each(|(to, pair)| *to = pair[0]);
-                // The last one may have no neighbour.
-                to[count - 1] = from[2 * (count - 1)];
-            }
-            _ => {
-                let to = &mut line[skipped..skipped + count];
-                to.iter_mut().zip(from.iter().step_by(stride)).for_each(|(to, from)| *to = *from);
-            }
+            _ => pick(from, stride, &mut line[skipped..skipped + count]),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use pulp::Simd;
 
 use super::super::epilogue::Place;
-use super::super::vector::{inside, load};
+use super::super::vector::{inside, load, pick};
 use crate::ops::Conv2d;
 
 /// Pixels of a tile, about.
@@ -200,7 +200,7 @@ impl<'a> Layout<'a> {
         copy[at..][..self.slack()].fill(0.0);
     }
 
-    /// Copies the pixels from this position on, from an input that begins at the first one, channels behind each other.
+    /// Copies the pixels from this position on, from an input that begins at the first one: `[pixels, channels]`.
     #[inline(always)]
     pub fn copy_pixels(&self, input: &[f32], position: usize, copy: &mut [f32]) {
         for (channel, from) in input.chunks(self.input[1]).take(self.channels()).enumerate() {
@@ -271,9 +271,7 @@ fn copy_line<S: Simd>(simd: S, row: &[f32], column: isize, stride: usize, length
     if stride == 1 {
         for at in (0..length).step_by(lanes) {
             let first = column + at as isize;
-            let end = (row.len() as isize - first).clamp(0, lanes as isize);
-            let start = (-first).clamp(0, end);
-            let mask = inside(simd, start as usize, end as usize);
+            let mask = inside(simd, first, row.len());
             // SAFETY: the mask leaves out what lies beside the row.
             let values = unsafe { simd.mask_load_ptr_f32s(mask, row.as_ptr().wrapping_offset(first)) };
             S::as_mut_simd_f32s(&mut line[at..][..lanes]).0[0] = values;
@@ -287,16 +285,8 @@ fn copy_line<S: Simd>(simd: S, row: &[f32], column: isize, stride: usize, length
     let first = column + (skipped * stride) as isize;
     let Some(from) = usize::try_from(first).ok().and_then(|first| row.get(first..)) else { return };
     let count = from.len().div_ceil(stride).min(length.saturating_sub(skipped));
-    if count == 0 {
-        return;
-    }
-    let to = &mut line[skipped..skipped + count];
-    if stride == 2 {
-        to.iter_mut().zip(from.as_chunks::<2>().0).for_each(|(to, pair)| *to = pair[0]);
-        // The last one may have no neighbour.
-        to[count - 1] = from[2 * (count - 1)];
-    } else {
-        to.iter_mut().zip(from.iter().step_by(stride)).for_each(|(to, from)| *to = *from);
+    if count > 0 {
+        pick(from, stride, &mut line[skipped..skipped + count]);
     }
 }
 

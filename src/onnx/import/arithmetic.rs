@@ -17,10 +17,9 @@ pub(super) fn two(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
     let result = match (node.operator(), a, b) {
         ("Add", ..) => add(draft, name, a, b)?,
         ("Mul", ..) => mul(draft, name, a, b)?,
-        ("Sub", _, Value::Constant(b)) => add(draft, name, a, &Value::Constant(changed(b, "negated", |x| -x)?))?,
-        ("Sub", _, Value::Traced(b)) => {
-            let negative = scaled(draft, &format!("{name}.negative"), b, -1.0)?;
-            add(draft, name, a, &Value::Traced(negative))?
+        ("Sub", ..) => {
+            let negative = opposite(draft, &format!("{name}.negative"), b)?;
+            add(draft, name, a, &negative)?
         }
         ("Div", _, Value::Constant(b)) => mul(draft, name, a, &Value::Constant(changed(b, "reciprocal", f32::recip)?))?,
         _ => return Err(Refusal::unsupported("by a value that the network computes")),
