@@ -1,10 +1,10 @@
 //! Reads ONNX models and compares what they compute with what they should.
 //!
-//! `cargo run --release --features onnx --example onnx_node_tests -- FOLDER [DEVICE] [NAME=SIZE ...]`
+//! `cargo run --release --features import,onnx --example onnx_node_tests -- FOLDER [DEVICE] [NAME=SIZE ...]`
 //!
-//! Each folder within `FOLDER` is a case: `model.onnx`, and one file of f32 numbers for each input and output,
-//! `input_0.npy`, …, `output_0.npy`, …. `tests/onnx/node_tests.py` writes those that the Python package `onnx` has. A size
-//! is given to dimensions that only have a name in the file.
+//! Each folder within `FOLDER` is a case: `model.onnx`, and `tensors.npz` with f32 numbers for each input and output,
+//! `input_0`, …, `output_0`, …. `tests/onnx/node_tests.py` writes those that the Python package `onnx` has. A size is given
+//! to dimensions that only have a name in the file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use vultus::onnx::{Import, Imported, read};
-use vultus::{Device, Error, Options, Tensor};
+use vultus::weights::Catalog;
+use vultus::{Device, Error, Options, Parameters, Tensor};
 
 /// Of numbers around 1: sums of f32 in another order. Larger ones may differ by as much of their size.
 const TOLERANCE: f32 = 1e-4;
@@ -81,27 +82,36 @@ fn report(cases: &[PathBuf], device: &Device, import: &Import) -> ExitCode {
 
 fn run(case: &Path, device: &Device, import: &Import) -> Verdict {
     let found = match read(&case.join("model.onnx"), import) {
-        Ok(read) => compute(case, device, &read),
+        Ok(read) => judge(case, device, &read),
         Err(Error::Unsupported { operators, .. }) => {
             return Verdict::Unsupported(operators.into_iter().map(|(operator, _)| operator).collect());
         }
         Err(error) => Err(error.to_string()),
     };
-    match found.and_then(|outputs| compare(case, &outputs)) {
+    match found {
         Ok(distance) => Verdict::Passed(distance),
         Err(reason) => Verdict::Failed(reason),
     }
 }
 
-/// What the network gives for the case's inputs.
-fn compute(case: &Path, device: &Device, read: &Imported) -> Result<Vec<Tensor>, String> {
+/// The largest difference between what the network gives for the case's inputs and its outputs.
+fn judge(case: &Path, device: &Device, read: &Imported) -> Result<f32, String> {
+    let path = case.join("tensors.npz");
+    let tensors =
+        Catalog::open(&path).and_then(|catalog| catalog.read()).map_err(|error| error.to_string())?.parameters;
+    compare(&tensors, &compute(&tensors, device, read)?)
+}
+
+/// What the network gives for the inputs.
+fn compute(tensors: &Parameters, device: &Device, read: &Imported) -> Result<Vec<Tensor>, String> {
     let mut inputs = Vec::new();
     for index in 0..read.network.inputs().len() {
-        let (mut shape, numbers) = npy(&case.join(format!("input_{index}.npy")))?;
+        let input = given(tensors, "input", index)?;
+        let mut shape = input.shape().to_vec();
         if !read.has_batch {
             shape.insert(0, 1);
         }
-        inputs.push(Tensor::new(shape, numbers).map_err(|error| error.to_string())?);
+        inputs.push(input.clone().reshape(shape).map_err(|error| error.to_string())?);
     }
     let batch = inputs.first().and_then(|input| input.shape().first().copied()).unwrap_or(1);
     let run = || device.load(&read.network, &read.parameters)?.compile(batch, &Options::default())?.run_all(&inputs);
@@ -114,14 +124,15 @@ fn compute(case: &Path, device: &Device, read: &Imported) -> Result<Vec<Tensor>,
 }
 
 /// The largest difference from what the outputs should be.
-fn compare(case: &Path, outputs: &[Tensor]) -> Result<f32, String> {
+fn compare(tensors: &Parameters, outputs: &[Tensor]) -> Result<f32, String> {
     let mut furthest = 0f32;
     for (index, output) in outputs.iter().enumerate() {
-        let (shape, wanted) = npy(&case.join(format!("output_{index}.npy")))?;
-        if output.shape() != shape {
-            return Err(format!("output {index} has the shape {:?} instead of {shape:?}", output.shape()));
+        let wanted = given(tensors, "output", index)?;
+        if output.shape() != wanted.shape() {
+            let (found, wanted) = (output.shape(), wanted.shape());
+            return Err(format!("output {index} has the shape {found:?} instead of {wanted:?}"));
         }
-        for (place, (&found, &wanted)) in output.data().iter().zip(&wanted).enumerate() {
+        for (place, (&found, &wanted)) in output.data().iter().zip(wanted.data()).enumerate() {
             let distance = if found == wanted { 0.0 } else { (found - wanted).abs() / wanted.abs().max(1.0) };
             let fits = distance <= TOLERANCE || found.is_nan() && wanted.is_nan();
             if !fits {
@@ -133,19 +144,8 @@ fn compare(case: &Path, outputs: &[Tensor]) -> Result<f32, String> {
     Ok(furthest)
 }
 
-/// Shape and numbers of a file of f32 in row order, as NumPy writes it.
-fn npy(path: &Path) -> Result<(Vec<usize>, Vec<f32>), String> {
-    let wrong = |what: &str| format!("{}: {what}", path.display());
-    let bytes = fs::read(path).map_err(|error| wrong(&error.to_string()))?;
-    let length = bytes.get(8..10).map(|length| usize::from(u16::from_le_bytes([length[0], length[1]])));
-    let start = 10 + length.ok_or_else(|| wrong("too short"))?;
-    let header = String::from_utf8_lossy(bytes.get(10..start).ok_or_else(|| wrong("too short"))?).into_owned();
-    if !header.contains("'<f4'") || !header.contains("'fortran_order': False") {
-        return Err(wrong("not f32 in row order"));
-    }
-    let shape = header.split_once('(').and_then(|(_, rest)| rest.split_once(')'));
-    let sizes = shape.ok_or_else(|| wrong("without a shape"))?.0.split(',').map(str::trim).filter(|s| !s.is_empty());
-    let shape: Result<Vec<usize>, _> = sizes.map(str::parse).collect();
-    let numbers = bytes[start..].as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
-    Ok((shape.map_err(|_| wrong("without a shape"))?, numbers))
+/// An input or an output of the case.
+fn given<'t>(tensors: &'t Parameters, kind: &str, index: usize) -> Result<&'t Tensor, String> {
+    let name = format!("{kind}_{index}");
+    tensors.get(&name).ok_or_else(|| format!("the case has no {name}"))
 }

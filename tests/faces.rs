@@ -1,17 +1,19 @@
 //! Faces: MTCNN finds the same as facenet-pytorch, either detector none where there are none, and heads that do not fit are refused.
 #![cfg(feature = "files")]
 
+mod compare;
 mod mtcnn_reference;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use compare::fresh_gpu;
 use mtcnn_reference::{Comparison, MIN_IOU, Reference, ReferenceFace};
 use vultus::face::{
     Architecture, Detector, DetectorKind, DetectorOptions, Face, ModelCard, Recognizer, TestTimeAugmentation,
 };
-use vultus::gpu::{Adapter, Gpu};
+use vultus::gpu::Gpu;
 use vultus::image::RgbImage;
 use vultus::nn::light;
 use vultus::nn::vgg16::{self, Pooling};
@@ -21,11 +23,8 @@ use vultus::weights::safetensors::{Precision, from_bytes, read, to_bytes};
 use vultus::weights::{DefaultFile, WeightFile};
 use vultus::{Device, Error, Parameters, Picture, Result, wgpu};
 
-/// The best hardware adapter, else a software adapter: the kernels are tested on every machine.
 fn gpu() -> Device {
-    let adapters = Adapter::all();
-    let best = adapters.first().expect("there is no adapter: install Mesa's llvmpipe or another software driver");
-    Device::Gpu(best.open().unwrap())
+    Device::Gpu(fresh_gpu())
 }
 
 fn weights(which: DefaultFile) -> WeightFile {

@@ -1,13 +1,18 @@
 //! YuNet: the same faces as OpenCV's FaceDetectorYN, and those that are too small or too large for it.
 #![cfg(feature = "files")]
 
+mod compare;
+#[path = "mtcnn_reference/iou.rs"]
+mod iou;
+
 use std::path::Path;
 
+use compare::gpu;
 use image::imageops;
+use iou::iou;
 use serde::Deserialize;
 use vultus::Device;
 use vultus::face::{Detector, DetectorOptions, Face};
-use vultus::gpu::Adapter;
 use vultus::image::{RgbImage, decode_file};
 use vultus::weights::DefaultFile;
 use vultus::weights::safetensors::read;
@@ -25,7 +30,7 @@ struct Golden {
     pictures: Vec<Case>,
 }
 
-/// A part of the photo, of which every so manieth pixel is taken, and that so many times.
+/// A part of the photo: every `step`-th pixel of it, each repeated `times` times along both axes.
 #[derive(Deserialize)]
 struct Case {
     crop: [u32; 4],
@@ -70,19 +75,6 @@ impl GoldenFace {
     }
 }
 
-fn iou(a: &[f32; 4], b: &[f32; 4]) -> f32 {
-    let area = |b: &[f32; 4]| (b[2] - b[0]) * (b[3] - b[1]);
-    let width = (a[2].min(b[2]) - a[0].max(b[0])).max(0.0);
-    let height = (a[3].min(b[3]) - a[1].max(b[1])).max(0.0);
-    width * height / (area(a) + area(b) - width * height)
-}
-
-fn gpu() -> Device {
-    let adapters = Adapter::all();
-    let best = adapters.first().expect("there is no adapter: install Mesa's llvmpipe or another software driver");
-    Device::Gpu(best.open().unwrap())
-}
-
 fn astronaut() -> RgbImage {
     decode_file(Path::new("tests/photos/astronaut.png")).unwrap()
 }
@@ -113,7 +105,7 @@ fn the_cpu_finds_what_opencv_finds() {
 
 #[test]
 fn the_gpu_finds_what_opencv_finds() {
-    check_golden(&gpu());
+    check_golden(&Device::Gpu(gpu()));
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! What facenet-pytorch's MTCNN finds in some pictures, and how near other faces are to it.
 
+mod iou;
+
 use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
 use vultus::face::Face;
+
+use iou::iou;
 
 /// Two boxes are of the same face from this intersection over union on.
 pub const MIN_IOU: f32 = 0.6;
@@ -82,11 +86,4 @@ impl Comparison {
     pub fn agrees(&self) -> bool {
         self.min_iou >= MIN_IOU && self.worst_landmark <= MAX_LANDMARK_ERROR && self.extras == 0
     }
-}
-
-fn iou(a: &[f32; 4], b: &[f32; 4]) -> f32 {
-    let area = |b: &[f32; 4]| (b[2] - b[0]) * (b[3] - b[1]);
-    let width = (a[2].min(b[2]) - a[0].max(b[0])).max(0.0);
-    let height = (a[3].min(b[3]) - a[1].max(b[1])).max(0.0);
-    width * height / (area(a) + area(b) - width * height)
 }

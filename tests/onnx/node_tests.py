@@ -2,10 +2,10 @@
 
     pip install onnx numpy
     python tests/onnx/node_tests.py FOLDER
-    cargo run --release --features onnx --example onnx_node_tests -- FOLDER
+    cargo run --release --features import,onnx --example onnx_node_tests -- FOLDER
 
-Of each test with f32 outputs a folder with `model.onnx`, `input_0.npy`, … and `output_0.npy`, …. What networks hold in
-their file becomes an initialiser: whole numbers and truth values, and of the operators in `HELD` everything after the
+Of each test with f32 outputs a folder with `model.onnx`, and `tensors.npz` with `input_0`, … and `output_0`, …. What
+networks hold in their file becomes an initialiser: whole numbers and truth values, and of the operators in `HELD` everything after the
 first input. What is computed from whole numbers alone, tests of training and those of other domains are left out.
 """
 
@@ -68,10 +68,9 @@ def write(folder, case):
         imported.version = min(imported.version, OPSET)
     folder.mkdir(parents=True)
     onnx.save(model, folder / "model.onnx")
-    for kind, arrays in (("input", left), ("output", outputs)):
-        for index, array in enumerate(arrays):
-            array = np.asarray(array)
-            np.save(folder / f"{kind}_{index}.npy", array if array.ndim == 0 else np.ascontiguousarray(array))
+    tensors = {f"input_{index}": array for index, array in enumerate(left)}
+    tensors |= {f"output_{index}": np.asarray(array) for index, array in enumerate(outputs)}
+    np.savez(folder / "tensors.npz", **tensors)
     return True
 
 
