@@ -136,7 +136,7 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// A model in a file with operators that there are no operations for.
+    /// A model in a file that uses operators which are not supported.
     #[error("{}: {}", file.display(), not_supported(operators))]
     Unsupported {
         /// The file.

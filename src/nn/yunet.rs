@@ -93,7 +93,7 @@ fn separable(network: Network, name: &str, channels: usize) -> Network {
     )
 }
 
-/// The same with a ReLU behind it.
+/// The same with a ReLU after it.
 fn activated(network: Network, name: &str) -> Network {
     separable(network, name, CHANNELS).relu()
 }

@@ -36,9 +36,9 @@ use workload::Part;
   vultus bench --train head --batch 32 --trace trace.json
   vultus bench --network resnet18 --train all --batch 8
 
-vgg16 is the base and the dense layers of the original; vgg16-base ends before them. yunet is one picture of 640x480.
-mtcnn is too: P-Net at its largest scale, R-Net on 64 proposals, O-Net on 16. The networks of the literature have ImageNet's 1000
-classes. With --train, a run is a step on VGG16's base with dense layers of 256 and 7, or on a network of the literature
+vgg16 is the base and the dense layers of the original; vgg16-base ends before them. yunet and mtcnn are one picture of
+640x480, mtcnn with P-Net at its largest scale, R-Net on 64 proposals and O-Net on 16. The networks of the literature
+have ImageNet's 1000 classes. With --train, a run is a step on VGG16's base with dense layers of 256 and 7, or on a network of the literature
 with 7 classes: forward, cross entropy, backward, SGD with momentum. Parameters that --weights does not give have random
 values, but for VGG16's base.
 

@@ -20,7 +20,7 @@ pub(super) fn simple(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
             other => return Err(Refusal::unsupported(format!("with approximate {other}"))),
         },
         "LeakyRelu" => return leaky(draft, node, x, node.float("alpha", 0.01)?),
-        other => return Err(Refusal::damaged(format!("is {other}, which is no such function"))),
+        other => return Err(Refusal::damaged(format!("is {other}, which is not an activation function"))),
     };
     Ok(vec![Value::Traced(draft.layer(node.name(), activation, &[x])?)])
 }

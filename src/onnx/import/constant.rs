@@ -108,7 +108,7 @@ impl Constant {
         Tensor::from_shared(shape, self.as_floats()?.clone()).map_err(|error| Refusal::damaged(error.to_string()))
     }
 
-    /// What a function makes of each number. It is no initialiser any more.
+    /// What a function makes of each number. The result is no longer an initialiser.
     pub fn map(&self, function: impl Fn(f32) -> f32) -> Outcome<Self> {
         let values = self.as_floats()?.iter().map(|&value| function(value)).collect();
         Ok(Constant::floats(self.shape.clone(), values))

@@ -21,7 +21,7 @@ impl Images {
             _ => return Err(Refusal::unsupported(format!("of {} dimensions", shape.len()))),
         };
         if draft.lead() == 1 && shape[0] != 1 {
-            return Err(Refusal::unsupported("of several pictures that are no batch"));
+            return Err(Refusal::unsupported("of several pictures that are not a batch"));
         }
         let x = draft.view(&format!("{name}.images"), x, &[&x.shape[..1], &plane].concat())?;
         Ok(Images { x, are_lines })

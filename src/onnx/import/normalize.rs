@@ -21,7 +21,7 @@ pub(super) fn batch_norm(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> 
         return Err(Refusal::unsupported(format!("of the shape {shape:?}")));
     };
     if draft.lead() == 1 && first != 1 {
-        return Err(Refusal::unsupported("of several samples that are no batch"));
+        return Err(Refusal::unsupported("of several samples that are not a batch"));
     }
     let mut given = Vec::new();
     for index in 1..5 {

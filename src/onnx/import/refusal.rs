@@ -5,7 +5,7 @@ use crate::error::Error;
 /// Why a node does not become layers.
 #[derive(Clone, Debug)]
 pub(in crate::onnx) enum Refusal {
-    /// There is no operation for it; what it asks for, to be read after the operator: `with mode cubic`.
+    /// No operation computes it. The text says what it asks for and follows the operator's name: `with mode cubic`.
     Unsupported(String),
     /// A sample of what it gives depends on other samples of the batch, or it has no batch any more.
     MixesBatch,

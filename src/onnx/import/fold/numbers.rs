@@ -79,7 +79,8 @@ fn pairs<T: Copy, R>(
     let places = Places::repeated(&a.shape, &shape).zip(Places::repeated(&b.shape, &shape));
     let result = |(a, b): (usize, usize)| of_a.get(a).zip(of_b.get(b)).and_then(|(&a, &b)| function(a, b));
     let values: Option<Vec<R>> = places.map(result).collect();
-    let values = values.ok_or_else(|| Refusal::damaged("has a result that is no number: a division by zero, say"))?;
+    let values =
+        values.ok_or_else(|| Refusal::damaged("has a result that is not a number: a division by zero, say"))?;
     Ok((shape, values))
 }
 
