@@ -7,8 +7,6 @@ struct Params {
     out_offset: u32,
     // Workgroups along x: grids of more than 65,535 go on along y.
     grid: u32,
-    // Its number.
-    function: u32,
     // The minimum of a clip, or the slope of a leaky ReLU.
     low: f32,
     high: f32,
@@ -21,7 +19,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 
 fn derivative(seen: f32) -> f32 {
-    switch (params.function) {
+    switch (FUNCTION) {
         case 1u: { return select(0.0, 1.0, seen > 0.0); }
         case 2u: { return select(0.0, 1.0, seen > params.low && seen < params.high); }
         case 3u: { return select(params.low, 1.0, seen > 0.0); }
@@ -47,7 +45,7 @@ fn derivative(seen: f32) -> f32 {
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let i = (group.y * params.grid + group.x) * 256u + local;
     if (i >= params.length) { return; }
-    out[params.out_offset + i] = activated(params.function, params.low, params.high, x[params.x_offset + i]);
+    out[params.out_offset + i] = activated(params.low, params.high, x[params.x_offset + i]);
 }
 
 @compute @workgroup_size(256)

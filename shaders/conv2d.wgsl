@@ -38,12 +38,10 @@ struct Params {
     accumulate: u32,
     // First workgroup along x, for grids of more than 65,535.
     first_group: u32,
-    // What is applied to y.
-    function: u32,
+    // What the activation function is made with.
     low: f32,
     high: f32,
-    // Whether a residual is added before, and how much further than the same value of y it lies (modulo 2^32).
-    has_residual: u32,
+    // How much further than the same value of y the residual lies (modulo 2^32).
     residual_shift: u32,
 }
 
@@ -124,8 +122,8 @@ fn direct(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
         for (var p = 0u; p < DIRECT_PIXELS; p++) {
             if (first + f <= last && ox + p < params.out_width) {
                 var sum = sums[f][p];
-                if (params.has_residual != 0u) { sum += residual[at + p + params.residual_shift]; }
-                y[at + p] = activated(params.function, params.low, params.high, sum);
+                if (RESIDUAL) { sum += residual[at + p + params.residual_shift]; }
+                y[at + p] = activated(params.low, params.high, sum);
             }
         }
     }
@@ -176,12 +174,10 @@ struct Product {
     y_row: u32,
     bias_offset: u32,
     has_bias: u32,
-    // What is applied to the result.
-    function: u32,
+    // What the activation function is made with.
     low: f32,
     high: f32,
-    // Whether a residual is added before, and how much further than the same value of y it lies (modulo 2^32).
-    has_residual: u32,
+    // How much further than the same value of y the residual lies (modulo 2^32).
     residual_shift: u32,
     // Whether the result is added to what is there.
     accumulate: u32,
@@ -240,8 +236,8 @@ fn store_sum(row: u32, at: u32, value: f32) {
     var sum = value;
     if (product.accumulate != 0u) { sum += y[place]; }
     if (product.has_bias != 0u) { sum += bias[product.bias_offset + row]; }
-    if (product.has_residual != 0u) { sum += residual[place + product.residual_shift]; }
-    y[place] = activated(product.function, product.low, product.high, sum);
+    if (RESIDUAL) { sum += residual[place + product.residual_shift]; }
+    y[place] = activated(product.low, product.high, sum);
 }
 
 fn store_row(row: u32, at: vec4<u32>, count: u32, values: vec4<f32>) {

@@ -30,12 +30,10 @@ struct Params {
     accumulate: u32,
     // Workgroups along x: grids of more than 65,535 go on along y.
     grid: u32,
-    // What is applied to y.
-    function: u32,
+    // What the activation function is made with.
     low: f32,
     high: f32,
-    // Whether a residual is added before, and how much further than the same value of y it lies (modulo 2^32).
-    has_residual: u32,
+    // How much further than the same value of y the residual lies (modulo 2^32).
     residual_shift: u32,
 }
 
@@ -80,7 +78,7 @@ fn store(at: u32, count: u32, values: vec4<f32>) {
 }
 
 fn activate(x: f32) -> f32 {
-    return activated(params.function, params.low, params.high, x);
+    return activated(params.low, params.high, x);
 }
 
 @compute @workgroup_size(64)
@@ -108,7 +106,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
     }
     let at = params.y_offset + (strip.plane * params.out_height + strip.row) * params.out_width + strip.column;
     let count = params.out_width - strip.column;
-    if (params.has_residual != 0u) {
+    if (RESIDUAL) {
         // Pixels past the last repeat it, and are not stored.
         let places = at + min(vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(count - 1u)) + params.residual_shift;
         sums += vec4<f32>(residual[places.x], residual[places.y], residual[places.z], residual[places.w]);

@@ -25,8 +25,7 @@ struct Params {
     // Whether the result is added to what is there.
     accumulate: u32,
     has_bias: u32,
-    // What is applied to c.
-    function: u32,
+    // What the activation function is made with.
     low: f32,
     high: f32,
     first_group: u32,
@@ -53,7 +52,7 @@ fn store(row: u32, column: u32, part: u32, sum: f32) {
     var value = sum;
     if (params.accumulate != 0u) { value += c[at]; }
     if (params.has_bias != 0u) { value += bias[params.bias_offset + column]; }
-    c[at] = activated(params.function, params.low, params.high, value);
+    c[at] = activated(params.low, params.high, value);
 }
 
 // ------------------------------------------------------------------------------------------------------------ rows

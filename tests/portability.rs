@@ -9,26 +9,37 @@ use naga::back::{PipelineConstants, hlsl, msl, pipeline_constants::process_overr
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use vultus::gpu::{Kernel, kernels, shader_source};
 
-/// A kernel's shader with its constants, and nothing that it does not use.
-fn specialize(kernel: &Kernel, source: &str) -> Result<(Module, ModuleInfo), String> {
+/// What steps set besides a kernel's own constants: the number of an activation function, and whether there is a residual.
+const SETTINGS: [(&str, [u32; 9]); 2] =
+    [("FUNCTION", [0, 1, 2, 3, 4, 5, 6, 7, 8]), ("RESIDUAL", [0, 1, 0, 1, 0, 1, 0, 1, 0])];
+
+/// A kernel's shader with its constants and these settings, and nothing that it does not use.
+fn specialize(kernel: &Kernel, source: &str, setting: usize) -> Result<(Module, ModuleInfo), String> {
     let module = naga::front::wgsl::parse_str(source).map_err(|error| error.emit_to_string(source))?;
     // WebGPU offers pack2x16float and unpack2x16float everywhere; only old versions of OpenGL have not got them.
     let capabilities = Capabilities::default() | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
     let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
         .map_err(|error| error.emit_to_string(source))?;
-    let constants: PipelineConstants =
-        kernel.constants.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+    let is_set = |name: &str| module.overrides.iter().any(|(_, it)| it.name.as_deref() == Some(name));
+    let settings = SETTINGS.iter().filter(|(name, _)| is_set(name));
+    let settings = settings.map(|(name, values)| (*name, f64::from(values[setting])));
+    let constants = kernel.constants.iter().copied().chain(settings);
+    let constants: PipelineConstants = constants.map(|(name, value)| (name.to_owned(), value)).collect();
     let (module, info) = process_overrides(&module, &info, Some((Compute, kernel.entry)), &constants)
         .map_err(|error| format!("constants: {error}"))?;
     Ok((module.into_owned(), info.into_owned()))
 }
 
 /// Validates a kernel's shader as WebGPU without any optional feature does, and translates it for Vulkan, Metal and
-/// Direct3D 12.
+/// Direct3D 12, with all settings.
 fn translate(kernel: &Kernel, source: &str) -> Result<(), String> {
+    (0..9).try_for_each(|setting| translate_with(kernel, source, setting))
+}
+
+fn translate_with(kernel: &Kernel, source: &str, setting: usize) -> Result<(), String> {
     let entry = (Compute, kernel.entry.to_owned());
-    let (module, info) = specialize(kernel, source)?;
+    let (module, info) = specialize(kernel, source, setting)?;
     let pipeline = spv::PipelineOptions { shader_stage: Compute, entry_point: kernel.entry.to_owned() };
     let words = spv::write_vec(&module, &info, &spv::Options::default(), Some(&pipeline))
         .map_err(|error| format!("SPIR-V: {error}"))?;
@@ -152,7 +163,7 @@ fn kernels_have_names_of_their_own() {
 fn workgroups_fit_the_smallest_device() {
     // Every WebGPU device offers 256 invocations and 16 KiB of workgroup memory.
     for kernel in kernels() {
-        let (module, info) = specialize(kernel, shader_source(kernel.shader).unwrap()).unwrap();
+        let (module, info) = specialize(kernel, shader_source(kernel.shader).unwrap(), 0).unwrap();
         let [entry] = module.entry_points.as_slice() else { panic!("{}: not one entry point", kernel.name) };
         let invocations: u32 = entry.workgroup_size.iter().product();
         assert!(invocations <= 256, "{} has {invocations}", kernel.name);

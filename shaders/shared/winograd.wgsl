@@ -31,12 +31,10 @@ struct Params {
     tile_count: u32,
     // Whether the result is added to what is there.
     accumulate: u32,
-    // What is applied to the result.
-    function: u32,
+    // What the activation function is made with.
     low: f32,
     high: f32,
-    // Whether a residual is added before, and how much further than the same value of y it lies (modulo 2^32).
-    has_residual: u32,
+    // How much further than the same value of y the residual lies (modulo 2^32).
     residual_shift: u32,
 }
 
@@ -88,7 +86,8 @@ fn stored_size() -> vec2<u32> {
 
 fn store_output(at: u32, left: u32, column: u32, value: f32) {
     if (left + column >= stored_size().x) { return; }
-    var sum = select(0.0, y[at + column], params.accumulate != 0u) + value;
-    if (params.has_residual != 0u) { sum += residual[at + column + params.residual_shift]; }
-    y[at + column] = activated(params.function, params.low, params.high, sum);
+    var sum = value;
+    if (params.accumulate != 0u) { sum += y[at + column]; }
+    if (RESIDUAL) { sum += residual[at + column + params.residual_shift]; }
+    y[at + column] = activated(params.low, params.high, sum);
 }

@@ -2,6 +2,7 @@
 
 use super::buffer::Storage;
 use super::compile::{Compiler, Operands};
+use super::finish::{Finish, limits};
 use super::kernel::Access::{Read, Unused, Write};
 use super::kernel::{Kernel, Shader, shader};
 use super::uniform::uniform;
@@ -22,25 +23,9 @@ uniform! {
         dy_offset: u32,
         out_offset: u32,
         grid: u32,
-        function: u32,
         /// The minimum of a clip, or the slope of a leaky ReLU.
         low: f32,
         high: f32,
-    }
-}
-
-/// A function as shaders know it: its number and what it is made with.
-pub(super) fn encoded(function: Option<Activation>) -> (u32, f32, f32) {
-    let Some(function) = function else { return (0, 0.0, 0.0) };
-    match function {
-        Activation::Relu => (1, 0.0, 0.0),
-        Activation::Clip { min, max } => (2, min, max),
-        Activation::LeakyRelu { negative_slope } => (3, negative_slope, 0.0),
-        Activation::Sigmoid => (4, 0.0, 0.0),
-        Activation::Hardswish => (5, 0.0, 0.0),
-        Activation::Silu => (6, 0.0, 0.0),
-        Activation::Gelu => (7, 0.0, 0.0),
-        Activation::GeluTanh => (8, 0.0, 0.0),
     }
 }
 
@@ -56,7 +41,8 @@ pub(super) fn backward(compiler: &mut Compiler, op: Activation, operands: &Opera
 
 /// The last storage is the one that is written.
 fn run(compiler: &mut Compiler, kernel: &'static Kernel, op: Activation, storages: &[&Storage]) -> Result<()> {
-    let (function, low, high) = encoded(Some(op));
+    let [low, high] = limits(Some(op));
+    let variant = kernel.finishing(Finish::new(Some(op), false));
     for values in compiler.stretches(storages[0].len, 1) {
         let mut views = Vec::new();
         for storage in storages {
@@ -69,11 +55,10 @@ fn run(compiler: &mut Compiler, kernel: &'static Kernel, op: Activation, storage
             dy_offset: views[1].offset,
             out_offset: views[views.len() - 1].offset,
             grid: grid[0] as u32,
-            function,
             low,
             high,
         };
-        compiler.dispatch(kernel, &params, &views.iter().collect::<Vec<_>>(), grid, values.len() as u64)?;
+        compiler.dispatch(variant, &params, &views.iter().collect::<Vec<_>>(), grid, values.len() as u64)?;
     }
     Ok(())
 }

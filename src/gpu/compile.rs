@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::buffer::{GUARD, Storage, View};
 use super::device::{CountedBuffer, Gpu};
 use super::dispatch::{Compiled, Dispatch, Packed};
-use super::kernel::{Access, Kernel};
+use super::kernel::{Access, Kernel, Variant};
 use super::parameter::Parameter;
 use super::tuning::tuning_key;
 use super::uniform::Uniform;
@@ -18,7 +18,7 @@ pub(super) const MAX_GRID: usize = 65_535;
 
 /// A dispatch whose parameters are not in a buffer yet.
 struct Pending {
-    kernel: &'static Kernel,
+    variant: Variant,
     views: Vec<View>,
     parameters: usize,
     grid: [u32; 3],
@@ -202,12 +202,14 @@ impl<'a> Compiler<'a> {
     /// Adds a dispatch. `views` are the bindings of the kernel that are storage buffers, in order.
     pub fn dispatch<P: Uniform>(
         &mut self,
-        kernel: &'static Kernel,
+        variant: impl Into<Variant>,
         parameters: &P,
         views: &[&View],
         grid: [usize; 3],
         flops: u64,
     ) -> Result<()> {
+        let variant = variant.into();
+        let kernel = variant.kernel;
         if grid.iter().any(|&groups| groups > MAX_GRID) {
             return Err(Error::Limit {
                 what: format!("a grid of {grid:?} workgroups for {}", kernel.name),
@@ -227,7 +229,7 @@ impl<'a> Compiler<'a> {
         self.parameters.extend_from_slice(bytemuck::bytes_of(parameters));
         self.parameters.resize(start + P::LAYOUT.binding(), 0);
         self.pending.push(Pending {
-            kernel,
+            variant,
             views: views.iter().map(|&view| view.clone()).collect(),
             parameters: start,
             grid: grid.map(|groups| groups as u32),
@@ -264,23 +266,23 @@ impl<'a> Compiler<'a> {
         let size = self.parameters.len().max(4) as u64;
         let parameters = self.gpu.create_buffer("parameters", size, usage)?;
         self.gpu.queue().write_buffer(&parameters, 0, &self.parameters);
-        let mut kernels: Vec<&'static Kernel> = Vec::new();
+        let mut variants: Vec<Variant> = Vec::new();
         for pending in &self.pending {
-            if !kernels.contains(&pending.kernel) {
-                kernels.push(pending.kernel);
+            if !variants.contains(&pending.variant) {
+                variants.push(pending.variant);
             }
         }
-        self.gpu.prepare(&kernels)?;
+        self.gpu.prepare(&variants)?;
         let dispatches = self.pending.iter().map(|pending| {
-            let pipeline = self.gpu.pipeline(pending.kernel)?;
+            let kernel = pending.variant.kernel;
+            let pipeline = self.gpu.pipeline(pending.variant)?;
             let mut views = pending.views.iter();
             let bind = |buffer: &wgpu::Buffer, offset: u64, size: u64| {
                 let size = std::num::NonZeroU64::new(size);
                 (buffer.clone(), offset, size)
             };
-            let mut bound =
-                vec![(0, bind(&parameters, pending.parameters as u64, pending.kernel.parameters.binding() as u64))];
-            for (access, binding) in pending.kernel.bindings.iter().zip(1..) {
+            let mut bound = vec![(0, bind(&parameters, pending.parameters as u64, kernel.parameters.binding() as u64))];
+            for (access, binding) in kernel.bindings.iter().zip(1..) {
                 match access {
                     Access::Unused => {}
                     Access::State => bound.extend(state.map(|state| (binding, bind(state, 0, state.size())))),
@@ -304,14 +306,7 @@ impl<'a> Compiler<'a> {
                 })
                 .collect();
             let bind_group = self.gpu.create_bind_group(&pipeline.layout, &entries);
-            Ok(Dispatch {
-                pipeline,
-                bind_group,
-                grid: pending.grid,
-                flops: pending.flops,
-                step: pending.step,
-                kernel: pending.kernel,
-            })
+            Ok(Dispatch { pipeline, bind_group, grid: pending.grid, flops: pending.flops, step: pending.step, kernel })
         });
         Ok(Compiled { dispatches: dispatches.collect::<Result<_>>()?, parameters, scratch, packed: self.packed })
     }

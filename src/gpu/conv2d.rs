@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::buffer::Storage;
 use super::compile::{Compiler, Operands};
 use super::conv2d_winograd::{self, Job, Winograd};
+use super::finish::Finish;
 use super::kernel::Kernel;
 use super::residual::Residual;
 use crate::error::Result;
@@ -182,6 +183,7 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands)
         let bias = compiler.gpu.view(bias, filters.clone())?;
         let y = geometry.y_view(compiler, y, images, filters)?;
         let residual = Residual::of(residual.map(|it| geometry.y_view(compiler, it, images, filters)), &y)?;
+        let finish = Finish::new(op.activation, residual.exists());
         if kernel.entry == "gemm" {
             let product = Product::forward(&geometry, images.len(), filters.len(), piece.groups.start);
             let product = Product {
@@ -189,12 +191,12 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands)
                 weight_offset: weight.offset,
                 bias_offset: bias.offset,
                 y_offset: y.offset,
-                has_residual: residual.exists,
                 residual_shift: residual.shift,
                 ..product
             };
             let residual = residual.or(&bias);
-            product.dispatch(compiler, kernel, &Views { x: &x, weight: &weight, bias: &bias, y: &y, residual })?;
+            let views = Views { x: &x, weight: &weight, bias: &bias, y: &y, residual, finish };
+            product.dispatch(compiler, kernel, &views)?;
             continue;
         }
         let params = Params::new(&geometry, &piece);
@@ -203,13 +205,13 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands)
             weight_offset: weight.offset,
             bias_offset: bias.offset,
             y_offset: y.offset,
-            has_residual: residual.exists,
             residual_shift: residual.shift,
             ..params
         };
         let groups = direct_groups(&geometry, &piece);
         let flops = geometry.flops(images.len(), filters.len());
-        dispatch(compiler, kernel, params, &[&x, &weight, &bias, &y, residual.or(&bias)], groups, flops)?;
+        let views = [&x, &weight, &bias, &y, residual.or(&bias)];
+        dispatch(compiler, kernel.finishing(finish), params, &views, groups, flops)?;
     }
     Ok(())
 }
@@ -266,11 +268,9 @@ pub(super) fn backward_input(
             };
             let kernel = compiler.choose(&[&GEMM_128, &GEMM_64], product.choose(compiler, &GEMM_128, &GEMM_64));
             // There is no bias here: the weights stand in for the binding, which is not read.
-            product.dispatch(
-                compiler,
-                kernel,
-                &Views { x: &dy, weight: &weight, bias: &weight, y: &dx, residual: &weight },
-            )?;
+            let finish = Finish::default();
+            let views = Views { x: &dy, weight: &weight, bias: &weight, y: &dx, residual: &weight, finish };
+            product.dispatch(compiler, kernel, &views)?;
         }
     }
     Ok(())
@@ -298,7 +298,9 @@ pub(super) fn backward_weight(compiler: &mut Compiler, op: &Conv2d, operands: &O
         };
         let default = product.choose(compiler, &GEMM_WEIGHT_128, &GEMM_WEIGHT_64);
         let kernel = compiler.choose(&[&GEMM_WEIGHT_128, &GEMM_WEIGHT_64], default);
-        product.dispatch(compiler, kernel, &Views { x: &x, weight: &dy, bias: &dy, y: &dweight, residual: &dy })?;
+        let finish = Finish::default();
+        let views = Views { x: &x, weight: &dy, bias: &dy, y: &dweight, residual: &dy, finish };
+        product.dispatch(compiler, kernel, &views)?;
     }
     bias_gradient(compiler, &geometry, dweight, dy, dbias)
 }

@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use bytemuck::Zeroable;
 
-use super::activation::encoded;
 use super::buffer::Storage;
 use super::compile::{Compiler, MAX_GRID, cut_evenly};
+use super::finish::{Finish, limits};
 use super::kernel::Access::{Read, Unused, Write};
 use super::kernel::{Access, Kernel, Shader, shader};
 use super::residual::Residual;
@@ -79,9 +79,9 @@ macro_rules! transforms {
 }
 
 static TILE2: Transforms =
-    transforms!(2, shader!("conv2d_winograd2", "activation", "winograd", "pair_f16"), "conv2d/winograd2");
+    transforms!(2, shader!("conv2d_winograd2", "activation", "residual", "winograd", "pair_f16"), "conv2d/winograd2");
 static TILE4: Transforms =
-    transforms!(4, shader!("conv2d_winograd4", "activation", "winograd", "pair_f16"), "conv2d/winograd4");
+    transforms!(4, shader!("conv2d_winograd4", "activation", "residual", "winograd", "pair_f16"), "conv2d/winograd4");
 
 const PRODUCT: &[Access] = &[Read, Read, Write];
 
@@ -168,10 +168,8 @@ uniform! {
         first_tile: u32,
         tile_count: u32,
         accumulate: u32,
-        function: u32,
         low: f32,
         high: f32,
-        has_residual: u32,
         residual_shift: u32,
     }
 }
@@ -385,7 +383,8 @@ impl Winograd {
         let residual = Residual::of(residual, &y)?;
         let bias = job.bias.map(|bias| compiler.gpu.view(bias, piece.rows.clone())).transpose()?;
         let [u, v, m] = [compiler.gpu.whole(u)?, compiler.gpu.whole(v)?, compiler.gpu.whole(m)?];
-        let (function, low, high) = encoded(job.activation);
+        let [low, high] = limits(job.activation);
+        let finish = Finish::new(job.activation, residual.exists());
         let all = images.len() * down * across;
         for first in (0..all).step_by(most) {
             let count = most.min(all - first);
@@ -414,10 +413,8 @@ impl Winograd {
                 first_tile: first as u32,
                 tile_count: count as u32,
                 accumulate: u32::from(job.is_gradient() && piece.rows.start > 0),
-                function,
                 low,
                 high,
-                has_residual: residual.exists,
                 residual_shift: residual.shift,
                 ..Params::zeroed()
             };
@@ -431,7 +428,8 @@ impl Winograd {
                 None => compiler.dispatch(&self.transforms.output_gradient, &params, &[&m, &y, &m], grid, flops)?,
                 Some(bias) => {
                     let kernel = if job.pool { &self.transforms.output_pool } else { &self.transforms.output };
-                    compiler.dispatch(kernel, &params, &[&m, bias, &y, residual.or(bias)], grid, flops)?;
+                    let views = [&m, bias, &y, residual.or(bias)];
+                    compiler.dispatch(kernel.finishing(finish), &params, &views, grid, flops)?;
                 }
             }
         }

@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use bytemuck::Zeroable;
 
-use super::activation::encoded;
 use super::buffer::{Storage, View};
 use super::compile::{Compiler, MAX_GRID, Operands};
+use super::finish::{Finish, limits};
 use super::kernel::Access::{Read, Unused, Write};
-use super::kernel::{Access, Kernel, Shader, shader};
+use super::kernel::{Access, Kernel, Shader, Variant, shader};
 use super::tiling::{STEP, prefers_large, units_per_part};
 use super::uniform::uniform;
 use crate::error::Result;
@@ -59,7 +59,6 @@ uniform! {
         c_offset: u32,
         accumulate: u32,
         has_bias: u32,
-        function: u32,
         low: f32,
         high: f32,
         first_group: u32,
@@ -78,16 +77,17 @@ impl Params {
 /// Adds as many dispatches as the grid's limit asks for: `groups` workgroups along x, the rest along y.
 fn dispatch(
     compiler: &mut Compiler,
-    kernel: &'static Kernel,
+    variant: impl Into<Variant>,
     params: Params,
     views: &[&View],
     groups: [usize; 3],
 ) -> Result<()> {
+    let variant = variant.into();
     for first in (0..groups[0]).step_by(MAX_GRID) {
         let count = (groups[0] - first).min(MAX_GRID);
         let params = Params { first_group: first as u32, ..params };
         compiler.dispatch(
-            kernel,
+            variant,
             &params,
             views,
             [count, groups[1], groups[2]],
@@ -117,25 +117,26 @@ fn choose_matmul(compiler: &Compiler, params: &Params) -> &'static Kernel {
 }
 
 /// A product of `a`, `b` and a bias. The last view is of the result.
-fn matmul(compiler: &mut Compiler, kernel: &'static Kernel, params: Params, views: [&View; 4]) -> Result<()> {
+fn matmul(compiler: &mut Compiler, variant: impl Into<Variant>, params: Params, views: [&View; 4]) -> Result<()> {
+    let Variant { kernel, finish } = variant.into();
     let [across, down] = tiles(&params, if std::ptr::eq(kernel, &MATMUL_128) { 128 } else { 64 });
     let (steps, values) = ((params.inner as usize).div_ceil(STEP), params.rows as usize * params.columns as usize);
     let part = units_per_part(compiler, steps, 1, across * down, values);
     let parts = steps.div_ceil(part);
     let params = Params { part: (part * STEP) as u32, ..params };
     if parts == 1 {
-        return dispatch(compiler, kernel, params, &views, [across, down, 1]);
+        return dispatch(compiler, kernel.finishing(finish), params, &views, [across, down, 1]);
     }
     compiler.reuse_scratch();
     let storage = compiler.scratch(parts * values)?;
     let sums = compiler.gpu.whole(&storage)?;
     let params = Params { parts: parts as u32, c_part: values as u32, ..params };
     let (c_row, c_offset) = (params.columns, sums.offset);
-    let partial = Params { c_row, c_offset, accumulate: 0, has_bias: 0, function: 0, ..params };
+    let partial = Params { c_row, c_offset, accumulate: 0, has_bias: 0, ..params };
     let [a, b, bias, c] = views;
     dispatch(compiler, kernel, partial, &[a, b, bias, &sums], [across, down, parts])?;
     let params = Params { a_offset: sums.offset, inner: parts as u32, ..params };
-    dispatch(compiler, &SUM_PARTS, params, &[&sums, bias, c], [values.div_ceil(64), 1, 1])
+    dispatch(compiler, SUM_PARTS.finishing(finish), params, &[&sums, bias, c], [values.div_ceil(64), 1, 1])
 }
 
 /// These rows of the weights in f16, as `rows_f16` reads them.
@@ -166,7 +167,8 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Dense, operands: &Operands) 
         candidates.push(&ROWS_QUADS);
     }
     let rows_at_once = compiler.images_per_dispatch(&[features, out], 2 * (features * out) as u64);
-    let (function, low, high) = encoded(op.activation);
+    let [low, high] = limits(op.activation);
+    let finish = Finish::new(op.activation, false);
     for first in (0..batch).step_by(rows_at_once) {
         let rows = rows_at_once.min(batch - first);
         let x = compiler.gpu.view(x, first * features..(first + rows) * features)?;
@@ -189,7 +191,6 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Dense, operands: &Operands) 
                 c_offset: y.offset + part.start as u32,
                 accumulate: 0,
                 has_bias: 1,
-                function,
                 low,
                 high,
                 ..Params::zeroed()
@@ -204,14 +205,14 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Dense, operands: &Operands) 
             if kernel == &ROWS_QUADS && features.is_multiple_of(F16_AT_ONCE) && compiler.in_f16(storage) {
                 let packed = packed_f16(compiler, storage, features, &part)?;
                 let params = Params { b_offset: 2 * packed.offset, ..params };
-                dispatch(compiler, &ROWS_F16, params, &[&x, &packed, &bias, &y], groups)?;
+                dispatch(compiler, ROWS_F16.finishing(finish), params, &[&x, &packed, &bias, &y], groups)?;
                 continue;
             }
-            let views = [&x, &weight, &bias, &y];
+            let (variant, views) = (kernel.finishing(finish), [&x, &weight, &bias, &y]);
             match kernel.entry {
-                "rows" => dispatch(compiler, kernel, params, &views, [part.len(), groups[1], 1])?,
-                "rows_quads" => dispatch(compiler, kernel, params, &views, groups)?,
-                _ => matmul(compiler, kernel, params, views)?,
+                "rows" => dispatch(compiler, variant, params, &views, [part.len(), groups[1], 1])?,
+                "rows_quads" => dispatch(compiler, variant, params, &views, groups)?,
+                _ => matmul(compiler, variant, params, views)?,
             }
         }
     }

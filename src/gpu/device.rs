@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::cache::Cache;
-use super::kernel::{Access, Kernel};
+use super::finish::Finish;
+use super::kernel::{Access, Variant};
 #[cfg(not(target_arch = "wasm32"))]
 use super::poller::Poller;
 use super::tuning::{Tuned, Tuning};
@@ -95,7 +96,7 @@ struct Shared {
     info: wgpu::AdapterInfo,
     limits: wgpu::Limits,
     options: GpuOptions,
-    pipelines: Mutex<HashMap<&'static str, Arc<Pipeline>>>,
+    pipelines: Mutex<HashMap<(&'static str, Finish), Arc<Pipeline>>>,
     /// Shaders tried out in place of the built-in ones.
     shaders: Mutex<BTreeMap<String, String>>,
     bytes: AtomicU64,
@@ -420,15 +421,15 @@ impl Gpu {
     }
 
     /// Compiles those of these kernels that are not there yet, side by side, and keeps them for other processes.
-    pub(super) fn prepare(&self, kernels: &[&'static Kernel]) -> Result<()> {
-        let missing: Vec<&'static Kernel> = {
+    pub(super) fn prepare(&self, variants: &[Variant]) -> Result<()> {
+        let missing: Vec<Variant> = {
             let pipelines = lock(&self.shared.pipelines);
-            kernels.iter().copied().filter(|kernel| !pipelines.contains_key(kernel.name)).collect()
+            variants.iter().copied().filter(|variant| !pipelines.contains_key(&variant.key())).collect()
         };
         if missing.is_empty() {
             return Ok(());
         }
-        missing.par_iter().try_for_each(|kernel| self.pipeline(kernel).map(drop))?;
+        missing.par_iter().try_for_each(|&variant| self.pipeline(variant).map(drop))?;
         if let Some(cache) = self.shared.cache.get() {
             cache.save_pipelines();
         }
@@ -436,17 +437,19 @@ impl Gpu {
     }
 
     /// The pipeline of a kernel, compiled when it is first asked for.
-    pub(super) fn pipeline(&self, kernel: &'static Kernel) -> Result<Arc<Pipeline>> {
-        if let Some(pipeline) = lock(&self.shared.pipelines).get(kernel.name) {
+    pub(super) fn pipeline(&self, variant: impl Into<Variant>) -> Result<Arc<Pipeline>> {
+        let variant = variant.into();
+        if let Some(pipeline) = lock(&self.shared.pipelines).get(&variant.key()) {
             return Ok(pipeline.clone());
         }
-        let pipeline = Arc::new(self.create_pipeline(kernel)?);
-        lock(&self.shared.pipelines).insert(kernel.name, pipeline.clone());
+        let pipeline = Arc::new(self.create_pipeline(variant)?);
+        lock(&self.shared.pipelines).insert(variant.key(), pipeline.clone());
         Ok(pipeline)
     }
 
-    fn create_pipeline(&self, kernel: &'static Kernel) -> Result<Pipeline> {
+    fn create_pipeline(&self, variant: Variant) -> Result<Pipeline> {
         let device = &self.shared.device;
+        let (kernel, constants) = (variant.kernel, variant.constants());
         let replaced = lock(&self.shared.shaders).get(kernel.shader).cloned();
         self.guarded(|| {
             let module = super::module::create(device, kernel, replaced.as_deref(), self.shared.options.runtime_checks);
@@ -480,7 +483,7 @@ impl Gpu {
                 module: &module,
                 entry_point: Some(kernel.entry),
                 compilation_options: wgpu::PipelineCompilationOptions {
-                    constants: kernel.constants,
+                    constants: &constants,
                     // Workgroup memory is always written before it is read.
                     zero_initialize_workgroup_memory: false,
                 },

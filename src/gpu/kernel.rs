@@ -1,5 +1,6 @@
 //! What a kernel is: an entry point of a shader with its constants and bindings.
 
+use super::finish::Finish;
 use super::uniform::{Layout, Uniform};
 
 /// What a kernel does with a binding.
@@ -49,6 +50,31 @@ pub struct Kernel {
     pub(super) parameters: Layout,
 }
 
+/// A kernel as it is compiled for a step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Variant {
+    pub kernel: &'static Kernel,
+    pub finish: Finish,
+}
+
+impl From<&'static Kernel> for Variant {
+    fn from(kernel: &'static Kernel) -> Self {
+        Variant { kernel, finish: Finish::default() }
+    }
+}
+
+impl Variant {
+    /// Values of override constants.
+    pub fn constants(&self) -> Vec<(&'static str, f64)> {
+        self.kernel.constants.iter().copied().chain(self.finish.constants()).collect()
+    }
+
+    /// What no other variant shares with it.
+    pub fn key(&self) -> (&'static str, Finish) {
+        (self.kernel.name, self.finish)
+    }
+}
+
 /// A shader: the name of its file, and its text with that of what it shares with others.
 #[derive(Clone, Copy)]
 pub(super) struct Shader {
@@ -57,7 +83,8 @@ pub(super) struct Shader {
 }
 
 /// The [`Shader`] in this file of `shaders/`, after those of `shaders/shared/` that it uses; all are named without their
-/// ending. The order matters: naga does not take an override that is used before it is declared.
+/// ending. The order matters: naga does not take an override that is used before it is declared,
+/// or that comes after an array whose size depends on another.
 macro_rules! shader {
     ($name:literal $(, $shared:literal)*) => {
         Shader {
@@ -94,6 +121,11 @@ impl Kernel {
             bindings,
             parameters: Parameters::LAYOUT,
         }
+    }
+
+    /// The kernel with this done to its sums.
+    pub(super) fn finishing(&'static self, finish: Finish) -> Variant {
+        Variant { kernel: self, finish }
     }
 
     /// The same with these constants.

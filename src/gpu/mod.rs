@@ -34,6 +34,7 @@ mod device;
 mod dispatch;
 mod dropout;
 mod ema;
+mod finish;
 mod kernel;
 mod layer_norm;
 mod limits;

@@ -6,8 +6,7 @@ use crate::error::Result;
 /// What is added to a part of y, if anything.
 pub(super) struct Residual {
     view: Option<View>,
-    /// As the shaders take it: whether it is there, and how much further than the same value of y it lies.
-    pub exists: u32,
+    /// How much further than the same value of y it lies, as the shaders take it.
     pub shift: u32,
 }
 
@@ -15,7 +14,11 @@ impl Residual {
     pub fn of(view: Option<Result<View>>, y: &View) -> Result<Self> {
         let view = view.transpose()?;
         let shift = view.as_ref().map_or(0, |view| view.offset.wrapping_sub(y.offset));
-        Ok(Residual { exists: u32::from(view.is_some()), view, shift })
+        Ok(Residual { view, shift })
+    }
+
+    pub fn exists(&self) -> bool {
+        self.view.is_some()
     }
 
     /// What is bound: another view where there is none, which is not read.

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use bytemuck::Zeroable;
 
-use super::super::activation::encoded;
 use super::super::buffer::{Storage, View};
 use super::super::compile::Compiler;
+use super::super::finish::{Finish, limits};
 use super::super::kernel::Access::{Read, Unused, Write};
 use super::super::kernel::{Access, Kernel, Shader, shader};
 use super::super::residual::Residual;
@@ -14,7 +14,7 @@ use super::super::uniform::uniform;
 use super::geometry::Geometry;
 use crate::error::Result;
 
-const SHADER: Shader = shader!("conv2d_depthwise", "activation");
+const SHADER: Shader = shader!("conv2d_depthwise", "activation", "residual");
 
 const FORWARD: &[Access] = &[Read, Read, Read, Write, Read];
 const GRADIENT: &[Access] = &[Read, Read, Unused, Write];
@@ -60,10 +60,8 @@ uniform! {
         y_offset: u32,
         accumulate: u32,
         grid: u32,
-        function: u32,
         low: f32,
         high: f32,
-        has_residual: u32,
         residual_shift: u32,
     }
 }
@@ -132,7 +130,7 @@ pub(super) fn forward(
     y: &Storage,
 ) -> Result<()> {
     let (weight, bias) = (compiler.gpu.whole(weight)?, compiler.gpu.whole(bias)?);
-    let (function, low, high) = encoded(geometry.op.activation);
+    let [low, high] = limits(geometry.op.activation);
     for images in geometry.stretches(compiler) {
         let x = geometry.x_view(compiler, x, &images)?;
         let y = geometry.y_view(compiler, y, &images, &(0..geometry.filters))?;
@@ -145,15 +143,14 @@ pub(super) fn forward(
             bias_offset: bias.offset,
             y_offset: y.offset,
             grid: grid[0] as u32,
-            function,
             low,
             high,
-            has_residual: residual.exists,
             residual_shift: residual.shift,
             ..geometry.depthwise(&images)
         };
         let flops = geometry.flops(images.len(), geometry.filters);
-        compiler.dispatch(kernel, &params, &[&x, &weight, &bias, &y, residual.or(&bias)], grid, flops)?;
+        let variant = kernel.finishing(Finish::new(geometry.op.activation, residual.exists()));
+        compiler.dispatch(variant, &params, &[&x, &weight, &bias, &y, residual.or(&bias)], grid, flops)?;
     }
     Ok(())
 }

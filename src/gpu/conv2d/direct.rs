@@ -2,16 +2,16 @@
 
 use bytemuck::Zeroable;
 
-use super::super::activation::encoded;
 use super::super::buffer::View;
 use super::super::compile::{Compiler, MAX_GRID};
+use super::super::finish::limits;
 use super::super::kernel::Access::{Read, Unused, Write};
-use super::super::kernel::{Access, Kernel, Shader, shader};
+use super::super::kernel::{Access, Kernel, Shader, Variant, shader};
 use super::super::uniform::uniform;
 use super::geometry::{Geometry, Piece};
 use crate::error::Result;
 
-const SHADER: Shader = shader!("conv2d", "activation", "tiles");
+const SHADER: Shader = shader!("conv2d", "activation", "residual", "tiles");
 
 const FORWARD: &[Access] = &[Read, Read, Read, Write, Read];
 const SQUARE: &[(&str, f64)] = &[("KERNEL", 3.0)];
@@ -54,10 +54,8 @@ uniform! {
         pub y_offset: u32,
         pub accumulate: u32,
         pub first_group: u32,
-        pub function: u32,
         pub low: f32,
         pub high: f32,
-        pub has_residual: u32,
         pub residual_shift: u32,
     }
 }
@@ -65,7 +63,7 @@ uniform! {
 impl Params {
     /// For a part of the work.
     pub fn new(geometry: &Geometry, piece: &Piece) -> Self {
-        let (function, low, high) = encoded(geometry.op.activation);
+        let [low, high] = limits(geometry.op.activation);
         Params {
             images: piece.images.len() as u32,
             channels: geometry.group_channels() as u32,
@@ -85,7 +83,6 @@ impl Params {
             group_filters: (piece.filters.len() / piece.groups.len()) as u32,
             x_image: geometry.x_image() as u32,
             x_offset: geometry.x_group(piece.groups.start) as u32,
-            function,
             low,
             high,
             y_image: (geometry.filters * geometry.plane()) as u32,
@@ -105,17 +102,18 @@ pub(super) fn direct_groups(geometry: &Geometry, piece: &Piece) -> [usize; 3] {
 /// Adds as many dispatches as the grid's limit along x asks for.
 pub(super) fn dispatch(
     compiler: &mut Compiler,
-    kernel: &'static Kernel,
+    variant: impl Into<Variant>,
     params: Params,
     views: &[&View],
     groups: [usize; 3],
     flops: u64,
 ) -> Result<()> {
+    let variant = variant.into();
     for first in (0..groups[0]).step_by(MAX_GRID) {
         let count = (groups[0] - first).min(MAX_GRID);
         let params = Params { first_group: first as u32, ..params };
         compiler.dispatch(
-            kernel,
+            variant,
             &params,
             views,
             [count, groups[1], groups[2]],

@@ -2,11 +2,11 @@
 
 use bytemuck::Zeroable;
 
-use super::super::activation::encoded;
 use super::super::buffer::View;
 use super::super::compile::{Compiler, MAX_GRID};
+use super::super::finish::{Finish, limits};
 use super::super::kernel::Access::{Read, Unused, Write};
-use super::super::kernel::{Access, Kernel, Shader, shader};
+use super::super::kernel::{Access, Kernel, Shader, Variant, shader};
 use super::super::tiling::{STEP, prefers_large, units_per_part};
 use super::super::uniform::uniform;
 use super::geometry::Geometry;
@@ -16,7 +16,7 @@ use crate::ops::Conv2d;
 const ALL: &[Access] = &[Read, Read, Read, Write, Read];
 const TILE_64: &[(&str, f64)] = &[("TILE", 64.0)];
 
-const SHADER: Shader = shader!("conv2d", "activation", "tiles");
+const SHADER: Shader = shader!("conv2d", "activation", "residual", "tiles");
 
 const GEMM: Kernel = Kernel::new::<Product>("conv2d/gemm_128", SHADER, "gemm", ALL);
 const GEMM_WEIGHT: Kernel = Kernel::new::<Product>("conv2d/gemm_weight_128", SHADER, "gemm_weight", ALL);
@@ -55,10 +55,8 @@ uniform! {
         pub y_row: u32,
         pub bias_offset: u32,
         pub has_bias: u32,
-        pub function: u32,
         pub low: f32,
         pub high: f32,
-        pub has_residual: u32,
         pub residual_shift: u32,
         pub accumulate: u32,
         pub part: u32,
@@ -68,7 +66,7 @@ uniform! {
     }
 }
 
-/// What a product reads and writes.
+/// What a product reads and writes, and what is done with its sums.
 pub(super) struct Views<'a> {
     pub x: &'a View,
     pub weight: &'a View,
@@ -76,6 +74,7 @@ pub(super) struct Views<'a> {
     pub y: &'a View,
     /// Where there is none another one stands in, which is not read.
     pub residual: &'a View,
+    pub finish: Finish,
 }
 
 fn pair<T: Copy, U: TryFrom<T> + Default>(values: [T; 2]) -> [U; 2] {
@@ -90,7 +89,7 @@ impl Product {
     /// y, of these many images and filters of a group.
     pub fn forward(geometry: &Geometry, images: usize, filters: usize, group: usize) -> Self {
         let ([height, width], taps) = (geometry.input, geometry.taps());
-        let (function, low, high) = encoded(geometry.op.activation);
+        let [low, high] = limits(geometry.op.activation);
         Product {
             images: images as u32,
             grid: pair(geometry.output),
@@ -111,7 +110,6 @@ impl Product {
             y_row: geometry.plane() as u32,
             y_place: [geometry.output[1] as u32, 1],
             has_bias: 1,
-            function,
             low,
             high,
             ..Product::zeroed()
@@ -266,7 +264,7 @@ impl Product {
     }
 
     fn dispatch_rows(self, compiler: &mut Compiler, kernel: &'static Kernel, views: &Views) -> Result<()> {
-        let Views { x, weight, bias, y, residual } = *views;
+        let Views { x, weight, bias, y, residual, finish } = *views;
         let (mut product, mut packed) = (self, None);
         if kernel.entry == "gemm" {
             let planes = (self.planes as usize).next_multiple_of(STEP);
@@ -284,7 +282,13 @@ impl Product {
         let factor = packed.as_ref().unwrap_or(weight);
         if parts == 1 {
             let views = [x, factor, bias, y, residual];
-            return product.dispatch_groups(compiler, kernel, &views, [across, down, 1], self.flops());
+            return product.dispatch_groups(
+                compiler,
+                kernel.finishing(finish),
+                &views,
+                [across, down, 1],
+                self.flops(),
+            );
         }
         let storage = compiler.scratch(parts * self.values())?;
         let sums = compiler.gpu.whole(&storage)?;
@@ -295,8 +299,6 @@ impl Product {
             y_row: self.places() as u32,
             y_place: [self.grid[1], 1],
             has_bias: 0,
-            function: 0,
-            has_residual: 0,
             accumulate: 0,
             ..product
         };
@@ -306,7 +308,7 @@ impl Product {
         let groups = [self.values().div_ceil(64), 1, 1];
         product.dispatch_groups(
             compiler,
-            &SUM_PARTS,
+            SUM_PARTS.finishing(finish),
             &[&sums, bias, y, residual],
             groups,
             (parts * self.values()) as u64,
@@ -317,16 +319,17 @@ impl Product {
     fn dispatch_groups(
         self,
         compiler: &mut Compiler,
-        kernel: &'static Kernel,
+        variant: impl Into<Variant>,
         views: &[&View],
         [across, down, deep]: [usize; 3],
         flops: u64,
     ) -> Result<()> {
+        let variant = variant.into();
         for first in (0..across).step_by(MAX_GRID) {
             let count = (across - first).min(MAX_GRID);
             let product = Product { first_group: first as u32, ..self };
             let flops = flops / across as u64 * count as u64;
-            compiler.dispatch(kernel, &product, views, [count, down, deep], flops)?;
+            compiler.dispatch(variant, &product, views, [count, down, deep], flops)?;
         }
         Ok(())
     }

@@ -1,0 +1,2 @@
+// Whether a residual is added before the activation.
+override RESIDUAL: bool = false;
