@@ -57,7 +57,8 @@ macro_rules! sendable {
 sendable! { engine:
     Device, Error, LayerTime, Model, Options, Peak, Picture, Plan, Random, StepOptions, Targets<'static>, Tensor,
     TrainingPlan, TrainingState,
-    gpu::Access, gpu::Adapter, gpu::Counts, gpu::Gpu, gpu::GpuOptions, gpu::GpuPlan, gpu::Kernel, gpu::Precision,
+    gpu::Access, gpu::Adapter, gpu::Binding, gpu::Counts, gpu::Gpu, gpu::GpuOptions, gpu::GpuPlan, gpu::Kernel, gpu::Port,
+    gpu::Precision,
     gpu::Tuned,
     nn::Group, nn::Layer, nn::Loss, nn::Network, nn::Optimizer, nn::Published, nn::Source, nn::Trainable, nn::Training,
     nn::vgg16::Pooling,
