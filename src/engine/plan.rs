@@ -8,7 +8,7 @@ use super::picture::Picture;
 use super::tune::tune;
 use crate::cpu::{Algorithm, CpuPlan, resize::Pixels};
 use crate::error::{Error, Result};
-use crate::gpu::{Binding, GpuPlan, Port, Precision, choices};
+use crate::gpu::{Binding, GpuPixels, GpuPlan, Port, Precision, choices};
 use crate::ops::{Crop, Filter, Normalization, RunState};
 use crate::program::{Program, Step, ValueId};
 use crate::reading::{Reading, at_once};
@@ -295,12 +295,18 @@ impl Plan {
         crops.iter().try_for_each(|crop| crop.check(picture.width(), picture.height()))?;
         match (&mut self.executor, &picture.memory) {
             (Executor::Cpu(plan), PictureMemory::Cpu(data)) => {
-                let pixels = Pixels { data, width: picture.width(), channels: 3 };
+                let pixels = Pixels { data, width: picture.width(), linear: picture.linear };
+                plan.write_pixels(id, &pixels, crops, filter, normalization);
+                Ok(())
+            }
+            (Executor::Cpu(plan), PictureMemory::CpuFloats(data)) => {
+                let pixels = Pixels { data, width: picture.width(), linear: picture.linear };
                 plan.write_pixels(id, &pixels, crops, filter, normalization);
                 Ok(())
             }
             (Executor::Gpu(plan), PictureMemory::Gpu(memory)) => {
-                plan.write_picture(id, memory, crops, filter, normalization)
+                let pixels = GpuPixels { picture: memory, linear: picture.linear };
+                plan.write_picture(id, &pixels, crops, filter, normalization)
             }
             _ => Err(Error::invalid(&self.program.name, "the picture is on another device than the plan")),
         }

@@ -86,7 +86,7 @@ pub use adapter::Adapter;
 pub use binding::{Binding, Port};
 pub use device::{Counts, Gpu, GpuOptions};
 pub use kernel::{Access, Kernel};
-pub(crate) use picture::GpuPicture;
+pub(crate) use picture::{GpuPicture, GpuPixels};
 pub(crate) use plan::GpuModel;
 pub use plan::GpuPlan;
 pub use precision::Precision;

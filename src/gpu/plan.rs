@@ -10,7 +10,7 @@ use super::compile::{Compiler, Operands};
 use super::device::{CountedBuffer, Gpu};
 use super::dispatch::{Compiled, Dispatch, Packed};
 use super::parameter::Parameter;
-use super::picture::GpuPicture;
+use super::picture::GpuPixels;
 use super::precision::Precision;
 use super::prologue::Prologue;
 use super::read_back::ReadBack;
@@ -267,7 +267,7 @@ impl GpuPlan {
     pub(crate) fn write_picture(
         &mut self,
         value: ValueId,
-        picture: &GpuPicture,
+        pixels: &GpuPixels,
         crops: &[Crop],
         filter: Filter,
         normalization: &Normalization,
@@ -284,7 +284,7 @@ impl GpuPlan {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => entry.insert(Resizer::new(&self.gpu, shape, self.gpu.whole(storage)?)?),
             };
-            resizer.run(&self.gpu, picture, crops, filter, normalization)
+            resizer.run(&self.gpu, pixels, crops, filter, normalization)
         })?;
         if self.checked { self.check_guards("resize", storage) } else { Ok(()) }
     }
