@@ -1,4 +1,4 @@
-// From 8-bit pixels to a normalised NCHW tensor: crop, resize, gray, order of channels, mean and deviation.
+// From pixels to a normalised NCHW tensor: crop, resize, gray, order of channels, mean and deviation.
 // One invocation per pixel of the tensor, for all three channels; one tensor per crop.
 
 struct Params {
@@ -8,7 +8,8 @@ struct Params {
     deviation: vec3<f32>,
     height: u32,
     width: u32,
-    // Bytes from one row of the picture to the next, and of one pixel.
+    // Bytes from one row of the picture to the next, and of one pixel: up to 4 are one for each channel, of 0 to 255; 8 are
+    // numbers in f16, 12 and 16 in f32, of 0 to 1.
     row_bytes: u32,
     pixel_bytes: u32,
     out_offset: u32,
@@ -16,6 +17,9 @@ struct Params {
     bgr: u32,
     // Workgroups along x: grids of more than 65,535 go on along y.
     grid: u32,
+    // Whether a pixel begins with blue, and whether its numbers are linear light.
+    swapped: u32,
+    linear: u32,
 }
 
 struct Crop {
@@ -27,19 +31,35 @@ struct Crop {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-// Bytes, four to a word, the first in the lowest bits.
+// Bytes, the first of a word in the lowest bits.
 @group(0) @binding(1) var<storage, read> pixels: array<u32>;
 @group(0) @binding(2) var<storage, read> crops: array<Crop>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 
+// Red, green and blue, of 0 to 255.
 fn pixel(x: u32, y: u32) -> vec3<f32> {
     let first = y * params.row_bytes + x * params.pixel_bytes;
+    let word = first / 4u;
     var rgb: vec3<f32>;
-    for (var c = 0u; c < 3u; c++) {
-        let byte = first + c;
-        rgb[c] = f32((pixels[byte / 4u] >> (byte % 4u * 8u)) & 0xffu);
+    if (params.pixel_bytes <= 4u) {
+        for (var c = 0u; c < 3u; c++) {
+            let byte = first + c;
+            rgb[c] = f32((pixels[byte / 4u] >> (byte % 4u * 8u)) & 0xffu);
+        }
+    } else if (params.pixel_bytes == 8u) {
+        rgb = 255.0 * vec3(unpack2x16float(pixels[word]), unpack2x16float(pixels[word + 1u]).x);
+    } else {
+        rgb = 255.0 * bitcast<vec3<f32>>(vec3(pixels[word], pixels[word + 1u], pixels[word + 2u]));
     }
+    if (params.swapped != 0u) { rgb = rgb.bgr; }
+    if (params.linear != 0u) { rgb = 255.0 * encoded(rgb / 255.0); }
     return rgb;
+}
+
+// Linear light as sRGB encodes it (IEC 61966-2-1); both 0 to 1.
+fn encoded(numbers: vec3<f32>) -> vec3<f32> {
+    let light = clamp(numbers, vec3(0.0), vec3(1.0));
+    return select(1.055 * pow(light, vec3(1.0 / 2.4)) - 0.055, 12.92 * light, light <= vec3(0.0031308));
 }
 
 fn store(index: u32, rgb: vec3<f32>) {

@@ -296,13 +296,14 @@ fn an_application_encodes_runs_into_its_own_commands() {
     let wanted = plan.run(&input(2)).unwrap();
     plan.run(&Tensor::zeros([2, 3, 16, 16])).unwrap();
     let on_gpu = plan.gpu().unwrap();
-    let (buffer, start) = on_gpu.input_buffer();
+    let (buffer, start) = on_gpu.input_buffer(0).unwrap();
     let bytes: Vec<u8> = input(2).data().iter().flat_map(|value| value.to_le_bytes()).collect();
     gpu.queue().write_buffer(buffer, start, &bytes);
     let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-    on_gpu.encode(&mut encoder);
+    on_gpu.encode(&mut encoder).unwrap();
     gpu.queue().submit([encoder.finish()]);
     assert!(on_gpu.output_buffer(0).is_some() && on_gpu.output_buffer(1).is_none());
+    assert!(on_gpu.input_buffer(1).is_none());
     let mut comparison = Comparison::default();
     comparison.check("encoded", &plan.outputs().unwrap()[0], &wanted[0], 0.0);
     comparison.finish();
@@ -354,7 +355,7 @@ fn transformed_weights_follow_what_is_trained() {
     // An application that encodes a run before the next training step, and submits it after.
     plan.set_input(0, &x).unwrap();
     let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-    plan.gpu().unwrap().encode(&mut encoder);
+    plan.gpu().unwrap().encode(&mut encoder).unwrap();
     trained.train(&x, Targets::Classes(&[Some(1), Some(2)]), &options(0.05)).unwrap();
     gpu.queue().submit([encoder.finish()]);
     compare("encoded before, submitted after", &plan.outputs().unwrap()[0]);

@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ],
     });
     let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-    on_gpu.encode(&mut encoder);
+    on_gpu.encode(&mut encoder)?;
     {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         pass.set_pipeline(&pipeline);

@@ -97,7 +97,7 @@ impl Explainer {
         self.plan.set_input(1, &Tensor::from_fn(logits.shape(), counts))?;
         let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         if let Some(plan) = self.plan.gpu() {
-            plan.encode(&mut encoder);
+            plan.encode(&mut encoder)?;
         }
         {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());

@@ -129,10 +129,10 @@ impl CpuPlan {
         }
     }
 
-    pub fn write_pixels(
+    pub fn write_pixels<T: resize::Sample>(
         &mut self,
         value: ValueId,
-        pixels: &resize::Pixels,
+        pixels: &resize::Pixels<T>,
         crops: &[Crop],
         filter: Filter,
         normalization: &Normalization,

@@ -35,6 +35,8 @@ impl ModelMemory {
 pub(crate) enum PictureMemory {
     /// RGB without gaps.
     Cpu(Vec<u8>),
+    /// The same in numbers of 0 to 1.
+    CpuFloats(Vec<f32>),
     Gpu(GpuPicture),
 }
 

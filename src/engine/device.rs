@@ -120,7 +120,7 @@ impl Device {
     ///
     /// # Errors
     /// [`Error::Shape`] if the operation does not accept such inputs; [`Error::InvalidArgument`] if one of its own
-    /// values is out of range; [`Error::UnknownName`] if there is no such kernel; [`Error::Limit`] or [`Error::Device`]
+    /// values is out of range or an input or output cannot be bound; [`Error::UnknownName`] if there is no such kernel; [`Error::Limit`] or [`Error::Device`]
     /// if the device cannot run it.
     pub fn compile_op(&self, op: &Op, shapes: &[&[usize]], options: &Options) -> Result<Plan> {
         let program = Program::single(op.clone(), shapes)?;
@@ -138,13 +138,31 @@ impl Device {
     /// [`Error::Shape`] if the bytes are not three for each of the pixels; [`Error::Limit`] if the device cannot hold
     /// it.
     pub fn upload(&self, rgb: &[u8], width: u32, height: u32) -> Result<Picture> {
-        if width == 0 || height == 0 || rgb.len() as u64 != 3 * u64::from(width) * u64::from(height) {
-            let reason = format!("{} bytes are not three for each of {width}×{height} pixels", rgb.len());
-            return Err(Error::shape("picture", reason));
-        }
+        check_pixels(rgb.len(), "bytes", width, height)?;
         let memory = match self {
             Device::Cpu => PictureMemory::Cpu(rgb.to_vec()),
             Device::Gpu(gpu) => PictureMemory::Gpu(GpuPicture::upload(gpu, rgb, width)?),
+        };
+        Ok(Picture::new(width, height, memory))
+    }
+
+    /// As [`Device::upload`], with numbers of which 1 is what 255 is among bytes; they may be larger or below 0.
+    ///
+    /// # Errors
+    /// As [`Device::upload`].
+    ///
+    /// ```
+    /// use vultus::Device;
+    ///
+    /// let gray = Device::Cpu.upload_f32(&[0.5; 3 * 4 * 2], 4, 2)?;
+    /// assert_eq!((gray.width(), gray.height()), (4, 2));
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
+    pub fn upload_f32(&self, rgb: &[f32], width: u32, height: u32) -> Result<Picture> {
+        check_pixels(rgb.len(), "numbers", width, height)?;
+        let memory = match self {
+            Device::Cpu => PictureMemory::CpuFloats(rgb.to_vec()),
+            Device::Gpu(gpu) => PictureMemory::Gpu(GpuPicture::upload_f32(gpu, rgb, width)?),
         };
         Ok(Picture::new(width, height, memory))
     }
@@ -159,6 +177,14 @@ impl Device {
             Device::Gpu(gpu) => gpu.peak(),
         }
     }
+}
+
+/// Whether there are three numbers for each pixel of a picture.
+fn check_pixels(count: usize, what: &str, width: u32, height: u32) -> Result<()> {
+    if width > 0 && height > 0 && count as u64 == 3 * u64::from(width) * u64::from(height) {
+        return Ok(());
+    }
+    Err(Error::shape("picture", format!("{count} {what} are not three for each of {width}×{height} pixels")))
 }
 
 impl fmt::Display for Device {

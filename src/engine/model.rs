@@ -3,7 +3,7 @@
 use super::backend::ModelMemory;
 use super::plan::{Options, Plan};
 use super::training_plan::TrainingPlan;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::nn::{Network, Purpose, Training};
 use crate::tensor::Parameters;
 
@@ -43,8 +43,9 @@ impl Model {
     ///
     /// # Errors
     /// [`crate::Error::Shape`] if a layer does not accept what it is given; [`crate::Error::InvalidArgument`] if the
-    /// batch is 0 or a value of an operation is out of its range; [`crate::Error::UnknownName`] if there is no such
-    /// kernel; [`crate::Error::Limit`] or [`crate::Error::Device`] if the device cannot run it.
+    /// batch is 0, a value of an operation is out of its range or an input or output cannot be bound;
+    /// [`crate::Error::UnknownName`] if there is no such kernel; [`crate::Error::Limit`] or [`crate::Error::Device`] if
+    /// the device cannot run it.
     pub fn compile(&self, batch: usize, options: &Options) -> Result<Plan> {
         Plan::new(self.network.lower(batch, Purpose::Inference, options.keep_activations)?, &self.memory, options)
     }
@@ -54,9 +55,12 @@ impl Model {
     /// # Errors
     /// As [`Model::compile`]; also [`crate::Error::Shape`] if the network does not end in classes or there are not as
     /// many class weights, [`crate::Error::UnknownName`] if there is no layer that training or a group is to begin
-    /// with, and [`crate::Error::InvalidArgument`] if an operation on the way has no derivative, nothing is trained, or
-    /// a value of `training` is out of its range.
+    /// with, and [`crate::Error::InvalidArgument`] if an operation on the way has no derivative, nothing is trained,
+    /// inputs or outputs are to be bound, or a value of `training` is out of its range.
     pub fn compile_training(&self, batch: usize, training: &Training, options: &Options) -> Result<TrainingPlan> {
+        if !options.bound.is_empty() {
+            return Err(Error::invalid(self.network.name(), "a plan that trains has no bound inputs or outputs"));
+        }
         let program = self.network.lower(batch, Purpose::Training(training), options.keep_activations)?;
         TrainingPlan::new(Plan::new(program, &self.memory, options)?)
     }

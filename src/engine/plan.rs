@@ -8,7 +8,7 @@ use super::picture::Picture;
 use super::tune::tune;
 use crate::cpu::{Algorithm, CpuPlan, resize::Pixels};
 use crate::error::{Error, Result};
-use crate::gpu::{GpuPlan, Precision, choices};
+use crate::gpu::{Binding, GpuPixels, GpuPlan, Port, Precision, choices};
 use crate::ops::{Crop, Filter, Normalization, RunState};
 use crate::program::{Program, Step, ValueId};
 use crate::reading::{Reading, at_once};
@@ -38,6 +38,9 @@ pub struct Options {
     pub kernel: Option<String>,
     /// How a GPU stores the weights that it computes from.
     pub precision: Precision,
+    /// The inputs and outputs that are buffers of the application: the plan has no memory for them, and is run by
+    /// [`GpuPlan::encode_bound`] or [`Plan::execute_bound`] only. For plans on a GPU that do not train.
+    pub bound: Vec<Port>,
 }
 
 /// A network or an operation on a device, with all the memory that it needs. Running it allocates nothing.
@@ -108,6 +111,12 @@ impl Plan {
         }
         let (program, kernel) = (Arc::new(program), options.kernel.as_deref());
         let executor = match memory {
+            ModelMemory::Cpu(_) if !options.bound.is_empty() => {
+                return Err(Error::invalid(
+                    &program.name,
+                    "there are buffers to be bound (Options::bound) on a GPU only",
+                ));
+            }
             ModelMemory::Cpu(model) => {
                 Executor::Cpu(Box::new(CpuPlan::new(program.clone(), model, options.checked, kernel)))
             }
@@ -115,8 +124,9 @@ impl Plan {
                 if kernel.is_none() && !options.checked && !gpu.tuning_left().is_zero() {
                     tune(gpu, &program);
                 }
-                let (checked, precision) = (options.checked, options.precision);
-                Executor::Gpu(Box::new(GpuPlan::new(gpu, program.clone(), model, checked, kernel, precision)?))
+                let Options { bound, checked, precision, .. } = options;
+                let plan = GpuPlan::new(gpu, program.clone(), model, bound, *checked, kernel, *precision)?;
+                Executor::Gpu(Box::new(plan))
             }
         };
         Ok(Plan { program, executor })
@@ -144,7 +154,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::Shape`] if the plan takes another number of inputs, or the input has another shape than the plan's;
-    /// [`Error::DeviceLost`] if the device is gone.
+    /// [`Error::InvalidArgument`] if inputs or outputs are to be bound; [`Error::DeviceLost`] if the device is gone.
     pub fn run(&mut self, input: &Tensor) -> Result<Vec<Tensor>> {
         self.run_all(std::slice::from_ref(input))
     }
@@ -173,10 +183,7 @@ impl Plan {
     /// As [`Plan::run`].
     #[doc(hidden)]
     pub fn run_in(&mut self, inputs: &[Tensor], state: &RunState) -> Result<Vec<Tensor>> {
-        self.check_inputs(inputs.len())?;
-        for (index, input) in inputs.iter().enumerate() {
-            self.set_input(index, input)?;
-        }
+        self.set_inputs(inputs)?;
         self.submit(state, state.even_share(), true)?;
         self.program.outputs.iter().map(|&id| at_once(self.read_copied(id, Reading::Blocking))).collect()
     }
@@ -198,8 +205,15 @@ impl Plan {
     /// # Ok::<(), vultus::Error>(())
     /// ```
     pub async fn run_async(&mut self, input: &Tensor) -> Result<Vec<Tensor>> {
-        self.check_inputs(1)?;
-        self.set_input(0, input)?;
+        self.run_all_async(std::slice::from_ref(input)).await
+    }
+
+    /// As [`Plan::run_async`], with all inputs of the plan.
+    ///
+    /// # Errors
+    /// As [`Plan::run`].
+    pub async fn run_all_async(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+        self.set_inputs(inputs)?;
         self.submit(&RunState::default(), 1.0, true)?;
         let mut outputs = Vec::new();
         for &output in &self.program.outputs {
@@ -230,7 +244,7 @@ impl Plan {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if there is no such output; [`Error::DeviceLost`] if the device is gone.
+    /// [`Error::InvalidArgument`] if there is no such output, or it is bound; [`Error::DeviceLost`] if the device is gone.
     pub async fn output_async(&mut self, index: usize) -> Result<Tensor> {
         let Some(&id) = self.program.outputs.get(index) else {
             return Err(Error::invalid(&self.program.name, format!("there is no output {index}")));
@@ -241,7 +255,7 @@ impl Plan {
     /// Writes an input.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if there is no such input; [`Error::Shape`] if it has another shape.
+    /// [`Error::InvalidArgument`] if there is no such input, or it is bound; [`Error::Shape`] if it has another shape.
     pub fn set_input(&mut self, index: usize, input: &Tensor) -> Result<()> {
         let Some(&id) = self.program.inputs.get(index) else {
             return Err(Error::invalid(&self.program.name, format!("there is no input {index}")));
@@ -250,6 +264,9 @@ impl Plan {
         if input.shape() != wanted {
             let reason = format!("the input has the shape {:?} where the plan takes {wanted:?}", input.shape());
             return Err(Error::shape(&self.program.name, reason));
+        }
+        if let Executor::Gpu(plan) = &self.executor {
+            plan.check_own(id)?;
         }
         self.write(id, input.data());
         Ok(())
@@ -260,7 +277,8 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::Shape`] if a crop is empty or leaves the picture, there are no crops or more than images in a batch, or
-    /// the input does not have three channels; [`Error::InvalidArgument`] if the picture is on another device.
+    /// the input does not have three channels; [`Error::InvalidArgument`] if the picture is on another device, or the
+    /// input is bound.
     pub fn set_picture(
         &mut self,
         picture: &Picture,
@@ -277,12 +295,18 @@ impl Plan {
         crops.iter().try_for_each(|crop| crop.check(picture.width(), picture.height()))?;
         match (&mut self.executor, &picture.memory) {
             (Executor::Cpu(plan), PictureMemory::Cpu(data)) => {
-                let pixels = Pixels { data, width: picture.width(), channels: 3 };
+                let pixels = Pixels { data, width: picture.width(), linear: picture.linear };
+                plan.write_pixels(id, &pixels, crops, filter, normalization);
+                Ok(())
+            }
+            (Executor::Cpu(plan), PictureMemory::CpuFloats(data)) => {
+                let pixels = Pixels { data, width: picture.width(), linear: picture.linear };
                 plan.write_pixels(id, &pixels, crops, filter, normalization);
                 Ok(())
             }
             (Executor::Gpu(plan), PictureMemory::Gpu(memory)) => {
-                plan.write_picture(id, memory, crops, filter, normalization)
+                let pixels = GpuPixels { picture: memory, linear: picture.linear };
+                plan.write_picture(id, &pixels, crops, filter, normalization)
             }
             _ => Err(Error::invalid(&self.program.name, "the picture is on another device than the plan")),
         }
@@ -322,9 +346,22 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::DeviceLost`] if the device is gone (an application's own device: at the next wait or read);
-    /// [`Error::OutOfBounds`] if a checked plan finds such a write.
+    /// [`Error::InvalidArgument`] if inputs or outputs are to be bound; [`Error::OutOfBounds`] if a checked plan finds
+    /// such a write.
     pub fn execute(&mut self) -> Result<()> {
         self.submit(&RunState::default(), 1.0, false)
+    }
+
+    /// Runs the plan on buffers of the application: as [`Plan::execute`], not waiting.
+    ///
+    /// # Errors
+    /// As [`Plan::execute`]; also [`Error::InvalidArgument`] if the binding is another plan's, and [`Error::Device`] if one
+    /// of the buffers was destroyed.
+    pub fn execute_bound(&mut self, binding: &Binding) -> Result<()> {
+        match &mut self.executor {
+            Executor::Cpu(_) => Err(Error::invalid(&self.program.name, "the binding is another plan's")),
+            Executor::Gpu(plan) => plan.submit_bound(binding),
+        }
     }
 
     /// Runs the plan; `share` is what this micro-batch weighs among those of its step so far. With `copies` the outputs can
@@ -433,12 +470,13 @@ impl Plan {
         Ok(layers.collect())
     }
 
-    fn check_inputs(&self, given: usize) -> Result<()> {
-        let wanted = self.program.inputs.len();
-        if given == wanted {
-            return Ok(());
+    /// Writes all inputs.
+    fn set_inputs(&mut self, inputs: &[Tensor]) -> Result<()> {
+        let (wanted, given) = (self.program.inputs.len(), inputs.len());
+        if given != wanted {
+            return Err(Error::shape(&self.program.name, format!("takes {wanted} inputs, not {given}")));
         }
-        Err(Error::shape(&self.program.name, format!("takes {wanted} inputs, not {given}")))
+        inputs.iter().enumerate().try_for_each(|(index, input)| self.set_input(index, input))
     }
 
     pub(super) fn find(&self, name: &str) -> Option<ValueId> {

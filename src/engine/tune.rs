@@ -122,7 +122,7 @@ impl Trial {
 
     /// A plan with this kernel, or by the rules.
     fn compile(&self, kernel: Option<&str>) -> Result<GpuPlan> {
-        GpuPlan::new(&self.gpu, self.program.clone(), &self.model, false, kernel, Precision::F32)
+        GpuPlan::new(&self.gpu, self.program.clone(), &self.model, &[], false, kernel, Precision::F32)
     }
 
     /// How long a plan takes, if its result is right. What takes far longer than the best so far is timed once.

@@ -3,9 +3,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::binding::{Entry, Open};
 use super::buffer::{GUARD, Storage, View};
 use super::device::{CountedBuffer, Gpu};
-use super::dispatch::{Compiled, Dispatch, Packed};
+use super::dispatch::{Compiled, Dispatch, Group, Packed};
 use super::kernel::{Access, Kernel, Variant};
 use super::parameter::Parameter;
 use super::tuning::tuning_key;
@@ -146,7 +147,7 @@ impl<'a> Compiler<'a> {
             let storage = self.gpu.storage(&format!("{}, packed", weight.name), values, 0)?;
             let mut compiler = Compiler::new(self.gpu, self.forced, self.checked);
             pack(&mut compiler, &storage)?;
-            Ok(Packed::new(parameter.clone(), storage, compiler.finish(None)?))
+            Ok(Packed::new(parameter.clone(), storage, compiler.finish(None, &[])?))
         })?;
         self.packed.push(packed.clone());
         Ok(packed.storage.clone())
@@ -259,8 +260,8 @@ impl<'a> Compiler<'a> {
         fitting.min(affordable).max(1)
     }
 
-    /// Makes the scratch memory, the buffer of parameters and the bind groups.
-    pub fn finish(mut self, state: Option<&CountedBuffer>) -> Result<Compiled> {
+    /// Makes the scratch memory, the buffer of parameters and the bind groups, but for those with one of these stand-ins.
+    pub fn finish(mut self, state: Option<&CountedBuffer>, stand_ins: &[&wgpu::Buffer]) -> Result<Compiled> {
         let scratch = self.allocate_scratch()?;
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         let size = self.parameters.len().max(4) as u64;
@@ -273,43 +274,44 @@ impl<'a> Compiler<'a> {
             }
         }
         self.gpu.prepare(&variants)?;
+        let mut open = Vec::new();
         let dispatches = self.pending.iter().map(|pending| {
-            let kernel = pending.variant.kernel;
             let pipeline = self.gpu.pipeline(pending.variant)?;
-            let mut views = pending.views.iter();
-            let bind = |buffer: &wgpu::Buffer, offset: u64, size: u64| {
-                let size = std::num::NonZeroU64::new(size);
-                (buffer.clone(), offset, size)
+            let entries = entries(pending, &parameters, state);
+            let group = if entries.iter().any(|entry| stand_ins.contains(&&entry.buffer)) {
+                open.push(Open { pipeline: pipeline.clone(), entries });
+                Group::Bound(open.len() - 1)
+            } else {
+                Group::Own(self.gpu.bind(&pipeline, &entries))
             };
-            let mut bound = vec![(0, bind(&parameters, pending.parameters as u64, kernel.parameters.binding() as u64))];
-            for (access, binding) in kernel.bindings.iter().zip(1..) {
-                match access {
-                    Access::Unused => {}
-                    Access::State => bound.extend(state.map(|state| (binding, bind(state, 0, state.size())))),
-                    Access::Read | Access::Write => {
-                        if let Some(view) = views.next() {
-                            let size = view.bytes.end - view.bytes.start;
-                            bound.push((binding, bind(&view.buffer, view.bytes.start, size)));
-                        }
-                    }
-                }
-            }
-            let entries: Vec<wgpu::BindGroupEntry> = bound
-                .iter()
-                .map(|(binding, (buffer, offset, size))| wgpu::BindGroupEntry {
-                    binding: *binding,
-                    resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                        buffer,
-                        offset: *offset,
-                        size: *size,
-                    }),
-                })
-                .collect();
-            let bind_group = self.gpu.create_bind_group(&pipeline.layout, &entries);
-            Ok(Dispatch { pipeline, bind_group, grid: pending.grid, flops: pending.flops, step: pending.step, kernel })
+            Ok(Dispatch {
+                pipeline,
+                group,
+                grid: pending.grid,
+                flops: pending.flops,
+                step: pending.step,
+                kernel: pending.variant.kernel,
+            })
         });
-        Ok(Compiled { dispatches: dispatches.collect::<Result<_>>()?, parameters, scratch, packed: self.packed })
+        let dispatches = dispatches.collect::<Result<_>>()?;
+        Ok(Compiled { dispatches, open, parameters, scratch, packed: self.packed })
     }
+}
+
+/// What the bindings of a dispatch's kernel are.
+fn entries(pending: &Pending, parameters: &CountedBuffer, state: Option<&CountedBuffer>) -> Vec<Entry> {
+    let entry = |binding, buffer: &wgpu::Buffer, bytes| Entry { binding, buffer: buffer.clone(), bytes };
+    let (kernel, start) = (pending.variant.kernel, pending.parameters as u64);
+    let mut entries = vec![entry(0, parameters, start..start + kernel.parameters.binding() as u64)];
+    let mut views = pending.views.iter();
+    for (access, binding) in kernel.bindings.iter().zip(1..) {
+        entries.extend(match access {
+            Access::Unused => None,
+            Access::State => state.map(|state| entry(binding, state, 0..state.size())),
+            Access::Read | Access::Write => views.next().map(|view| entry(binding, &view.buffer, view.bytes.clone())),
+        });
+    }
+    entries
 }
 
 /// As few pieces of a range as there can be of at most this length, all nearly as long as each other.

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::binding::Open;
 use super::buffer::Storage;
 use super::device::{CountedBuffer, Gpu, Pipeline};
 use super::kernel::Kernel;
@@ -10,7 +11,7 @@ use super::parameter::Parameter;
 /// One dispatch, ready to be encoded.
 pub(super) struct Dispatch {
     pub pipeline: Arc<Pipeline>,
-    pub bind_group: wgpu::BindGroup,
+    pub group: Group,
     pub grid: [u32; 3],
     pub flops: u64,
     /// The step of the program that it belongs to.
@@ -18,10 +19,22 @@ pub(super) struct Dispatch {
     pub kernel: &'static Kernel,
 }
 
+/// What a dispatch reads and writes.
+pub(super) enum Group {
+    Own(wgpu::BindGroup),
+    /// Buffers of the application among others: the number of the bind group in a binding.
+    Bound(usize),
+}
+
 impl Dispatch {
-    pub fn encode(&self, pass: &mut wgpu::ComputePass) {
+    /// `bound` are the bind groups of a binding.
+    pub fn encode(&self, pass: &mut wgpu::ComputePass, bound: &[wgpu::BindGroup]) {
+        let group = match &self.group {
+            Group::Own(group) => group,
+            Group::Bound(number) => &bound[*number],
+        };
         pass.set_pipeline(&self.pipeline.pipeline);
-        pass.set_bind_group(0, &self.bind_group, &[]);
+        pass.set_bind_group(0, group, &[]);
         pass.dispatch_workgroups(self.grid[0], self.grid[1], self.grid[2]);
     }
 }
@@ -29,6 +42,8 @@ impl Dispatch {
 /// What a program has become: its dispatches, and the memory that they need besides the program's values.
 pub(super) struct Compiled {
     pub dispatches: Vec<Dispatch>,
+    /// What those dispatches need that are bound to buffers of the application.
+    pub open: Vec<Open>,
     pub parameters: CountedBuffer,
     pub scratch: Vec<Storage>,
     pub packed: Vec<Arc<Packed>>,
@@ -69,6 +84,6 @@ impl Packed {
     }
 
     fn encode(&self, pass: &mut wgpu::ComputePass) {
-        self.pack.dispatches.iter().for_each(|dispatch: &Dispatch| dispatch.encode(pass));
+        self.pack.dispatches.iter().for_each(|dispatch: &Dispatch| dispatch.encode(pass, &[]));
     }
 }

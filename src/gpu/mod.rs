@@ -21,6 +21,7 @@ mod answer;
 mod avg_pool2d;
 mod batch_norm2d;
 mod binary_cross_entropy;
+mod binding;
 mod buffer;
 #[cfg_attr(not(feature = "files"), path = "no_cache.rs")]
 mod cache;
@@ -83,9 +84,10 @@ mod walk;
 mod web;
 
 pub use adapter::Adapter;
+pub use binding::{Binding, Port};
 pub use device::{Counts, Gpu, GpuOptions};
 pub use kernel::{Access, Kernel};
-pub(crate) use picture::GpuPicture;
+pub(crate) use picture::{GpuPicture, GpuPixels};
 pub(crate) use plan::GpuModel;
 pub use plan::GpuPlan;
 pub use precision::Precision;

@@ -67,7 +67,7 @@ fn run(gpu: &Gpu, kernel: &'static Kernel, on: &[&Storage], length: usize, round
     let params = Params { length: length as u32, rounds: rounds as u32, grid: grid[0] as u32 };
     let views = on.iter().map(|storage| gpu.whole(storage)).collect::<Result<Vec<_>>>()?;
     compiler.dispatch(kernel, &params, &views.iter().collect::<Vec<_>>(), grid, 0)?;
-    let compiled = compiler.finish(None)?;
+    let compiled = compiler.finish(None, &[])?;
     let timer = Timer::new(gpu, compiled.dispatches.len())?;
     let mut shortest = f64::INFINITY;
     for _ in 0..runs {

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
+use super::binding::{Binding, Open, Port, Ports};
 use super::buffer::{GUARD, GUARD_WORD, Storage};
 use super::compile::{Compiler, Operands};
 use super::device::{CountedBuffer, Gpu};
 use super::dispatch::{Compiled, Dispatch, Packed};
 use super::parameter::Parameter;
-use super::picture::GpuPicture;
+use super::picture::GpuPixels;
 use super::precision::Precision;
 use super::prologue::Prologue;
 use super::read_back::ReadBack;
@@ -74,11 +75,12 @@ impl GpuModel {
 /// ```no_run
 /// use vultus::{Plan, wgpu};
 ///
-/// fn run_in(plan: &Plan, encoder: &mut wgpu::CommandEncoder, values: &wgpu::Buffer) {
-///     let Some(plan) = plan.gpu() else { return };
-///     let (input, start) = plan.input_buffer();
-///     encoder.copy_buffer_to_buffer(values, 0, input, start, values.size());
-///     plan.encode(encoder);
+/// fn run_in(plan: &Plan, encoder: &mut wgpu::CommandEncoder, values: &wgpu::Buffer) -> vultus::Result<()> {
+///     let Some(plan) = plan.gpu() else { return Ok(()) };
+///     if let Some((input, start)) = plan.input_buffer(0) {
+///         encoder.copy_buffer_to_buffer(values, 0, input, start, values.size());
+///     }
+///     plan.encode(encoder)
 /// }
 /// ```
 pub struct GpuPlan {
@@ -86,6 +88,9 @@ pub struct GpuPlan {
     program: Arc<Program>,
     values: Vec<Storage>,
     dispatches: Vec<Dispatch>,
+    /// What of it is the application's.
+    ports: Arc<Ports>,
+    open: Vec<Open>,
     scratch: Vec<Storage>,
     packed: Vec<Arc<Packed>>,
     /// The parameters that every run changes.
@@ -104,13 +109,15 @@ impl GpuPlan {
         gpu: &Gpu,
         program: Arc<Program>,
         model: &GpuModel,
+        bound: &[Port],
         checked: bool,
         kernel: Option<&str>,
         precision: Precision,
     ) -> Result<Self> {
         gpu.check()?;
         let plan = gpu.guarded(|| {
-            let mut values = allocate(gpu, &program, model, checked)?;
+            let ports = Arc::new(Ports::new(gpu, &program, bound)?);
+            let mut values = allocate(gpu, &program, model, &ports, checked)?;
             let prologue = &program.steps[..program.prologue];
             for &result in prologue.iter().flat_map(|step| &step.outputs) {
                 values[result].parameter = Some(Arc::new(Parameter::computed()));
@@ -128,7 +135,9 @@ impl GpuPlan {
                 let name = &program.steps[index].name;
                 index += add_step(&mut compiler, &program, &values, index).map_err(|error| in_step(name, error))?;
             }
-            let Compiled { dispatches, parameters, scratch, packed } = compiler.finish(Some(&state))?;
+            let stand_ins: Vec<&wgpu::Buffer> = ports.stand_ins().collect();
+            let Compiled { dispatches, open, parameters, scratch, packed } =
+                compiler.finish(Some(&state), &stand_ins)?;
             trained.iter().for_each(|parameter| parameter.train());
             let owned = |ids: &[ValueId]| -> Vec<Arc<Parameter>> {
                 ids.iter().filter_map(|&id| values[id].parameter.clone()).collect()
@@ -139,7 +148,7 @@ impl GpuPlan {
                 prologue.iter().flat_map(|step| owned(&step.outputs)).collect(),
             );
             let mut read_back = BTreeMap::new();
-            for &output in &program.outputs {
+            for &output in program.outputs.iter().filter(|&&output| !ports.holds(program.base(output))) {
                 read_back.insert(output, ReadBack::new(gpu, &values[output])?);
             }
             Ok(GpuPlan {
@@ -147,6 +156,8 @@ impl GpuPlan {
                 program: program.clone(),
                 values,
                 dispatches,
+                ports,
+                open,
                 scratch,
                 packed,
                 trained,
@@ -167,32 +178,75 @@ impl GpuPlan {
         &self.gpu
     }
 
-    /// The buffer of the plan's first input and where in it the values begin (in bytes), for applications that fill it
-    /// on the device. It has `COPY_DST` and `STORAGE`.
-    pub fn input_buffer(&self) -> (&wgpu::Buffer, u64) {
-        self.buffer(self.program.inputs[0])
+    /// The buffer of an input and where in it the values begin (in bytes), for applications that fill it on the device. It
+    /// has `COPY_DST` and `STORAGE`. `None` if there are fewer inputs, or it is in a buffer of the application.
+    pub fn input_buffer(&self, index: usize) -> Option<(&wgpu::Buffer, u64)> {
+        self.buffer(*self.program.inputs.get(index)?)
     }
 
     /// The buffer of an output and where in it the values begin (in bytes), for applications that go on with it on the
-    /// device. It has `COPY_SRC` and `STORAGE`. `None` if there are fewer outputs.
+    /// device. It has `COPY_SRC` and `STORAGE`. `None` if there are fewer outputs, or it is in a buffer of the application.
     pub fn output_buffer(&self, index: usize) -> Option<(&wgpu::Buffer, u64)> {
-        self.program.outputs.get(index).map(|&value| self.buffer(value))
+        self.buffer(*self.program.outputs.get(index)?)
     }
 
-    fn buffer(&self, value: ValueId) -> (&wgpu::Buffer, u64) {
+    fn buffer(&self, value: ValueId) -> Option<(&wgpu::Buffer, u64)> {
         let chunk = &self.values[value].chunks[0];
-        (&chunk.buffer, 4 * chunk.guard as u64)
+        (!self.ports.holds(self.program.base(value))).then_some((&chunk.buffer, 4 * chunk.guard as u64))
     }
 
     /// Adds the work of one run to the application's own commands. How much goes into one submission is then the
     /// application's choice. What changes from run to run (the step, the learning rate, …) is what it was in the plan's
     /// last run of its own.
-    pub fn encode(&self, encoder: &mut wgpu::CommandEncoder) {
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if inputs or outputs are to be buffers of the application: see
+    /// [`GpuPlan::encode_bound`].
+    pub fn encode(&self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+        self.encode_with(encoder, self.ports.groups(None)?);
+        Ok(())
+    }
+
+    /// Makes buffers of the application the inputs and outputs that [`Options::bound`](crate::Options::bound) names. The
+    /// values are f32 in row order from the binding's offset on, for the whole batch; what else is in the buffer stays as
+    /// it is. A buffer needs the usage `STORAGE`, an offset that is a multiple of the device's
+    /// `min_storage_buffer_offset_alignment`, and room. Inputs may share a buffer. An output needs one that is no other input
+    /// or output, since no shader may read and write a buffer at once.
+    ///
+    /// A binding is made once for buffers that are used again and again, as a bind group of wgpu is.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if one of those inputs and outputs has no buffer or several, or a buffer lacks something
+    /// of the above; [`Error::Shape`] if it is too small; [`Error::Device`] if it was destroyed or is another device's
+    /// (but for one of another `wgpu::Instance`, which wgpu cannot tell apart); [`Error::DeviceLost`] if the device is gone.
+    pub fn bind(&self, buffers: &[(Port, wgpu::BufferBinding)]) -> Result<Binding> {
+        self.gpu.check()?;
+        let own = self.values.iter().flat_map(|storage| &storage.chunks).map(|chunk| &**chunk.buffer);
+        let binding = self.ports.bind(&self.gpu, buffers, &self.open, own)?;
+        alive(&self.gpu)?;
+        Ok(binding)
+    }
+
+    /// As [`GpuPlan::encode`], with buffers of the application, which are read and written in place.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if the binding is another plan's.
+    pub fn encode_bound(&self, encoder: &mut wgpu::CommandEncoder, binding: &Binding) -> Result<()> {
+        self.encode_with(encoder, self.ports.groups(Some(binding))?);
+        Ok(())
+    }
+
+    fn encode_with(&self, encoder: &mut wgpu::CommandEncoder, bound: &[wgpu::BindGroup]) {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         self.prologue.refresh_within(&self.gpu, &mut pass, &self.dispatches);
         self.packed.iter().for_each(|packed| packed.refresh_within(&self.gpu, &mut pass));
-        self.dispatches[self.prologue.len()..].iter().for_each(|dispatch| dispatch.encode(&mut pass));
+        self.dispatches[self.prologue.len()..].iter().for_each(|dispatch| dispatch.encode(&mut pass, bound));
         self.trained.iter().for_each(|parameter| parameter.change());
+    }
+
+    /// Refuses to touch a value from outside that is in a buffer of the application.
+    pub(crate) fn check_own(&self, value: ValueId) -> Result<()> {
+        self.ports.check_own(self.program.base(value))
     }
 
     pub(crate) fn kernels_of_step(&self, step: usize) -> Vec<&'static str> {
@@ -213,12 +267,13 @@ impl GpuPlan {
     pub(crate) fn write_picture(
         &mut self,
         value: ValueId,
-        picture: &GpuPicture,
+        pixels: &GpuPixels,
         crops: &[Crop],
         filter: Filter,
         normalization: &Normalization,
     ) -> Result<()> {
         self.gpu.check()?;
+        self.check_own(value)?;
         let shape = &self.program.values[value].shape;
         let storage = &self.values[value];
         if self.checked {
@@ -229,7 +284,7 @@ impl GpuPlan {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => entry.insert(Resizer::new(&self.gpu, shape, self.gpu.whole(storage)?)?),
             };
-            resizer.run(&self.gpu, picture, crops, filter, normalization)
+            resizer.run(&self.gpu, pixels, crops, filter, normalization)
         })?;
         if self.checked { self.check_guards("resize", storage) } else { Ok(()) }
     }
@@ -238,6 +293,19 @@ impl GpuPlan {
     /// all of its step so far. With `copies` the last piece copies the outputs to where they are read: a driver may make
     /// another submission wait for the run (Mesa's software driver does).
     pub(crate) fn submit(&mut self, state: &RunState, share: f32, copies: bool) -> Result<()> {
+        let bound = self.ports.groups(None)?;
+        self.submit_with(state, share, copies, bound)
+    }
+
+    /// Submits one run on buffers of the application.
+    pub(crate) fn submit_bound(&mut self, binding: &Binding) -> Result<()> {
+        let bound = self.ports.groups(Some(binding))?;
+        let gpu = self.gpu.clone();
+        // A buffer may have been destroyed meanwhile.
+        gpu.guarded(|| self.submit_with(&RunState::default(), 1.0, false, bound))
+    }
+
+    fn submit_with(&mut self, state: &RunState, share: f32, copies: bool, bound: &[wgpu::BindGroup]) -> Result<()> {
         self.gpu.check()?;
         self.write_state(state, share);
         if self.checked {
@@ -259,7 +327,7 @@ impl GpuPlan {
             let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             {
                 let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                piece.iter().for_each(|dispatch| dispatch.encode(&mut pass));
+                piece.iter().for_each(|dispatch| dispatch.encode(&mut pass, bound));
             }
             if copies && after.is_empty() {
                 let outputs =
@@ -301,6 +369,7 @@ impl GpuPlan {
 
     /// Copies the values of an output, or of any other value that is still there, to where they are read.
     pub(crate) fn copy(&mut self, value: ValueId) -> Result<()> {
+        self.check_own(value)?;
         let storage = &self.values[value];
         let read_back = match self.read_back.entry(value) {
             Entry::Occupied(entry) => entry.into_mut(),
@@ -336,6 +405,7 @@ impl GpuPlan {
     /// these took.
     pub(crate) fn profile(&mut self, state: &RunState) -> Result<Vec<Span>> {
         self.gpu.check()?;
+        self.ports.groups(None)?;
         self.write_state(state, 1.0);
         self.prologue.refresh(&self.gpu, &self.dispatches, self.checked);
         self.packed.iter().for_each(|packed| packed.refresh(&self.gpu));
@@ -434,13 +504,18 @@ fn in_step(step: &str, error: Error) -> Error {
     }
 }
 
-/// Memory for every value of a program. In a checked plan none share memory, and all are surrounded by guards.
-fn allocate(gpu: &Gpu, program: &Program, model: &GpuModel, checked: bool) -> Result<Vec<Storage>> {
+/// Memory for every value of a program, but for those that the application has. In a checked plan none share memory, and
+/// all are surrounded by guards.
+fn allocate(gpu: &Gpu, program: &Program, model: &GpuModel, ports: &Ports, checked: bool) -> Result<Vec<Storage>> {
     let guard = if checked { GUARD } else { 0 };
     let (places, lengths) = plan_memory(program);
     let mut slots: Vec<Option<Storage>> = vec![None; lengths.len()];
     let mut values: Vec<Storage> = Vec::new();
-    for (value, place) in program.values.iter().zip(places) {
+    for (id, (value, place)) in program.values.iter().zip(places).enumerate() {
+        if let Some(storage) = ports.storage(id, value) {
+            values.push(storage);
+            continue;
+        }
         let storage = match (&value.storage, place) {
             (&program::Storage::View(base), _) => Storage { name: value.name.clone(), ..values[base].clone() },
             (program::Storage::Parameter(name), _) => {

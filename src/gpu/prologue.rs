@@ -53,7 +53,7 @@ impl Prologue {
     }
 
     fn encode(&self, pass: &mut wgpu::ComputePass, dispatches: &[Dispatch]) {
-        dispatches[..self.dispatches].iter().for_each(|dispatch| dispatch.encode(pass));
+        dispatches[..self.dispatches].iter().for_each(|dispatch| dispatch.encode(pass, &[]));
         self.results.iter().for_each(|result| result.change());
     }
 }

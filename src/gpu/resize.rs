@@ -9,7 +9,7 @@ use super::buffer::View;
 use super::device::{CountedBuffer, Gpu, Pipeline};
 use super::kernel::Access::{Read, Write};
 use super::kernel::{Kernel, Shader, shader};
-use super::picture::GpuPicture;
+use super::picture::{GpuPicture, GpuPixels};
 use super::uniform::{Uniform, uniform};
 use crate::error::Result;
 use crate::ops::{Crop, Filter, Normalization, Order};
@@ -45,6 +45,8 @@ uniform! {
         gray: u32,
         bgr: u32,
         grid: u32,
+        swapped: u32,
+        linear: u32,
     }
 }
 
@@ -76,7 +78,7 @@ impl Resizer {
     pub fn run(
         &mut self,
         gpu: &Gpu,
-        picture: &GpuPicture,
+        &GpuPixels { picture, linear }: &GpuPixels,
         crops: &[Crop],
         filter: Filter,
         normalization: &Normalization,
@@ -89,13 +91,15 @@ impl Resizer {
             height: height as u32,
             width: width as u32,
             row_bytes: picture.row_bytes,
-            pixel_bytes: picture.pixel_bytes,
+            pixel_bytes: picture.texel.bytes,
             out_offset: self.out.offset,
             gray: u32::from(normalization.gray),
             bgr: u32::from(normalization.order == Order::Bgr),
             mean: normalization.mean,
             deviation: normalization.std,
             grid: across as u32,
+            swapped: u32::from(picture.texel.swapped),
+            linear: u32::from(linear),
         };
         let rectangle = |crop: &Crop| Rectangle {
             left: crop.x,

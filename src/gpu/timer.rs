@@ -75,7 +75,7 @@ impl Clock {
                     end_of_pass_write_index: Some(query + 1),
                 }),
             });
-            dispatch.encode(&mut pass);
+            dispatch.encode(&mut pass, &[]);
         }
         let count = 2 * dispatches.len() as u32;
         encoder.resolve_query_set(&self.queries, 0..count, &self.resolved, 0);
@@ -94,7 +94,7 @@ fn by_the_host(gpu: &Gpu, dispatches: &[Dispatch]) -> Result<Vec<Span>> {
     let timed = |dispatch: &Dispatch| {
         let start = elapsed();
         let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        dispatch.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
+        dispatch.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()), &[]);
         gpu.queue().submit([encoder.finish()]);
         gpu.wait()?;
         Ok(Span { start, milliseconds: elapsed() - start })

@@ -5,23 +5,49 @@ use crate::ops::adaptive_avg_pool2d::window;
 use crate::ops::{Crop, Filter, Normalization, Order, resize::LUMA};
 use crate::parallel::*;
 
-/// A picture's bytes: rows of pixels of `channels` bytes.
-pub(crate) struct Pixels<'a> {
-    pub data: &'a [u8],
-    pub width: u32,
-    pub channels: u32,
+/// A number of a picture's.
+pub(crate) trait Sample: Copy + Sync {
+    /// It, where white is 255.
+    fn of_255(self) -> f32;
 }
 
-impl Pixels<'_> {
-    fn at(&self, crop: &Crop, x: usize, y: usize, channel: usize) -> f32 {
-        let pixel = (crop.y as usize + y) * self.width as usize + crop.x as usize + x;
-        f32::from(self.data[pixel * self.channels as usize + channel])
+impl Sample for u8 {
+    fn of_255(self) -> f32 {
+        f32::from(self)
     }
 }
 
+impl Sample for f32 {
+    fn of_255(self) -> f32 {
+        255.0 * self
+    }
+}
+
+/// A picture's numbers: rows of RGB pixels.
+pub(crate) struct Pixels<'a, T> {
+    pub data: &'a [T],
+    pub width: u32,
+    /// Whether they are linear light.
+    pub linear: bool,
+}
+
+impl<T: Sample> Pixels<'_, T> {
+    fn at(&self, crop: &Crop, x: usize, y: usize, channel: usize) -> f32 {
+        let pixel = (crop.y as usize + y) * self.width as usize + crop.x as usize + x;
+        let value = self.data[3 * pixel + channel].of_255();
+        if self.linear { 255.0 * encoded(value / 255.0) } else { value }
+    }
+}
+
+/// Linear light as sRGB encodes it (IEC 61966-2-1); both 0 to 1.
+fn encoded(light: f32) -> f32 {
+    let light = light.clamp(0.0, 1.0);
+    if light <= 0.003_130_8 { 12.92 * light } else { 1.055 * light.powf(1.0 / 2.4) - 0.055 }
+}
+
 /// Fills `[crops, 3, height, width]`.
-pub(crate) fn resample(
-    pixels: &Pixels,
+pub(crate) fn resample<T: Sample>(
+    pixels: &Pixels<T>,
     crops: &[Crop],
     size: [usize; 2],
     filter: Filter,
@@ -50,7 +76,7 @@ pub(crate) fn resample(
     });
 }
 
-fn area(pixels: &Pixels, crop: &Crop, [h, w]: [usize; 2], oy: usize, ox: usize, channel: usize) -> f32 {
+fn area<T: Sample>(pixels: &Pixels<T>, crop: &Crop, [h, w]: [usize; 2], oy: usize, ox: usize, channel: usize) -> f32 {
     let (rows, columns) = (window(oy, crop.height as usize, h), window(ox, crop.width as usize, w));
     let count = rows.len() * columns.len();
     let sum: f32 = rows.flat_map(|y| columns.clone().map(move |x| pixels.at(crop, x, y, channel))).sum();
@@ -64,7 +90,14 @@ fn neighbours(o: usize, input: u32, output: usize) -> (usize, usize, f32) {
     (low, (low + 1).min(input as usize - 1), position - low as f32)
 }
 
-fn bilinear(pixels: &Pixels, crop: &Crop, [h, w]: [usize; 2], oy: usize, ox: usize, channel: usize) -> f32 {
+fn bilinear<T: Sample>(
+    pixels: &Pixels<T>,
+    crop: &Crop,
+    [h, w]: [usize; 2],
+    oy: usize,
+    ox: usize,
+    channel: usize,
+) -> f32 {
     let (y0, y1, fy) = neighbours(oy, crop.height, h);
     let (x0, x1, fx) = neighbours(ox, crop.width, w);
     let row = |y| {

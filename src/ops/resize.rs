@@ -1,4 +1,4 @@
-//! From 8-bit pixels to a normalised NCHW tensor: crop, resize, gray, channel order, mean and standard deviation.
+//! From pixels to a normalised NCHW tensor: crop, resize, gray, channel order, mean and standard deviation.
 //!
 //! The two filters are PyTorch's `interpolate` with `mode="bilinear"` (half-pixel centres, no anti-aliasing) and
 //! `mode="area"` (adaptive average). They look at the crop only, never at pixels beside it.
@@ -168,7 +168,7 @@ impl Crop {
 /// use vultus::{Device, Options, Random};
 ///
 /// let mut random = Random::new(1);
-/// let case = std::iter::repeat_with(|| resize::random_case(&mut random)).find(|case| case.channels == 3).unwrap();
+/// let case = resize::random_case(&mut random);
 /// let [width, height] = case.picture;
 /// let picture = Device::Cpu.upload(&vec![128; 3 * (width * height) as usize], width, height)?;
 /// let shape = [case.crops.len(), 3, case.size[0], case.size[1]];
@@ -183,8 +183,10 @@ impl Crop {
 pub struct ResizeCase {
     /// Width and height of the picture.
     pub picture: [u32; 2],
-    /// 3 for RGB, 4 for RGBA.
-    pub channels: u32,
+    /// How its pixels come to the device.
+    pub source: PixelSource,
+    /// Whether they are linear light.
+    pub linear: bool,
     /// What is cut out.
     pub crops: Vec<Crop>,
     /// Height and width of the tensor.
@@ -193,6 +195,36 @@ pub struct ResizeCase {
     pub filter: Filter,
     /// The normalisation.
     pub normalization: Normalization,
+}
+
+/// How the pixels of a [`ResizeCase`] come to a GPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
+pub enum PixelSource {
+    /// Bytes, uploaded.
+    Bytes,
+    /// Numbers in f32, uploaded.
+    Floats,
+    /// In a texture of this kind.
+    Rgba8,
+    /// The same with blue first.
+    Bgra8,
+    /// In f16.
+    Rgba16Float,
+    /// In f32.
+    Rgba32Float,
+}
+
+impl PixelSource {
+    /// All of them.
+    pub const ALL: [PixelSource; 6] = [
+        PixelSource::Bytes,
+        PixelSource::Floats,
+        PixelSource::Rgba8,
+        PixelSource::Bgra8,
+        PixelSource::Rgba16Float,
+        PixelSource::Rgba32Float,
+    ];
 }
 
 /// A case with random sizes and parameters.
@@ -220,7 +252,8 @@ pub fn random_case(random: &mut Random) -> ResizeCase {
     normalization.gray = random.below(2) == 0;
     ResizeCase {
         picture,
-        channels: 3 + random.below(2) as u32,
+        source: PixelSource::ALL[random.below(PixelSource::ALL.len())],
+        linear: random.below(3) == 0,
         crops,
         size: [1 + random.below(40), 1 + random.below(40)],
         filter: [Filter::Bilinear, Filter::Area][random.below(2)],

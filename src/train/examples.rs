@@ -178,7 +178,7 @@ impl Examples for Pictures<'_> {
 /// Scales a picture to a square and normalises it: exactly what a device makes of an uploaded picture.
 fn normalize(picture: &RgbImage, side: usize, normalization: &Normalization, out: &mut [f32]) {
     let crop = Crop::whole(picture.width(), picture.height());
-    let pixels = Pixels { data: picture.as_raw(), width: picture.width(), channels: 3 };
+    let pixels = Pixels { data: picture.as_raw(), width: picture.width(), linear: false };
     resample(&pixels, &[crop], [side, side], Filter::for_crop(&crop, side), normalization, out);
 }
 

@@ -37,7 +37,7 @@ fn an_output_can_be_awaited_whoever_has_run_the_plan() {
     comparison.check("executed", &pollster::block_on(plan.output_async(0)).unwrap(), &wanted(1, 3), 1e-5);
     plan.set_input(0, &input(4)).unwrap();
     let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-    plan.gpu().unwrap().encode(&mut encoder);
+    plan.gpu().unwrap().encode(&mut encoder).unwrap();
     queue.submit([encoder.finish()]);
     comparison.check("encoded", &pollster::block_on(plan.output_async(0)).unwrap(), &wanted(1, 4), 1e-5);
     // Twice the same, and by the door that blocks.

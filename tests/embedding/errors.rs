@@ -28,7 +28,9 @@ fn use_the_engine(device: &wgpu::Device, engine: &Device) {
     Picture::from_texture(gpu, &texture(device, [8, 8], |_| ())).unwrap();
     let wrong: [Wrong; 3] = [
         ("COPY_SRC", |texture| texture.usage = wgpu::TextureUsages::COPY_DST),
-        ("Bgra8Unorm", |texture| texture.format = wgpu::TextureFormat::Bgra8Unorm),
+        ("R8Unorm; pictures are Rgba8Unorm or Bgra8Unorm (also with Srgb), Rgba16Float or Rgba32Float", |texture| {
+            texture.format = wgpu::TextureFormat::R8Unorm;
+        }),
         ("one sample", |texture| (texture.sample_count, texture.usage) = (4, wgpu::TextureUsages::RENDER_ATTACHMENT)),
     ];
     for (reason, change) in wrong {

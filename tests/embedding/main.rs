@@ -5,7 +5,11 @@ mod compare;
 
 mod application;
 mod awaiting;
+mod bound_operations;
+mod buffers;
 mod device;
 mod errors;
+#[cfg(feature = "onnx")]
+mod graphs;
 mod textures;
 mod threads;

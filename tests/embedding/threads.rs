@@ -57,7 +57,8 @@ macro_rules! sendable {
 sendable! { engine:
     Device, Error, LayerTime, Model, Options, Peak, Picture, Plan, Random, StepOptions, Targets<'static>, Tensor,
     TrainingPlan, TrainingState,
-    gpu::Access, gpu::Adapter, gpu::Counts, gpu::Gpu, gpu::GpuOptions, gpu::GpuPlan, gpu::Kernel, gpu::Precision,
+    gpu::Access, gpu::Adapter, gpu::Binding, gpu::Counts, gpu::Gpu, gpu::GpuOptions, gpu::GpuPlan, gpu::Kernel, gpu::Port,
+    gpu::Precision,
     gpu::Tuned,
     nn::Group, nn::Layer, nn::Loss, nn::Network, nn::Optimizer, nn::Published, nn::Source, nn::Trainable, nn::Training,
     nn::vgg16::Pooling,
@@ -67,7 +68,8 @@ sendable! { engine:
     ops::Crop, ops::CrossEntropy, ops::Dense, ops::Dropout, ops::Ema, ops::Fill, ops::Filter, ops::Interpolation,
     ops::LayerNorm, ops::LayerNormBackward, ops::MatMul, ops::MaxPool2d, ops::MaxPool2dBackward, ops::MulReduce,
     ops::Normalization, ops::Op, ops::Order, ops::Pad, ops::ReduceMean, ops::ReduceMeanBackward, ops::ReduceSum,
-    ops::RelativePositionBias, ops::RelativePositionBiasBackward, ops::Reshape, ops::resize::ResizeCase, ops::RunState,
+    ops::RelativePositionBias, ops::RelativePositionBiasBackward, ops::Reshape, ops::resize::PixelSource,
+    ops::resize::ResizeCase, ops::RunState,
     ops::Sgd, ops::Slice, ops::Softmax, ops::SoftmaxBackward, ops::StochasticDepth, ops::Transpose, ops::Upsample,
     ops::UpsampleBackward,
 }

@@ -1,6 +1,7 @@
 //! The examples, run as their users run them. `tests/examples.sh` builds them, makes a display that nobody sees, and runs
 //! these tests.
 
+mod comic;
 mod window;
 
 use std::process::Command;
