@@ -13,7 +13,7 @@ use super::shared_output::SharedOutput;
 use super::vector::{load, pick, store};
 use crate::ops::{Activation, Conv2d};
 use crate::parallel::*;
-use slide::{ROWS, Slide, Window};
+use slide::{MORE_ROWS, MOST_LINES, ROWS, Slide, Window};
 
 /// Values of output that a task makes at most, if a plane has no more.
 const TASK: usize = 1 << 14;
@@ -189,6 +189,7 @@ impl Filter<'_> {
         y: &mut [f32],
     ) {
         match special {
+            (3, 1) if S::REGISTER_COUNT >= 32 => self.square::<S, 3, 1, { MORE_ROWS }>(simd, window, x, picked, y),
             (3, 1) => self.square::<S, 3, 1, { ROWS[0] }>(simd, window, x, picked, y),
             (3, _) => self.square::<S, 3, 2, { ROWS[1] }>(simd, window, x, picked, y),
             (_, 1) => self.square::<S, 5, 1, { ROWS[0] }>(simd, window, x, picked, y),
@@ -214,35 +215,7 @@ impl Filter<'_> {
             let rows = y.len() / width;
             let lines = window.lines(x, zeros, group * R * STRIDE, (R - 1) * STRIDE + K);
             for first in (0..columns).step_by(lanes).rev() {
-                let mut sums = [simd.splat_f32s(self.bias.unwrap_or(0.0)); R];
-                let (column, is_inside) = window.column(first, K);
-                if is_inside {
-                    for (r, sum) in sums.iter_mut().enumerate() {
-                        for ky in 0..K {
-                            for kx in 0..K {
-                                let from = lines[r * STRIDE + ky].wrapping_offset(column + kx as isize);
-                                // SAFETY: all of the vector lies within the row.
-                                let x = unsafe { from.cast::<S::f32s>().read_unaligned() };
-                                *sum = simd.mul_add_e_f32s(simd.splat_f32s(self.taps[ky * K + kx]), x, *sum);
-                            }
-                        }
-                    }
-                } else {
-                    let mut masks = [window.mask(simd, first, 0); K];
-                    for (kx, mask) in masks.iter_mut().enumerate() {
-                        *mask = window.mask(simd, first, kx);
-                    }
-                    for (r, sum) in sums.iter_mut().enumerate() {
-                        for ky in 0..K {
-                            for (kx, &mask) in masks.iter().enumerate() {
-                                let from = lines[r * STRIDE + ky].wrapping_offset(column + kx as isize);
-                                // SAFETY: the mask leaves out what lies beside the row.
-                                let x = unsafe { simd.mask_load_ptr_f32s(mask, from) };
-                                *sum = simd.mul_add_e_f32s(simd.splat_f32s(self.taps[ky * K + kx]), x, *sum);
-                            }
-                        }
-                    }
-                }
+                let sums = self.sums::<S, K, STRIDE, R>(simd, window, &lines, first);
                 for (r, sum) in sums.into_iter().enumerate() {
                     let sum = limit(simd, self.limits, sum);
                     if STRIDE > 1 {
@@ -260,6 +233,51 @@ impl Filter<'_> {
                 }
             }
         }
+    }
+
+    /// The sums of `R` rows at the vector that begins at this column. Each vector of the input is loaded once for all rows
+    /// that it is part of.
+    #[inline(always)]
+    fn sums<S: Simd, const K: usize, const STRIDE: usize, const R: usize>(
+        self,
+        simd: S,
+        window: &Window<S>,
+        lines: &[*const f32; MOST_LINES],
+        first: usize,
+    ) -> [S::f32s; R] {
+        let (column, is_inside) = window.column(first, K);
+        let mut masks = [window.mask(simd, 0, 0); K];
+        if !is_inside {
+            for (kx, mask) in masks.iter_mut().enumerate() {
+                *mask = window.mask(simd, first, kx);
+            }
+        }
+        let mut taps = [[simd.splat_f32s(0.0); K]; K];
+        let values = &self.taps[..K * K];
+        for ky in 0..K {
+            for kx in 0..K {
+                taps[ky][kx] = simd.splat_f32s(values[ky * K + kx]);
+            }
+        }
+        let mut sums = [simd.splat_f32s(self.bias.unwrap_or(0.0)); R];
+        for place in 0..(R - 1) * STRIDE + K {
+            for (kx, &mask) in masks.iter().enumerate() {
+                let from = lines[place].wrapping_offset(column + kx as isize);
+                let x = if is_inside {
+                    // SAFETY: all of the vector lies within the row.
+                    unsafe { from.cast::<S::f32s>().read_unaligned() }
+                } else {
+                    // SAFETY: the mask leaves out what lies beside the row.
+                    unsafe { simd.mask_load_ptr_f32s(mask, from) }
+                };
+                for (r, sum) in sums.iter_mut().enumerate() {
+                    if r * STRIDE <= place && place < r * STRIDE + K {
+                        *sum = simd.mul_add_e_f32s(taps[place - r * STRIDE][kx], x, *sum);
+                    }
+                }
+            }
+        }
+        sums
     }
 
     /// Stores or adds a vector, of which so many values belong to this row.

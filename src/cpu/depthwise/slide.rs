@@ -11,8 +11,10 @@ const BAND: usize = 1 << 13;
 const LANES: usize = 16;
 /// Output rows that are made at once, for strides of 1 and 2.
 pub(super) const ROWS: [usize; 2] = [4, 2];
-/// The most rows of input that these need, and the most taps of a row: of 5×5 filters with a stride of 1.
-const MOST_LINES: usize = 8;
+/// The same for filters of 3×3 with a stride of 1 where there are registers for all.
+pub(super) const MORE_ROWS: usize = 7;
+/// The most rows of input that these need, and the most taps of a row.
+pub(super) const MOST_LINES: usize = MORE_ROWS + 2;
 const MOST_TAPS: usize = 5;
 
 /// Planes that filters slide over. What lies outside counts as zero.

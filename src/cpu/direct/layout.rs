@@ -8,8 +8,10 @@ use super::super::epilogue::Place;
 use super::super::vector::{inside, load, pick};
 use crate::ops::Conv2d;
 
-/// Pixels of a tile, about.
+/// Pixels of a tile, about; where channels are few, as many more as are copied into this many values, but not eight times
+/// as many.
 const PIXELS: usize = 192;
+const COPIED: usize = 1 << 13;
 /// The most columns of a tile, and values that they read: those stay in the nearest caches.
 const COLUMNS: usize = 512;
 const VALUES: usize = 1 << 15;
@@ -36,9 +38,10 @@ impl<'a> Tiles<'a> {
         // Where a row is read in place, a long one, because each filter's part of the output lies elsewhere.
         let most = if op.is_pointwise() { (VALUES / whole.channels()).clamp(PIXELS, 8 * PIXELS) } else { COLUMNS };
         let even = |parts: usize, most: usize| parts.next_multiple_of(multiple).min(most);
+        let pixels = (COPIED / (whole.channels() * whole.phases[0] * whole.phases[1])).clamp(PIXELS, 8 * PIXELS);
         let columns = output[1].div_ceil(most);
         let columns = if output[0] == 1 { even(columns, output[1].div_ceil(LANES)) } else { columns };
-        let rows = even(output[0].div_ceil((PIXELS / whole.pitch.min(most)).max(1)), output[0]);
+        let rows = even(output[0].div_ceil((pixels / whole.pitch.min(most)).max(1)), output[0]);
         let together = if whole.may_share_tile() { (PIXELS / (whole.lines * whole.pitch)).max(1) } else { 1 };
         Tiles { whole, parts: [images.div_ceil(together), rows, columns] }
     }
