@@ -229,7 +229,7 @@ impl Ports {
             return Err(self.refused(wanted.port, reason));
         }
         let align = u64::from(gpu.limits().min_storage_buffer_offset_alignment);
-        if given.offset % align != 0 {
+        if !given.offset.is_multiple_of(align) {
             let reason = format!(
                 "begins at byte {} of its buffer, which is no multiple of {align} (min_storage_buffer_offset_alignment)",
                 given.offset
