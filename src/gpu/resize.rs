@@ -7,25 +7,28 @@ use bytemuck::{Pod, Zeroable};
 
 use super::buffer::View;
 use super::device::{CountedBuffer, Gpu, Pipeline};
-use super::kernel::Access::{Read, Write};
+use super::kernel::Access::{self, Read, Write};
 use super::kernel::{Kernel, Shader, shader};
 use super::picture::{GpuPicture, GpuPixels};
 use super::uniform::{Uniform, uniform};
 use crate::error::Result;
 use crate::ops::{Crop, Filter, Normalization, Order};
 
-pub(super) static KERNELS: &[&Kernel] = &[&AREA, &BILINEAR, &AREA_ANY, &BILINEAR_ANY];
+pub(super) static KERNELS: &[&Kernel] = &[&AREA, &AREA_ANY, &BILINEAR, &BILINEAR_ANY];
 
 const SHADER: Shader = shader!("resize");
 
-static AREA: Kernel = Kernel::new::<Params>("resize/area", SHADER, "area", &[Read, Read, Write]);
-static BILINEAR: Kernel = Kernel::new::<Params>("resize/bilinear", SHADER, "bilinear", &[Read, Read, Write]);
+const BINDINGS: &[Access] = &[Read, Read, Write];
+const BY_AREA: Kernel = Kernel::new::<Params>("resize/area", SHADER, "area", BINDINGS);
+const BETWEEN: Kernel = Kernel::new::<Params>("resize/bilinear", SHADER, "bilinear", BINDINGS);
 
 /// For other pixels than bytes as they are stored.
-static AREA_ANY: Kernel =
-    Kernel::new::<Params>("", SHADER, "area", &[Read, Read, Write]).with("resize/area_any", &[("ANY", 1.0)]);
-static BILINEAR_ANY: Kernel =
-    Kernel::new::<Params>("", SHADER, "bilinear", &[Read, Read, Write]).with("resize/bilinear_any", &[("ANY", 1.0)]);
+const ANY: &[(&str, f64)] = &[("ANY", 1.0)];
+
+static AREA: Kernel = BY_AREA;
+static AREA_ANY: Kernel = BY_AREA.with("resize/area_any", ANY);
+static BILINEAR: Kernel = BETWEEN;
+static BILINEAR_ANY: Kernel = BETWEEN.with("resize/bilinear_any", ANY);
 
 /// A crop as the kernels read it.
 #[repr(C)]
