@@ -30,6 +30,9 @@ struct Crop {
     mirror: u32,
 }
 
+// Whether pixels may be other than bytes as they are stored. Software adapters run both sides of a condition.
+override ANY: bool = false;
+
 @group(0) @binding(0) var<uniform> params: Params;
 // Bytes, the first of a word in the lowest bits.
 @group(0) @binding(1) var<storage, read> pixels: array<u32>;
@@ -39,26 +42,31 @@ struct Crop {
 // Red, green and blue, of 0 to 255.
 fn pixel(x: u32, y: u32) -> vec3<f32> {
     let first = y * params.row_bytes + x * params.pixel_bytes;
-    let word = first / 4u;
     var rgb: vec3<f32>;
-    if (params.pixel_bytes <= 4u) {
+    if (!ANY || params.pixel_bytes <= 4u) {
         for (var c = 0u; c < 3u; c++) {
             let byte = first + c;
             rgb[c] = f32((pixels[byte / 4u] >> (byte % 4u * 8u)) & 0xffu);
         }
-    } else if (params.pixel_bytes == 8u) {
-        rgb = 255.0 * vec3(unpack2x16float(pixels[word]), unpack2x16float(pixels[word + 1u]).x);
     } else {
-        rgb = 255.0 * bitcast<vec3<f32>>(vec3(pixels[word], pixels[word + 1u], pixels[word + 2u]));
+        rgb = 255.0 * numbers(first / 4u);
     }
-    if (params.swapped != 0u) { rgb = rgb.bgr; }
-    if (params.linear != 0u) { rgb = 255.0 * encoded(rgb / 255.0); }
+    rgb = select(rgb, rgb.bgr, params.swapped != 0u);
+    if (ANY && params.linear != 0u) { rgb = 255.0 * encoded(rgb / 255.0); }
     return rgb;
 }
 
+// A pixel in floating point that begins with this word.
+fn numbers(word: u32) -> vec3<f32> {
+    if (params.pixel_bytes == 8u) {
+        return vec3(unpack2x16float(pixels[word]), unpack2x16float(pixels[word + 1u]).x);
+    }
+    return bitcast<vec3<f32>>(vec3(pixels[word], pixels[word + 1u], pixels[word + 2u]));
+}
+
 // Linear light as sRGB encodes it (IEC 61966-2-1); both 0 to 1.
-fn encoded(numbers: vec3<f32>) -> vec3<f32> {
-    let light = clamp(numbers, vec3(0.0), vec3(1.0));
+fn encoded(given: vec3<f32>) -> vec3<f32> {
+    let light = clamp(given, vec3(0.0), vec3(1.0));
     return select(1.055 * pow(light, vec3(1.0 / 2.4)) - 0.055, 12.92 * light, light <= vec3(0.0031308));
 }
 

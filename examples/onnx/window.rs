@@ -1,6 +1,6 @@
 //! A window of the application's own, in which the graph runs anew for every frame.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -44,7 +44,7 @@ struct View {
 }
 
 impl View {
-    fn open(events: &ActiveEventLoop, photo: &RgbImage, model: &PathBuf) -> Result<Self, Failure> {
+    fn open(events: &ActiveEventLoop, photo: &RgbImage, model: &Path) -> Result<Self, Failure> {
         let size = PhysicalSize::new(photo.width(), photo.height());
         let attributes = Window::default_attributes().with_title("vultus: a graph in ONNX").with_inner_size(size);
         let window = Arc::new(events.create_window(attributes)?);

@@ -120,8 +120,8 @@ impl Device {
     ///
     /// # Errors
     /// [`Error::Shape`] if the operation does not accept such inputs; [`Error::InvalidArgument`] if one of its own
-    /// values is out of range or an input or output cannot be bound; [`Error::UnknownName`] if there is no such kernel; [`Error::Limit`] or [`Error::Device`]
-    /// if the device cannot run it.
+    /// values is out of range or an input or output cannot be bound; [`Error::UnknownName`] if there is no such kernel;
+    /// [`Error::Limit`] or [`Error::Device`] if the device cannot run it.
     pub fn compile_op(&self, op: &Op, shapes: &[&[usize]], options: &Options) -> Result<Plan> {
         let program = Program::single(op.clone(), shapes)?;
         let none = Parameters::new();

@@ -71,7 +71,7 @@ impl Picture {
     /// plan.set_picture(&light, &[Crop::whole(1, 1)], Filter::Area, &to_one)?;
     /// plan.execute()?;
     /// let encoded = plan.outputs()?.swap_remove(0).into_data();
-    /// assert!((encoded[0] - 0.5).abs() < 1e-3 && encoded[1] == 0.0 && encoded[2] == 1.0);
+    /// assert!(encoded.iter().zip([0.5, 0.0, 1.0]).all(|(found, wanted)| (found - wanted).abs() < 1e-3));
     /// # Ok::<(), vultus::Error>(())
     /// ```
     ///
@@ -90,7 +90,8 @@ impl Picture {
     /// # Errors
     /// [`crate::Error::Shape`] if the texture has another size; [`crate::Error::InvalidArgument`] if the picture is not
     /// from a texture, or from one of another format (whether it is `Srgb` does not matter), or the texture is none that
-    /// [`Picture::from_texture`] takes; [`crate::Error::DeviceLost`] if the device is gone, and [`crate::Error::Device`] if the texture is another device's.
+    /// [`Picture::from_texture`] takes; [`crate::Error::DeviceLost`] if the device is gone, and [`crate::Error::Device`] if
+    /// the texture is another device's.
     pub fn update_from_texture(&mut self, texture: &wgpu::Texture) -> Result<()> {
         let PictureMemory::Gpu(memory) = &self.memory else {
             return Err(Error::invalid("texture", "the picture is in the processor's memory"));

@@ -94,20 +94,16 @@ struct BoundPort {
 
 impl Gpu {
     /// A bind group of these entries.
-    pub(super) fn bind<'a>(
-        &self,
-        pipeline: &Pipeline,
-        entries: impl IntoIterator<Item = &'a Entry>,
-    ) -> wgpu::BindGroup {
-        let entry = |entry: &'a Entry| wgpu::BindGroupEntry {
+    pub(super) fn bind_group(&self, pipeline: &Pipeline, entries: &[Entry]) -> wgpu::BindGroup {
+        let entries = entries.iter().map(|entry| wgpu::BindGroupEntry {
             binding: entry.binding,
             resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                 buffer: &entry.buffer,
                 offset: entry.bytes.start,
                 size: NonZeroU64::new(entry.bytes.end - entry.bytes.start),
             }),
-        };
-        self.create_bind_group(&pipeline.layout, &entries.into_iter().map(entry).collect::<Vec<_>>())
+        });
+        self.create_bind_group(&pipeline.layout, &entries.collect::<Vec<_>>())
     }
 }
 
@@ -133,6 +129,7 @@ impl Ports {
         Ok(Ports { plan: program.name.clone(), ports })
     }
 
+    /// The buffers in whose place those of the application come.
     pub fn stand_ins(&self) -> impl Iterator<Item = &wgpu::Buffer> {
         self.ports.iter().map(|port| &**port.stand_in)
     }
@@ -182,43 +179,52 @@ impl Ports {
         open: &[Open],
         own: impl Iterator<Item = &'a wgpu::Buffer> + Clone,
     ) -> Result<Binding> {
-        let of = |port: Port| buffers.iter().filter(move |(bound, _)| *bound == port).map(|(_, buffer)| buffer);
         if let Some((port, _)) = buffers.iter().find(|(port, _)| !self.ports.iter().any(|bound| bound.port == *port)) {
             return Err(self.refused(*port, "is not among Options::bound, with which the plan was compiled"));
         }
         let mut bound = Vec::new();
         for wanted in &self.ports {
-            let mut given = of(wanted.port);
-            let (Some(buffer), None) = (given.next(), given.next()) else {
-                let reason = format!("needs one buffer, and is given {}", of(wanted.port).count());
-                return Err(self.refused(wanted.port, reason));
-            };
-            self.check(gpu, wanted, buffer)?;
-            let shares = |other: &&(Port, wgpu::BufferBinding)| {
-                let has_output = [other.0, wanted.port].iter().any(|port| matches!(port, Port::Output(_)));
-                other.0 != wanted.port && other.1.buffer == buffer.buffer && has_output
-            };
-            if let Some((other, _)) = buffers.iter().find(shares) {
-                let reason = format!("is in the buffer of {other}: an output needs a buffer that nothing else is in");
-                return Err(self.refused(wanted.port, reason));
-            }
-            if own.clone().any(|own| own == buffer.buffer) {
+            let given = self.given(wanted, buffers)?;
+            self.check(gpu, wanted, given)?;
+            if own.clone().any(|own| own == given.buffer) {
                 return Err(self.refused(wanted.port, "is in a buffer of the plan itself, in which it computes"));
             }
-            bound.push((&wanted.stand_in, buffer));
+            bound.push((&**wanted.stand_in, given));
         }
         let group = |open: &Open| {
             let entry = |entry: &Entry| {
-                let found = bound.iter().find(|(stand_in, _)| ****stand_in == entry.buffer);
+                let found = bound.iter().find(|(stand_in, _)| **stand_in == entry.buffer);
                 let (buffer, start) = found.map_or((&entry.buffer, 0), |(_, given)| (given.buffer, given.offset));
                 let bytes = start + entry.bytes.start..start + entry.bytes.end;
                 Entry { binding: entry.binding, buffer: buffer.clone(), bytes }
             };
             let entries: Vec<Entry> = open.entries.iter().map(entry).collect();
-            gpu.bind(&open.pipeline, &entries)
+            gpu.bind_group(&open.pipeline, &entries)
         };
         let groups = gpu.guarded(|| Ok(open.iter().map(group).collect()))?;
         Ok(Binding { ports: self.clone(), groups })
+    }
+
+    /// The one buffer for an input or output, which it shares with no other where one of both is written.
+    fn given<'a, 'b>(
+        &self,
+        wanted: &BoundPort,
+        buffers: &'a [(Port, wgpu::BufferBinding<'b>)],
+    ) -> Result<&'a wgpu::BufferBinding<'b>> {
+        let of: Vec<&wgpu::BufferBinding> =
+            buffers.iter().filter(|(port, _)| *port == wanted.port).map(|(_, buffer)| buffer).collect();
+        let &[given] = of.as_slice() else {
+            return Err(self.refused(wanted.port, format!("needs one buffer, and is given {}", of.len())));
+        };
+        let is_output = |port: Port| matches!(port, Port::Output(_));
+        let shares = |(port, other): &&(Port, wgpu::BufferBinding)| {
+            *port != wanted.port && other.buffer == given.buffer && (is_output(*port) || is_output(wanted.port))
+        };
+        if let Some((other, _)) = buffers.iter().find(shares) {
+            let reason = format!("is in the buffer of {other}: an output needs a buffer that nothing else is in");
+            return Err(self.refused(wanted.port, reason));
+        }
+        Ok(given)
     }
 
     /// Whether a buffer can be bound.
@@ -229,7 +235,7 @@ impl Ports {
             return Err(self.refused(wanted.port, reason));
         }
         let align = u64::from(gpu.limits().min_storage_buffer_offset_alignment);
-        if given.offset % align != 0 {
+        if !given.offset.is_multiple_of(align) {
             let reason = format!(
                 "begins at byte {} of its buffer, which is no multiple of {align} (min_storage_buffer_offset_alignment)",
                 given.offset

@@ -282,7 +282,7 @@ impl<'a> Compiler<'a> {
                 open.push(Open { pipeline: pipeline.clone(), entries });
                 Group::Bound(open.len() - 1)
             } else {
-                Group::Own(self.gpu.bind(&pipeline, &entries))
+                Group::Own(self.gpu.bind_group(&pipeline, &entries))
             };
             Ok(Dispatch {
                 pipeline,

@@ -17,9 +17,9 @@ pub(super) fn create(
     }
     // SAFETY: only texts that come with this library get here. Their loops end: each counts up to a parameter or down to
     // zero. They divide by sizes only, of which none is zero. Their indices are made of parameters that this library
-    // computes and of places that they check themselves (classes and crops too), and stay within the bindings: what
-    // would lie outside is read from a place inside instead. The tests run every kernel on shapes at the edges of its
-    // tiles: with guards and NaN around all that it reads and writes, and once more with these checks, with the same
-    // results.
+    // computes and of places that they check themselves (classes and crops too), and stay within the bindings, for which
+    // buffers of an application have room (`binding.rs`): what would lie outside is read from a place inside instead. The
+    // tests run every kernel on shapes at the edges of its tiles: with guards and NaN around all that it reads and writes,
+    // and once more with these checks, with the same results.
     unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
 }

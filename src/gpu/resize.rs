@@ -7,19 +7,28 @@ use bytemuck::{Pod, Zeroable};
 
 use super::buffer::View;
 use super::device::{CountedBuffer, Gpu, Pipeline};
-use super::kernel::Access::{Read, Write};
+use super::kernel::Access::{self, Read, Write};
 use super::kernel::{Kernel, Shader, shader};
 use super::picture::{GpuPicture, GpuPixels};
 use super::uniform::{Uniform, uniform};
 use crate::error::Result;
 use crate::ops::{Crop, Filter, Normalization, Order};
 
-pub(super) static KERNELS: &[&Kernel] = &[&AREA, &BILINEAR];
+pub(super) static KERNELS: &[&Kernel] = &[&AREA, &AREA_ANY, &BILINEAR, &BILINEAR_ANY];
 
 const SHADER: Shader = shader!("resize");
 
-static AREA: Kernel = Kernel::new::<Params>("resize/area", SHADER, "area", &[Read, Read, Write]);
-static BILINEAR: Kernel = Kernel::new::<Params>("resize/bilinear", SHADER, "bilinear", &[Read, Read, Write]);
+const BINDINGS: &[Access] = &[Read, Read, Write];
+const BY_AREA: Kernel = Kernel::new::<Params>("resize/area", SHADER, "area", BINDINGS);
+const BETWEEN: Kernel = Kernel::new::<Params>("resize/bilinear", SHADER, "bilinear", BINDINGS);
+
+/// For other pixels than bytes as they are stored.
+const ANY: &[(&str, f64)] = &[("ANY", 1.0)];
+
+static AREA: Kernel = BY_AREA;
+static AREA_ANY: Kernel = BY_AREA.with("resize/area_any", ANY);
+static BILINEAR: Kernel = BETWEEN;
+static BILINEAR_ANY: Kernel = BETWEEN.with("resize/bilinear_any", ANY);
 
 /// A crop as the kernels read it.
 #[repr(C)]
@@ -57,7 +66,7 @@ pub(super) struct Resizer {
     out: View,
     size: [usize; 2],
     /// The bind group for the picture that was used last.
-    bound: Option<(Arc<CountedBuffer>, Filter, Arc<Pipeline>, wgpu::BindGroup)>,
+    bound: Option<(Arc<CountedBuffer>, &'static Kernel, Arc<Pipeline>, wgpu::BindGroup)>,
 }
 
 impl Resizer {
@@ -111,7 +120,14 @@ impl Resizer {
         let rectangles: Vec<Rectangle> = crops.iter().map(rectangle).collect();
         gpu.queue().write_buffer(&self.params, 0, bytemuck::bytes_of(&params));
         gpu.queue().write_buffer(&self.crops, 0, bytemuck::cast_slice(&rectangles));
-        let (pipeline, bind_group) = self.bind(gpu, picture, filter)?;
+        let is_plain = picture.texel.bytes <= 4 && !linear;
+        let kernel = match (filter, is_plain) {
+            (Filter::Area, true) => &AREA,
+            (Filter::Area, false) => &AREA_ANY,
+            (Filter::Bilinear, true) => &BILINEAR,
+            (Filter::Bilinear, false) => &BILINEAR_ANY,
+        };
+        let (pipeline, bind_group) = self.bind(gpu, picture, kernel)?;
         let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
@@ -123,11 +139,16 @@ impl Resizer {
         Ok(())
     }
 
-    fn bind(&mut self, gpu: &Gpu, picture: &GpuPicture, filter: Filter) -> Result<(&Pipeline, &wgpu::BindGroup)> {
-        let current =
-            self.bound.as_ref().is_some_and(|(buffer, f, ..)| Arc::ptr_eq(buffer, &picture.buffer) && *f == filter);
-        if !current {
-            let kernel = if filter == Filter::Area { &AREA } else { &BILINEAR };
+    fn bind(
+        &mut self,
+        gpu: &Gpu,
+        picture: &GpuPicture,
+        kernel: &'static Kernel,
+    ) -> Result<(&Pipeline, &wgpu::BindGroup)> {
+        let is_bound = |(buffer, bound, ..): &(Arc<CountedBuffer>, &'static Kernel, _, _)| {
+            Arc::ptr_eq(buffer, &picture.buffer) && std::ptr::eq(*bound, kernel)
+        };
+        if !self.bound.as_ref().is_some_and(is_bound) {
             let pipeline = gpu.pipeline(kernel)?;
             let out = wgpu::BufferBinding {
                 buffer: &self.out.buffer,
@@ -141,7 +162,7 @@ impl Resizer {
                 wgpu::BindGroupEntry { binding: 3, resource: wgpu::BindingResource::Buffer(out) },
             ];
             let bind_group = gpu.create_bind_group(&pipeline.layout, &entries);
-            self.bound = Some((picture.buffer.clone(), filter, pipeline, bind_group));
+            self.bound = Some((picture.buffer.clone(), kernel, pipeline, bind_group));
         }
         match &self.bound {
             Some((_, _, pipeline, bind_group)) => Ok((pipeline, bind_group)),

@@ -274,12 +274,12 @@ fn outputs_that_are_read_again_or_are_views_are_bound_once() {
             }
         }
         // Those that are not bound are read as always, unless they are a bound one in another shape.
-        for number in 0..3 {
+        for (number, wanted) in wanted.iter().enumerate() {
             let is_elsewhere = ports.contains(&Output(number)) || number < 2;
             let found = pollster::block_on(plan.output_async(number));
             assert_eq!(plan.gpu().unwrap().output_buffer(number).is_none(), is_elsewhere);
             match found {
-                Ok(found) => assert!(!is_elsewhere && found == wanted[number], "{ports:?}: {number}"),
+                Ok(found) => assert!(!is_elsewhere && found == *wanted, "{ports:?}: {number}"),
                 Err(error) => assert!(is_elsewhere, "{ports:?}: {error}"),
             }
         }
