@@ -5,6 +5,7 @@
 mod baseline;
 mod bench;
 mod class_names;
+mod classifier;
 mod compare;
 mod data;
 mod detector;
@@ -20,6 +21,7 @@ mod network;
 mod predict;
 mod predictor;
 mod prepare;
+mod preprocess;
 mod protocol;
 mod recognizer;
 mod run;

@@ -8,6 +8,7 @@ mod devices;
 mod eval;
 mod export;
 mod predict;
+mod predict_onnx;
 mod prepare;
 #[path = "../imports/recipe.rs"]
 mod recipe;
