@@ -192,3 +192,25 @@ fn last_computed(network: &Network) -> Option<&Op> {
     }
     Some(&layer.op)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Device, Options, Tensor};
+
+    #[test]
+    fn a_single_gray_picture_with_its_channel_last_is_taken_as_it_is() {
+        let network = Network::new("single", [1, 4, 4, 1]).flatten().dense_without_bias("fc", "fc", 2);
+        let weight = Tensor::from_fn([2, 16], |i| (i % 5) as f32);
+        let form = Form::of(&network, false).unwrap();
+        assert!(form.is_single && form.channels_last && form.channels == 1);
+        let network = form.from_picture(network).unwrap();
+        let parameters = [("fc.weight".to_owned(), weight)].into();
+        let mut plan = Device::Cpu.load(&network, &parameters).unwrap().compile(1, &Options::default()).unwrap();
+        // Only the first channel counts, in which each pixel is its number.
+        let picture = Tensor::from_fn([1, 3, 4, 4], |i| if i < 16 { i as f32 } else { 1e3 });
+        let wanted = [0, 1].map(|row| (0..16).map(|i| ((row * 16 + i) % 5 * i) as f32).sum::<f32>());
+        assert_eq!(plan.run(&picture).unwrap()[0].data(), wanted);
+        assert!(Form::of(&Network::new("several", [2, 3, 4, 4]), false).is_err());
+    }
+}
