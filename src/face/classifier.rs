@@ -60,7 +60,7 @@ pub fn from_onnx(path: &Path, said: &Classifier) -> Result<(ModelCard, Parameter
     let Imported { network, parameters, outputs, has_batch, mut metadata } = onnx::read(path, &said.import)?;
     let refuse = |reason: String| Error::model(path, reason);
     let form = Form::of(&network, has_batch).map_err(refuse)?;
-    let network = form.from_picture(network)?;
+    let network = form.fed_by_picture(network)?;
     let (network, count) = with_probabilities(network, &outputs, refuse)?;
     let mut set = |key: &str, value: serde_json::Result<String>| -> Result<()> {
         metadata.insert(key.to_owned(), value.map_err(|error| refuse(error.to_string()))?);
@@ -136,7 +136,7 @@ impl Form {
     }
 
     /// The network behind what makes its input of a picture `[3, side, side]`.
-    fn from_picture(&self, network: Network) -> Result<Network> {
+    fn fed_by_picture(&self, network: Network) -> Result<Network> {
         let mut picture = Network::new(network.name(), [3, self.side, self.side]);
         if self.channels == 1 {
             picture = picture.slice("picture.gray", 1, 0..1);
@@ -204,7 +204,7 @@ mod tests {
         let weight = Tensor::from_fn([2, 16], |i| (i % 5) as f32);
         let form = Form::of(&network, false).unwrap();
         assert!(form.is_single && form.channels_last && form.channels == 1);
-        let network = form.from_picture(network).unwrap();
+        let network = form.fed_by_picture(network).unwrap();
         let parameters = [("fc.weight".to_owned(), weight)].into();
         let mut plan = Device::Cpu.load(&network, &parameters).unwrap().compile(1, &Options::default()).unwrap();
         // Only the first channel counts, in which each pixel is its number.

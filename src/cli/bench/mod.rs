@@ -40,9 +40,9 @@ use workload::Part;
 
 vgg16 is the base and the dense layers of the original; vgg16-base ends before them. yunet and mtcnn are one picture of
 640x480, mtcnn with P-Net at its largest scale, R-Net on 64 proposals and O-Net on 16. The networks of the literature
-have ImageNet's 1000 classes. With --train, a run is a step on VGG16's base with dense layers of 256 and 7, or on a network of the literature
-with 7 classes: forward, cross entropy, backward, SGD with momentum. An ONNX model is run on random numbers. Parameters that --weights does not give have random
-values, but for VGG16's base.
+have ImageNet's 1000 classes. An ONNX model is run on random numbers. With --train, a run is a step on VGG16's base with
+dense layers of 256 and 7, or on a network of the literature with 7 classes: forward, cross entropy, backward, SGD with
+momentum. Parameters that --weights does not give have random values, but for VGG16's base.
 
 Of a layer, GFLOP/s counts the operations of its definition (a multiply-add is two), GB/s its inputs, parameters and
 outputs once each, FLOP/byte is the first over the second, and limit is the share of what the device could reach:
@@ -87,7 +87,8 @@ pub struct Arguments {
     /// .npy or .npz, whose arrays are called as its inputs
     #[arg(long, value_name = "FILE")]
     feed: Option<PathBuf>,
-    /// Write what the network gives (output; of an ONNX model its outputs; of a training step loss, logits and all gradients) as .safetensors
+    /// Write what the network gives (output; of an ONNX model its outputs; of a training step loss, logits and all gradients)
+    /// as .safetensors
     #[arg(long, value_name = "FILE")]
     dump: Option<PathBuf>,
 }
