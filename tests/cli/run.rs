@@ -34,13 +34,16 @@ fn files(folder: &TempDir) -> Vec<String> {
     names
 }
 
+/// Tensors by their names.
+type Named = Vec<(String, Tensor)>;
+
 /// The inputs of a graph under their names, and its outputs under theirs.
-fn example(name: &str, import: &Import) -> (Vec<(String, Tensor)>, Vec<(String, Tensor)>) {
+fn example(name: &str, import: &Import) -> (Named, Named) {
     let read = onnx::read(&golden(&format!("{name}.onnx")), import).unwrap();
     let tensors = safetensors::read(&golden(&format!("{name}.safetensors"))).unwrap().parameters;
     let named = |names: Vec<String>, what: &str| {
         let tensor = |(index, name)| (name, tensors[&format!("{what}.{index}")].clone());
-        names.into_iter().enumerate().map(tensor).collect::<Vec<_>>()
+        names.into_iter().enumerate().map(tensor).collect::<Named>()
     };
     let inputs = read.network.inputs().map(|(name, _)| name.to_owned()).collect();
     (named(inputs, "input"), named(read.outputs, "output"))
