@@ -47,6 +47,8 @@ mod parallel;
 mod peak;
 pub mod prepare;
 mod program;
+#[cfg(feature = "onnx")]
+mod proto;
 mod random;
 mod reading;
 #[cfg(feature = "report")]

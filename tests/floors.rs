@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// The rooms, from the ground up.
 const FLOORS: [&[&str]; 8] = [
-    &["csv", "error", "file", "matmul", "parallel", "peak", "random", "reading", "tensor", "time"],
+    &["csv", "error", "file", "matmul", "parallel", "peak", "proto", "random", "reading", "tensor", "time"],
     &["image", "ops", "program"],
     &["cpu", "gpu"],
     &["engine", "nn"],

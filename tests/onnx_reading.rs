@@ -111,6 +111,8 @@ fn a_size_that_is_open_is_asked_for() {
     let error = onnx::read(&folder().join("shapes.onnx"), &Import::default()).unwrap_err().to_string();
     assert!(error.contains("dimension 2 of the input \"x\", \"H\", has no size"), "{error}");
     assert!(Network::from_onnx(&folder().join("shapes.onnx")).is_err());
+    let all = Import { size: Some(6), ..Import::default() };
+    assert_eq!(onnx::read(&folder().join("shapes.onnx"), &all).unwrap().network, read("shapes").network);
 }
 
 #[test]

@@ -9,35 +9,55 @@ use vultus::gpu::{Adapter, Gpu};
 use vultus::image::{self, RgbImage};
 use vultus::nn::{Network, vgg16};
 use vultus::ops::{Crop, Filter, Normalization};
-use vultus::weights::WeightFile;
-use vultus::{Device, Error, Options, Plan, Tensor};
+use vultus::{Device, Error, Options, Parameters, Plan, Tensor};
 
 use super::failure::Failure;
 use super::global::Global;
+use super::imported::{ImportArguments, is_onnx};
+use super::inputs::Inputs;
 use super::table::{Align, Table, widest};
 
-/// Compare every layer of VGG16's base on the GPU with the CPU
+/// Compare every layer of VGG16's base, or of an ONNX model, on the GPU with the CPU
 ///
-/// Both run the whole base on the same picture. A layer agrees if no value is further from the CPU's than 1e-4 of the
-/// layer's largest magnitude: both sum up to 4608 products of f32 in another order. Exit status 1 if a layer does not.
+/// Both run the whole base on the same picture, or the model on the same random numbers. A layer agrees if no value is
+/// further from the CPU's than 1e-4 of the layer's largest magnitude: both sum up to 4608 products of f32 in another order.
+/// Exit status 1 if a layer does not.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   vultus compare                                the best GPU, a portrait that is built in
   vultus compare --device llvmpipe --input 64   a software adapter must be named
-  vultus compare photo.jpg --weights vgg16.safetensors --json")]
+  vultus compare photo.jpg --weights vgg16.safetensors --json
+  vultus compare model.onnx --feed x.npy        an ONNX model, on an array of NumPy")]
 pub struct Arguments {
-    /// The picture to run on [default: a portrait that is built in]
-    image: Option<PathBuf>,
-    /// Height and width that the picture is scaled to
-    #[arg(long, value_name = "N", default_value_t = vgg16::INPUT, value_parser = RangedU64ValueParser::<usize>::new().range(32..=2048))]
-    input: usize,
+    /// The picture to run VGG16's base on [default: a portrait that is built in], or an ONNX model to run
+    #[arg(value_name = "IMAGE|MODEL.onnx")]
+    subject: Option<PathBuf>,
+    /// Height and width that the picture is scaled to [default: 224]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(32..=2048))]
+    input: Option<usize>,
+    /// A .npy, .npz or .safetensors file whose arrays an ONNX model is run on, instead of random numbers
+    #[arg(long, value_name = "FILE")]
+    feed: Option<PathBuf>,
+    #[command(flatten)]
+    import: ImportArguments,
+    /// The error that a layer may have, relative to its largest magnitude
+    #[arg(long, value_name = "SHARE", default_value_t = TOLERANCE, value_parser = tolerance)]
+    tolerance: f64,
     /// Print one JSON object: {"device", "layers": [{"name", "max_abs", "relative"}], "agree"}
     #[arg(long)]
     json: bool,
 }
 
-/// The error that a layer may have, relative to its largest magnitude.
+/// The error that a layer may have unless it is said, relative to its largest magnitude.
 const TOLERANCE: f64 = 1e-4;
+
+/// Seed of the random numbers.
+const SEED: u64 = 0;
+
+fn tolerance(text: &str) -> Result<f64, &'static str> {
+    let value = text.parse().ok().filter(|value: &f64| value.is_finite() && *value >= 0.0);
+    value.ok_or("it is a number from 0 on, such as 1e-4")
+}
 
 /// Eileen Collins, NASA, public domain.
 const PORTRAIT: &[u8] = include_bytes!("../../tests/photos/astronaut_face_224.png");
@@ -47,6 +67,8 @@ struct Comparison {
     device: String,
     layers: Vec<Layer>,
     agree: bool,
+    #[serde(skip)]
+    tolerance: f64,
 }
 
 /// How far one layer's outputs are apart. A NaN on either side makes both numbers infinite (`null` in JSON).
@@ -61,23 +83,22 @@ struct Layer {
 
 /// Compares the layers.
 pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
+    let is_model = arguments.subject.as_deref().is_some_and(is_onnx);
+    if is_model && arguments.input.is_some() {
+        return Err(Failure::Usage("--input is for pictures: an ONNX model says itself what it takes".to_owned()));
+    }
+    if !is_model && (arguments.feed.is_some() || arguments.import.is_given()) {
+        return Err(Failure::Usage("--feed and --dimension are for ONNX models: name the file of one".to_owned()));
+    }
     let gpu = gpu(global)?;
-    let picture = match &arguments.image {
-        Some(path) => image::decode_file(path)?,
-        None => image::decode_bytes(Path::new("the built-in portrait"), PORTRAIT)?,
-    };
-    let weights = global.vgg16_base()?;
-    let network = vgg16::base(arguments.input);
-    weights.check_shapes(&network.parameter_shapes()?)?;
-    let normalization = weights.preprocessing()?;
-
-    let start = |device: &Device| start(device, &network, &weights, &picture, &normalization);
-    let (mut on_gpu, mut on_cpu) = (start(&gpu)?, start(&Device::Cpu)?);
+    let subject = if is_model { Subject::model(arguments)? } else { Subject::base(arguments, global)? };
+    let (mut on_gpu, mut on_cpu) = (subject.start(&gpu)?, subject.start(&Device::Cpu)?);
     let names: Vec<String> = on_cpu.layers().into_iter().map(str::to_owned).collect();
     let layers = names.into_iter().map(|name| Layer::compare(name, &mut on_gpu, &mut on_cpu));
     let layers: Vec<Layer> = layers.collect::<Result<_, _>>()?;
-    let agree = layers.iter().all(Layer::agrees);
-    let comparison = Comparison { device: gpu.gpu().map_or("", Gpu::name).to_owned(), layers, agree };
+    let tolerance = arguments.tolerance;
+    let agree = layers.iter().all(|layer| layer.agrees(tolerance));
+    let comparison = Comparison { device: gpu.gpu().map_or("", Gpu::name).to_owned(), layers, agree, tolerance };
 
     if arguments.json {
         serde_json::to_writer(&mut *out, &comparison)?;
@@ -85,7 +106,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     } else {
         comparison.write(out)?;
     }
-    match comparison.layers.iter().find(|layer| !layer.agrees()) {
+    match comparison.first_apart() {
         None => Ok(()),
         Some(layer) => Err(Failure::Failed(format!("{gpu} and the CPU part at {}", layer.name))),
     }
@@ -106,23 +127,68 @@ fn gpu(global: &Global) -> Result<Device, Failure> {
     }
 }
 
-/// Runs the network on a picture and keeps what every layer gives.
-fn start(
-    device: &Device,
-    network: &Network,
-    weights: &WeightFile,
-    picture: &RgbImage,
-    normalization: &Normalization,
-) -> Result<Plan, Error> {
-    let model = device.load(network, &weights.parameters)?;
-    let mut plan = model.compile(1, &Options { keep_activations: true, ..Options::default() })?;
-    let (width, height) = (picture.width(), picture.height());
-    let reduces = width.max(height) as usize > network.input()[1];
-    let filter = if reduces { Filter::Area } else { Filter::Bilinear };
-    let uploaded = device.upload(picture.as_raw(), width, height)?;
-    plan.set_picture(&uploaded, &[Crop::whole(width, height)], filter, normalization)?;
-    plan.execute()?;
-    Ok(plan)
+/// A network that is compared, and what it is run on.
+struct Subject {
+    network: Network,
+    parameters: Parameters,
+    feed: Feed,
+}
+
+enum Feed {
+    Picture(RgbImage, Normalization),
+    Inputs(Inputs),
+}
+
+impl Subject {
+    /// VGG16's base on a picture.
+    fn base(arguments: &Arguments, global: &Global) -> Result<Self, Failure> {
+        let picture = match &arguments.subject {
+            Some(path) => image::decode_file(path)?,
+            None => image::decode_bytes(Path::new("the built-in portrait"), PORTRAIT)?,
+        };
+        let weights = global.vgg16_base()?;
+        let network = vgg16::base(arguments.input.unwrap_or(vgg16::INPUT));
+        weights.check_shapes(&network.parameter_shapes()?)?;
+        let feed = Feed::Picture(picture, weights.preprocessing()?);
+        Ok(Subject { network, parameters: weights.parameters, feed })
+    }
+
+    /// An ONNX model on the arrays of a file, else on random numbers.
+    fn model(arguments: &Arguments) -> Result<Self, Failure> {
+        let model = arguments.import.read(arguments.subject.as_deref().unwrap_or(Path::new("")))?;
+        let inputs = match &arguments.feed {
+            Some(path) => Inputs::read(&model, "--feed", &[path.display().to_string()])?,
+            None => Inputs::random(&model, 1, SEED),
+        };
+        let (network, parameters) = (model.model.network, model.model.parameters);
+        Ok(Subject { network, parameters, feed: Feed::Inputs(inputs) })
+    }
+
+    /// Runs the network and keeps what every layer gives.
+    fn start(&self, device: &Device) -> Result<Plan, Error> {
+        let batch = match &self.feed {
+            Feed::Picture(..) => 1,
+            Feed::Inputs(inputs) => inputs.batch,
+        };
+        let model = device.load(&self.network, &self.parameters)?;
+        let mut plan = model.compile(batch, &Options { keep_activations: true, ..Options::default() })?;
+        match &self.feed {
+            Feed::Inputs(inputs) => {
+                for (index, input) in inputs.tensors.iter().enumerate() {
+                    plan.set_input(index, input)?;
+                }
+            }
+            Feed::Picture(picture, normalization) => {
+                let (width, height) = (picture.width(), picture.height());
+                let reduces = width.max(height) as usize > self.network.input()[1];
+                let filter = if reduces { Filter::Area } else { Filter::Bilinear };
+                let uploaded = device.upload(picture.as_raw(), width, height)?;
+                plan.set_picture(&uploaded, &[Crop::whole(width, height)], filter, normalization)?;
+            }
+        }
+        plan.execute()?;
+        Ok(plan)
+    }
 }
 
 impl Layer {
@@ -132,8 +198,8 @@ impl Layer {
         Ok(Layer { name, max_abs, relative })
     }
 
-    fn agrees(&self) -> bool {
-        self.relative <= TOLERANCE
+    fn agrees(&self, tolerance: f64) -> bool {
+        self.relative <= tolerance
     }
 }
 
@@ -163,13 +229,19 @@ impl Comparison {
         for Layer { name, max_abs, relative } in &self.layers {
             table.row(out, [name.clone(), format!("{max_abs:.2e}"), format!("{relative:.2e}")])?;
         }
-        match self.layers.iter().find(|layer| !layer.agrees()) {
-            None => writeln!(out, "{} agrees with the CPU (tolerance {TOLERANCE:e} relative)", self.device)?,
+        let (device, tolerance) = (&self.device, self.tolerance);
+        match self.first_apart() {
+            None => writeln!(out, "{device} agrees with the CPU (tolerance {tolerance:e} relative)")?,
             Some(Layer { name, .. }) => {
-                writeln!(out, "{} parts from the CPU at {name} (tolerance {TOLERANCE:e} relative)", self.device)?;
+                writeln!(out, "{device} parts from the CPU at {name} (tolerance {tolerance:e} relative)")?;
             }
         }
         Ok(())
+    }
+
+    /// The first layer that does not agree.
+    fn first_apart(&self) -> Option<&Layer> {
+        self.layers.iter().find(|layer| !layer.agrees(self.tolerance))
     }
 }
 
@@ -194,7 +266,7 @@ mod tests {
             [([f32::NAN, 0.0, 0.0], [0.0; 3]), ([0.0; 3], [f32::NAN, 0.0, 0.0]), ([f32::NAN; 3], [f32::NAN; 3])]
         {
             let (max_abs, relative) = distance(&tensor(found), &tensor(wanted));
-            assert!(!Layer { name: String::new(), max_abs, relative }.agrees());
+            assert!(!Layer { name: String::new(), max_abs, relative }.agrees(TOLERANCE));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use vultus::face::{ModelCard, assemble};
+use vultus::face::{Architecture, ModelCard};
 use vultus::onnx::{self, Export};
 use vultus::prepare::Preparation;
 use vultus::weights::safetensors;
@@ -12,7 +12,7 @@ use vultus::{Error, Parameters};
 
 use super::failure::Failure;
 use super::global::Global;
-use super::recognizer;
+use super::recognizer::ModelArguments;
 
 /// Write a model with all of its layers into one file that other programs run
 ///
@@ -30,9 +30,8 @@ pub struct Arguments {
     /// The file to write; its extension says the format: onnx or safetensors
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// The trained model to export instead of the default one
-    #[arg(long, value_name = "FILE")]
-    model: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelArguments,
     /// The format, whatever the file's extension is
     #[arg(long)]
     format: Option<Format>,
@@ -63,8 +62,12 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     if arguments.preprocessing && format != Format::Onnx {
         return Err(Failure::Usage("--preprocessing is for ONNX: a safetensors file has no nodes to do it".to_owned()));
     }
-    let (base, model) = recognizer::files(arguments.model.as_deref(), global)?;
-    let (card, parameters) = assemble(base, model)?;
+    arguments.model.check()?;
+    let (card, parameters) = arguments.model.load(global)?;
+    if format == Format::Safetensors && matches!(card.architecture, Architecture::Imported(_)) {
+        let reason = "a network that was read from ONNX can only be written as ONNX: take another --format";
+        return Err(Failure::Usage(reason.to_owned()));
+    }
     let path = arguments.out.display();
     match format {
         Format::Onnx => {

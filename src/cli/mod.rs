@@ -5,6 +5,7 @@
 mod baseline;
 mod bench;
 mod class_names;
+mod classifier;
 mod compare;
 mod data;
 mod detector;
@@ -14,12 +15,16 @@ mod export;
 mod faces;
 mod failure;
 mod global;
+mod imported;
+mod inputs;
 mod network;
 mod predict;
 mod predictor;
 mod prepare;
+mod preprocess;
 mod protocol;
 mod recognizer;
+mod run;
 #[cfg(feature = "serve")]
 mod serve;
 mod stored;
@@ -58,6 +63,8 @@ Examples:
   vultus baseline faces                         what do older methods reach on these?
   vultus eval faces/test --faces                how good is it, on labelled faces?
   vultus export --out model.onnx                the model for other engines to run
+  vultus run model.onnx --input x.npy --out y.npz
+                                                what does an ONNX model compute?
   vultus prepare photo.jpg --out stages         each step from the photo to what the network sees
   vultus devices                                what this machine computes on
   vultus compare --device llvmpipe              does this GPU compute what the CPU computes?
@@ -80,6 +87,7 @@ enum Command {
     Baseline(baseline::Arguments),
     Eval(eval::Arguments),
     Export(export::Arguments),
+    Run(run::Arguments),
     Devices(devices::Arguments),
     Compare(compare::Arguments),
     Bench(bench::Arguments),
@@ -101,6 +109,7 @@ impl Command {
             Command::Baseline(arguments) => baseline::run(arguments, global, out),
             Command::Eval(arguments) => eval::run(arguments, global, out),
             Command::Export(arguments) => export::run(arguments, global, out),
+            Command::Run(arguments) => run::run(arguments, global, out),
             Command::Devices(arguments) => devices::run(arguments, global, out),
             Command::Compare(arguments) => compare::run(arguments, global, out),
             Command::Bench(arguments) => bench::run(arguments, global, out),

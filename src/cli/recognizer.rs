@@ -3,18 +3,31 @@
 use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use vultus::face::{Recognizer, TestTimeAugmentation, needs_base};
-use vultus::weights::{DefaultFile, WeightFile, safetensors};
-use vultus::{Device, Error, Options, Precision};
+use vultus::face::{ModelCard, Recognizer, TestTimeAugmentation, assemble, from_onnx, needs_base};
+use vultus::weights::{DefaultFile, safetensors};
+use vultus::{Device, Error, Options, Parameters, Precision};
 
+use super::classifier::ClassifierArguments;
+use super::failure::Failure;
 use super::global::Global;
+use super::imported::is_onnx;
+
+/// Which model recognises faces.
+#[derive(Clone, clap::Args)]
+pub struct ModelArguments {
+    /// The trained model to use instead of the default one: a file of `vultus train` or `vultus export`, or another
+    /// classifier of faces as ONNX
+    #[arg(long = "model", value_name = "FILE", alias = "head")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    classifier: ClassifierArguments,
+}
 
 /// Which model recognises faces, and how.
 #[derive(Clone, clap::Args)]
 pub struct RecognizerArguments {
-    /// The trained model to use instead of the default one
-    #[arg(long, value_name = "FILE", alias = "head")]
-    pub model: Option<PathBuf>,
+    #[command(flatten)]
+    pub model: ModelArguments,
     /// How often to look at each face: flip looks at its mirror image too and averages the probabilities, which takes
     /// twice as long [default: what the model recommends]
     #[arg(long, value_name = "none|flip", value_parser = PossibleValuesParser::new(["none", "flip"]).map(tta))]
@@ -25,6 +38,33 @@ pub struct RecognizerArguments {
     pub precision: Precision,
 }
 
+impl ModelArguments {
+    /// The file, where one is named.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Whether the options suit the file.
+    pub fn check(&self) -> Result<(), Failure> {
+        if self.file().is_some_and(is_onnx) || !self.classifier.is_given() {
+            return Ok(());
+        }
+        let options = "--class-names, --preprocess, --channels, --scale, --mean, --std, --input-size and --dimension";
+        Err(Failure::Usage(format!("{options} are for a --model in ONNX: other models say all of that themselves")))
+    }
+
+    /// The model's card and the parameters of its network.
+    pub fn load(&self, global: &Global) -> Result<(ModelCard, Parameters), Error> {
+        let model = match self.file() {
+            Some(path) if is_onnx(path) => return from_onnx(path, &self.classifier.said()),
+            Some(path) => safetensors::read(path)?,
+            None => global.store()?.load(DefaultFile::ExpressionModel)?,
+        };
+        let base = if needs_base(&model)? { Some(global.vgg16_base()?) } else { None };
+        assemble(base, model)
+    }
+}
+
 impl RecognizerArguments {
     /// The recogniser on a device, for batches of this many faces, and how often it shall look at each.
     pub fn load(
@@ -32,28 +72,14 @@ impl RecognizerArguments {
         device: &Device,
         batch: usize,
         global: &Global,
-    ) -> Result<(Recognizer, TestTimeAugmentation), Error> {
-        let (base, model) = self.files(global)?;
+    ) -> Result<(Recognizer, TestTimeAugmentation), Failure> {
+        self.model.check()?;
+        let (card, parameters) = self.model.load(global)?;
         let options = Options { precision: self.precision, ..Options::default() };
-        let recognizer = Recognizer::with_options(device, base, model, batch, &options)?;
+        let recognizer = Recognizer::from_card(device, card, &parameters, batch, &options)?;
         let tta = self.tta.unwrap_or(recognizer.card().tta);
         Ok((recognizer, tta))
     }
-
-    /// VGG16's base, where the model needs it, and the model.
-    pub fn files(&self, global: &Global) -> Result<(Option<WeightFile>, WeightFile), Error> {
-        files(self.model.as_deref(), global)
-    }
-}
-
-/// VGG16's base, where the model of this file needs it, and the model; the default one without a file.
-pub fn files(model: Option<&Path>, global: &Global) -> Result<(Option<WeightFile>, WeightFile), Error> {
-    let model = match model {
-        Some(path) => safetensors::read(path)?,
-        None => global.store()?.load(DefaultFile::ExpressionModel)?,
-    };
-    let base = if needs_base(&model)? { Some(global.vgg16_base()?) } else { None };
-    Ok((base, model))
 }
 
 fn precision(name: String) -> Precision {

@@ -65,6 +65,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         }
         say(&format!("warning: {} can be reached by others, and what they send is not encrypted", arguments.host));
     }
+    arguments.recognizer.model.check()?;
     let failed = |what: &str, error: std::io::Error| Failure::Failed(format!("{what}: {error}"));
     let (detector, recognizer, global) = (arguments.detector, arguments.recognizer.clone(), global.clone());
     let ready = Ready::new(move || setup(&detector, &recognizer, &global))?;
@@ -95,8 +96,8 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
 fn setup(detector: &DetectorArguments, recognizer: &RecognizerArguments, global: &Global) -> Result<Setup, Error> {
     let device = global.device()?;
     let detector = detector.load(&device, global)?;
-    let (base, model) = recognizer.files(global)?;
-    Ok(Setup { device, detector, base, model, precision: recognizer.precision, tta: recognizer.tta })
+    let (card, parameters) = recognizer.model.load(global)?;
+    Ok(Setup { device, detector, card, parameters, precision: recognizer.precision, tta: recognizer.tta })
 }
 
 /// The page's address as this machine sees it.

@@ -21,6 +21,8 @@
 
 mod assemble;
 mod boxes;
+#[cfg(feature = "onnx")]
+mod classifier;
 mod crop;
 mod detect;
 mod gradcam;
@@ -32,6 +34,8 @@ mod yunet;
 
 pub use assemble::{assemble, needs_base, without_base};
 pub(crate) use boxes::Overlap;
+#[cfg(feature = "onnx")]
+pub use classifier::{Classifier, from_onnx};
 pub use crop::{cut_square, square_crop};
 pub use detect::Detector;
 pub use gradcam::{GradCam, HeatMap};

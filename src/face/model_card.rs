@@ -1,6 +1,7 @@
 //! What the file of a trained model says about its network and how pictures reach it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use ::image::RgbImage;
 use serde::Serialize;
@@ -9,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::crop::cut_square;
 use crate::error::{Error, Result};
 use crate::nn::vgg16::{self, Pooling};
-use crate::nn::{Network, Published, light};
+use crate::nn::{Layer, Network, Published, light};
 use crate::ops::Normalization;
 use crate::prepare::face::Face;
 use crate::prepare::{Alignment, Preparation};
@@ -29,6 +30,9 @@ const KEYS: [&str; 11] = [
     "margin",
     "tta",
 ];
+
+/// The margin of a model that says nothing else.
+pub(super) const MARGIN: f32 = 0.9;
 
 /// What must be known of a trained model to run it: written into the metadata of its file by training, read by
 /// [`super::Recognizer`]. Numbers and lists are JSON, the other values are plain text.
@@ -101,17 +105,25 @@ pub enum Architecture {
     Light,
     /// A network of the literature, all of which is in the file.
     Published(Published),
+    /// A network that was read from ONNX and gives probabilities ([`super::from_onnx`]). Only files of ONNX hold it.
+    Imported(Box<Network>),
 }
 
 impl Architecture {
     /// The name of the layer that the head begins with, which is trained where nothing else is.
-    pub fn head(&self) -> &'static str {
+    pub fn head(&self) -> &str {
         match self {
             Architecture::Vgg16 { .. } => "fc6",
             Architecture::Light => "fc",
             Architecture::Published(network) => network.classifier(),
+            Architecture::Imported(network) => last_trained(network).map_or("", |layer| &layer.name),
         }
     }
+}
+
+/// The last layer that has parameters.
+fn last_trained(network: &Network) -> Option<&Layer> {
+    network.layers().iter().rev().find(|layer| !layer.parameters.is_empty())
 }
 
 /// How often a face is looked at to judge it.
@@ -141,7 +153,7 @@ impl ModelCard {
             preprocessing,
             preparation: Preparation::NONE,
             alignment: None,
-            margin: 0.9,
+            margin: MARGIN,
             tta: TestTimeAugmentation::None,
             notes: BTreeMap::new(),
         }
@@ -168,15 +180,25 @@ impl ModelCard {
     /// # Errors
     /// [`Error::Weights`] that names the key that is missing or wrong, and what is wrong with it.
     pub fn from_file(file: &WeightFile) -> Result<Self> {
-        let keys = Keys { file };
+        let keys = Keys { path: &file.path, metadata: &file.metadata };
+        ModelCard::read(&keys, architecture(&keys)?)
+    }
+
+    /// The card in the metadata of a file of ONNX, which also holds the network.
+    #[cfg(feature = "onnx")]
+    pub(super) fn of_network(path: &Path, metadata: &BTreeMap<String, String>, network: Network) -> Result<Self> {
+        ModelCard::read(&Keys { path, metadata }, Architecture::Imported(Box::new(network)))
+    }
+
+    fn read(keys: &Keys, architecture: Architecture) -> Result<Self> {
         let tta = match keys.optional("tta").unwrap_or("none") {
             "none" => TestTimeAugmentation::None,
             "flip" => TestTimeAugmentation::Flip,
             other => return Err(keys.wrong("tta", format!("is {other:?}, not none or flip"))),
         };
-        let notes = file.metadata.iter().filter(|(key, _)| !KEYS.contains(&key.as_str()));
+        let notes = keys.metadata.iter().filter(|(key, _)| !KEYS.contains(&key.as_str()));
         let card = ModelCard {
-            architecture: architecture(&keys)?,
+            architecture,
             classes: keys.json("classes")?,
             input: keys.json("input")?,
             preprocessing: keys.json("preprocessing")?,
@@ -216,6 +238,7 @@ impl ModelCard {
         match &self.architecture {
             Architecture::Light => pairs.push(("network", "light".to_owned())),
             Architecture::Published(network) => pairs.push(("network", network.name().to_owned())),
+            Architecture::Imported(_) => pairs.push(("network", "onnx".to_owned())),
             Architecture::Vgg16 { pooling, hidden, base_sha256 } => {
                 let pooling = if *pooling == Pooling::Flatten { "flatten" } else { "average" };
                 pairs.extend([
@@ -268,7 +291,7 @@ impl ModelCard {
     }
 
     /// The same network with this probability of dropout: behind each hidden layer of VGG16's head, before the last
-    /// layer of the light network. A linear head has none.
+    /// layer of the light network. A linear head has none, and a network that was read from ONNX stays as it is.
     ///
     /// # Errors
     /// [`Error::Shape`] if the input is too small for the network.
@@ -276,6 +299,7 @@ impl ModelCard {
         match &self.architecture {
             Architecture::Light => Ok(light::network(self.input, dropout, self.classes.len())),
             Architecture::Published(network) => network.network(self.input, dropout, self.classes.len()),
+            Architecture::Imported(network) => Ok(network.as_ref().clone()),
             Architecture::Vgg16 { pooling, hidden, .. } => {
                 let base = vgg16::base(self.input);
                 let shapes = base.output_shapes()?;
@@ -293,6 +317,9 @@ impl ModelCard {
         match &self.architecture {
             Architecture::Light => "classifier.0.weight".to_owned(),
             Architecture::Published(network) => format!("{}.weight", network.classifier()),
+            Architecture::Imported(network) => {
+                last_trained(network).and_then(|layer| layer.parameters.first()).cloned().unwrap_or_default()
+            }
             Architecture::Vgg16 { hidden, .. } => format!("classifier.{}.weight", 3 * hidden.len()),
         }
     }
@@ -364,18 +391,19 @@ fn json(value: &impl Serialize) -> Result<String> {
 
 /// The metadata of a file, with errors that name file and key.
 struct Keys<'a> {
-    file: &'a WeightFile,
+    path: &'a Path,
+    metadata: &'a BTreeMap<String, String>,
 }
 
 impl<'a> Keys<'a> {
     fn optional(&self, key: &str) -> Option<&'a str> {
-        self.file.metadata.get(key).map(String::as_str)
+        self.metadata.get(key).map(String::as_str)
     }
 
     fn text(&self, key: &str) -> Result<&'a str> {
         self.optional(key).ok_or_else(|| {
             let reason = format!("its metadata lack the key {key:?}: this is not a model that `vultus train` wrote");
-            Error::weights(&self.file.path, None, reason)
+            Error::weights(self.path, None, reason)
         })
     }
 
@@ -390,6 +418,6 @@ impl<'a> Keys<'a> {
 
     fn wrong(&self, key: &str, reason: impl AsRef<str>) -> Error {
         let reason = format!("its metadata key {key:?} {}", reason.as_ref());
-        Error::weights(&self.file.path, None, reason)
+        Error::weights(self.path, None, reason)
     }
 }

@@ -15,6 +15,7 @@ use crate::ops::Crop;
 use crate::prepare::Preparation;
 use crate::prepare::face::Face;
 use crate::reading::{Reading, at_once};
+use crate::tensor::Parameters;
 use crate::weights::WeightFile;
 
 /// Gives every face a probability for each class.
@@ -74,11 +75,28 @@ impl Recognizer {
         batch: usize,
         options: &Options,
     ) -> Result<Self> {
+        let (card, parameters) = assemble(base.into(), model)?;
+        Self::from_card(device, card, &parameters, batch, options)
+    }
+
+    /// As [`Recognizer::with_options`], for a card and all parameters of its network, as [`assemble`] and
+    /// [`super::from_onnx`] give them.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if the batch is empty or a parameter is missing; [`Error::Shape`] or
+    /// [`Error::UnknownName`] if these are not the network's parameters; [`Error::Limit`] or [`Error::Device`] if the
+    /// device cannot hold the network.
+    pub fn from_card(
+        device: &Device,
+        card: ModelCard,
+        parameters: &Parameters,
+        batch: usize,
+        options: &Options,
+    ) -> Result<Self> {
         if batch == 0 {
             return Err(Error::invalid("recognizer", "a batch needs at least one face"));
         }
-        let (card, parameters) = assemble(base.into(), model)?;
-        let model = device.load(&card.network()?, &parameters)?;
+        let model = device.load(&card.network()?, parameters)?;
         let plans = BTreeMap::from([(batch, model.compile(batch, options)?)]);
         Ok(Recognizer { device: device.clone(), card, model, options: options.clone(), batch, plans })
     }

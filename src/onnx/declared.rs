@@ -57,14 +57,13 @@ pub(super) fn sized(inputs: &[Declared], import: &Import, batch: usize) -> Resul
         for (place, dim) in dims.iter().enumerate() {
             shape.push(match dim {
                 Ok(size) => *size,
-                Err(symbol) => match import.dimensions.get(symbol) {
-                    Some(&size) => size,
-                    None if place == 0 => batch,
-                    None => {
+                Err(symbol) => {
+                    let size = if place == 0 { Some(batch) } else { import.size };
+                    import.dimensions.get(symbol).copied().or(size).ok_or_else(|| {
                         let reason = format!("the dimension {place} of the input {name:?}, {symbol:?}, has no size");
-                        return Err(format!("{reason}: give it one among the dimensions of Import"));
-                    }
-                },
+                        format!("{reason}: give it one (--dimension {symbol}=SIZE, Import::dimensions)")
+                    })?
+                }
             });
         }
         if shape.contains(&0) || elements(&shape).is_none() {

@@ -19,6 +19,9 @@ pub struct Import {
     /// The sizes of dimensions that have a name in the file instead of a size. One without a name is called after its
     /// input and its place: `input[2]`. The first dimension of an input needs none.
     pub dimensions: BTreeMap<String, usize>,
+    /// The size of all other dimensions that the file leaves open, but for the first of an input: height and width of
+    /// pictures, say.
+    pub size: Option<usize>,
     /// The size of the batch that the graph's shape computations see where the file leaves it open. The network takes
     /// batches of any size.
     pub batch: usize,
@@ -27,7 +30,7 @@ pub struct Import {
 impl Default for Import {
     /// No sizes of dimensions, and a batch of 1.
     fn default() -> Self {
-        Import { dimensions: BTreeMap::new(), batch: 1 }
+        Import { dimensions: BTreeMap::new(), size: None, batch: 1 }
     }
 }
 

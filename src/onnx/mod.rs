@@ -19,17 +19,16 @@ mod activations;
 mod arrange;
 mod declared;
 mod export;
-mod extent;
 mod graph;
 mod import;
 mod imported;
 mod initializer;
 mod preprocessing;
 mod products;
-mod proto;
 mod read;
 mod write;
 
+use crate::proto;
 pub use export::{Export, Precision};
 pub use imported::{Import, Imported};
 pub use read::read;

@@ -7,7 +7,6 @@ use std::path::Path;
 use prost::Message as _;
 
 use super::declared::{declared, sized};
-use super::extent;
 use super::import::{self, Constant, Drawn, Failure, First, Known};
 use super::imported::{Import, Imported};
 use super::proto::{self, Model};
@@ -118,7 +117,7 @@ impl Network {
 
 /// The model of a file.
 fn decode(bytes: &[u8]) -> Told<Model> {
-    if !extent::is_fair(bytes) {
+    if !proto::is_fair(bytes) {
         return Err("not an ONNX model, or damaged: it has too many empty messages".to_owned());
     }
     Model::decode(bytes).map_err(|error| format!("not an ONNX model, or damaged: {error}"))

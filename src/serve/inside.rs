@@ -1,13 +1,12 @@
 //! How the answer for one face comes about: stages of preparation, filters, feature maps, Grad-CAM and layer times.
 
 use serde::Serialize;
-use vultus::face::{Face, GradCam, ModelCard, assemble};
+use vultus::face::{Face, GradCam, ModelCard};
 use vultus::image::RgbImage;
 use vultus::ops::{Crop, Filter, Op};
 use vultus::prepare::{Illumination, Preparation, resize};
 use vultus::report::{data_uri, filters_picture, heat_overlay, maps_picture};
-use vultus::weights::WeightFile;
-use vultus::{Device, Error, Options, Plan};
+use vultus::{Device, Error, Options, Parameters, Plan};
 
 use crate::answer::found::{FoundFace, as_map};
 use crate::answer::stages::{self, Framing, Stage};
@@ -102,11 +101,10 @@ pub struct Inside {
 
 impl Inside {
     /// Puts the model on the device, to be looked into.
-    pub fn new(device: &Device, base: Option<WeightFile>, model: WeightFile) -> Result<Self, Error> {
-        let (card, parameters) = assemble(base, model)?;
+    pub fn new(device: &Device, card: ModelCard, parameters: &Parameters) -> Result<Self, Error> {
         let network = card.network()?;
         let options = Options { keep_activations: true, ..Options::default() };
-        let mut plan = device.load(&network, &parameters)?.compile(1, &options)?;
+        let mut plan = device.load(&network, parameters)?.compile(1, &options)?;
         plan.execute()?;
         let names: Vec<String> = plan.layers().into_iter().map(str::to_owned).collect();
         let (mut layers, mut cam_layer) = (Vec::new(), None);
@@ -122,7 +120,7 @@ impl Inside {
             }
         }
         let cam_layer = cam_layer.ok_or_else(|| refused("the network has no convolution to look into".to_owned()))?;
-        let cam = GradCam::new(device, &network, &parameters, &cam_layer)?;
+        let cam = GradCam::new(device, &network, parameters, &cam_layer)?;
         let first = network.layers().iter().find(|layer| matches!(layer.op, Op::Conv2d(_)));
         let weight = first.and_then(|layer| Some((layer, parameters.get(layer.parameters.first()?)?)));
         let filters = weight.map(|(layer, weight)| {

@@ -5,8 +5,7 @@ use std::time::Instant;
 use serde::Serialize;
 use vultus::face::{Detector, Face, ModelCard, Recognizer, TestTimeAugmentation};
 use vultus::image::RgbImage;
-use vultus::weights::WeightFile;
-use vultus::{Device, Error, Options, Precision};
+use vultus::{Device, Error, Options, Parameters, Precision};
 
 use super::inside::{Inside, Question, View};
 
@@ -62,10 +61,10 @@ pub struct Setup {
     pub device: Device,
     /// What finds faces there.
     pub detector: Detector,
-    /// VGG16's base, where the model needs it.
-    pub base: Option<WeightFile>,
-    /// The trained model.
-    pub model: WeightFile,
+    /// What the trained model says about itself.
+    pub card: ModelCard,
+    /// All parameters of its network.
+    pub parameters: Parameters,
     /// How a GPU stores the recogniser's weights.
     pub precision: Precision,
     /// How often to look at each face; what the model recommends unless it is said.
@@ -78,8 +77,7 @@ pub struct Machine {
     detector: Detector,
     recognizer: Recognizer,
     tta: TestTimeAugmentation,
-    base: Option<WeightFile>,
-    model: WeightFile,
+    parameters: Parameters,
     /// Made when it is first asked for: it holds the network once more.
     inside: Option<Inside>,
 }
@@ -87,11 +85,11 @@ pub struct Machine {
 impl Machine {
     /// A detector and a recogniser on a device.
     pub fn new(setup: Setup) -> Result<Self, Error> {
-        let Setup { device, detector, base, model, precision, tta } = setup;
+        let Setup { device, detector, card, parameters, precision, tta } = setup;
         let options = Options { precision, ..Options::default() };
-        let recognizer = Recognizer::with_options(&device, base.clone(), model.clone(), BATCH, &options)?;
+        let recognizer = Recognizer::from_card(&device, card, &parameters, BATCH, &options)?;
         let tta = tta.unwrap_or(recognizer.card().tta);
-        Ok(Machine { device, detector, recognizer, tta, base, model, inside: None })
+        Ok(Machine { device, detector, recognizer, tta, parameters, inside: None })
     }
 
     /// Where it computes.
@@ -130,7 +128,7 @@ impl Machine {
         let faces = self.look(&[request]).swap_remove(0)?.faces;
         let inside = match self.inside.take() {
             Some(inside) => inside,
-            None => Inside::new(&self.device, self.base.clone(), self.model.clone())?,
+            None => Inside::new(&self.device, self.card().clone(), &self.parameters)?,
         };
         self.inside.insert(inside).view(&request.picture, faces, question)
     }

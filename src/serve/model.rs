@@ -31,6 +31,7 @@ pub fn about(machine: &Machine, limits: &Limits) -> Value {
         Architecture::Vgg16 { .. } => "vgg16",
         Architecture::Light => "light",
         Architecture::Published(network) => network.name(),
+        Architecture::Imported(ref network) => network.name(),
     };
     // Measures are JSON where this program wrote them; anything else is shown as it is.
     let measured = note("measured").map(|text| serde_json::from_str(text).unwrap_or_else(|_| json!(text)));

@@ -141,6 +141,15 @@ impl Entry {
     /// [`Error::Weights`] if it has a type that cannot be read, not all of its numbers are there, or one of them is a NaN
     /// or an infinity, also by becoming f32.
     pub(crate) fn read(&self, source: &Source) -> Result<Tensor> {
+        let values = self.values(source)?;
+        self.finished(source, &self.shape, values)
+    }
+
+    /// Its numbers as f32, also those that are none or infinite.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] if it has a type that cannot be read, or not all of its numbers are there.
+    pub(crate) fn values(&self, source: &Source) -> Result<Vec<f32>> {
         let mut values = self.zeros(source)?;
         let mut reader = self.storage.open(source).map_err(|e| self.broken(source, &e))?;
         if self.dtype == Dtype::F32 {
@@ -151,7 +160,7 @@ impl Entry {
         } else {
             self.decode(source, reader.as_mut(), |at, block| values[at..at + block.len()].copy_from_slice(block))?;
         }
-        self.finished(source, &self.shape, values)
+        Ok(values)
     }
 
     /// The tensor as f32 with its numbers in other places: read and put there block by block, so that it is in memory
@@ -242,7 +251,7 @@ impl Entry {
         source.refuse_tensor(&self.name, reason)
     }
 
-    fn broken(&self, source: &Source, error: &io::Error) -> Error {
+    pub(crate) fn broken(&self, source: &Source, error: &io::Error) -> Error {
         let reason = match error.kind() {
             io::ErrorKind::UnexpectedEof => "not all of its numbers are in the file: it was cut short".to_owned(),
             _ => error.to_string(),

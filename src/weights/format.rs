@@ -27,6 +27,8 @@ pub enum Format {
     Pytorch,
     /// What `numpy.savez` writes.
     Npz,
+    /// What `numpy.save` writes: one array, which is called as its file.
+    Npy,
     /// HDF5, <https://www.hdfgroup.org>, as Keras writes it.
     Hdf5,
     /// <https://onnx.ai>, with all of a model's data in one file.
@@ -39,6 +41,7 @@ impl fmt::Display for Format {
             Format::Safetensors => "safetensors",
             Format::Pytorch => "PyTorch",
             Format::Npz => "NumPy npz",
+            Format::Npy => "NumPy npy",
             Format::Hdf5 => "Keras (HDF5)",
             Format::Onnx => "ONNX",
         })
@@ -51,6 +54,8 @@ pub(super) enum Signature {
     Safetensors,
     /// PyTorch's or NumPy's.
     Zip,
+    /// One array of NumPy.
+    Npy,
     /// PyTorch's before version 1.6.
     OldPytorch,
     Hdf5,
@@ -62,6 +67,9 @@ const LONGEST: u64 = 32;
 
 /// The number that files of PyTorch before 1.6 begin with, as it is pickled, after the protocol.
 const OLD_PYTORCH: &[u8] = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+
+/// What each array of NumPy begins with.
+pub(super) const NPY: &[u8; 6] = b"\x93NUMPY";
 
 const HDF5: &[u8; 8] = b"\x89HDF\r\n\x1a\n";
 
@@ -79,6 +87,9 @@ impl Signature {
         if start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06") {
             return Ok(Signature::Zip);
         }
+        if start.starts_with(NPY) {
+            return Ok(Signature::Npy);
+        }
         if start.windows(OLD_PYTORCH.len()).any(|bytes| bytes == OLD_PYTORCH) {
             return Ok(Signature::OldPytorch);
         }
@@ -95,7 +106,7 @@ impl Signature {
         {
             return Ok(Signature::Onnx);
         }
-        let known = "safetensors, PyTorch (.pth), NumPy (.npz), Keras (HDF5: .h5) or ONNX";
+        let known = "safetensors, PyTorch (.pth), NumPy (.npy, .npz), Keras (HDF5: .h5) or ONNX";
         Err(source.refuse(format!("this is none of the formats that can be read, which are {known}, or it is damaged")))
     }
 }

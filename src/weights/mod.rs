@@ -9,6 +9,8 @@
 //! # Ok::<(), vultus::Error>(())
 //! ```
 
+#[cfg(all(feature = "files", feature = "import"))]
+pub mod arrays;
 mod catalog;
 #[cfg(feature = "files")]
 mod checksums;

@@ -4,9 +4,7 @@
 use std::io::{self, Read};
 
 use super::entry::Dtype;
-
-/// The bytes before the text: the magic string, the version, the length.
-const MAGIC: &[u8; 6] = b"\x93NUMPY";
+use super::format::NPY;
 
 /// The longest text. NumPy writes less than 200 bytes for numbers.
 const LONGEST_TEXT: u32 = 4096;
@@ -31,7 +29,7 @@ pub(super) fn text(reader: &mut dyn Read) -> Result<(String, u64), String> {
         let mut bytes = vec![0; count];
         reader.read_exact(&mut bytes).map(|()| bytes).map_err(|e| failed(&e))
     };
-    if bytes(MAGIC.len())? != MAGIC {
+    if bytes(NPY.len())? != NPY {
         return Err("this is not an array of NumPy".to_owned());
     }
     let version = bytes(2)?;
@@ -45,7 +43,7 @@ pub(super) fn text(reader: &mut dyn Read) -> Result<(String, u64), String> {
         return Err(format!("its description has {length} bytes, at most {LONGEST_TEXT} are read"));
     }
     let text = String::from_utf8(bytes(length as usize)?).map_err(|_| "its description is no text".to_owned())?;
-    Ok((text, (MAGIC.len() + 2 + width) as u64 + u64::from(length)))
+    Ok((text, (NPY.len() + 2 + width) as u64 + u64::from(length)))
 }
 
 /// The name of the type, the bytes of a number, and whether the most significant one comes first.
@@ -147,6 +145,22 @@ impl<'t> Rest<'t> {
         }
         (sizes.len() != 1 || comma).then_some(sizes)
     }
+}
+
+/// What stands before the numbers of an array of f32, the last index of which is the fastest: so many bytes that the numbers
+/// begin at a multiple of 64.
+#[cfg(feature = "files")]
+pub(super) fn start(shape: &[usize]) -> Vec<u8> {
+    let sizes = match shape {
+        [size] => format!("{size},"),
+        _ => shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", "),
+    };
+    let mut text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({sizes}), }}");
+    let before = NPY.len() + 4;
+    let end = (before + text.len() + 1).next_multiple_of(64);
+    text += &" ".repeat(end - before - text.len() - 1);
+    text.push('\n');
+    [NPY.as_slice(), &[1, 0], &(text.len() as u16).to_le_bytes(), text.as_bytes()].concat()
 }
 
 /// Why the text cannot be read.

@@ -1,4 +1,4 @@
-//! NumPy's `.npz`: a zip file of arrays, each with a short text before its numbers.
+//! NumPy's `.npy`, an array with a short text before its numbers, and `.npz`, a zip file of such.
 //!
 //! The format: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>.
 
@@ -35,6 +35,14 @@ pub(super) fn catalog<'a>(source: Source<'a>, records: &Records) -> Result<Catal
     }
     entries.sort_by(|a, b| natural_order(&a.name, &b.name));
     Catalog::new(source, Format::Npz, entries, BTreeMap::new())
+}
+
+/// Looks into a file that is one array, which gets the name of the file without its extension.
+pub(super) fn single(source: Source<'_>) -> Result<Catalog<'_>> {
+    let name = source.path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let record = Record { offset: 0, packed: source.length(), size: source.length(), deflated: false, crc: None };
+    let (entry, _) = entry(&source, &name, record).map_err(|reason| source.refuse(reason))?;
+    Catalog::new(source, Format::Npy, vec![entry], BTreeMap::new())
 }
 
 /// An array and how many bytes are gone through to read it.

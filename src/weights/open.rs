@@ -49,11 +49,13 @@ impl<'a> Catalog<'a> {
             #[cfg(feature = "import")]
             Signature::Zip => zipped(source),
             #[cfg(feature = "import")]
+            Signature::Npy => npz::single(source),
+            #[cfg(feature = "import")]
             Signature::OldPytorch => pytorch::legacy(source),
             #[cfg(feature = "import")]
             Signature::Hdf5 => hdf5::catalog(source),
             #[cfg(not(feature = "import"))]
-            Signature::Zip | Signature::OldPytorch | Signature::Hdf5 => {
+            Signature::Zip | Signature::Npy | Signature::OldPytorch | Signature::Hdf5 => {
                 Err(source.refuse("a file of PyTorch, NumPy or Keras, which this program was built without: it needs the feature `import`"))
             }
             #[cfg(feature = "onnx")]

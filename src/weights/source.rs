@@ -127,7 +127,7 @@ impl<'a> Source<'a> {
     }
 
     /// Fills a buffer from a place in the file; several threads may do so at once.
-    fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+    pub(super) fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         match &self.bytes {
             Bytes::Memory(bytes) => {
                 let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());

@@ -3,6 +3,10 @@
 use std::path::Path;
 
 use serde_json::Value;
+use vultus::nn::Network;
+use vultus::onnx::{self, Export};
+use vultus::ops::Conv2d;
+use vultus::weights::arrays;
 use vultus::weights::safetensors::{self, Precision};
 use vultus::{Parameters, Tensor};
 
@@ -98,6 +102,43 @@ fn networks_of_the_literature_give_the_same_on_the_gpu() {
             assert!(largest > 0.0 && apart <= 1e-4 * largest, "{case:?}, {name}: {apart} of {largest}");
         }
     }
+}
+
+#[test]
+fn an_onnx_model_is_timed_like_a_network_that_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("small.onnx");
+    let network = Network::new("small", [3, 10, 12]).conv2d("conv", "conv", 4, Conv2d::square(3, 1, 1)).relu();
+    let network = network.flatten().dense("fc", "fc", 5).softmax();
+    onnx::write(&path, &network, &network.initialize(1).unwrap(), &Export::default()).unwrap();
+    let bench = |options: &[&str]| {
+        let mut command = vultus();
+        command.current_dir(&folder).args(["bench", "small.onnx", "--runs", "2", "--device"]).args(options);
+        command.output().unwrap()
+    };
+    let (cpu, gpu) = (folder.path().join("cpu.safetensors"), folder.path().join("gpu.safetensors"));
+    for (device, dump) in [("cpu", "cpu.safetensors"), (adapter().as_str(), "gpu.safetensors")] {
+        let measured = json(&results(&bench(&[device, "--batch", "3", "--json", "--dump", dump]), 0));
+        assert_eq!((&measured["network"], &measured["batch"]), (&"small.onnx".into(), &3.into()));
+        assert!(measured["input"].is_null() && measured["train"].is_null());
+        assert!(number(&measured["pictures_per_second"]) > 0.0 && number(&measured["median_ms"]) > 0.0);
+        let layers = strings(&measured["layers"], "name");
+        assert!(layers.contains(&"conv".to_owned()) && layers.contains(&"fc".to_owned()), "{layers:?}");
+    }
+    let (cpu, gpu) = (tensors(&cpu), tensors(&gpu));
+    assert_eq!(cpu["probabilities"].shape(), [3, 5]);
+    let apart = cpu["probabilities"].data().iter().zip(gpu["probabilities"].data()).map(|(a, b)| (a - b).abs());
+    // Probabilities from sums over 480 products in another order.
+    assert!(apart.fold(0.0, f32::max) < 1e-5);
+    assert!(results(&bench(&["cpu", "--no-layers"]), 0).starts_with("small.onnx on CPU, batch 1\nmedian "));
+
+    arrays::write_npy(&folder.path().join("x.npy"), &Tensor::zeros([2, 3, 10, 12])).unwrap();
+    let fed = results(&bench(&["cpu", "--no-layers", "--feed", "x.npy", "--dump", "fed.safetensors"]), 0);
+    assert!(fed.starts_with("small.onnx on CPU, batch 2\n"), "{fed}");
+    assert_eq!(tensors(&folder.path().join("fed.safetensors"))["probabilities"].shape(), [2, 5]);
+    let both = bench(&["cpu", "--feed", "x.npy", "--batch", "3"]);
+    assert!(messages(&both, 2).contains("--batch 3: the arrays that are fed are a batch of 2"));
+    assert!(messages(&run(&["bench", "no/such/model.onnx", "--device", "cpu"]), 1).contains("no/such/model.onnx: "));
 }
 
 #[test]

@@ -8,9 +8,11 @@ mod devices;
 mod eval;
 mod export;
 mod predict;
+mod predict_onnx;
 mod prepare;
 #[path = "../imports/recipe.rs"]
 mod recipe;
+mod run;
 mod study;
 mod train;
 mod tune;
@@ -102,7 +104,7 @@ fn help_and_version_are_results() {
     let help = results(&run(&["--help"]), 0);
     for command in [
         "predict", "video", "train", "eval", "export", "study", "baseline", "data", "prepare", "devices", "compare",
-        "bench", "tune",
+        "bench", "tune", "run",
     ] {
         assert!(help.contains(command), "{help}");
         let help = results(&run(&[command, "--help"]), 0);
@@ -113,7 +115,7 @@ fn help_and_version_are_results() {
 
 #[test]
 fn bad_use_is_told_from_failure() {
-    let cases: [&[&str]; 37] = [
+    let cases: [&[&str]; 42] = [
         &[],
         &["nonsense"],
         &["predict"],
@@ -151,6 +153,11 @@ fn bad_use_is_told_from_failure() {
         &["bench", "--json", "--markdown"],
         &["bench", "--no-layers", "--trace", "a.json"],
         &["bench", "--no-layers", "--markdown"],
+        &["bench", "a.onnx", "--network", "vgg16"],
+        &["bench", "a.onnx", "--train", "head"],
+        &["bench", "--dimension", "height=64"],
+        &["compare", "a.onnx", "--input", "64"],
+        &["run"],
     ];
     for arguments in cases {
         let output = run(arguments);

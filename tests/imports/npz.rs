@@ -66,6 +66,19 @@ fn every_version_order_and_type_is_read() {
 }
 
 #[test]
+fn an_array_may_be_a_file_of_its_own() {
+    let bytes = npy(&header("<f4", "True", "(3, 2)"), &six());
+    let catalog = Catalog::from_bytes(Path::new("folder/scores.npy"), &bytes).unwrap();
+    assert_eq!(catalog.format(), Format::Npy);
+    let wanted = Tensor::new([3, 2], vec![0.0, 3.0, 1.0, 4.0, 2.0, 5.0]).unwrap();
+    assert_eq!(catalog.read().unwrap().parameters, [("scores".to_owned(), wanted)].into());
+    for length in 0..bytes.len() {
+        assert!(read(&bytes[..length]).is_err(), "the first {length} bytes");
+    }
+    assert!(read(&[bytes.as_slice(), &[0]].concat()).is_err());
+}
+
+#[test]
 fn every_kind_of_zip_file_is_read() {
     let array = npy(&header("<f4", "False", "(6,)"), &six());
     let long = Record { zip64: true, ..deflated("a.npy", &array) };
@@ -138,4 +151,5 @@ fn mutated_files_of_numpy_do_no_harm() {
 fn mutated_arrays_of_numpy_do_no_harm() {
     // A checksum over an array would give most changes away.
     mutate::survives("NumPy, array", &arrays(), |array| zip(&[stored("t.npy", &array)]));
+    mutate::survives("NumPy, npy", &arrays(), |array| array);
 }

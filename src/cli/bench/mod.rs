@@ -17,6 +17,7 @@ use vultus::{Device, Error, LayerTime};
 
 use super::failure::Failure;
 use super::global::Global;
+use super::imported::ImportArguments;
 use super::network::{and_published, published_value};
 use report::{Layer, Measurement};
 use workload::Part;
@@ -35,17 +36,23 @@ use workload::Part;
   vultus bench --network mobilenet_v2 --weights mobilenet_v2.pth
   vultus bench --train head --batch 32 --trace trace.json
   vultus bench --network resnet18 --train all --batch 8
+  vultus bench model.onnx --batch 8
 
 vgg16 is the base and the dense layers of the original; vgg16-base ends before them. yunet and mtcnn are one picture of
 640x480, mtcnn with P-Net at its largest scale, R-Net on 64 proposals and O-Net on 16. The networks of the literature
-have ImageNet's 1000 classes. With --train, a run is a step on VGG16's base with dense layers of 256 and 7, or on a network of the literature
-with 7 classes: forward, cross entropy, backward, SGD with momentum. Parameters that --weights does not give have random
-values, but for VGG16's base.
+have ImageNet's 1000 classes. An ONNX model is run on random numbers. With --train, a run is a step on VGG16's base with
+dense layers of 256 and 7, or on a network of the literature with 7 classes: forward, cross entropy, backward, SGD with
+momentum. Parameters that --weights does not give have random values, but for VGG16's base.
 
 Of a layer, GFLOP/s counts the operations of its definition (a multiply-add is two), GB/s its inputs, parameters and
 outputs once each, FLOP/byte is the first over the second, and limit is the share of what the device could reach:
 the lesser of its peak and of FLOP/byte times the rate of a copy. What comes from a cache can exceed it.")]
 pub struct Arguments {
+    /// An ONNX model to time instead of a network that is known by name
+    #[arg(value_name = "MODEL.onnx", conflicts_with_all = ["network", "train", "input"])]
+    model: Option<PathBuf>,
+    #[command(flatten)]
+    import: ImportArguments,
     /// Which network [default: vgg16-base]
     #[arg(long, value_enum, hide_default_value = true)]
     network: Option<Choice>,
@@ -76,10 +83,12 @@ pub struct Arguments {
     /// Write when every layer ran as a trace for chrome://tracing or ui.perfetto.dev
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-    /// A .safetensors file whose tensor "input" the network is run on, instead of random numbers
+    /// A .safetensors file whose tensor "input" the network is run on, instead of random numbers; for an ONNX model, also
+    /// .npy or .npz, whose arrays are called as its inputs
     #[arg(long, value_name = "FILE")]
     feed: Option<PathBuf>,
-    /// Write what the network gives (output; of a training step loss, logits and all gradients) as .safetensors
+    /// Write what the network gives (output; of an ONNX model its outputs; of a training step loss, logits and all gradients)
+    /// as .safetensors
     #[arg(long, value_name = "FILE")]
     dump: Option<PathBuf>,
 }
@@ -174,20 +183,18 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         let reason = "has batches and inputs of its own: leave --batch, --input, --feed and --dump out";
         return Err(Failure::Usage(format!("{} {reason}", detector.name())));
     }
+    if arguments.model.is_none() && arguments.import.is_given() {
+        return Err(Failure::Usage("--dimension is for ONNX models: name the file of one".to_owned()));
+    }
     let device = global.device()?;
     let start = Instant::now();
-    let mut parts = match arguments.network {
-        Some(Choice::Yunet) => workload::yunet(&device, global)?,
-        Some(Choice::Mtcnn) => workload::mtcnn(&device, global)?,
-        Some(Choice::Published(network)) => workload::published(network, &device, global, arguments)?,
-        _ => workload::vgg(&device, global, arguments)?,
-    };
+    let (mut parts, subject) = load(&device, global, arguments)?;
     let load_ms = milliseconds(start);
     let passes = (0..WARM_UP + arguments.runs).map(|_| pass(&mut parts)).collect::<Result<Vec<f64>, Error>>()?;
     if let Some(path) = &arguments.dump {
         safetensors::write(path, &parts[0].results()?, &BTreeMap::new(), Precision::F32)?;
     }
-    let mut measurement = whole(arguments, &device, load_ms, &passes);
+    let mut measurement = whole(arguments, subject, &device, load_ms, &passes);
     if !arguments.no_layers {
         let peak = device.peak()?;
         let profiles = profile(&mut parts, arguments.runs)?;
@@ -204,26 +211,63 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     }
 }
 
-/// What is known without the layers.
-fn whole(arguments: &Arguments, device: &Device, load_ms: f64, passes: &[f64]) -> Measurement {
-    let counted = &passes[WARM_UP..];
+/// What is timed: its name, batch and side, and whether it takes pictures of which there are so many in a second.
+struct Subject {
+    name: String,
+    batch: Option<usize>,
+    input: Option<usize>,
+    takes_pictures: bool,
+}
+
+/// Puts what is timed on the device.
+fn load(device: &Device, global: &Global, arguments: &Arguments) -> Result<(Vec<Part>, Subject), Failure> {
+    if let Some(path) = &arguments.model {
+        let model = arguments.import.read(path)?;
+        let (parts, batch) = workload::imported(&model, device, arguments)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let takes_pictures = model.model.has_batch && model.inputs().iter().any(|(_, shape)| shape.len() == 3);
+        return Ok((parts, Subject { name, batch: Some(batch), input: None, takes_pictures }));
+    }
+    let parts = match arguments.network {
+        Some(Choice::Yunet) => workload::yunet(device, global)?,
+        Some(Choice::Mtcnn) => workload::mtcnn(device, global)?,
+        Some(Choice::Published(network)) => workload::published(network, device, global, arguments)?,
+        _ => workload::vgg(device, global, arguments)?,
+    };
+    let name = match (arguments.network, arguments.train) {
+        (Some(network), _) => network.name(),
+        (None, None) => Choice::Vgg16Base.name(),
+        (None, Some(Train::Head)) => "head",
+        (None, Some(_)) => "vgg16-base + head",
+    };
     let sized = !arguments.network.is_some_and(Choice::is_detector);
-    Measurement {
-        device: device.to_string(),
-        network: match (arguments.network, arguments.train) {
-            (Some(network), _) => network.name(),
-            (None, None) => Choice::Vgg16Base.name(),
-            (None, Some(Train::Head)) => "head",
-            (None, Some(_)) => "vgg16-base + head",
-        },
-        train: arguments.train.map(Train::name),
+    let subject = Subject {
+        name: name.to_owned(),
         batch: sized.then(|| workload::batch(arguments)),
         input: sized.then(|| workload::input(arguments)),
+        takes_pictures: sized,
+    };
+    Ok((parts, subject))
+}
+
+/// What is known without the layers.
+fn whole(arguments: &Arguments, subject: Subject, device: &Device, load_ms: f64, passes: &[f64]) -> Measurement {
+    let counted = &passes[WARM_UP..];
+    let median_ms = median(counted.to_vec());
+    Measurement {
+        device: device.to_string(),
+        network: subject.name,
+        train: arguments.train.map(Train::name),
+        batch: subject.batch,
+        input: subject.input,
         load_ms,
         first_ms: passes[0],
-        median_ms: median(counted.to_vec()),
+        median_ms,
         min_ms: counted.iter().copied().fold(f64::INFINITY, f64::min),
-        pictures_per_second: sized.then(|| 1e3 * workload::batch(arguments) as f64 / median(counted.to_vec())),
+        pictures_per_second: subject
+            .batch
+            .filter(|_| subject.takes_pictures)
+            .map(|batch| 1e3 * batch as f64 / median_ms),
         peak: None,
         layers: Vec::new(),
     }

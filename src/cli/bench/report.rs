@@ -12,11 +12,12 @@ use super::super::table::{Align, Table, widest};
 #[derive(Serialize)]
 pub struct Measurement {
     pub device: String,
-    pub network: &'static str,
+    pub network: String,
     /// What is trained; `null` where the network is only run.
     pub train: Option<&'static str>,
     /// `null` for detectors, whose networks have a batch and an input of their own.
     pub batch: Option<usize>,
+    /// `null` also for ONNX models.
     pub input: Option<usize>,
     /// From the weights' file to a plan that can be run.
     pub load_ms: f64,
@@ -24,7 +25,7 @@ pub struct Measurement {
     pub first_ms: f64,
     pub median_ms: f64,
     pub min_ms: f64,
-    /// From the median; `null` for detectors.
+    /// From the median; `null` for detectors, and for ONNX models that take something else.
     pub pictures_per_second: Option<f64>,
     /// `null` where the layers are not timed.
     pub peak: Option<Peak>,
@@ -151,7 +152,8 @@ impl Measurement {
         let train = self.train.map(|what| format!(", training {what}")).unwrap_or_default();
         let size = match (self.batch, self.input) {
             (Some(batch), Some(input)) => format!(", batch {batch}, {input}x{input}"),
-            _ => String::new(),
+            (Some(batch), None) => format!(", batch {batch}"),
+            (None, _) => String::new(),
         };
         format!("{} on {}{train}{size}", self.network, self.device)
     }

@@ -10,6 +10,8 @@ use vultus::{Device, Error, Model, Options, Parameters, Plan, Random, Tensor, Tr
 
 use super::super::failure::Failure;
 use super::super::global::Global;
+use super::super::imported::ImportedModel;
+use super::super::inputs::Inputs;
 use super::super::network::parameters_of;
 use super::{Arguments, Choice, Train};
 
@@ -19,6 +21,8 @@ const CLASSES: usize = 1000;
 const TRAINED_HIDDEN: usize = 256;
 const TRAINED_CLASSES: usize = 7;
 const SEED: u64 = 0;
+/// What the output of a network of the house is called.
+const OUTPUT: &str = "output";
 
 /// A network that is run, and what its layers' names begin with.
 pub struct Part {
@@ -28,10 +32,27 @@ pub struct Part {
 
 /// What a run of a network is.
 enum Work {
-    /// Its outputs.
-    Inference(Plan),
+    /// Its outputs, of these names.
+    Inference(Plan, Vec<String>),
     /// A step of training these parameters.
     Training(Box<TrainingPlan>, Vec<String>),
+}
+
+/// An ONNX model on arrays of the file that is fed, else on random numbers; also its batch.
+pub fn imported(model: &ImportedModel, device: &Device, arguments: &Arguments) -> Result<(Vec<Part>, usize), Failure> {
+    let inputs = match &arguments.feed {
+        Some(path) => Inputs::read(model, "--feed", &[path.display().to_string()])?,
+        None => Inputs::random(model, batch(arguments), SEED),
+    };
+    if let Some(wanted) = arguments.batch.filter(|&wanted| wanted != inputs.batch) {
+        let reason = format!("--batch {wanted}: the arrays that are fed are a batch of {}", inputs.batch);
+        return Err(Failure::Usage(reason));
+    }
+    let network = device.load(&model.model.network, &model.model.parameters)?;
+    let plan = network.compile(inputs.batch, &Options::default())?;
+    let mut part = Part { prefix: "", work: Work::Inference(plan, model.model.outputs.clone()) };
+    part.set_inputs(inputs.tensors)?;
+    Ok((vec![part], inputs.batch))
 }
 
 pub fn batch(arguments: &Arguments) -> usize {
@@ -143,8 +164,8 @@ impl Part {
         prefix: &'static str,
     ) -> Result<Self, Error> {
         let plan = device.load(network, parameters)?.compile(batch, &Options::default())?;
-        let mut part = Part { prefix, work: Work::Inference(plan) };
-        part.set_inputs(None)?;
+        let mut part = Part { prefix, work: Work::Inference(plan, vec![OUTPUT.to_owned()]) };
+        part.set_inputs(Vec::new())?;
         Ok(part)
     }
 
@@ -157,7 +178,7 @@ impl Part {
     ) -> Result<Self, Error> {
         let (batch, options) = (batch(arguments), Options::default());
         let work = match trainable {
-            None => Work::Inference(model.compile(batch, &options)?),
+            None => Work::Inference(model.compile(batch, &options)?, vec![OUTPUT.to_owned()]),
             Some(trainable) => {
                 let mut trained = network.parameters_from(&trainable)?;
                 // These follow the batches; they have no gradients.
@@ -168,46 +189,43 @@ impl Part {
             }
         };
         let mut part = Part { prefix: "", work };
-        part.set_inputs(arguments.feed.as_deref())?;
+        part.set_inputs(arguments.feed.as_deref().map(fed).transpose()?.into_iter().collect())?;
         Ok(part)
     }
 
     /// What runs. A step of training runs with a learning rate of 0, so that all runs do the same.
     pub fn plan(&mut self) -> &mut Plan {
         match &mut self.work {
-            Work::Inference(plan) => plan,
+            Work::Inference(plan, _) => plan,
             Work::Training(plan, _) => plan.as_plan(),
         }
     }
 
-    /// Sets the file's tensor or random numbers in −1 … 1 as input and, in training, the classes 0, 1, … over and over
-    /// as targets.
-    fn set_inputs(&mut self, feed: Option<&Path>) -> Result<(), Error> {
+    /// Sets these inputs, or random numbers in −1 … 1 where there are none, and, in training, the classes 0, 1, … over and
+    /// over as targets.
+    fn set_inputs(&mut self, given: Vec<Tensor>) -> Result<(), Error> {
+        let trains = matches!(self.work, Work::Training(..));
         let plan = self.plan();
         let shapes: Vec<Vec<usize>> = plan.input_shapes().into_iter().map(<[usize]>::to_vec).collect();
-        let input = match feed {
-            Some(path) => fed(path)?,
-            None => {
-                let mut random = Random::new(SEED);
-                Tensor::from_fn(shapes[0].clone(), |_| 2.0 * random.uniform() - 1.0)
-            }
-        };
-        plan.set_input(0, &input)?;
-        match shapes.get(1) {
-            Some(shape) => plan.set_input(1, &Tensor::from_fn(shape.clone(), |i| (i % TRAINED_CLASSES) as f32)),
-            None => Ok(()),
+        let (mut given, mut random) = (given.into_iter(), Random::new(SEED));
+        for (index, shape) in shapes.into_iter().enumerate() {
+            let input = match given.next() {
+                Some(input) => input,
+                None if trains && index > 0 => Tensor::from_fn(shape, |i| (i % TRAINED_CLASSES) as f32),
+                None => Tensor::from_fn(shape, |_| 2.0 * random.uniform() - 1.0),
+            };
+            plan.set_input(index, &input)?;
         }
+        Ok(())
     }
 
     /// What the last run gave, by name.
     pub fn results(&mut self) -> Result<Parameters, Error> {
-        let named = |names: &[&str], outputs: Vec<Tensor>| -> Parameters {
-            names.iter().map(|&name| name.to_owned()).zip(outputs).collect()
-        };
         match &mut self.work {
-            Work::Inference(plan) => Ok(named(&["output"], plan.outputs()?)),
+            Work::Inference(plan, names) => Ok(names.iter().cloned().zip(plan.outputs()?).collect()),
             Work::Training(plan, trained) => {
-                let mut results = named(&["loss", "logits"], plan.outputs()?);
+                let names = ["loss", "logits"].map(str::to_owned).into_iter();
+                let mut results: Parameters = names.zip(plan.outputs()?).collect();
                 for name in trained {
                     results.insert(format!("gradient.{name}"), plan.gradient(name)?);
                 }

@@ -131,7 +131,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         evaluation: Evaluation::new(&predictions, arguments.seed, arguments.resamples)?,
         data: arguments.data.display().to_string(),
         part,
-        model: arguments.recognizer.model.as_ref().map(|path| path.display().to_string()),
+        model: arguments.recognizer.model.file().map(|path| path.display().to_string()),
         faces: arguments.faces,
         detector: found_by,
         tta: results::tta_name(tta),

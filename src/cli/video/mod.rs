@@ -150,7 +150,7 @@ fn report(arguments: &Arguments, seen: &Seen, rate: String, out: &mut dyn Write)
         span: seen.span,
         every: arguments.every,
         smoothing: arguments.smoothing,
-        model: arguments.recognizer.model.as_deref(),
+        model: arguments.recognizer.model.file(),
         cut: match &seen.cut {
             Some(Failure::Failed(reason)) => Some(reason.clone()),
             _ => None,

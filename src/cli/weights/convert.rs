@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use vultus::weights::safetensors;
 use vultus::weights::{Catalog, Vgg16};
 
-use super::{Preprocess, describe};
+use super::describe;
 use crate::cli::failure::Failure;
+use crate::cli::preprocess::Preprocess;
 use crate::cli::stored::Stored;
 
 /// Write VGG16 from a file of any format as safetensors, under torchvision's names and with its preprocessing

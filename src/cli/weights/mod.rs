@@ -7,7 +7,7 @@ mod verify;
 use std::io::Write;
 use std::path::Path;
 
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 use vultus::ops::Normalization;
 use vultus::weights::{Catalog, Vgg16};
 
@@ -15,7 +15,7 @@ use super::failure::Failure;
 
 /// Look into files of weights of other programs, and convert them
 ///
-/// Reads safetensors, PyTorch (.pth, zip and legacy), NumPy (.npz), Keras (HDF5: .h5 and .weights.h5) and ONNX; formats are
+/// Reads safetensors, PyTorch (.pth, zip and legacy), NumPy (.npy, .npz), Keras (HDF5: .h5 and .weights.h5) and ONNX; formats are
 /// told by what is in the file, not by its name. Nothing in a file is executed.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -41,24 +41,6 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Inspect(arguments) => inspect::run(arguments, out),
         Command::Convert(arguments) => convert::run(arguments, out),
         Command::Verify(arguments) => verify::run(arguments, out),
-    }
-}
-
-/// What a network expects of its input.
-#[derive(Clone, Copy, ValueEnum)]
-enum Preprocess {
-    /// BGR less the mean of ImageNet: the original weights from Caffe, Keras
-    Caffe,
-    /// RGB less the mean, by the standard deviation: torchvision
-    Torchvision,
-}
-
-impl From<Preprocess> for Normalization {
-    fn from(preprocess: Preprocess) -> Self {
-        match preprocess {
-            Preprocess::Caffe => Normalization::CAFFE,
-            Preprocess::Torchvision => Normalization::TORCHVISION,
-        }
     }
 }
 

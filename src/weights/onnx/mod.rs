@@ -1,12 +1,11 @@
-//! The weights of ONNX files. A model is one message of protocol buffers: a graph of nodes, and tensors as its
-//! initialisers or within `Constant` nodes. Numbers of fields are those of
-//! <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3>.
+//! The weights of ONNX files. A model is one message of protocol buffers ([`crate::proto`]): a graph of nodes, and tensors as
+//! its initialisers or within `Constant` nodes.
 
 mod graph;
+mod halves;
 mod read;
 mod tensor;
 #[cfg(test)]
 mod tests;
-mod wire;
 
 pub(in crate::weights) use read::catalog;

@@ -3,39 +3,14 @@
 
 use prost::encoding::{WireType, decode_key, decode_varint};
 
-use super::proto::{
-    Attribute, Dimension, Graph, Node, OperatorSet, Property, Tensor, TensorShape, TensorType, Type, ValueInfo,
-};
+use super::kind::{Field, Kind, MODEL};
 
 /// How many times as much memory as the file has bytes its messages may take, and how much more than that.
 const TIMES: usize = 16;
 const SLACK: usize = 1 << 20;
 
-/// A kind of message: how much memory one takes, and which of its fields are messages.
-struct Kind {
-    size: usize,
-    fields: &'static [(u32, &'static Kind)],
-}
-
-const fn kind<T>(fields: &'static [(u32, &'static Kind)]) -> Kind {
-    Kind { size: size_of::<T>(), fields }
-}
-
-const PROPERTY: Kind = kind::<Property>(&[]);
-const DIMENSION: Kind = kind::<Dimension>(&[]);
-const SHAPE: Kind = kind::<TensorShape>(&[(1, &DIMENSION)]);
-const TENSOR_TYPE: Kind = kind::<TensorType>(&[(2, &SHAPE)]);
-const TYPE: Kind = kind::<Type>(&[(1, &TENSOR_TYPE)]);
-const VALUE_INFO: Kind = kind::<ValueInfo>(&[(2, &TYPE)]);
-const TENSOR: Kind = kind::<Tensor>(&[(13, &PROPERTY)]);
-const ATTRIBUTE: Kind = kind::<Attribute>(&[(5, &TENSOR)]);
-const NODE: Kind = kind::<Node>(&[(5, &ATTRIBUTE)]);
-const GRAPH: Kind = kind::<Graph>(&[(1, &NODE), (5, &TENSOR), (11, &VALUE_INFO), (12, &VALUE_INFO)]);
-const OPERATOR_SET: Kind = kind::<OperatorSet>(&[]);
-const MODEL: Kind = kind::<super::proto::Model>(&[(7, &GRAPH), (8, &OPERATOR_SET), (14, &PROPERTY)]);
-
 /// Whether a model of these bytes takes no more memory than files of their size should.
-pub(super) fn is_fair(bytes: &[u8]) -> bool {
+pub(crate) fn is_fair(bytes: &[u8]) -> bool {
     let most = bytes.len().saturating_mul(TIMES).saturating_add(SLACK);
     memory(bytes, &MODEL) <= most
 }
@@ -59,7 +34,7 @@ fn memory(mut bytes: &[u8], kind: &Kind) -> usize {
         };
         let Some((field, rest)) = bytes.split_at_checked(length) else { break };
         bytes = rest;
-        if let Some((_, inner)) = kind.fields.iter().find(|(number, _)| *number == tag)
+        if let Some(Field::Message(inner) | Field::Only(inner)) = kind.field(tag)
             && wire == WireType::LengthDelimited
         {
             total = total.saturating_add(memory(field, inner));

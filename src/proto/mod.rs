@@ -1,6 +1,14 @@
 //! The messages of an ONNX model, as far as they are written or read: names, numbers and types of
 //! <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3>. What is written one tensor after the other, the graph and the
-//! numbers of its tensors, is empty in these messages when a model is written.
+//! numbers of its tensors, is empty in these messages when a model is written. Where only some of a file's numbers are wanted,
+//! an [`outline`] is read.
+
+mod extent;
+mod kind;
+mod outline;
+
+pub(crate) use extent::is_fair;
+pub(crate) use outline::{Fault, Place, outline};
 
 /// `ModelProto`.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -55,7 +63,13 @@ pub(super) struct Graph {
     pub input: Vec<ValueInfo>,
     #[prost(message, repeated, tag = "12")]
     pub output: Vec<ValueInfo>,
+    #[prost(message, repeated, tag = "15")]
+    pub sparse_initializer: Vec<Presence>,
 }
+
+/// A message of which only matters that it is there.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct Presence {}
 
 /// The tag of each [`Tensor`] within `GraphProto`.
 pub const INITIALIZER: u32 = 5;
@@ -156,6 +170,8 @@ pub(super) struct Tensor {
     pub dims: Vec<i64>,
     #[prost(int32, tag = "2")]
     pub data_type: i32,
+    #[prost(message, optional, tag = "3")]
+    pub segment: Option<Presence>,
     #[prost(float, repeated, tag = "4")]
     pub float_data: Vec<f32>,
     #[prost(int32, repeated, tag = "5")]
@@ -176,8 +192,14 @@ pub(super) struct Tensor {
     pub data_location: i32,
 }
 
-/// The tag of the numbers within `TensorProto`.
+/// The tag of the numbers within `TensorProto`, as bytes.
 pub const RAW_DATA: u32 = 9;
+/// The same as a list of f32.
+pub const FLOAT_DATA: u32 = 4;
+/// The same as a list of small whole numbers, also the bits of f16.
+pub const INT32_DATA: u32 = 5;
+/// The same as a list of f64.
+pub const DOUBLE_DATA: u32 = 10;
 
 /// `TensorProto.DataLocation`: the numbers are in another file.
 pub const EXTERNAL: i32 = 1;
