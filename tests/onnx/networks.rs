@@ -6,7 +6,8 @@ use vultus::face::assemble;
 use vultus::nn::{Network, attention, efficientnet_lite0, light, mobilenet_v2, mtcnn, vgg16};
 use vultus::onnx::{Export, Precision};
 use vultus::ops::{
-    Activation, AvgPool2d, BatchNorm2d, Conv2d, Crop, Filter, Interpolation, MatMul, MaxPool2d, Normalization, Upsample,
+    Activation, AvgPool2d, BatchNorm2d, Conv2d, Crop, Filter, Interpolation, MatMul, MaxPool2d, Normalization, Unary,
+    Upsample,
 };
 use vultus::weights::{DefaultFile, Store};
 use vultus::{Device, Options, Parameters, Random, Tensor};
@@ -26,7 +27,11 @@ const BATCH: usize = 3;
 /// All of them.
 pub fn cases() -> Vec<Case> {
     let network = |shape: &[usize]| Network::new("small", shape);
-    let pool = |kernel, stride, padding, ceil_mode| MaxPool2d { kernel, stride, padding, ceil_mode };
+    let pool = |kernel, stride, padding, ceil_mode| MaxPool2d {
+        padding: [padding; 2],
+        ceil_mode,
+        ..MaxPool2d::new(kernel, stride)
+    };
     let conv = Conv2d { kernel: [3, 2], stride: [2, 1], ..Conv2d::square(1, 1, 0).padded(1, 0, 1, 0) };
     let mut cases = vec![
         plain("conv2d", network(&[3, 9, 7]).conv2d("conv", "a", 5, conv)),
@@ -64,6 +69,27 @@ pub fn cases() -> Vec<Case> {
         plain("dropout_only", network(&[4]).dropout(0.5)),
         plain("same_output_twice", network(&[4]).dense("fc", "a", 2).output().dropout(0.5).output()),
     ];
+    for (name, function) in [
+        ("abs", Unary::Abs),
+        ("sin", Unary::Sin),
+        ("tanh", Unary::Tanh),
+        ("erf", Unary::Erf),
+        ("round", Unary::Round),
+        ("elu", Unary::Elu { alpha: 1.5 }),
+        ("softplus", Unary::Softplus),
+        ("cubes", Unary::Pow { exponent: 3.0 }),
+    ] {
+        cases.push(plain(name, network(&[3, 4, 5]).unary("function", function)));
+    }
+    let positive = |name: &str, function| {
+        plain(name, network(&[3, 4, 5]).activation(Activation::Sigmoid).unary("function", function))
+    };
+    cases.extend([
+        positive("sqrt", Unary::Sqrt),
+        positive("reciprocal", Unary::Reciprocal),
+        positive("log", Unary::Log),
+        positive("root_of_cubes", Unary::Pow { exponent: 1.5 }),
+    ]);
     for (name, shape, pool) in [
         ("max_pool2d", [2, 8, 7], pool(2, 2, 0, false)),
         ("max_pool2d_ceil", [2, 8, 7], pool(3, 2, 0, true)),
@@ -72,6 +98,7 @@ pub fn cases() -> Vec<Case> {
         ("max_pool2d_gaps", [2, 13, 12], pool(2, 5, 0, false)),
         ("max_pool2d_gaps_ceil", [2, 13, 12], pool(2, 5, 0, true)),
         ("max_pool2d_one", [1, 1, 1], pool(3, 2, 0, true)),
+        ("max_pool2d_lines", [2, 8, 7], MaxPool2d { kernel: [1, 3], stride: [1, 2], padding: [0, 1], ceil_mode: true }),
     ] {
         cases.push(plain(name, network(&shape).max_pool2d("pool", pool)));
     }

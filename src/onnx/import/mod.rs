@@ -247,9 +247,6 @@ impl<'a> Reading<'a> {
                 parts::for_each_sample(&mut self.draft, name, &constant, &like)?
             }
         };
-        if !traced.is_computed() {
-            return Err(Refusal::unsupported("of an Erf that is not part of a GELU"));
-        }
         if let Source::Layer(layer) = traced.source {
             return Ok(Some(layer));
         }

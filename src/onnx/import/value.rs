@@ -35,15 +35,8 @@ pub(in crate::onnx) enum Note {
     None,
     /// So many times what this source gives.
     Scaled { of: Source, by: f32 },
-    /// The error function of what this source gives over √2. No layer computes it.
+    /// The error function of what this source gives over √2.
     Erf { of: Source },
-    /// A number times (1 + that). No layer computes it.
+    /// A number times (1 + that).
     ErfSum { of: Source, factor: f32 },
-}
-
-impl Traced {
-    /// Whether a layer or an input gives it.
-    pub fn is_computed(&self) -> bool {
-        matches!(self.note, Note::None | Note::Scaled { .. })
-    }
 }
