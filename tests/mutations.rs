@@ -208,7 +208,7 @@ const MUTATIONS: &[Mutation] = &[
     ("adaptive_avg_pool2d", "adaptive_avg_pool2d_backward", "", "/ count", "", WRONG_VALUE),
     ("mul", "mul", "", "x * y", "x + y", WRONG_VALUE),
     ("mul", "mul", "", "rest /= dim.x", "rest /= dim.x + 1u", WRONG_VALUE),
-    ("masked_fill", "masked_fill", "", "mask == 0.0", "mask <= 0.0", WRONG_VALUE),
+    ("masked_fill", "masked_fill", "", "mask > 0.0", "mask >= 0.0", WRONG_VALUE),
     ("masked_fill", "masked_fill", "", "params.number", "0.0", WRONG_VALUE),
     ("reduce_sum", "reduce_sum", "reduce_sum/forward", "t < params.terms", "t + 1u < params.terms", WRONG_VALUE),
     ("reduce_sum", "reduce_sum", "reduce_sum/forward_wide", "partial[local + half]", "0.0", WRONG_VALUE),

@@ -128,7 +128,8 @@ fn masked_fill() {
     for device in devices() {
         let op = MaskedFill { value: f32::NEG_INFINITY }.into();
         let mut plan = device.compile_op(&op, &[&[3], &[3]], &Options::default()).unwrap();
-        let inputs = [vec![f32::NAN, f32::INFINITY, 2.0], vec![1.0, 1.0, 0.0]].map(|x| Tensor::new([3], x).unwrap());
+        let inputs = [vec![f32::NAN, f32::INFINITY, 2.0], vec![1.0, f32::INFINITY, f32::NAN]]
+            .map(|x| Tensor::new([3], x).unwrap());
         let found = plan.run_all(&inputs).unwrap();
         assert_eq!(found[0].data(), [f32::NEG_INFINITY, f32::NEG_INFINITY, 2.0], "{device}");
     }

@@ -1,4 +1,4 @@
-//! A value with one number wherever a mask is not 0.
+//! A value with one number wherever a mask is above 0.
 
 use super::compile::{Compiler, Operands};
 use super::kernel::Access::{Read, Write};

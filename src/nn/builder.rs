@@ -195,7 +195,7 @@ impl Network {
         Ok(self.layer_of(name, Op::Mul, &[other]))
     }
 
-    /// Adds the last layer with this number wherever the layer of this name is not 0.
+    /// Adds the last layer with this number wherever the layer of this name is above 0.
     ///
     /// # Errors
     /// [`Error::UnknownName`] if there is no such layer.

@@ -69,8 +69,8 @@ impl Graph<'_> {
     fn choice(&mut self, name: &str, fill: MaskedFill, inputs: Vec<String>) -> Vec<String> {
         let value = self.tensor(&format!("{name}.value"), &[], vec![fill.value]);
         let mask = self.name(&format!("{name}.mask"));
-        let attributes = vec![super::graph::integer("to", i64::from(super::proto::BOOL))];
-        let mask = self.node("Cast", mask, inputs[1..].to_vec(), attributes);
+        let zero = self.tensor(&format!("{name}.zero"), &[], vec![0.0]);
+        let mask = self.node("Greater", mask, vec![inputs[1].clone(), zero], vec![]);
         vec![mask, value, inputs[0].clone()]
     }
 

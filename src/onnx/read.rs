@@ -25,7 +25,7 @@ const MOST_NODES: usize = 1 << 17;
 type Told<T> = std::result::Result<T, String>;
 
 /// How many numbers may be made besides as many as the file has bytes.
-const SLACK: usize = 1 << 22;
+const SLACK: usize = 1 << 20;
 
 /// Reads a network from an ONNX model of the opsets 6 to 22: the operators are those of `docs/onnx.md`. Nodes that only
 /// compute shapes are computed here. Numbers of any precision become f32.

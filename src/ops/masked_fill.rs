@@ -1,4 +1,4 @@
-//! A value with one number wherever a mask is not 0: attention that must not look ahead, and the choice between two values.
+//! A value with one number wherever a mask is above 0: attention that must not look ahead, and the choice between two values.
 //!
 //! ```
 //! use vultus::ops::{MaskedFill, Op};
@@ -29,7 +29,7 @@ use crate::random::Random;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MaskedFill {
-    /// What is there where the mask is not 0. It may be infinite.
+    /// What is there where the mask is above 0. It may be infinite.
     pub value: f32,
 }
 

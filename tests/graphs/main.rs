@@ -4,7 +4,7 @@
 //! `MUTATIONS` sets how many files are made:
 //!
 //! ```text
-//! MUTATIONS=20000 cargo test --test graphs -- --nocapture
+//! MUTATIONS=200000 cargo test --test graphs -- --nocapture
 //! ```
 #![cfg(feature = "onnx")]
 
@@ -29,14 +29,14 @@ use message::{Field, Kind, encode};
 static ALLOCATOR: memory::Counting = memory::Counting;
 
 /// How many files are made if nothing else is said.
-const COUNT: usize = 4000;
+const COUNT: usize = 20_000;
 
 /// No file may take longer. Most take a few milliseconds; the rest is for machines that are busy with other things.
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// The most memory that reading a file of so many bytes may take at once: what `docs/onnx.md` says.
 fn memory_bound(length: usize) -> usize {
-    64 * length + (96 << 20)
+    64 * length + (32 << 20)
 }
 
 /// A network that was read runs here if it takes no more floating-point operations and values than this.

@@ -46,6 +46,9 @@ def write(folder, case):
         return False
     if not all(isinstance(value, (np.ndarray, np.generic)) for value in inputs):
         return False
+    # The files of numbers that are read here hold no others.
+    if not all(np.isfinite(array).all() for array in [*inputs, *outputs] if is_float(array)):
+        return False
     # Nothing is computed of nothing.
     if not all(np.size(array) for array in [*inputs, *outputs]):
         return False
@@ -95,6 +98,8 @@ def write_stored(folder, case):
             return f"{path.stem} is no tensor of numbers"
         if array.dtype != np.float32 and path.stem.startswith("output"):
             return f"{path.stem} is of the type {array.dtype}"
+        if array.dtype == np.float32 and not np.isfinite(array).all():
+            return f"{path.stem} has numbers that are not finite in f32"
         tensors[path.stem] = array
     held = {initializer.name for initializer in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in held]

@@ -3,14 +3,13 @@
 use std::f32::consts::FRAC_1_SQRT_2;
 use std::sync::Arc;
 
-use super::arrange::repeated;
-use super::constant::{Constant, Numbers, Places, broadcast, elements};
+use super::constant::{Constant, Numbers};
 use super::draft::Draft;
 use super::node::{Node, axis};
 use super::refusal::{Outcome, Refusal};
 use super::value::{Note, Traced, Value};
 use crate::nn::Source;
-use crate::ops::{Activation, MaskedFill, Op, Unary};
+use crate::ops::{Activation, Op, Unary};
 
 /// `Add`, `Sub`, `Mul` and `Div` of two values.
 pub(super) fn two(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
@@ -127,57 +126,6 @@ fn product(draft: &mut Draft, name: &str, x: &Traced, count: usize) -> Outcome<T
     Ok(product)
 }
 
-/// `Where`, if it is known which of two values is taken at each place.
-pub(super) fn choose(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
-    let (condition, name) = (node.needed(0)?, node.name());
-    let ([Some(a), Some(b)], holds) = ([node.input(1), node.input(2)], condition.as_bools()?) else {
-        return Err(node.lacks(2));
-    };
-    draft.take(2 * holds.len())?;
-    let ones = |wanted: bool| holds.iter().map(|&holds| f32::from(u8::from(holds == wanted))).collect();
-    let [taken, left] = [true, false].map(|wanted| Constant::floats(condition.shape.clone(), ones(wanted)));
-    let y = match (a, b) {
-        (Value::Constant(number), Value::Traced(x)) if number.len() == 1 => {
-            filled(draft, name, x, &taken, number.as_floats()?[0])?
-        }
-        (Value::Traced(x), Value::Constant(number)) if number.len() == 1 => {
-            filled(draft, name, x, &left, number.as_floats()?[0])?
-        }
-        _ => {
-            let mut parts = Vec::new();
-            for (value, mask, side) in [(a, &left, "first"), (b, &taken, "second")] {
-                parts.push(match value {
-                    Value::Constant(constant) => Value::Constant(masked(draft, constant, mask)?),
-                    Value::Traced(x) => Value::Traced(filled(draft, &format!("{name}.{side}"), x, mask, 0.0)?),
-                    other => other.clone(),
-                });
-            }
-            add(draft, name, &parts[0], &parts[1])?
-        }
-    };
-    Ok(vec![Value::Traced(y)])
-}
-
-/// A value with this number wherever a mask is not 0, repeated to the shape of both.
-fn filled(draft: &mut Draft, name: &str, x: &Traced, mask: &Constant, number: f32) -> Outcome<Traced> {
-    let shape = broadcast(draft.shape(x), &mask.shape)?;
-    let x = raised(draft, &format!("{name}.raised"), x, shape.len() + draft.lead())?;
-    let x = repeated(draft, &format!("{name}.repeated"), &x, &shape)?;
-    let mask = draft.held(&format!("{name}.mask"), mask, x.shape.len())?;
-    draft.layer(name, MaskedFill { value: number }, &[&x, &mask])
-}
-
-/// A constant with 0 wherever a mask is not.
-fn masked(draft: &mut Draft, constant: &Constant, mask: &Constant) -> Outcome<Constant> {
-    let shape = broadcast(&constant.shape, &mask.shape)?;
-    draft.take(elements(&shape).unwrap_or(usize::MAX))?;
-    let (values, holds) = (constant.as_floats()?, mask.as_floats()?);
-    let places = Places::repeated(&constant.shape, &shape).zip(Places::repeated(&mask.shape, &shape));
-    let value = |(at, mask): (usize, usize)| if holds[mask] == 0.0 { values[at] } else { 0.0 };
-    let values = places.map(value).collect();
-    Ok(Constant::floats(shape, values))
-}
-
 /// `Min` and `Max`: limits, where one is a number, else what the one has more than the other.
 pub(super) fn extremes(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
     let values = computed_first(node);
@@ -212,7 +160,7 @@ fn extreme(draft: &mut Draft, name: &str, a: &Value, b: &Value, is_max: bool) ->
 }
 
 /// The negated value.
-fn opposite(draft: &mut Draft, name: &str, value: &Value) -> Outcome<Value> {
+pub(super) fn opposite(draft: &mut Draft, name: &str, value: &Value) -> Outcome<Value> {
     match value {
         Value::Constant(constant) => Ok(Value::Constant(changed(constant, "negated", |x| -x)?)),
         Value::Traced(x) => Ok(Value::Traced(scaled(draft, name, x, -1.0)?)),
@@ -328,7 +276,7 @@ fn pair(draft: &mut Draft, name: &str, op: Op, a: &Value, b: &Value) -> Outcome<
 }
 
 /// A value with so many dimensions in the network, of which new ones are before its own.
-fn raised(draft: &mut Draft, name: &str, x: &Traced, rank: usize) -> Outcome<Traced> {
+pub(super) fn raised(draft: &mut Draft, name: &str, x: &Traced, rank: usize) -> Outcome<Traced> {
     if x.shape.len() == rank {
         return Ok(x.clone());
     }

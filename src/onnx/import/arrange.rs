@@ -8,8 +8,9 @@ use super::node::Node;
 use super::parts;
 use super::refusal::{Outcome, Refusal};
 use super::shapes;
-use super::value::{Traced, Value};
-use crate::ops::{Op, Pad, Transpose};
+use super::truth;
+use super::value::{Note, Traced, Value};
+use crate::ops::{Op, Pad, Transpose, Unary};
 
 /// More elements than a side has that goes on beyond its borders.
 const MOST_PLACES: i64 = 1 << 16;
@@ -41,12 +42,21 @@ pub(super) fn identity(_: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
     Ok(vec![Value::Traced(node.traced(0)?.clone())])
 }
 
-/// `Cast` to real numbers, whatever their precision.
-pub(super) fn cast(_: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
-    use crate::onnx::proto::{BFLOAT16, DOUBLE, FLOAT, FLOAT16};
+/// `Cast` to real numbers, whatever their precision, and to truth values.
+pub(super) fn cast(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
+    use crate::onnx::proto::{BFLOAT16, BOOL, DOUBLE, FLOAT, FLOAT16};
     let x = node.traced(0)?;
-    match i32::try_from(node.integer("to", 0)?) {
-        Ok(FLOAT | DOUBLE | FLOAT16 | BFLOAT16) => Ok(vec![Value::Traced(Traced { is_integer: false, ..x.clone() })]),
+    match (i32::try_from(node.integer("to", 0)?), &x.note) {
+        (Ok(FLOAT | DOUBLE | FLOAT16 | BFLOAT16), Note::Truth) => {
+            Ok(vec![Value::Traced(truth::numbers(draft, node.name(), x, [1.0, 0.0])?)])
+        }
+        (Ok(BOOL), _) if !x.is_integer => {
+            let sizes = draft.layer(node.name(), Unary::Abs, &[x])?;
+            Ok(vec![Value::Traced(truth::of(&sizes))])
+        }
+        (Ok(FLOAT | DOUBLE | FLOAT16 | BFLOAT16), _) => {
+            Ok(vec![Value::Traced(Traced { is_integer: false, ..x.clone() })])
+        }
         _ => Err(Refusal::unsupported("of computed values to whole numbers")),
     }
 }

@@ -160,11 +160,12 @@ impl Draft {
             return Err(Refusal::MixesBatch);
         }
         let sizes: Vec<Option<usize>> = shape[1..].iter().copied().map(Some).collect();
-        // Pictures of bytes are still that in another shape.
+        // Pictures of bytes, and truth values, are still that in another shape.
         let is_integer = x.is_integer;
+        let note = if matches!(x.note, Note::Truth) { Note::Truth } else { Note::None };
         let plain = Traced { is_integer: false, ..x.clone() };
         let view = self.layer(name, Reshape::to(sizes), &[&plain])?;
-        Ok(Traced { is_integer, ..view })
+        Ok(Traced { is_integer, note, ..view })
     }
 
     /// A value that the network holds, for an operation with a value of so many dimensions in the network: a parameter,

@@ -4,16 +4,16 @@ use super::draft::Draft;
 use super::node::Node;
 use super::refusal::Outcome;
 use super::value::Value;
-use super::{activation, arithmetic, arrange, convolution, normalize, parts, pool, product, reduce, resize};
+use super::{activation, arithmetic, arrange, convolution, normalize, parts, pool, product, reduce, resize, truth};
 
 /// Adds the layers of a node.
 pub(super) type Reader = fn(&mut Draft, &Node) -> Outcome<Vec<Value>>;
 
 /// Every operator; those without a reader are only computed where all that they depend on is known.
-pub(super) const OPERATORS: [(&str, Option<Reader>); 101] = [
+pub(super) const OPERATORS: [(&str, Option<Reader>); 103] = [
     ("Abs", Some(activation::elementary)),
     ("Add", Some(arithmetic::two)),
-    ("And", None),
+    ("And", Some(truth::logic)),
     ("AveragePool", Some(pool::average_pool)),
     ("BatchNormalization", Some(normalize::batch_norm)),
     ("Cast", Some(arrange::cast)),
@@ -31,7 +31,7 @@ pub(super) const OPERATORS: [(&str, Option<Reader>); 101] = [
     ("Div", Some(arithmetic::two)),
     ("Dropout", Some(arrange::identity)),
     ("Elu", Some(activation::elementary)),
-    ("Equal", None),
+    ("Equal", Some(truth::compare)),
     ("Erf", Some(arithmetic::erf)),
     ("Exp", Some(activation::elementary)),
     ("Expand", Some(arrange::expand)),
@@ -42,18 +42,20 @@ pub(super) const OPERATORS: [(&str, Option<Reader>); 101] = [
     ("Gemm", Some(product::gemm)),
     ("GlobalAveragePool", Some(pool::global)),
     ("GlobalMaxPool", Some(pool::global)),
-    ("Greater", None),
-    ("GreaterOrEqual", None),
+    ("Greater", Some(truth::compare)),
+    ("GreaterOrEqual", Some(truth::compare)),
     ("GroupNormalization", Some(normalize::group_norm)),
     ("HardSigmoid", Some(activation::hard_sigmoid)),
     ("HardSwish", Some(activation::simple)),
     ("Identity", Some(arrange::identity)),
     ("InstanceNormalization", Some(normalize::group_norm)),
+    ("IsInf", Some(truth::compare)),
+    ("IsNaN", Some(truth::compare)),
     ("LRN", Some(normalize::local_response_norm)),
     ("LayerNormalization", Some(normalize::layer_norm)),
     ("LeakyRelu", Some(activation::simple)),
-    ("Less", None),
-    ("LessOrEqual", None),
+    ("Less", Some(truth::compare)),
+    ("LessOrEqual", Some(truth::compare)),
     ("Log", Some(activation::elementary)),
     ("LogSoftmax", Some(normalize::softmax)),
     ("LpNormalization", Some(normalize::lp_norm)),
@@ -66,8 +68,8 @@ pub(super) const OPERATORS: [(&str, Option<Reader>); 101] = [
     ("Mod", None),
     ("Mul", Some(arithmetic::two)),
     ("Neg", Some(arithmetic::negative)),
-    ("Not", None),
-    ("Or", None),
+    ("Not", Some(truth::logic)),
+    ("Or", Some(truth::logic)),
     ("PRelu", Some(activation::prelu)),
     ("Pad", Some(arrange::pad)),
     ("Pow", Some(arithmetic::power)),
@@ -110,8 +112,8 @@ pub(super) const OPERATORS: [(&str, Option<Reader>); 101] = [
     ("Transpose", Some(arrange::transpose)),
     ("Unsqueeze", Some(arrange::reshape)),
     ("Upsample", Some(resize::resize)),
-    ("Where", Some(arithmetic::choose)),
-    ("Xor", None),
+    ("Where", Some(truth::choose)),
+    ("Xor", Some(truth::logic)),
 ];
 
 /// What makes layers of an operator, if it is known.

@@ -28,7 +28,7 @@ pub(in crate::onnx) struct Traced {
     pub note: Note,
 }
 
-/// How a value was computed, as far as a GELU is recognised by it.
+/// How a value was computed, as far as a GELU is recognised by it, and what it is taken for.
 #[derive(Clone, Debug, Default)]
 pub(in crate::onnx) enum Note {
     #[default]
@@ -39,4 +39,6 @@ pub(in crate::onnx) enum Note {
     Erf { of: Source },
     /// A number times (1 + that).
     ErfSum { of: Source, factor: f32 },
+    /// The graph takes it for truth values: those hold where it is above 0.
+    Truth,
 }
