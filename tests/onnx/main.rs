@@ -73,8 +73,9 @@ fn every_network_is_written_in_bytes_that_onnxruntime_has_verified() {
 /// Numbers of a batch in another order, and two layers where one was.
 const TOLERANCE: f32 = 1e-5;
 
-/// Sums in another order in all of the layers, and the device's own quotients and exponentials.
-const TOLERANCE_ON_GPU: f32 = 5e-5;
+/// Sums in another order in all of the layers, some of which nearly cancel with weights that are the same on every machine:
+/// onnxruntime differs by up to 8e-5 as well.
+const TOLERANCE_ON_GPU: f32 = 2e-4;
 
 #[test]
 fn every_network_that_was_written_computes_the_same_when_it_is_read() {

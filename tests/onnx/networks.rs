@@ -123,7 +123,7 @@ pub fn cases() -> Vec<Case> {
     cases.push(with("vgg16_bgr", vgg.clone(), Some(Normalization::CAFFE), Precision::F32));
     cases.push(with("vgg16_rgb", vgg, Some(Normalization::TORCHVISION), Precision::F32));
     cases.push(unscaled("resnet18", resnet::resnet18(32, 0.2, 7).unwrap()));
-    cases.push(unscaled("se_resnet18", resnet::se_resnet18(32, 0.2, 7).unwrap()));
+    cases.push(plain("se_resnet18", resnet::se_resnet18(32, 0.2, 7).unwrap()));
     cases.push(plain("mobilenet_v1", mobilenet_v1::mobilenet_v1(32, 16, 0.2, 7).unwrap()));
     cases.push(plain("mobilenet_v2", mobilenet_v2::mobilenet_v2(32, 0.2, 7).unwrap()));
     cases.push(plain("efficientnet_lite0", efficientnet_lite0::efficientnet_lite0(33, 0.2, 0.2, 7).unwrap()));
