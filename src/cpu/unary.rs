@@ -1,3 +1,5 @@
+use std::f32::consts::FRAC_2_SQRT_PI;
+
 use super::PART;
 use crate::ops::Unary;
 use crate::parallel::*;
@@ -34,7 +36,7 @@ pub(super) fn backward(op: Unary, x: &[f32], dy: &[f32], dx: &mut [f32]) {
         Unary::Sin => gradient(x, dy, dx, f32::cos),
         Unary::Cos => gradient(x, dy, dx, |x| -x.sin()),
         Unary::Tanh => gradient(x, dy, dx, |x| 1.0 - x.tanh() * x.tanh()),
-        Unary::Erf => gradient(x, dy, dx, |x| std::f32::consts::FRAC_2_SQRT_PI * (-x * x).exp()),
+        Unary::Erf => gradient(x, dy, dx, |x| FRAC_2_SQRT_PI * (-x * x).exp()),
         Unary::Floor | Unary::Ceil | Unary::Round | Unary::Sign => dx.fill(0.0),
         Unary::Elu { alpha } => gradient(x, dy, dx, |x| if x > 0.0 { 1.0 } else { alpha * x.exp() }),
         Unary::Softplus => gradient(x, dy, dx, |x| 1.0 / (1.0 + (-x).exp())),
@@ -59,11 +61,11 @@ fn erf(x: f32) -> f32 {
     if z < 1.0 {
         let series =
             ((((7.853_847e-5 * s - 8.010_189e-4) * s + 5.188_327_3e-3) * s - 2.685_381_1e-2) * s + 1.128_358_5e-1) * s;
-        return x * ((series - 3.761_262_6e-1) * s + 1.128_379_1);
+        return x * ((series - 3.761_262_6e-1) * s + FRAC_2_SQRT_PI);
     }
     let z = if z > 4.0 { 4.0 } else { z };
     let inner = (((1.334_542e-5 * z - 3.181_885_4e-4) * z + 3.441_242e-3) * z - 2.263_861_9e-2) * z;
-    let power = (((inner + 1.033_554_75e-1) * z + 6.390_472_05e-1) * z + 1.125_956_9) * z + 7.484_277e-4;
+    let power = (((inner + 1.033_554_75e-1) * z + 6.390_472e-1) * z + 1.125_956_9) * z + 7.484_277e-4;
     (1.0 - (-power).exp()).copysign(x)
 }
 
@@ -94,7 +96,7 @@ mod tests {
             (1e-20f32, 1.128_379_167_1e-20f64),
             (0.25, 0.276_326_390_168_236_93),
             (0.5, 0.520_499_877_813_046_5),
-            (0.968_75, 0.82931915059331518),
+            (0.968_75, 0.829_319_150_593_315_2),
             (1.0, 0.842_700_792_949_714_9),
             (1.5, 0.966_105_146_475_310_8),
             (2.5, 0.999_593_047_982_555),

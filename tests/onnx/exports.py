@@ -8,7 +8,7 @@
     python tests/onnx/exports.py FOLDER yunet_n_dynamic.onnx height=640 width=512
     cargo run --release --features import,onnx --example onnx_node_tests -- FOLDER [DEVICE] [height=640 width=512]
 
-All weights but those of files are random, with seeds. An output counts as right within 1e-4 of its largest magnitude.
+All weights but those of files are random, with seeds.
 """
 
 import sys
@@ -18,7 +18,7 @@ import numpy as np
 import onnxruntime
 
 
-def keep(folder, sizes={}):
+def keep(folder, sizes={}, least=0.01):
     """Runs `model.onnx` of a folder on random numbers and writes them beside it, with what comes of them."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -30,7 +30,7 @@ def keep(folder, sizes={}):
         shape = [size(place, given) for place, given in enumerate(value.shape)]
         feeds[value.name] = tensors[f"input_{index}"] = random.standard_normal(shape).astype(np.float32)
     for index, output in enumerate(session.run(None, feeds)):
-        assert np.isfinite(output).all() and np.ptp(output) > 0, f"{folder.name} says nothing"
+        assert np.isfinite(output).all() and np.abs(output).max() > least, f"{folder.name} says nothing"
         tensors[f"output_{index}"] = output
     np.savez(folder / "tensors.npz", **tensors)
     print(folder.name, [list(array.shape) for array in tensors.values()])
@@ -64,7 +64,14 @@ def of_torch(target):
     }
     for name, make in networks.items():
         torch.manual_seed(7)
-        network, x = make().eval(), torch.randn(2, 3, 224 if name != "pieces" else 33, 224 if name != "pieces" else 31)
+        size = (33, 31) if name == "pieces" else (224, 224)
+        network, x = make(), torch.randn(2, 3, *size)
+        # Statistics of what the random weights give, so that nothing vanishes from layer to layer.
+        for norm in (part for part in network.modules() if isinstance(part, torch.nn.BatchNorm2d)):
+            norm.momentum = 1.0
+        with torch.no_grad():
+            network.train()(x)
+        network.eval()
         for way in ("dynamo", "script"):
             folder = target / f"torch_{name}_{way}"
             folder.mkdir(parents=True, exist_ok=True)
@@ -142,7 +149,8 @@ def of_file(target, path, sizes):
     folder = target / path.stem
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.onnx").write_bytes(path.read_bytes())
-    keep(folder, {name: int(size) for name, size in (given.split("=") for given in sizes)})
+    # A detector may find nothing in random numbers.
+    keep(folder, {name: int(size) for name, size in (given.split("=") for given in sizes)}, least=0.0)
 
 
 target, kind, *sizes = sys.argv[1:]

@@ -36,7 +36,7 @@ pub(super) fn max_pool(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
 
 /// The maxima of windows that leave rows and columns out. Where their steps do so too, only what is left counts.
 fn dilated(draft: &mut Draft, name: &str, images: &Images, windows: &Windows, count: [usize; 2]) -> Outcome<Traced> {
-    if (0..2).any(|axis| windows.stride[axis] % windows.dilation[axis] != 0) {
+    if (0..2).any(|axis| !windows.stride[axis].is_multiple_of(windows.dilation[axis])) {
         return Err(Refusal::unsupported("with dilations that do not divide the steps"));
     }
     let mut y = padded(draft, name, images, windows, count, f32::NEG_INFINITY)?;
