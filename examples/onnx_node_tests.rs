@@ -3,8 +3,9 @@
 //! `cargo run --release --features import,onnx --example onnx_node_tests -- FOLDER [DEVICE] [NAME=SIZE ...]`
 //!
 //! Each folder within `FOLDER` is a case: `model.onnx`, and `tensors.npz` with f32 numbers for each input and output,
-//! `input_0`, …, `output_0`, …. `tests/onnx/node_tests.py` writes those that the Python package `onnx` has. A size is given
-//! to dimensions that only have a name in the file.
+//! `input_0`, …, `output_0`, …. `tests/onnx/node_tests.py` writes those that the Python package `onnx` has,
+//! `tests/onnx/exports.py` what other programs export. A size is given to dimensions that only have a name in the file.
+//! `DEVICE` is `cpu`, `gpu`, or a part of an adapter's name: `llvmpipe` is the software driver of Mesa.
 
 use std::collections::BTreeMap;
 use std::fs;

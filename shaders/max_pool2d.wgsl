@@ -6,10 +6,11 @@ struct Params {
     width: u32,
     out_height: u32,
     out_width: u32,
-    kernel: u32,
-    stride: u32,
-    padding: u32,
     x_offset: u32,
+    // Down and to the right.
+    kernel: vec2<u32>,
+    stride: vec2<u32>,
+    padding: vec2<u32>,
     dy_offset: u32,
     out_offset: u32,
     // Workgroups along x: grids of more than 65,535 go on along y.
@@ -28,13 +29,15 @@ struct Maximum {
 
 // The first maximum of a window in row order.
 fn first_maximum(plane: u32, oy: u32, ox: u32) -> Maximum {
-    let top = max(oy * params.stride, params.padding) - params.padding;
-    let left = max(ox * params.stride, params.padding) - params.padding;
-    let bottom = min(max(oy * params.stride + params.kernel, params.padding) - params.padding, params.height);
-    let right = min(max(ox * params.stride + params.kernel, params.padding) - params.padding, params.width);
-    var best = Maximum(top * params.width + left, x[params.x_offset + plane + top * params.width + left]);
-    for (var iy = top; iy < bottom; iy++) {
-        for (var ix = left; ix < right; ix++) {
+    // Counted with the padding before the input.
+    let start = vec2<u32>(oy, ox) * params.stride;
+    let first = max(start, params.padding) - params.padding;
+    let reached = max(start + params.kernel, params.padding) - params.padding;
+    let end = min(reached, vec2<u32>(params.height, params.width));
+    let top_left = first.x * params.width + first.y;
+    var best = Maximum(top_left, x[params.x_offset + plane + top_left]);
+    for (var iy = first.x; iy < end.x; iy++) {
+        for (var ix = first.y; ix < end.y; ix++) {
             let place = iy * params.width + ix;
             let value = x[params.x_offset + plane + place];
             // A NaN counts as a maximum, so that it is not hidden.
@@ -54,11 +57,9 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
     out[params.out_offset + i] = first_maximum(plane, within / params.out_width, within % params.out_width).value;
 }
 
-// The windows that hold input `i` along one axis: the first, and one past the last.
-fn windows(i: u32, size: u32) -> vec2<u32> {
-    let padded = i + params.padding;
-    let first = select(0u, (padded - params.kernel) / params.stride + 1u, padded >= params.kernel);
-    return vec2<u32>(first, min(padded / params.stride + 1u, size));
+// The first window, down and to the right, that holds the element at this place, which counts the padding before it.
+fn first_window(padded: vec2<u32>) -> vec2<u32> {
+    return select(vec2<u32>(), (padded - params.kernel) / params.stride + 1u, padded >= params.kernel);
 }
 
 @compute @workgroup_size(256)
@@ -68,11 +69,12 @@ fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
     if (i >= params.planes * in_plane) { return; }
     let place = i % in_plane;
     let plane = i / in_plane;
-    let rows = windows(place / params.width, params.out_height);
-    let columns = windows(place % params.width, params.out_width);
+    let padded = vec2<u32>(place / params.width, place % params.width) + params.padding;
+    let first = first_window(padded);
+    let end = min(padded / params.stride + 1u, vec2<u32>(params.out_height, params.out_width));
     var sum = 0.0;
-    for (var oy = rows.x; oy < rows.y; oy++) {
-        for (var ox = columns.x; ox < columns.y; ox++) {
+    for (var oy = first.x; oy < end.x; oy++) {
+        for (var ox = first.y; ox < end.y; ox++) {
             if (first_maximum(plane * in_plane, oy, ox).place == place) {
                 sum += dy[params.dy_offset + (plane * params.out_height + oy) * params.out_width + ox];
             }

@@ -1,16 +1,18 @@
-//! Networks read from ONNX: what they compute is compared with onnxruntime (`tests/onnx/make_graphs.py`), files that are
-//! damaged or lead elsewhere are refused, and a network that was read goes on like any other.
+//! Networks read from ONNX: what they compute is compared with onnxruntime (`tests/onnx/make_graphs.py`), files that lead
+//! elsewhere are refused, and a network that was read goes on like any other. `tests/graphs` has damaged files.
 #![cfg(feature = "onnx")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use vultus::gpu::Adapter;
 use vultus::nn::{Network, Training};
 use vultus::onnx::{self, Export, Import, Imported};
 use vultus::weights::safetensors;
-use vultus::{Device, Error, Options, Parameters, Random, StepOptions, Targets, Tensor};
+use vultus::{Device, Error, Options, Parameters, StepOptions, Targets, Tensor};
 
-/// Sums of some dozens of products, in another order than onnxruntime's; of results above 1 it is that share.
+/// Sums of some dozens of products, in another order than onnxruntime's, of a driver's own quotients and exponentials; of
+/// results above 1 it is that share.
 const TOLERANCE: f32 = 2e-5;
 
 fn folder() -> PathBuf {
@@ -52,7 +54,9 @@ fn distance(a: &Tensor, b: &Tensor) -> f32 {
 
 #[test]
 fn graphs_compute_what_onnxruntime_does() {
-    assert!(names().len() >= 12);
+    assert!(names().len() >= 17);
+    let adapter = Adapter::all().into_iter().next().expect("no driver offers an adapter: install one, such as Mesa's");
+    let gpu = Device::Gpu(adapter.open().unwrap());
     for name in names() {
         let read = read(&name);
         let example = safetensors::read(&folder().join(format!("{name}.safetensors"))).unwrap().parameters;
@@ -61,13 +65,15 @@ fn graphs_compute_what_onnxruntime_does() {
             inputs = inputs.into_iter().map(with_batch).collect();
             wanted = wanted.into_iter().map(with_batch).collect();
         }
-        let model = Device::Cpu.load(&read.network, &read.parameters).unwrap();
-        let mut plan = model.compile(inputs[0].shape()[0], &Options::default()).unwrap();
-        let outputs = plan.run_all(&inputs).unwrap();
-        assert_eq!((outputs.len(), read.outputs.len()), (wanted.len(), wanted.len()), "{name}");
-        for (number, (found, wanted)) in outputs.iter().zip(&wanted).enumerate() {
-            let off = distance(found, wanted);
-            assert!(off < TOLERANCE, "{name}: output {number} is off by {off}");
+        for device in [Device::Cpu, gpu.clone()] {
+            let model = device.load(&read.network, &read.parameters).unwrap();
+            let mut plan = model.compile(inputs[0].shape()[0], &Options::default()).unwrap();
+            let outputs = plan.run_all(&inputs).unwrap();
+            assert_eq!((outputs.len(), read.outputs.len()), (wanted.len(), wanted.len()), "{name}");
+            for (number, (found, wanted)) in outputs.iter().zip(&wanted).enumerate() {
+                let off = distance(found, wanted);
+                assert!(off < TOLERANCE, "{name} on {device}: output {number} is off by {off}");
+            }
         }
         // A network without a batch was read as one sample, others keep the batch apart.
         assert_eq!(read.has_batch, name != "without_batch");
@@ -166,71 +172,4 @@ fn a_network_that_was_read_learns_and_is_written_again() {
         Device::Cpu.load(network, parameters).unwrap().compile(2, &Options::default()).unwrap().run(&x).unwrap()
     };
     assert!(distance(&run(&network, &trained)[0], &run(&again.network, &again.parameters)[0]) < 1e-6);
-}
-
-/// Reads bytes as a model; whatever they are, there is a network that can be compiled, or an error.
-fn survives(folder: &Path, bytes: &[u8]) -> bool {
-    let path = folder.join("damaged.onnx");
-    fs::write(&path, bytes).unwrap();
-    let Ok(read) = onnx::read(&path, &import()) else { return false };
-    // What is too large is not worth the memory here.
-    let values = read.network.inputs().map(|(_, shape)| shape.iter().product::<usize>()).max().unwrap_or(0);
-    assert!(values > 1 << 16 || read.network.output_shapes().is_ok(), "{:?}", read.network.output_shapes());
-    true
-}
-
-#[test]
-fn damaged_files_are_errors() {
-    let place = tempfile::tempdir().unwrap();
-    fs::copy(folder().join("elsewhere.bin"), place.path().join("elsewhere.bin")).unwrap();
-    let (mut random, mut read) = (Random::new(3), 0);
-    for name in names() {
-        let bytes = fs::read(folder().join(format!("{name}.onnx"))).unwrap();
-        assert!(survives(place.path(), &bytes), "{name}");
-        for _ in 0..300 {
-            let mut damaged = bytes.clone();
-            for _ in 0..1 + random.below(3) {
-                let at = random.below(damaged.len());
-                match random.below(4) {
-                    0 => damaged[at] = random.below(256) as u8,
-                    1 => damaged[at] ^= 1 << random.below(8),
-                    2 => damaged.truncate(at.max(1)),
-                    _ => {
-                        let value = [0, 0xff, 0x7f, 0x80][random.below(4)];
-                        damaged.iter_mut().skip(at).take(1 + random.below(9)).for_each(|byte| *byte = value);
-                    }
-                }
-            }
-            read += usize::from(survives(place.path(), &damaged));
-        }
-    }
-    // Many bytes are numbers, and any will do.
-    assert!(read > 200, "{read}");
-}
-
-#[test]
-fn a_small_file_cannot_ask_for_much_memory() {
-    /// A field of bytes, or of a number.
-    fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
-        [&[number << 3 | 2, bytes.len() as u8], bytes].concat()
-    }
-    let number = |number: u8, value: u8| vec![number << 3, value];
-    // A constant of 2^40 numbers, from a shape of two sizes of 2^20.
-    let size = [0x80, 0x80, 0x40];
-    let dims = [&[0x40][..], &size, &[0x40], &size].concat();
-    let attribute = [field(1, b"value_ints"), dims, vec![0xa0, 1, 7]].concat();
-    let shape = [field(2, b"s"), field(4, b"Constant"), field(5, &attribute)].concat();
-    let large = [field(1, b"s"), field(2, b"y"), field(4, b"ConstantOfShape")].concat();
-    let graph = [field(1, &shape), field(1, &large), field(12, &field(1, b"y"))].concat();
-    let input = field(
-        11,
-        &[field(1, b"x"), field(2, &field(1, &[number(1, 1), field(2, &field(1, &number(1, 1)))].concat()))].concat(),
-    );
-    let graph = [graph, input].concat();
-    let model = [field(8, &number(2, 17)), field(7, &graph)].concat();
-    let place = tempfile::tempdir().unwrap();
-    let path = place.path().join("large.onnx");
-    fs::write(&path, model).unwrap();
-    let error = onnx::read(&path, &Import::default()).unwrap_err().to_string();
-    assert!(error.contains("too large"), "{error}");
 }

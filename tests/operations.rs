@@ -9,8 +9,9 @@ use serde_json::Value;
 use vultus::gpu::Adapter;
 use vultus::nn::Network;
 use vultus::ops::{
-    Activation, AvgPool2d, AvgPool2dBackward, Concat, Conv2d, Interpolation, MulReduce, Op, Pad, ReduceMean,
-    ReduceMeanBackward, ReduceSum, Slice, Softmax, SoftmaxBackward, Transpose, Upsample, UpsampleBackward,
+    Activation, AvgPool2d, AvgPool2dBackward, Concat, Conv2d, Interpolation, MaskedFill, MaxPool2d, MaxPool2dBackward,
+    MulReduce, Op, Pad, ReduceMean, ReduceMeanBackward, ReduceSum, Slice, Softmax, SoftmaxBackward, Transpose, Unary,
+    UnaryBackward, Upsample, UpsampleBackward,
 };
 use vultus::{Device, Options, Tensor};
 
@@ -117,6 +118,24 @@ fn mul() {
 }
 
 #[test]
+fn masked_fill() {
+    for_each_case("masked_fill", |golden, case, parameters| {
+        let value = parameters["value"].as_f64().unwrap() as f32;
+        check(golden, case, MaskedFill { value }, &["x", "mask"], &["y"]);
+        check(golden, case, MaskedFill { value: 0.0 }, &["dy", "mask"], &["dx"]);
+    });
+    // What is not taken may be anything, and what is filled in infinite.
+    for device in devices() {
+        let op = MaskedFill { value: f32::NEG_INFINITY }.into();
+        let mut plan = device.compile_op(&op, &[&[3], &[3]], &Options::default()).unwrap();
+        let inputs = [vec![f32::NAN, f32::INFINITY, 2.0], vec![1.0, f32::INFINITY, f32::NAN]]
+            .map(|x| Tensor::new([3], x).unwrap());
+        let found = plan.run_all(&inputs).unwrap();
+        assert_eq!(found[0].data(), [f32::NEG_INFINITY, f32::NEG_INFINITY, 2.0], "{device}");
+    }
+}
+
+#[test]
 fn reduce_mean() {
     for_each_case("reduce_mean", |golden, case, parameters| {
         let mean = ReduceMean { dims: numbers(parameters, "dims"), keepdim: parameters["keepdim"] == true };
@@ -152,6 +171,87 @@ fn avg_pool2d() {
         check(golden, case, pool, &["x"], &["y"]);
         check(golden, case, AvgPool2dBackward { pool, size: size(golden, case) }, &["dy"], &["dx"]);
     });
+}
+
+#[test]
+fn max_pool2d_windows() {
+    for_each_case("max_pool2d_windows", |golden, case, parameters| {
+        let pool = MaxPool2d {
+            kernel: pair(parameters, "kernel"),
+            stride: pair(parameters, "stride"),
+            padding: pair(parameters, "padding"),
+            ceil_mode: parameters["ceil_mode"] == true,
+        };
+        check(golden, case, pool, &["x"], &["y"]);
+        check(golden, case, MaxPool2dBackward(pool), &["x", "dy"], &["dx"]);
+    });
+}
+
+#[test]
+fn unary() {
+    for_each_case("unary", |golden, case, parameters| {
+        let number = |name: &str| parameters[name].as_f64().unwrap() as f32;
+        let function = match parameters["function"].as_str().unwrap() {
+            "abs" => Unary::Abs,
+            "sqrt" => Unary::Sqrt,
+            "reciprocal" => Unary::Reciprocal,
+            "exp" => Unary::Exp,
+            "log" => Unary::Log,
+            "sin" => Unary::Sin,
+            "cos" => Unary::Cos,
+            "tanh" => Unary::Tanh,
+            "erf" => Unary::Erf,
+            "floor" => Unary::Floor,
+            "ceil" => Unary::Ceil,
+            "round" => Unary::Round,
+            "sign" => Unary::Sign,
+            "elu" => Unary::Elu { alpha: number("alpha") },
+            "softplus" => Unary::Softplus,
+            "softsign" => Unary::Softsign,
+            "pow" => Unary::Pow { exponent: number("exponent") },
+            other => panic!("{other} is not among the functions"),
+        };
+        check(golden, case, function, &["x"], &["y"]);
+        check(golden, case, UnaryBackward(function), &["x", "dy"], &["dx"]);
+    });
+}
+
+/// Far outside of where functions bend, they are what they tend to, on every device.
+#[test]
+fn functions_do_not_overflow() {
+    let far = [-1e30, -1000.0, -90.0, 90.0, 1000.0, 1e30];
+    for (function, wanted) in [
+        (Unary::Tanh, [-1.0, -1.0, -1.0, 1.0, 1.0, 1.0]),
+        (Unary::Erf, [-1.0, -1.0, -1.0, 1.0, 1.0, 1.0]),
+        (Unary::Elu { alpha: 2.0 }, [-2.0, -2.0, -2.0, 90.0, 1000.0, 1e30]),
+        (Unary::Softplus, [0.0, 0.0, 0.0, 90.0, 1000.0, 1e30]),
+        (Unary::Softsign, [-1.0, -1000.0 / 1001.0, -90.0 / 91.0, 90.0 / 91.0, 1000.0 / 1001.0, 1.0]),
+    ] {
+        for device in devices() {
+            let mut plan = device.compile_op(&function.into(), &[&[6]], &Options::default()).unwrap();
+            let found = plan.run(&Tensor::new([6], far.to_vec()).unwrap()).unwrap();
+            // A quotient of 2.5 units in the last place.
+            let near =
+                |(found, wanted): (&f32, f32)| (found - wanted).abs() <= 4.0 * f32::EPSILON * wanted.abs().max(1.0);
+            assert!(found[0].data().iter().zip(wanted).all(near), "{function:?} on {device}: {found:?}");
+        }
+    }
+    for device in devices() {
+        let run = |function: Unary, x: [f32; 3]| {
+            let mut plan = device.compile_op(&function.into(), &[&[3]], &Options::default()).unwrap();
+            plan.run(&Tensor::new([3], x.to_vec()).unwrap()).unwrap()[0].data().to_vec()
+        };
+        let exp = run(Unary::Exp, [-1000.0, 88.0, 1000.0]);
+        let is_near = (exp[1] / 1.651_636_3e38 - 1.0).abs() < 1e-5;
+        assert!(exp[0] == 0.0 && is_near && exp[2] == f32::INFINITY, "{device}: {exp:?}");
+        let log = run(Unary::Log, [0.0, -1.0, f32::INFINITY]);
+        assert!(log[0] == f32::NEG_INFINITY && log[1].is_nan() && log[2] == f32::INFINITY, "{device}: {log:?}");
+        let pow = run(Unary::Pow { exponent: 0.5 }, [0.0, -1.0, 1e30]);
+        assert!(pow[0] == 0.0 && pow[1].is_nan() && (pow[2] / 1e15 - 1.0).abs() < 1e-5, "{device}: {pow:?}");
+        for function in [Unary::Tanh, Unary::Erf, Unary::Exp, Unary::Log, Unary::Softplus, Unary::Sign, Unary::Abs] {
+            assert!(run(function, [f32::NAN, 1.0, 1.0])[0].is_nan(), "{function:?} on {device}");
+        }
+    }
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn what_is_larger_than_a_binding_is_cut() {
     check(&Op::Add, &[x.clone(), values(x.shape())], &mut comparison);
     check(&Op::Dropout(Dropout { probability: 0.4, layer: 5 }), &[x], &mut comparison);
     let x = values(&[9, 30, 40, 41]);
-    let pool = MaxPool2d { padding: 1, ceil_mode: true, ..MaxPool2d::new(3, 2) };
+    let pool = MaxPool2d { padding: [1, 1], ceil_mode: true, ..MaxPool2d::new(3, 2) };
     let y = run_op(&Device::Cpu, &Op::MaxPool2d(pool), std::slice::from_ref(&x), &state(), &Options::default());
     let dy = values(y.unwrap()[0].shape());
     check(&Op::MaxPool2d(pool), std::slice::from_ref(&x), &mut comparison);

@@ -64,6 +64,7 @@ every_operation!(
     dropout,
     ema,
     layer_norm,
+    masked_fill,
     matmul,
     max_pool2d,
     mse_loss,
@@ -79,6 +80,7 @@ every_operation!(
     softmax,
     stochastic_depth,
     transpose,
+    unary,
     upsample
 );
 

@@ -15,7 +15,7 @@ struct Params {
     out_offset: u32,
     // Workgroups along x: grids of more than 65,535 go on along y.
     grid: u32,
-    // What a sum is multiplied with, or what a border is filled with.
+    // What a sum is multiplied with, or what a border or a mask is filled with.
     number: f32,
 }
 

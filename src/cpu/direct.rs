@@ -75,7 +75,9 @@ impl WithSimd for Task<'_> {
         // SAFETY: no two tasks have both a filter and a pixel in common.
         let finish = unsafe { Finish::new(after, layout.op.activation, y, first, layout.plane()) };
         let channel = group * layout.channels();
-        let (input, whole) = (&x[layout.first_of(channel)..], layout.vectors_in_place::<S>());
+        let whole = layout.vectors_in_place::<S>();
+        // A tile of the padding alone begins beyond the input, which is then not read in place.
+        let input = if whole > 0 { &x[layout.first_of(channel)..] } else { x };
         let rest = layout.positions() - whole * lanes;
         let singly = whole > 0 && rest <= SINGLY && !layout.may_share_tile();
         match (whole, singly) {

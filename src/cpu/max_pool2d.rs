@@ -7,14 +7,14 @@ use crate::parallel::*;
 
 /// The first maximum of a window in row order: its place in the plane, and its value.
 fn first_maximum(op: &MaxPool2d, plane: &[f32], [h, w]: [usize; 2], oy: usize, ox: usize) -> (usize, f32) {
-    let range = |o: usize, size: usize| {
-        let start = o * op.stride;
-        start.saturating_sub(op.padding)..(start + op.kernel).saturating_sub(op.padding).min(size)
+    let range = |axis: usize, o: usize, size: usize| {
+        let (start, padding) = (o * op.stride[axis], op.padding[axis]);
+        start.saturating_sub(padding)..(start + op.kernel[axis]).saturating_sub(padding).min(size)
     };
     let mut best = (0, f32::NEG_INFINITY);
     let mut found = false;
-    for y in range(oy, h) {
-        for x in range(ox, w) {
+    for y in range(0, oy, h) {
+        for x in range(1, ox, w) {
             let value = plane[y * w + x];
             // A NaN counts as a maximum, so that it is not hidden.
             if !found || value > best.1 || value.is_nan() {
@@ -39,7 +39,7 @@ pub(super) fn forward(op: &MaxPool2d, x: View, y: &mut [f32]) {
     }
     let arch = Arch::new();
     y.par_chunks_mut(oh * ow).zip(x.data.par_chunks(h * w)).for_each(|(y, x)| {
-        if op.kernel <= LINE {
+        if op.kernel[1] <= LINE {
             return arch.dispatch(Rows { op, x, size: [h, w], y, ow });
         }
         for (place, y) in y.iter_mut().enumerate() {
@@ -67,11 +67,11 @@ impl WithSimd for Rows<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let Rows { op, x, size: [h, w], y, ow } = self;
-        let MaxPool2d { kernel, stride, padding, .. } = *op;
+        let MaxPool2d { kernel: [height, kernel], stride: [step, stride], padding: [above, padding], .. } = *op;
         let at_once = (LINE - kernel) / stride + 1;
         let (mut down, mut along) = ([0.0f32; LINE], [0.0f32; LINE]);
         for (oy, y) in y.chunks_exact_mut(ow).enumerate() {
-            let lines = (oy * stride).saturating_sub(padding)..(oy * stride + kernel).saturating_sub(padding).min(h);
+            let lines = (oy * step).saturating_sub(above)..(oy * step + height).saturating_sub(above).min(h);
             for (strip, y) in y.chunks_mut(at_once).enumerate() {
                 // Counted with the padding before the input.
                 let first = strip * at_once * stride;
@@ -119,7 +119,7 @@ fn second_wins(first: f32, second: f32) -> bool {
 
 /// Whether the windows are 2×2, side by side and within the input.
 fn is_pairs(op: &MaxPool2d, [h, w]: [usize; 2], [oh, ow]: [usize; 2]) -> bool {
-    (op.kernel, op.stride, op.padding) == (2, 2, 0) && 2 * oh <= h && 2 * ow <= w
+    (op.kernel, op.stride, op.padding) == ([2; 2], [2; 2], [0; 2]) && 2 * oh <= h && 2 * ow <= w
 }
 
 fn pairs(x: &[f32], [h, w]: [usize; 2], y: &mut [f32], [oh, ow]: [usize; 2]) {

@@ -20,6 +20,7 @@ mod ema;
 mod epilogue;
 mod im2col;
 mod layer_norm;
+mod masked_fill;
 mod matmul;
 mod max_pool2d;
 mod microkernel;
@@ -42,6 +43,7 @@ mod softmax;
 mod stochastic_depth;
 mod transforms;
 mod transpose;
+mod unary;
 mod upsample;
 mod vector;
 mod walk;
@@ -96,6 +98,8 @@ fn run(
         }
         (Op::Activation(op), [x], [y]) => activation::forward(*op, x.data, y),
         (Op::ActivationBackward(op), [seen, dy], [dx]) => activation::backward(op.0, seen.data, dy.data, dx),
+        (Op::Unary(op), [x], [y]) => unary::forward(*op, x.data, y),
+        (Op::UnaryBackward(op), [x, dy], [dx]) => unary::backward(op.0, x.data, dy.data, dx),
         (Op::Prelu, [x, slope], [y]) => prelu::forward(*x, slope.data, y),
         (Op::PreluBackward, [x, slope, dy], [dx, dslope]) => prelu::backward(*x, slope.data, dy.data, dx, dslope),
         (Op::MaxPool2d(op), [x], [y]) => max_pool2d::forward(op, *x, y),
@@ -109,6 +113,7 @@ fn run(
         (Op::DenseBackwardWeight, [x, dy], [dweight, dbias]) => dense::backward_weight(*x, *dy, dweight, dbias),
         (Op::Add, [a, b], [y]) => add::forward(*a, *b, y),
         (Op::Mul, [a, b], [y]) => mul::forward(*a, *b, y),
+        (Op::MaskedFill(op), [x, mask], [y]) => masked_fill::forward(op, *x, *mask, y),
         (Op::ReduceSum(op), [x], [y]) => reduce_sum::forward(*x, &op.shape, y),
         (Op::MulReduce(op), [a, b], [y]) => mul_reduce::forward(op, *a, *b, y),
         (Op::ReduceMean(op), [x], [y]) => reduce_mean::forward(op, *x, y),

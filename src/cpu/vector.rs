@@ -18,6 +18,8 @@ pub(super) fn load<S: Simd>(simd: S, from: &[f32]) -> S::f32s {
 pub(super) fn inside<S: Simd>(simd: S, column: isize, length: usize) -> MemMask<S::m32s> {
     let end = (length as isize - column).clamp(0, S::F32_LANES as isize);
     let start = (-column).clamp(0, end);
+    // Of none, the first: pulp has no mask for those between the last lane and the last.
+    let (start, end) = if start == end { (0, 0) } else { (start, end) };
     // Without the code that pulp keeps for each mask and calls for each load.
     MemMask::new(simd.mask_between_m32s(start as u32, end as u32).mask())
 }

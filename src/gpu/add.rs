@@ -14,5 +14,5 @@ static FORWARD: Kernel = Kernel::new::<walk::Params>("add/forward", SHADER, "for
 static BROADCAST: Kernel = Kernel::new::<walk::Params>("add/broadcast", SHADER, "broadcast", &[Read, Read, Write]);
 
 pub(super) fn forward(compiler: &mut Compiler, operands: &Operands) -> Result<()> {
-    walk::pairs(compiler, [&FORWARD, &BROADCAST], operands)
+    walk::pairs(compiler, [&FORWARD, &BROADCAST], operands, 1.0)
 }

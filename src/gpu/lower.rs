@@ -3,8 +3,9 @@
 use super::compile::{Compiler, Operands};
 use super::{
     accumulate, activation, adam, adaptive_avg_pool2d, add, avg_pool2d, batch_norm2d, binary_cross_entropy, concat,
-    conv2d, cross_entropy, dense, dropout, ema, layer_norm, matmul, max_pool2d, mse_loss, mul, mul_reduce, pad, prelu,
-    reduce_mean, reduce_sum, relative_position_bias, sgd, slice, softmax, stochastic_depth, transpose, upsample,
+    conv2d, cross_entropy, dense, dropout, ema, layer_norm, masked_fill, matmul, max_pool2d, mse_loss, mul, mul_reduce,
+    pad, prelu, reduce_mean, reduce_sum, relative_position_bias, sgd, slice, softmax, stochastic_depth, transpose,
+    unary, upsample,
 };
 use crate::error::{Error, Result};
 use crate::ops::{Conv2d, Op};
@@ -19,6 +20,8 @@ impl Compiler<'_> {
             Op::Conv2dBackwardWeight(op) => conv2d::backward_weight(self, &op.0, operands),
             Op::Activation(op) => activation::forward(self, *op, operands),
             Op::ActivationBackward(op) => activation::backward(self, op.0, operands),
+            Op::Unary(op) => unary::forward(self, *op, operands),
+            Op::UnaryBackward(op) => unary::backward(self, op.0, operands),
             Op::Prelu => prelu::forward(self, operands),
             Op::PreluBackward => prelu::backward(self, operands),
             Op::MaxPool2d(op) => max_pool2d::forward(self, op, operands),
@@ -30,6 +33,7 @@ impl Compiler<'_> {
             Op::DenseBackwardWeight => dense::backward_weight(self, operands),
             Op::Add => add::forward(self, operands),
             Op::Mul => mul::forward(self, operands),
+            Op::MaskedFill(op) => masked_fill::forward(self, op, operands),
             Op::ReduceSum(op) => reduce_sum::forward(self, op, operands),
             Op::MulReduce(op) => mul_reduce::forward(self, op, operands),
             Op::ReduceMean(op) => reduce_mean::forward(self, op, operands),

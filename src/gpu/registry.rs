@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use super::kernel::Kernel;
 use super::{
     accumulate, activation, adam, adaptive_avg_pool2d, add, avg_pool2d, batch_norm2d, binary_cross_entropy, concat,
-    conv2d, conv2d_winograd, cross_entropy, dense, dropout, ema, layer_norm, matmul, max_pool2d, mse_loss, mul,
-    mul_reduce, pad, peak, prelu, reduce_mean, reduce_sum, relative_position_bias, resize, sgd, slice, softmax,
-    stochastic_depth, transpose, upsample,
+    conv2d, conv2d_winograd, cross_entropy, dense, dropout, ema, layer_norm, masked_fill, matmul, max_pool2d, mse_loss,
+    mul, mul_reduce, pad, peak, prelu, reduce_mean, reduce_sum, relative_position_bias, resize, sgd, slice, softmax,
+    stochastic_depth, transpose, unary, upsample,
 };
 use crate::ops::Op;
 
@@ -38,6 +38,7 @@ pub fn kernels() -> impl Iterator<Item = &'static Kernel> {
         slice::KERNELS,
         stochastic_depth::KERNELS,
         transpose::KERNELS,
+        unary::KERNELS,
         upsample::KERNELS,
         prelu::KERNELS,
         max_pool2d::KERNELS,
@@ -45,6 +46,7 @@ pub fn kernels() -> impl Iterator<Item = &'static Kernel> {
         batch_norm2d::KERNELS,
         layer_norm::KERNELS,
         relative_position_bias::KERNELS,
+        masked_fill::KERNELS,
         matmul::KERNELS,
         softmax::KERNELS,
         cross_entropy::KERNELS,

@@ -98,10 +98,12 @@ fn views(compiler: &Compiler, operands: &Operands, whole: &[usize], images: &Ran
 }
 
 /// Two values element by element: with one kernel where they have the same shape, with another where one is repeated.
+/// `number` is for kernels that take one.
 pub(super) fn pairs(
     compiler: &mut Compiler,
     [equal, repeated]: [&'static Kernel; 2],
     operands: &Operands,
+    number: f32,
 ) -> Result<()> {
     let ([first, second], [out]) = (operands.inputs()?, operands.outputs()?);
     let (a, b, whole) = (operands.shapes[0], operands.shapes[1], operands.output_shapes[0]);
@@ -112,7 +114,7 @@ pub(super) fn pairs(
                 views.push(compiler.gpu.view(storage, values.clone())?);
             }
             let grid = compiler.folded(values.len().div_ceil(256));
-            let params = Params::flat(values.len(), &Walk::default(), grid);
+            let params = Params { number, ..Params::flat(values.len(), &Walk::default(), grid) };
             dispatch(compiler, equal, params, &views, grid, values.len())?;
         }
         return Ok(());
@@ -122,7 +124,8 @@ pub(super) fn pairs(
         let walk = walk(&images_of(a, whole, &images), &images_of(b, whole, &images), &result);
         let grid = compiler.folded(walk.len().div_ceil(256));
         let views = views(compiler, operands, whole, &images)?;
-        dispatch(compiler, repeated, Params::flat(walk.len(), &walk, grid), &views, grid, walk.len())?;
+        let params = Params { number, ..Params::flat(walk.len(), &walk, grid) };
+        dispatch(compiler, repeated, params, &views, grid, walk.len())?;
     }
     Ok(())
 }

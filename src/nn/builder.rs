@@ -5,9 +5,9 @@ use std::ops::Range;
 use super::{INPUT, Layer, Network, Source};
 use crate::error::{Error, Result};
 use crate::ops::{
-    Activation, AdaptiveAvgPool2d, AvgPool2d, BatchNorm2d, Concat, Conv2d, Dense, Dropout, LayerNorm, MatMul,
-    MaxPool2d, Op, Pad, ReduceMean, RelativePositionBias, Reshape, Slice, Softmax, StochasticDepth, Transpose,
-    Upsample,
+    Activation, AdaptiveAvgPool2d, AvgPool2d, BatchNorm2d, Concat, Conv2d, Dense, Dropout, LayerNorm, MaskedFill,
+    MatMul, MaxPool2d, Op, Pad, ReduceMean, RelativePositionBias, Reshape, Slice, Softmax, StochasticDepth, Transpose,
+    Unary, Upsample,
 };
 
 impl Network {
@@ -70,6 +70,12 @@ impl Network {
     #[must_use]
     pub fn activation_named(self, name: &str, activation: Activation) -> Self {
         self.layer(name, activation)
+    }
+
+    /// Adds an elementary function of each value.
+    #[must_use]
+    pub fn unary(self, name: &str, function: Unary) -> Self {
+        self.layer(name, function)
     }
 
     /// Adds a PReLU whose slopes are called `{parameters}.weight`.
@@ -187,6 +193,15 @@ impl Network {
     pub fn mul(self, name: &str, other: &str) -> Result<Self> {
         let other = self.source(other)?;
         Ok(self.layer_of(name, Op::Mul, &[other]))
+    }
+
+    /// Adds the last layer with this number wherever the layer of this name is above 0.
+    ///
+    /// # Errors
+    /// [`Error::UnknownName`] if there is no such layer.
+    pub fn masked_fill(self, name: &str, mask: &str, value: f32) -> Result<Self> {
+        let mask = self.source(mask)?;
+        Ok(self.layer_of(name, MaskedFill { value }, &[mask]))
     }
 
     /// Adds the last layer and those of these names, one after the other along a dimension; 1 are the channels.

@@ -186,6 +186,26 @@ impl Network {
         Ok(program.shapes(&program.outputs).into_iter().map(|shape| shape[1..].to_vec()).collect())
     }
 
+    /// What running it once takes, for one sample: floating-point operations by the definitions of the layers (a
+    /// multiply-add counts as two), and how many numbers their outputs have together.
+    ///
+    /// # Errors
+    /// As [`Network::output_shapes`].
+    ///
+    /// ```
+    /// use vultus::nn::Network;
+    ///
+    /// let network = Network::new("small", [4]).dense("fc", "fc", 2);
+    /// assert_eq!(network.cost()?, [2 * 4 * 2, 2]);
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
+    pub fn cost(&self) -> Result<[u64; 2]> {
+        let program = self.lower(1, Purpose::Inference, false)?;
+        let flops = program.steps.iter().map(|step| step.flops).sum();
+        let outputs = program.steps.iter().flat_map(|step| &step.outputs);
+        Ok([flops, outputs.map(|&value| program.values[value].len() as u64).sum()])
+    }
+
     /// Names and shapes of all parameters, in the order of the layers.
     ///
     /// # Errors

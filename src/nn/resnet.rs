@@ -44,7 +44,7 @@ fn network(name: &str, input: usize, dropout: f32, classes: usize, gated: bool) 
     let mut network = Network::new(name, [3, input, input])
         .normalized_conv2d(["conv1", "bn1"], WIDTHS[0], Conv2d::square(7, 2, 3), BatchNorm2d::default())
         .activation_named("relu", Activation::Relu)
-        .max_pool2d("maxpool", MaxPool2d { padding: 1, ..MaxPool2d::new(3, 2) });
+        .max_pool2d("maxpool", MaxPool2d { padding: [1, 1], ..MaxPool2d::new(3, 2) });
     let (mut before, mut channels) = ("maxpool".to_owned(), WIDTHS[0]);
     for (stage, &width) in WIDTHS.iter().enumerate() {
         for block in 0..2 {

@@ -3,7 +3,7 @@
 use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
 
 use super::graph::{Graph, Value, float};
-use crate::ops::Activation;
+use crate::ops::{Activation, Unary};
 
 impl Graph<'_> {
     /// The nodes of an activation function.
@@ -42,6 +42,39 @@ impl Graph<'_> {
         };
         let name = self.name(name);
         Value { name: self.node(operator, name, vec![x.name], attributes), shape: x.shape }
+    }
+
+    /// The node of an elementary function.
+    pub(super) fn unary(&mut self, name: &str, function: Unary, x: Value) -> Value {
+        let mut inputs = vec![x.name];
+        let mut attributes = vec![];
+        let operator = match function {
+            Unary::Abs => "Abs",
+            Unary::Sqrt => "Sqrt",
+            Unary::Reciprocal => "Reciprocal",
+            Unary::Exp => "Exp",
+            Unary::Log => "Log",
+            Unary::Sin => "Sin",
+            Unary::Cos => "Cos",
+            Unary::Tanh => "Tanh",
+            Unary::Erf => "Erf",
+            Unary::Floor => "Floor",
+            Unary::Ceil => "Ceil",
+            Unary::Round => "Round",
+            Unary::Sign => "Sign",
+            Unary::Elu { alpha } => {
+                attributes.push(float("alpha", alpha));
+                "Elu"
+            }
+            Unary::Softplus => "Softplus",
+            Unary::Softsign => "Softsign",
+            Unary::Pow { exponent } => {
+                inputs.push(self.tensor(&format!("{name}.exponent"), &[], vec![exponent]));
+                "Pow"
+            }
+        };
+        let name = self.name(name);
+        Value { name: self.node(operator, name, inputs, attributes), shape: x.shape }
     }
 
     /// `x · (1 + y) / 2`.

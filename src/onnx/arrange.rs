@@ -2,7 +2,7 @@
 
 use super::graph::{Graph, Value, integer, integers, text};
 use crate::error::{Error, Result};
-use crate::ops::{AvgPool2d, Interpolation, Op, Pad, Reshape, Slice, Upsample};
+use crate::ops::{AvgPool2d, Interpolation, MaskedFill, Op, Pad, Reshape, Slice, Upsample};
 
 impl Graph<'_> {
     /// The nodes of such an operation; `None` where it is another one.
@@ -16,6 +16,7 @@ impl Graph<'_> {
         let (operator, names, attributes) = match op {
             Op::Add => ("Add", names, vec![]),
             Op::Mul => ("Mul", names, vec![]),
+            Op::MaskedFill(fill) => ("Where", self.choice(name, *fill, names), vec![]),
             Op::Concat(concat) => ("Concat", names, vec![integer("axis", concat.dim as i64)]),
             Op::Softmax(softmax) => ("Softmax", names, vec![integer("axis", softmax.dim as i64)]),
             Op::Transpose(transpose) => ("Transpose", names, vec![integers("perm", &transpose.permutation)]),
@@ -62,6 +63,15 @@ impl Graph<'_> {
         let numbers = [("starts", starts), ("ends", ends), ("axes", dims)];
         let numbers = numbers.map(|(what, values)| self.whole_numbers(&format!("{name}.{what}"), &values));
         std::iter::once(x.name.clone()).chain(numbers).collect()
+    }
+
+    /// The inputs of a choice: the mask as truth values, what is there where it holds, and what is elsewhere.
+    fn choice(&mut self, name: &str, fill: MaskedFill, inputs: Vec<String>) -> Vec<String> {
+        let value = self.tensor(&format!("{name}.value"), &[], vec![fill.value]);
+        let mask = self.name(&format!("{name}.mask"));
+        let zero = self.tensor(&format!("{name}.zero"), &[], vec![0.0]);
+        let mask = self.node("Greater", mask, vec![inputs[1].clone(), zero], vec![]);
+        vec![mask, value, inputs[0].clone()]
     }
 
     /// The inputs of a pad: the value, the sizes of all borders before and then of all after, and what they hold.

@@ -167,6 +167,7 @@ impl<'a> Graph<'a> {
                 ("Conv", conv_attributes(*conv), vec![layer.features, size[0], size[1]])
             }
             Op::Activation(activation) => return Ok(self.activation(name, *activation, x)),
+            Op::Unary(function) => return Ok(self.unary(name, *function, x)),
             Op::BatchNorm2d(norm) => ("BatchNormalization", vec![float("epsilon", norm.eps)], shape),
             Op::LayerNorm(norm) => ("LayerNormalization", vec![float("epsilon", norm.eps)], shape),
             Op::RelativePositionBias(bias) => return Ok(self.position_bias(name, *bias, &names, shape)),
@@ -295,11 +296,12 @@ fn conv_attributes(conv: Conv2d) -> Vec<proto::Attribute> {
 /// own `ceil_mode` counts windows that begin behind the input.
 fn pool_attributes(pool: MaxPool2d, input: [usize; 2], output: [usize; 2]) -> Vec<proto::Attribute> {
     let MaxPool2d { kernel, stride, padding, .. } = pool;
-    let behind = [0, 1].map(|axis| ((output[axis] - 1) * stride + kernel).saturating_sub(input[axis] + padding));
+    let behind = [0, 1]
+        .map(|axis| ((output[axis] - 1) * stride[axis] + kernel[axis]).saturating_sub(input[axis] + padding[axis]));
     vec![
-        integers("kernel_shape", [kernel; 2]),
-        integers("strides", [stride; 2]),
-        integers("pads", [padding, padding, behind[0], behind[1]]),
+        integers("kernel_shape", kernel),
+        integers("strides", stride),
+        integers("pads", [padding[0], padding[1], behind[0], behind[1]]),
     ]
 }
 

@@ -15,7 +15,7 @@ use crate::nn::Network;
 use crate::tensor::Parameters;
 
 /// The versions of the operators that are read.
-const OPSETS: std::ops::RangeInclusive<i64> = 9..=22;
+const OPSETS: std::ops::RangeInclusive<i64> = 6..=22;
 
 /// More nodes than the graph of any network has.
 const MOST_NODES: usize = 1 << 17;
@@ -24,9 +24,9 @@ const MOST_NODES: usize = 1 << 17;
 type Told<T> = std::result::Result<T, String>;
 
 /// How many numbers may be made besides as many as the file has bytes.
-const SLACK: usize = 1 << 22;
+const SLACK: usize = 1 << 20;
 
-/// Reads a network from an ONNX model of the opsets 9 to 22: the operators are those of `docs/onnx.md`. Nodes that only
+/// Reads a network from an ONNX model of the opsets 6 to 22: the operators are those of `docs/onnx.md`. Nodes that only
 /// compute shapes are computed here. Numbers of any precision become f32.
 ///
 /// The first dimension of all inputs is taken for the batch, and must stay apart through the graph. Where the file fixes

@@ -16,7 +16,7 @@ use super::{Case, Fill, Shape, elements, image, same, take};
 use crate::error::{Error, Result};
 use crate::random::Random;
 
-/// The parameters of a max-pool with square windows.
+/// The parameters of a max-pool: `x → y`.
 ///
 /// ```
 /// use vultus::ops::MaxPool2d;
@@ -24,25 +24,26 @@ use crate::random::Random;
 /// let pool = MaxPool2d::new(2, 2);
 /// assert_eq!(pool.output_size([7, 8])?, [3, 4]);
 /// assert_eq!(MaxPool2d { ceil_mode: true, ..pool }.output_size([7, 8])?, [4, 4]);
-/// assert!(MaxPool2d { padding: 2, ..pool }.output_size([7, 8]).is_err());
+/// assert_eq!(MaxPool2d { kernel: [1, 8], ..pool }.output_size([7, 8])?, [4, 1]);
+/// assert!(MaxPool2d { padding: [2, 0], ..pool }.output_size([7, 8]).is_err());
 /// # Ok::<(), vultus::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MaxPool2d {
     /// Height and width of the windows.
-    pub kernel: usize,
-    /// Step between two windows.
-    pub stride: usize,
-    /// Rows and columns on every side that no maximum comes from; at most half of the kernel.
-    pub padding: usize,
+    pub kernel: [usize; 2],
+    /// Steps between two windows, down and to the right.
+    pub stride: [usize; 2],
+    /// Rows above and below, and columns on either side, that no maximum comes from; at most half of the kernel.
+    pub padding: [usize; 2],
     /// Whether a last window that only partly covers the input counts.
     pub ceil_mode: bool,
 }
 
 impl MaxPool2d {
-    /// Windows of this size and step, without padding, rounding down.
+    /// Square windows of this size and step, without padding, rounding down.
     pub fn new(kernel: usize, stride: usize) -> Self {
-        MaxPool2d { kernel, stride, padding: 0, ceil_mode: false }
+        MaxPool2d { kernel: [kernel; 2], stride: [stride; 2], padding: [0; 2], ceil_mode: false }
     }
 
     /// The height and width of the output for an input of this height and width.
@@ -50,15 +51,16 @@ impl MaxPool2d {
     /// # Errors
     /// [`Error::Shape`] if not one window fits; [`Error::InvalidArgument`] if a parameter is out of range.
     pub fn output_size(&self, input: [usize; 2]) -> Result<[usize; 2]> {
-        let MaxPool2d { kernel, stride, padding, ceil_mode } = *self;
-        if kernel == 0 || stride == 0 || padding > kernel / 2 {
-            let reason = format!(
-                "kernel {kernel} and stride {stride} must be at least 1, padding {padding} at most half of the kernel"
-            );
-            return Err(Error::invalid("max_pool2d", reason));
-        }
+        let ceil_mode = self.ceil_mode;
         let mut size = [0; 2];
         for axis in 0..2 {
+            let (kernel, stride, padding) = (self.kernel[axis], self.stride[axis], self.padding[axis]);
+            if kernel == 0 || stride == 0 || padding > kernel / 2 {
+                let reason = format!(
+                    "kernel {kernel} and stride {stride} must be at least 1, padding {padding} at most half of the kernel"
+                );
+                return Err(Error::invalid("max_pool2d", reason));
+            }
             let padded = input[axis] + 2 * padding;
             if padded < kernel && !ceil_mode {
                 let reason = format!("windows of {kernel} do not fit an input of {} padded to {padded}", input[axis]);
@@ -88,7 +90,7 @@ impl Operation for MaxPool2d {
     }
 
     fn flops(&self, _inputs: &[&[usize]], outputs: &[Shape]) -> u64 {
-        elements(&outputs[0]) * (self.kernel * self.kernel) as u64
+        elements(&outputs[0]) * (self.kernel[0] * self.kernel[1]) as u64
     }
 
     fn backward(&self, _inputs: &[&[usize]]) -> Option<Vec<Backward>> {
@@ -116,7 +118,8 @@ impl Operation for MaxPool2dBackward {
     }
 }
 
-/// Shapes that every kernel must get right: VGG16's and MTCNN's windows, overlaps, remainders, padding, ties.
+/// Shapes that every kernel must get right: VGG16's and MTCNN's windows, overlaps, remainders, padding, ties, windows that are
+/// not square, whole lines.
 ///
 /// ```
 /// use vultus::ops::max_pool2d;
@@ -140,9 +143,13 @@ pub fn cases() -> Vec<Case> {
         (ceil(3, 2), vec![3, 28, 22, 22]),
         (ceil(3, 2), vec![1, 1, 1, 1]),
         (MaxPool2d::new(2, 2), vec![64, 1, 2, 2]),
-        (MaxPool2d { padding: 1, ..MaxPool2d::new(3, 1) }, vec![1, 2, 5, 4]),
-        (MaxPool2d { padding: 1, ..ceil(2, 3) }, vec![1, 2, 8, 7]),
+        (MaxPool2d { padding: [1, 1], ..MaxPool2d::new(3, 1) }, vec![1, 2, 5, 4]),
+        (MaxPool2d { padding: [1, 1], ..ceil(2, 3) }, vec![1, 2, 8, 7]),
         (MaxPool2d::new(2, 5), vec![1, 3, 13, 12]),
+        (MaxPool2d { kernel: [1, 3], stride: [1, 2], padding: [0, 1], ceil_mode: false }, vec![2, 3, 5, 9]),
+        (MaxPool2d { kernel: [3, 2], stride: [2, 3], padding: [1, 0], ceil_mode: true }, vec![1, 4, 8, 9]),
+        (MaxPool2d { kernel: [40, 1], stride: [40, 1], ..MaxPool2d::new(1, 1) }, vec![2, 3, 40, 7]),
+        (MaxPool2d { kernel: [1, 1500], stride: [1, 1500], ..MaxPool2d::new(1, 1) }, vec![1, 2, 3, 1500]),
     ]
     .into_iter()
     .flat_map(|(pool, shape)| pair(pool, shape))
@@ -180,15 +187,15 @@ pub fn vgg16_cases(batch: usize, input: usize) -> Vec<Case> {
 /// ```
 #[doc(hidden)]
 pub fn random_case(random: &mut Random) -> Case {
-    let kernel = 1 + random.below(4);
+    let kernel = [1 + random.below(4), 1 + random.below(4)];
     let pool = MaxPool2d {
         kernel,
-        stride: 1 + random.below(4),
-        padding: random.below(kernel / 2 + 1),
+        stride: [1 + random.below(4), 1 + random.below(4)],
+        padding: kernel.map(|size| random.below(size / 2 + 1)),
         ceil_mode: random.below(2) == 0,
     };
-    let side = |random: &mut Random| kernel + random.below(16);
-    let shape = vec![1 + random.below(4), 1 + random.below(9), side(random), side(random)];
+    let [height, width] = kernel.map(|size| size + random.below(16));
+    let shape = vec![1 + random.below(4), 1 + random.below(9), height, width];
     let direction = random.below(2);
     pair(pool, shape).swap_remove(direction)
 }

@@ -30,6 +30,7 @@ pub mod dense;
 pub mod dropout;
 pub mod ema;
 pub mod layer_norm;
+pub mod masked_fill;
 pub mod matmul;
 pub mod max_pool2d;
 pub mod mse_loss;
@@ -47,6 +48,7 @@ pub mod slice;
 pub mod softmax;
 pub mod stochastic_depth;
 pub mod transpose;
+pub mod unary;
 pub mod upsample;
 pub(crate) mod walk;
 
@@ -66,6 +68,7 @@ pub use dense::Dense;
 pub use dropout::Dropout;
 pub use ema::Ema;
 pub use layer_norm::{LayerNorm, LayerNormBackward};
+pub use masked_fill::MaskedFill;
 pub use matmul::MatMul;
 pub use max_pool2d::{MaxPool2d, MaxPool2dBackward};
 pub use mul_reduce::MulReduce;
@@ -81,6 +84,7 @@ pub use slice::Slice;
 pub use softmax::{Softmax, SoftmaxBackward};
 pub use stochastic_depth::StochasticDepth;
 pub use transpose::Transpose;
+pub use unary::{Unary, UnaryBackward};
 pub use upsample::{Interpolation, Upsample, UpsampleBackward};
 
 use crate::error::{Error, Result};
@@ -154,6 +158,10 @@ operations! {
     Activation(Activation),
     /// `y, dy → dx` or `x, dy → dx`
     ActivationBackward(ActivationBackward),
+    /// `x → y`
+    Unary(Unary),
+    /// `x, dy → dx`
+    UnaryBackward(UnaryBackward),
     /// `x, slope → y`
     Prelu = prelu::Prelu,
     /// `x, slope, dy → dx, dslope`
@@ -176,6 +184,8 @@ operations! {
     Add = add::Add,
     /// `a, b → y`
     Mul = mul::Mul,
+    /// `x, mask → y`
+    MaskedFill(MaskedFill),
     /// `x → y`
     ReduceSum(ReduceSum),
     /// `a, b → y`

@@ -128,7 +128,8 @@ impl Program {
         let &[value] = step.outputs.as_slice() else { return None };
         let Op::MaxPool2d(pool) = &next.op else { return None };
         let is_even = self.values[value].shape[2..].iter().all(|size| size % 2 == 0);
-        let halves = (pool.kernel, pool.stride, pool.padding) == (2, 2, 0) && (is_even || !pool.ceil_mode);
+        let halves =
+            (pool.kernel, pool.stride, pool.padding) == ([2; 2], [2; 2], [0; 2]) && (is_even || !pool.ceil_mode);
         (halves && self.only_reader(value) == Some(index + 1) && !self.keep_activations).then_some(next)
     }
 

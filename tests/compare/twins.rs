@@ -4,7 +4,9 @@ use half::f16;
 use vultus::gpu::{Gpu, candidates};
 use vultus::nn::Network;
 use vultus::ops::resize::{PixelSource, ResizeCase};
-use vultus::ops::{self, Activation, ActivationBackward, Case, Conv2d, Dense, Filter, MaxPool2d, Op, RunState};
+use vultus::ops::{
+    self, Activation, ActivationBackward, Case, Conv2d, Dense, Filter, MaxPool2d, Op, RunState, Unary, UnaryBackward,
+};
 use vultus::{Device, Options, Parameters, Picture, Precision, Random, Result, Tensor, wgpu};
 
 use super::{Comparison, checked, largest, run_op};
@@ -48,6 +50,7 @@ impl Twins {
             dropout,
             ema,
             layer_norm,
+            masked_fill,
             matmul,
             max_pool2d,
             mse_loss,
@@ -63,6 +66,7 @@ impl Twins {
             softmax,
             stochastic_depth,
             transpose,
+            unary,
             upsample
         )
     }
@@ -238,7 +242,13 @@ fn allowed(case: &Case, output: usize, wanted: &Tensor) -> f32 {
     let largest = largest(wanted);
     match &case.op {
         // One sum, or a choice.
-        Op::Add | Op::MaxPool2d(_) | Op::Concat(_) | Op::Slice(_) | Op::Pad(_) | Op::Transpose(_) => 0.0,
+        Op::Add
+        | Op::MaxPool2d(_)
+        | Op::Concat(_)
+        | Op::Slice(_)
+        | Op::Pad(_)
+        | Op::Transpose(_)
+        | Op::MaskedFill(_) => 0.0,
         Op::Activation(function) | Op::ActivationBackward(ActivationBackward(function)) if is_piecewise(*function) => {
             0.0
         }
@@ -247,6 +257,7 @@ fn allowed(case: &Case, output: usize, wanted: &Tensor) -> f32 {
         Op::Activation(_) => 4.0 * EPSILON * (1.0 + largest),
         // A derivative is such a number times x, of up to 12 in the cases; dy is about 1.
         Op::ActivationBackward(_) => 4.0 * EPSILON * (1.0 + 12.0) * largest.max(1.0),
+        Op::Unary(function) | Op::UnaryBackward(UnaryBackward(function)) => unary(*function, largest),
         // One product, rounded once; devices may flush the smallest numbers to 0.
         Op::Prelu | Op::Dropout(_) | Op::StochasticDepth(_) | Op::Mul => EPSILON * largest,
         Op::ReduceSum(_) | Op::MulReduce(_) => {
@@ -285,7 +296,7 @@ fn allowed(case: &Case, output: usize, wanted: &Tensor) -> f32 {
         Op::DenseBackwardWeight => per_batch(&[rows(shapes[1]), 1], largest),
         Op::PreluBackward if output == 0 => EPSILON * largest,
         Op::PreluBackward => per_batch(shapes[0], largest),
-        Op::MaxPool2dBackward(backward) => sum(backward.0.kernel * backward.0.kernel, 1.0, largest),
+        Op::MaxPool2dBackward(backward) => sum(size(&backward.0.kernel), 1.0, largest),
         Op::AdaptiveAvgPool2d(_) | Op::AdaptiveAvgPool2dBackward(_) => {
             let (from, to) = (size(&shapes[0][2..]), size(&wanted.shape()[2..]));
             sum(from.div_ceil(to) + 4, (to as f32 / from as f32).min(1.0).sqrt(), largest)
@@ -337,6 +348,17 @@ fn allowed(case: &Case, output: usize, wanted: &Tensor) -> f32 {
 /// Whether a function is made of pieces that are at most one product.
 fn is_piecewise(function: Activation) -> bool {
     matches!(function, Activation::Relu | Activation::Clip { .. } | Activation::LeakyRelu { .. })
+}
+
+/// How far an elementary function, or its derivative times dy, may be.
+fn unary(function: Unary, largest: f32) -> f32 {
+    match function {
+        Unary::Abs | Unary::Floor | Unary::Ceil | Unary::Round | Unary::Sign => 0.0,
+        // The exponential of a rounded product: a half unit of an exponent of up to 10.
+        Unary::Pow { .. } => 16.0 * EPSILON * largest.max(1.0),
+        // A polynomial, and a root or a quotient or two, each exact to 2.5 units in the last place.
+        _ => 8.0 * EPSILON * largest.max(1.0),
+    }
 }
 
 /// How many rows of the last dimension a shape has.

@@ -66,12 +66,11 @@ sendable! { engine:
     ops::AvgPool2d, ops::AvgPool2dBackward, ops::BatchNorm2d, ops::BatchNorm2dBackward, ops::BatchNorm2dFold,
     ops::BatchNorm2dRunning, ops::Case, ops::Concat, ops::Conv2d, ops::Conv2dBackwardInput, ops::Conv2dBackwardWeight,
     ops::Crop, ops::CrossEntropy, ops::Dense, ops::Dropout, ops::Ema, ops::Fill, ops::Filter, ops::Interpolation,
-    ops::LayerNorm, ops::LayerNormBackward, ops::MatMul, ops::MaxPool2d, ops::MaxPool2dBackward, ops::MulReduce,
+    ops::LayerNorm, ops::LayerNormBackward, ops::MaskedFill, ops::MatMul, ops::MaxPool2d, ops::MaxPool2dBackward, ops::MulReduce,
     ops::Normalization, ops::Op, ops::Order, ops::Pad, ops::ReduceMean, ops::ReduceMeanBackward, ops::ReduceSum,
     ops::RelativePositionBias, ops::RelativePositionBiasBackward, ops::Reshape, ops::resize::PixelSource,
-    ops::resize::ResizeCase, ops::RunState,
-    ops::Sgd, ops::Slice, ops::Softmax, ops::SoftmaxBackward, ops::StochasticDepth, ops::Transpose, ops::Upsample,
-    ops::UpsampleBackward,
+    ops::resize::ResizeCase, ops::RunState, ops::Sgd, ops::Slice, ops::Softmax, ops::SoftmaxBackward,
+    ops::StochasticDepth, ops::Transpose, ops::Unary, ops::UnaryBackward, ops::Upsample, ops::UpsampleBackward,
 }
 
 sendable! { faces:

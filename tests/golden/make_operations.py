@@ -20,6 +20,9 @@ Run in this folder: python make_operations.py (needs torch, safetensors).
     layer_norm            x, weight, bias; shape of the dimensions that are normalised, eps
     matmul                a, b; transpose_a, transpose_b: whether the last two dimensions of the stored input are exchanged first
     softmax_dim           x; dim
+    unary                 x; function, and alpha (elu) or exponent (pow)
+    masked_fill           x, mask; value
+    max_pool2d_windows    x; kernel, stride, padding [h, w], ceil_mode
     mse_loss              pred, target; mean over all: loss, dpred
     binary_cross_entropy  logits, target in 0..1; mean over all: loss, dlogits
 """
@@ -192,6 +195,40 @@ for shape, scale in [((3, 4, 5), 1), ((2, 7, 1), 3), ((2, 3, 33), 30)]:
     for dim in range(3):
         r = f.random()
         f.add(f"{shape_name(shape)}scale{scale}dim{dim}", dict(dim=dim), dict(x=r(*shape) * scale), lambda x: x.softmax(dim))
+f.write()
+
+# elementary functions ----------------------------------------------------------------------------------
+f = File("unary", 2700)
+positive, any_sign = torch.linspace(.03, 9, 189, dtype=torch.float64), torch.linspace(-9, 9, 189, dtype=torch.float64)
+halves = torch.cat([torch.arange(-6, 6.5, .5, dtype=torch.float64), any_sign[:164]])  # 2.5 becomes 2, as 1.5 does
+functions = {
+    "abs": (torch.abs, any_sign, {}), "sqrt": (torch.sqrt, positive, {}), "reciprocal": (torch.reciprocal, positive + .2, {}),
+    "exp": (torch.exp, any_sign, {}), "log": (torch.log, positive, {}), "sin": (torch.sin, any_sign, {}), "cos": (torch.cos, any_sign, {}),
+    "tanh": (torch.tanh, any_sign, {}), "tanh_near_0": (torch.tanh, any_sign / 100, {}), "erf": (torch.erf, any_sign, {}),
+    "erf_near_0": (torch.erf, any_sign / 100, {}), "floor": (torch.floor, halves, {}), "ceil": (torch.ceil, halves, {}), "round": (torch.round, halves, {}),
+    "sign": (torch.sign, halves, {}), "elu": (lambda x: F.elu(x, 1.5), any_sign, dict(alpha=1.5)), "softplus": (F.softplus, any_sign, {}),
+    "softsign": (F.softsign, any_sign, {}), "pow": (lambda x: x.pow(1.7), positive, dict(exponent=1.7)),
+    "pow_below_0": (lambda x: x.pow(-.5), positive + .2, dict(exponent=-.5)), "pow_odd": (lambda x: x.pow(3.), any_sign, dict(exponent=3.))}
+for name, (function, x, parameters) in functions.items():
+    r = f.random()
+    f.add(name, dict(function=name.split("_")[0]) | parameters, dict(x=x[r(189).argsort()].reshape(3, 9, 7)), function)
+f.write()
+
+f = File("masked_fill", 2900)
+for shape, mask, value in [((2, 3, 5, 4), (2, 3, 5, 4), -1.5), ((2, 3, 7, 7), (7, 7), 0.), ((2, 6, 5), (2, 1, 1), 7.)]:
+    r = f.random()
+    mask = (r(*mask) > 0).double()
+    f.add(shape_name(shape, mask.shape), dict(value=value), dict(x=r(*shape)), lambda x: x.masked_fill(mask > 0, value), dict(mask=mask))
+f.write()
+
+f = File("max_pool2d_windows", 2800)
+for shape, kernel, stride, padding in [
+        ((2, 3, 7, 5), (3, 2), (2, 1), (1, 0)), ((1, 2, 8, 6), (1, 3), (1, 2), (0, 1)), ((1, 3, 5, 9), (2, 4), (3, 3), (1, 2)), ((1, 4, 6, 4), (6, 1), (1, 1), (0, 0))]:
+    for ceil in (False, True):
+        r = f.random()
+        name = f"{shape_name(shape)}k{shape_name(kernel)}s{shape_name(stride)}p{shape_name(padding)}{'ceil' if ceil else ''}"
+        f.add(name, dict(kernel=kernel, stride=stride, padding=padding, ceil_mode=ceil), dict(x=r(*shape)),
+              lambda x: F.max_pool2d(x, kernel, stride, padding, ceil_mode=ceil))
 f.write()
 
 # losses ------------------------------------------------------------------------------------------------

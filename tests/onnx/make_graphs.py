@@ -249,6 +249,82 @@ def elsewhere():
     save_file({"input.0": x, "output.0": y}, FOLDER / "elsewhere.safetensors")
 
 
+def functions():
+    """Elementary functions, one after the other where their ranges allow it."""
+    nodes = [node(op, "x", op.lower()) for op in ("Abs", "Sin", "Cos", "Tanh", "Erf", "Floor", "Ceil", "Round", "Sign",
+                                                  "Softplus", "Softsign", "Exp")]
+    nodes += [
+        node("Sqrt", "abs", "sqrt"), node("Log", "softplus", "log"), node("Reciprocal", "exp", "reciprocal"),
+        node("Elu", "x", "elu", alpha=1.5), node("Selu", "x", "selu"), node("Celu", "x", "celu", alpha=0.7),
+        node("ThresholdedRelu", "x", "thresholded", alpha=0.3), node("Shrink", "x", "shrunk", lambd=0.4, bias=0.1),
+        node("Pow", "abs half", "root"), node("Pow", "exp minus_two", "less"), node("Pow", "abs odd", "power"),
+        node("Pow", "base x", "based"), node("Div", "x exp", "quotient"), node("Div", "one exp", "share"),
+    ]
+    names = [made.output[0] for made in nodes]
+    tensors = {"half": np.array(0.5, np.float32), "minus_two": np.array(-2, np.float32), "odd": np.array(1.7, np.float32),
+               "base": np.array([2, 3, 0.5], np.float32), "one": np.array(1, np.float32)}
+    keep("functions", nodes, {"x": ["N", 2, 3]}, dict.fromkeys(names), tensors)
+
+
+def windows():
+    nodes = [
+        node("MaxPool", "x", "a", kernel_shape=[1, 3], strides=[1, 2], pads=[0, 1, 0, 0]),
+        node("MaxPool", "x", "b", kernel_shape=[2, 3], strides=[2, 4], dilations=[2, 2], pads=[1, 0, 1, 2]),
+        node("GlobalMaxPool", "x", "c"),
+        node("ConvTranspose", "x w", "d", strides=[2, 3], pads=[1, 0, 0, 2], output_padding=[1, 2], group=2),
+        node("ConvTranspose", "x w bias", "e", auto_pad="SAME_LOWER", strides=[2, 2], group=2, dilations=[1, 2]),
+        node("ConvTranspose", "x w", "f", pads=[3, 0, 0, 3], group=2, strides=[1, 1]),
+        node("LRN", "x", "g", size=3, alpha=0.5, beta=0.6, bias=1.5),
+    ]
+    tensors = {"w": numbers(4, 3, 3, 2), "bias": numbers(6)}
+    keep("windows", nodes, {"x": ["N", 4, 6, 7]}, dict.fromkeys("abcdefg"), tensors)
+
+
+def reductions():
+    nodes = [
+        node("ReduceMax", "x", "a", axes=[1, 3], keepdims=0),
+        node("ReduceMin", "x", "b", axes=[2, 3]),
+        node("ReduceL1", "x", "c", axes=[-1], keepdims=0),
+        node("ReduceL2", "x", "d", axes=[1]),
+        node("ReduceLogSumExp", "x", "e", axes=[1, 2], keepdims=0),
+        node("ReduceSumSquare", "x", "squares", axes=[3]),
+        node("ReduceLogSum", "squares", "f", axes=[2]),
+        node("LogSoftmax", "x", "g", axis=2),
+        node("LpNormalization", "x", "h", axis=1, p=2),
+    ]
+    keep("reductions", nodes, {"x": ["N", 3, 4, 5]}, dict.fromkeys("abcdefgh"), {})
+
+
+def norms():
+    nodes = [
+        node("InstanceNormalization", "x scale bias", "a", epsilon=1e-3),
+        node("GroupNormalization", "x of_groups to_groups", "b", num_groups=2),
+        node("Mish", "a", "c"),
+    ]
+    tensors = {"scale": numbers(4), "bias": numbers(4), "of_groups": numbers(2), "to_groups": numbers(2)}
+    keep("norms", nodes, {"x": ["N", 4, 3, 5]}, dict.fromkeys("abc"), tensors, opset=18)
+
+
+def parts():
+    nodes = [
+        node("Slice", "x from to axes steps", "a"),
+        node("Pad", "x borders", "b", mode="reflect"),
+        node("Pad", "x borders", "c", mode="edge"),
+        node("Pad", "x less value", "d"),
+        node("Where", "mask x lowest", "e"),
+        node("Where", "rows k x", "f"),
+        node("Softmax", "e", "g", axis=-1),
+    ]
+    tensors = {
+        "from": whole(0, -1, 5), "to": whole(4, -100, 0), "axes": whole(1, 2, 3), "steps": whole(3, -1, -2),
+        "borders": whole(0, 0, 2, 1, 0, 0, 1, 3), "less": whole(0, 1, -1, 2, 0, 0, 0, -2),
+        "value": np.array(0.25, np.float32), "mask": np.tril(np.ones((5, 6), bool)),
+        "lowest": np.array(-np.inf, np.float32), "rows": np.array([[True], [False], [True], [True], [False]]),
+        "k": numbers(6),
+    }
+    keep("parts", nodes, {"x": ["N", 4, 5, 6]}, dict.fromkeys("abcdfg"), tensors)
+
+
 def unsupported():
     nodes = [
         node("Einsum", "x x", "a", equation="nchw,nchw->nchw"),
@@ -266,6 +342,6 @@ def unsupported():
 
 FOLDER.mkdir(exist_ok=True)
 for make in (convolutions, pools, channels_last, dense, shapes, older_softmax, sizes, two_inputs, attention,
-             without_batch, precisions, elsewhere, unsupported):
+             without_batch, precisions, elsewhere, unsupported, functions, windows, reductions, norms, parts):
     make()
 print(sum(path.stat().st_size for path in FOLDER.iterdir()), "bytes in", FOLDER)

@@ -3,10 +3,13 @@
 use std::path::Path;
 
 use vultus::face::assemble;
-use vultus::nn::{Network, attention, efficientnet_lite0, light, mobilenet_v2, mtcnn, vgg16};
+use vultus::nn::{
+    Network, attention, efficientnet_lite0, light, mobilenet_v1, mobilenet_v2, mtcnn, resnet, vgg16, yunet,
+};
 use vultus::onnx::{Export, Precision};
 use vultus::ops::{
-    Activation, AvgPool2d, BatchNorm2d, Conv2d, Crop, Filter, Interpolation, MatMul, MaxPool2d, Normalization, Upsample,
+    Activation, AvgPool2d, BatchNorm2d, Conv2d, Crop, Filter, Interpolation, MatMul, MaxPool2d, Normalization, Unary,
+    Upsample,
 };
 use vultus::weights::{DefaultFile, Store};
 use vultus::{Device, Options, Parameters, Random, Tensor};
@@ -26,7 +29,11 @@ const BATCH: usize = 3;
 /// All of them.
 pub fn cases() -> Vec<Case> {
     let network = |shape: &[usize]| Network::new("small", shape);
-    let pool = |kernel, stride, padding, ceil_mode| MaxPool2d { kernel, stride, padding, ceil_mode };
+    let pool = |kernel, stride, padding, ceil_mode| MaxPool2d {
+        padding: [padding; 2],
+        ceil_mode,
+        ..MaxPool2d::new(kernel, stride)
+    };
     let conv = Conv2d { kernel: [3, 2], stride: [2, 1], ..Conv2d::square(1, 1, 0).padded(1, 0, 1, 0) };
     let mut cases = vec![
         plain("conv2d", network(&[3, 9, 7]).conv2d("conv", "a", 5, conv)),
@@ -57,6 +64,7 @@ pub fn cases() -> Vec<Case> {
         plain("cross_attention", cross_attention(network(&[8, 4, 6]))),
         plain("residual", residual(network(&[3, 6, 5]))),
         plain("shuffled", shuffled(network(&[4, 6, 6]))),
+        plain("masked_fill", masked(network(&[3, 4, 5]))),
         plain("softmax", network(&[3, 4, 5]).softmax()),
         plain("softmax_rows", network(&[5]).dense("fc", "a", 4).softmax()),
         plain("flatten", network(&[2, 3, 4]).flatten().relu().dropout(0.5).dense("fc", "a", 3)),
@@ -64,6 +72,27 @@ pub fn cases() -> Vec<Case> {
         plain("dropout_only", network(&[4]).dropout(0.5)),
         plain("same_output_twice", network(&[4]).dense("fc", "a", 2).output().dropout(0.5).output()),
     ];
+    for (name, function) in [
+        ("abs", Unary::Abs),
+        ("sin", Unary::Sin),
+        ("tanh", Unary::Tanh),
+        ("erf", Unary::Erf),
+        ("round", Unary::Round),
+        ("elu", Unary::Elu { alpha: 1.5 }),
+        ("softplus", Unary::Softplus),
+        ("cubes", Unary::Pow { exponent: 3.0 }),
+    ] {
+        cases.push(plain(name, network(&[3, 4, 5]).unary("function", function)));
+    }
+    let positive = |name: &str, function| {
+        plain(name, network(&[3, 4, 5]).activation(Activation::Sigmoid).unary("function", function))
+    };
+    cases.extend([
+        positive("sqrt", Unary::Sqrt),
+        positive("reciprocal", Unary::Reciprocal),
+        positive("log", Unary::Log),
+        positive("root_of_cubes", Unary::Pow { exponent: 1.5 }),
+    ]);
     for (name, shape, pool) in [
         ("max_pool2d", [2, 8, 7], pool(2, 2, 0, false)),
         ("max_pool2d_ceil", [2, 8, 7], pool(3, 2, 0, true)),
@@ -72,6 +101,7 @@ pub fn cases() -> Vec<Case> {
         ("max_pool2d_gaps", [2, 13, 12], pool(2, 5, 0, false)),
         ("max_pool2d_gaps_ceil", [2, 13, 12], pool(2, 5, 0, true)),
         ("max_pool2d_one", [1, 1, 1], pool(3, 2, 0, true)),
+        ("max_pool2d_lines", [2, 8, 7], MaxPool2d { kernel: [1, 3], stride: [1, 2], padding: [0, 1], ceil_mode: true }),
     ] {
         cases.push(plain(name, network(&shape).max_pool2d("pool", pool)));
     }
@@ -84,12 +114,17 @@ pub fn cases() -> Vec<Case> {
         cases.push(plain(name, network(&shape).adaptive_avg_pool2d("pool", output)));
     }
     cases.push(plain("pnet", mtcnn::pnet(21, 16).unwrap()));
+    cases.push(plain("rnet", mtcnn::rnet().unwrap()));
     cases.push(plain("onet", mtcnn::onet().unwrap()));
+    cases.push(detector());
     let widths: [&[usize]; 5] = [&[4, 4], &[6, 6], &[8, 8, 8], &[8, 8, 8], &[8, 8, 8]];
     let vgg = vgg16::whole_with_widths(96, &widths, &[16, 16], 7).unwrap();
     cases.push(with("vgg16_f16", vgg.clone(), None, Precision::F16));
     cases.push(with("vgg16_bgr", vgg.clone(), Some(Normalization::CAFFE), Precision::F32));
     cases.push(with("vgg16_rgb", vgg, Some(Normalization::TORCHVISION), Precision::F32));
+    cases.push(unscaled("resnet18", resnet::resnet18(32, 0.2, 7).unwrap()));
+    cases.push(plain("se_resnet18", resnet::se_resnet18(32, 0.2, 7).unwrap()));
+    cases.push(plain("mobilenet_v1", mobilenet_v1::mobilenet_v1(32, 16, 0.2, 7).unwrap()));
     cases.push(plain("mobilenet_v2", mobilenet_v2::mobilenet_v2(32, 0.2, 7).unwrap()));
     cases.push(plain("efficientnet_lite0", efficientnet_lite0::efficientnet_lite0(33, 0.2, 0.2, 7).unwrap()));
     cases.push(plain("light", light::network(48, 0.5, 7)));
@@ -102,6 +137,12 @@ fn cross_attention(network: Network) -> Network {
     let one = Conv2d::square(1, 1, 0);
     let network = network.conv2d("landmark", "a", 8, one).branch_from("input").unwrap().conv2d("image", "b", 8, one);
     attention::cross_attention(network, ["landmark", "image"], [8, 4, 6], [2, 3], 2, 2).unwrap()
+}
+
+/// What is above 0 as ones, and something else in their places.
+fn masked(network: Network) -> Network {
+    let mask = network.unary("sign", Unary::Sign).relu().branch_from("input").unwrap();
+    mask.masked_fill("filled", "sign.relu", -0.5).unwrap()
 }
 
 /// A gate for each channel.
@@ -150,6 +191,23 @@ fn with(name: &str, network: Network, preprocessing: Option<Normalization>, prec
     let export = Export { preprocessing, precision, ..Export::default() };
     let input = input(&network, preprocessing.is_some());
     Case { name: name.to_owned(), network, parameters, export, input }
+}
+
+/// With batch normalisations that do not scale, so that nothing vanishes in the many layers.
+fn unscaled(name: &str, network: Network) -> Case {
+    let mut case = plain(name, network);
+    let names: Vec<String> = case.parameters.keys().cloned().collect();
+    for norm in names.iter().filter_map(|name| name.strip_suffix(".running_var")) {
+        case.parameters.get_mut(&format!("{norm}.weight")).unwrap().data_mut().fill(1.0);
+    }
+    case
+}
+
+/// The detector that comes with the program.
+fn detector() -> Case {
+    let store = Store::open(Some(&Path::new(env!("CARGO_MANIFEST_DIR")).join("weights"))).unwrap();
+    let parameters = store.load(DefaultFile::Yunet).unwrap().parameters;
+    Case { parameters, ..plain("yunet", yunet::network(64, 96).unwrap()) }
 }
 
 /// The model that comes with the program, from pictures to probabilities.

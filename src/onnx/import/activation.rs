@@ -5,7 +5,7 @@ use super::draft::{Draft, Given};
 use super::node::Node;
 use super::refusal::{Outcome, Refusal};
 use super::value::{Traced, Value};
-use crate::ops::{Activation, Op};
+use crate::ops::{Activation, Op, Unary};
 
 /// Functions without parameters, and with a number as one.
 pub(super) fn simple(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
@@ -42,10 +42,80 @@ fn halves(draft: &mut Draft, name: &str, x: &Traced) -> Outcome<(Traced, Traced)
     Ok((above, draft.layer(&format!("{name}.below"), Activation::Relu, &[&negative])?))
 }
 
-/// `Abs`.
-pub(super) fn absolute(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
-    let (above, below) = halves(draft, node.name(), node.traced(0)?)?;
-    Ok(vec![Value::Traced(draft.layer(node.name(), Op::Add, &[&above, &below])?)])
+/// Elementary functions.
+pub(super) fn elementary(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
+    let x = node.traced(0)?;
+    let function = match node.operator() {
+        "Abs" => Unary::Abs,
+        "Ceil" => Unary::Ceil,
+        "Cos" => Unary::Cos,
+        "Elu" => Unary::Elu { alpha: node.float("alpha", 1.0)? },
+        "Exp" => Unary::Exp,
+        "Floor" => Unary::Floor,
+        "Log" => Unary::Log,
+        "Reciprocal" => Unary::Reciprocal,
+        "Round" => Unary::Round,
+        "Sign" => Unary::Sign,
+        "Sin" => Unary::Sin,
+        "Softplus" => Unary::Softplus,
+        "Softsign" => Unary::Softsign,
+        "Sqrt" => Unary::Sqrt,
+        "Tanh" => Unary::Tanh,
+        other => return Err(Refusal::damaged(format!("is {other}, which is not an elementary function"))),
+    };
+    Ok(vec![Value::Traced(draft.layer(node.name(), function, &[x])?)])
+}
+
+/// What is composed of an elementary function, sums and products.
+pub(super) fn composed(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
+    let (x, name) = (node.traced(0)?, node.name());
+    let inner = format!("{name}.inner");
+    let y = match node.operator() {
+        "Selu" => {
+            // The constants of Klambauer et al. 2017.
+            let (alpha, gamma) = (node.float("alpha", 1.673_263_2)?, node.float("gamma", 1.050_701)?);
+            let elu = draft.layer(&inner, Unary::Elu { alpha }, &[x])?;
+            scaled(draft, name, &elu, gamma)?
+        }
+        "Celu" => {
+            let alpha = node.float("alpha", 1.0)?;
+            if alpha == 0.0 {
+                return Err(Refusal::unsupported("with an alpha of 0"));
+            }
+            let part = scaled(draft, &format!("{name}.part"), x, alpha.recip())?;
+            let elu = draft.layer(&inner, Unary::Elu { alpha: 1.0 }, &[&part])?;
+            scaled(draft, name, &elu, alpha)?
+        }
+        "Mish" => {
+            let softplus = draft.layer(&format!("{name}.softplus"), Unary::Softplus, &[x])?;
+            let tanh = draft.layer(&inner, Unary::Tanh, &[&softplus])?;
+            draft.layer(name, Op::Mul, &[x, &tanh])?
+        }
+        "ThresholdedRelu" => {
+            let gate = beyond(draft, &inner, x, node.float("alpha", 1.0)?)?;
+            draft.layer(name, Op::Mul, &[x, &gate])?
+        }
+        // Shrink.
+        _ => {
+            let (limit, bias) = (node.float("lambd", 0.5)?, node.float("bias", 0.0)?);
+            let negative = scaled(draft, &format!("{name}.negative"), x, -1.0)?;
+            let (above, below) =
+                (shifted(draft, &format!("{name}.less"), x, -bias)?, shifted(draft, &format!("{name}.more"), x, bias)?);
+            let right = beyond(draft, &format!("{name}.right"), x, limit)?;
+            let left = beyond(draft, &format!("{name}.left"), &negative, limit)?;
+            let above = draft.layer(&format!("{name}.above"), Op::Mul, &[&above, &right])?;
+            let below = draft.layer(&format!("{name}.below"), Op::Mul, &[&below, &left])?;
+            draft.layer(name, Op::Add, &[&above, &below])?
+        }
+    };
+    Ok(vec![Value::Traced(y)])
+}
+
+/// 1 where a value is above a limit, else 0.
+fn beyond(draft: &mut Draft, name: &str, x: &Traced, limit: f32) -> Outcome<Traced> {
+    let distance = shifted(draft, &format!("{name}.distance"), x, -limit)?;
+    let sign = draft.layer(&format!("{name}.sign"), Unary::Sign, &[&distance])?;
+    draft.layer(&format!("{name}.gate"), Activation::Relu, &[&sign])
 }
 
 /// `Clip`, whose limits are attributes or inputs.
@@ -71,18 +141,15 @@ pub(super) fn hard_sigmoid(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>
     Ok(vec![Value::Traced(draft.layer(name, Activation::Clip { min: 0.0, max: 1.0 }, &[&line])?)])
 }
 
-/// `Tanh`, which is 2 · sigmoid(2x) − 1.
-pub(super) fn tanh(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
-    let (x, name) = (node.traced(0)?, node.name());
-    let twice = scaled(draft, &format!("{name}.twice"), x, 2.0)?;
-    let sigmoid = draft.layer(&format!("{name}.sigmoid"), Activation::Sigmoid, &[&twice])?;
-    let wide = scaled(draft, &format!("{name}.wide"), &sigmoid, 2.0)?;
-    Ok(vec![Value::Traced(shifted(draft, name, &wide, -1.0)?)])
-}
-
 /// `PRelu`: with a slope for each channel a layer of its own, else composed.
 pub(super) fn prelu(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
     let (x, slope, name) = (node.traced(0)?, node.needed(1)?, node.name());
+    // Before opset 7 a list of slopes was one of channels, whatever came after these.
+    let after = draft.shape(x).len().saturating_sub(2);
+    let slope = &match slope.shape.as_slice() {
+        [count] if node.opset < 7 && *count > 1 => slope.reshaped([&[*count], vec![1; after].as_slice()].concat())?,
+        _ => slope.clone(),
+    };
     let channels = x.shape.get(1).copied().unwrap_or(0);
     // Slopes are compared with the value from the end; those of channels have sizes of 1 after them.
     let places = x.shape.len().saturating_sub(2);

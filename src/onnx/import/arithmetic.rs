@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use super::constant::{Constant, Numbers};
 use super::draft::Draft;
-use super::node::Node;
+use super::node::{Node, axis};
 use super::refusal::{Outcome, Refusal};
 use super::value::{Note, Traced, Value};
 use crate::nn::Source;
-use crate::ops::{Activation, Op};
+use crate::ops::{Activation, Op, Unary};
 
 /// `Add`, `Sub`, `Mul` and `Div` of two values.
 pub(super) fn two(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
     let ([Some(a), Some(b)], name) = ([node.input(0), node.input(1)], node.name()) else { return Err(node.lacks(1)) };
+    let b = &aligned(draft, node, a, b)?;
     let result = match (node.operator(), a, b) {
         ("Add", ..) => add(draft, name, a, b)?,
         ("Mul", ..) => mul(draft, name, a, b)?,
@@ -22,9 +23,36 @@ pub(super) fn two(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
             add(draft, name, a, &negative)?
         }
         ("Div", _, Value::Constant(b)) => mul(draft, name, a, &Value::Constant(changed(b, "reciprocal", f32::recip)?))?,
-        _ => return Err(Refusal::unsupported("by a value that the network computes")),
+        ("Div", _, Value::Traced(b)) => {
+            let reciprocal = draft.layer(&format!("{name}.reciprocal"), Unary::Reciprocal, &[b])?;
+            mul(draft, name, a, &Value::Traced(reciprocal))?
+        }
+        _ => return Err(Refusal::damaged("reads what is not known")),
     };
     Ok(vec![Value::Traced(result)])
+}
+
+/// The second of two values with as many dimensions as it needs: before opset 7 a node could say with which dimension of
+/// the first its own begin.
+fn aligned(draft: &mut Draft, node: &Node, a: &Value, b: &Value) -> Outcome<Value> {
+    if node.opset >= 7 || !node.has("axis") {
+        return Ok(b.clone());
+    }
+    let rank = |value: &Value| match value {
+        Value::Traced(x) => draft.shape(x).len(),
+        Value::Constant(c) => c.shape.len(),
+        _ => 0,
+    };
+    let at = axis(node.integer("axis", 0)?, rank(a))?;
+    let after = rank(a).checked_sub(at + rank(b)).ok_or_else(|| Refusal::damaged("has an axis that does not fit"))?;
+    match b {
+        Value::Constant(c) => Ok(Value::Constant(c.reshaped([c.shape.as_slice(), &vec![1; after]].concat())?)),
+        Value::Traced(x) => {
+            let shape = [x.shape.as_slice(), &vec![1; after]].concat();
+            Ok(Value::Traced(draft.view(&format!("{}.aligned", node.name()), x, &shape)?))
+        }
+        other => Ok(other.clone()),
+    }
 }
 
 /// `Sum` and `Mean` of any number of values.
@@ -56,24 +84,46 @@ pub(super) fn negative(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
     Ok(vec![Value::Traced(scaled(draft, node.name(), node.traced(0)?, -1.0)?)])
 }
 
-/// `Pow` with a small whole exponent.
+/// `Pow`: one of the two is known.
 pub(super) fn power(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
+    let name = node.name();
+    if let (Some(Value::Constant(base)), Some(Value::Traced(x))) = (node.input(0), node.input(1)) {
+        if base.as_floats()?.iter().any(|&base| base.partial_cmp(&0.0).is_none_or(std::cmp::Ordering::is_le)) {
+            return Err(Refusal::unsupported("of a base that is not above 0"));
+        }
+        let logarithms = Value::Constant(changed(base, "logarithm", f32::ln)?);
+        let inner = mul(draft, &format!("{name}.inner"), &Value::Traced(x.clone()), &logarithms)?;
+        return Ok(vec![Value::Traced(draft.layer(name, Unary::Exp, &[&inner])?)]);
+    }
     let (x, exponent) = (node.traced(0)?, node.needed(1)?);
     let exponent = match &exponent.numbers {
         Numbers::Integer(values) if values.len() == 1 => values.first().map(|&value| value as f32),
         _ => exponent.single(),
     };
-    let count = match exponent {
-        Some(1.0) => return Ok(vec![Value::Traced(x.clone())]),
-        Some(exponent) if [2.0, 3.0, 4.0].contains(&exponent) => exponent as usize,
-        _ => return Err(Refusal::unsupported("with an exponent other than 1, 2, 3 and 4")),
+    let Some(exponent) = exponent else { return Err(Refusal::unsupported("with several exponents")) };
+    if exponent == 1.0 {
+        return Ok(vec![Value::Traced(x.clone())]);
+    }
+    let (size, inner) = (exponent.abs(), format!("{name}.inner"));
+    let direct = if exponent < 0.0 { inner.as_str() } else { name };
+    let y = match size {
+        1.0 => x.clone(),
+        2.0 | 3.0 | 4.0 => product(draft, direct, x, size as usize)?,
+        0.5 => draft.layer(direct, Unary::Sqrt, &[x])?,
+        _ => return Ok(vec![Value::Traced(draft.layer(name, Unary::Pow { exponent }, &[x])?)]),
     };
+    let y = if exponent < 0.0 { draft.layer(name, Unary::Reciprocal, &[&y])? } else { y };
+    Ok(vec![Value::Traced(y)])
+}
+
+/// So many times a value as factors.
+fn product(draft: &mut Draft, name: &str, x: &Traced, count: usize) -> Outcome<Traced> {
     let mut product = x.clone();
     for factor in 1..count {
-        let part = if factor + 1 == count { node.name().to_owned() } else { format!("{}.{factor}", node.name()) };
+        let part = if factor + 1 == count { name.to_owned() } else { format!("{name}.{factor}") };
         product = draft.layer(&part, Op::Mul, &[&product, x])?;
     }
-    Ok(vec![Value::Traced(product)])
+    Ok(product)
 }
 
 /// `Min` and `Max`: limits, where one is a number, else what the one has more than the other.
@@ -110,7 +160,7 @@ fn extreme(draft: &mut Draft, name: &str, a: &Value, b: &Value, is_max: bool) ->
 }
 
 /// The negated value.
-fn opposite(draft: &mut Draft, name: &str, value: &Value) -> Outcome<Value> {
+pub(super) fn opposite(draft: &mut Draft, name: &str, value: &Value) -> Outcome<Value> {
     match value {
         Value::Constant(constant) => Ok(Value::Constant(changed(constant, "negated", |x| -x)?)),
         Value::Traced(x) => Ok(Value::Traced(scaled(draft, name, x, -1.0)?)),
@@ -124,39 +174,44 @@ fn changed(constant: &Constant, how: &str, function: fn(f32) -> f32) -> Outcome<
     Ok(Constant { origin, ..constant.map(function)? })
 }
 
-/// The error function, as far as it is that of a GELU: of x/√2.
-pub(super) fn erf(_: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
+/// `Erf`. That of x/√2 may be a part of a GELU.
+pub(super) fn erf(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
     let x = node.traced(0)?;
-    match x.note {
-        Note::Scaled { of, by } if (by - FRAC_1_SQRT_2).abs() < 1e-5 => {
-            Ok(vec![Value::Traced(Traced { note: Note::Erf { of }, ..x.clone() })])
-        }
-        _ => Err(Refusal::unsupported("of another value than x/√2, as in a GELU")),
-    }
+    let note = match x.note {
+        Note::Scaled { of, by } if (by - FRAC_1_SQRT_2).abs() < 1e-5 => Note::Erf { of },
+        _ => Note::None,
+    };
+    Ok(vec![Value::Traced(Traced { note, ..draft.layer(node.name(), Unary::Erf, &[x])? })])
 }
 
 /// The sum of two values.
 pub(super) fn add(draft: &mut Draft, name: &str, a: &Value, b: &Value) -> Outcome<Traced> {
-    if let (Value::Traced(x), Value::Constant(c)) | (Value::Constant(c), Value::Traced(x)) = (a, b)
-        && let Note::Erf { of } = x.note
-        && c.single() == Some(1.0)
-    {
-        return Ok(Traced { note: Note::ErfSum { of, factor: 1.0 }, ..x.clone() });
-    }
-    pair(draft, name, Op::Add, a, b)
+    let sum = pair(draft, name, Op::Add, a, b)?;
+    let note = match (a, b) {
+        (Value::Traced(x), Value::Constant(c)) | (Value::Constant(c), Value::Traced(x)) => match x.note {
+            Note::Erf { of } if c.single() == Some(1.0) => Note::ErfSum { of, factor: 1.0 },
+            _ => Note::None,
+        },
+        _ => Note::None,
+    };
+    Ok(Traced { note, ..sum })
 }
 
 /// The product of two values.
 pub(super) fn mul(draft: &mut Draft, name: &str, a: &Value, b: &Value) -> Outcome<Traced> {
     match (a, b) {
         (Value::Traced(x), Value::Constant(c)) | (Value::Constant(c), Value::Traced(x)) => {
-            if let (Some(by), Note::ErfSum { of, factor }) = (c.single(), &x.note) {
-                return Ok(Traced { note: Note::ErfSum { of: *of, factor: factor * by }, ..x.clone() });
+            // What a factor does, another takes back: the halves and doubles of a GELU.
+            if let (Some(by), Note::Scaled { of, by: before }) = (c.single(), &x.note)
+                && by * before == 1.0
+            {
+                return Ok(Traced { source: *of, note: Note::None, ..x.clone() });
             }
             let product = pair(draft, name, Op::Mul, a, b)?;
-            let note = match c.single().filter(|_| product.shape == x.shape) {
-                Some(by) => Note::Scaled { of: x.source, by },
-                None => Note::None,
+            let note = match (c.single().filter(|_| product.shape == x.shape), &x.note) {
+                (Some(by), Note::ErfSum { of, factor }) => Note::ErfSum { of: *of, factor: factor * by },
+                (Some(by), _) => Note::Scaled { of: x.source, by },
+                (None, _) => Note::None,
             };
             Ok(Traced { note, ..product })
         }
@@ -180,7 +235,7 @@ pub(super) fn mul(draft: &mut Draft, name: &str, a: &Value, b: &Value) -> Outcom
 fn gelu(erf: &Traced, other: &Traced) -> Option<(Source, f32)> {
     let Note::ErfSum { of, factor } = erf.note else { return None };
     match other.note {
-        _ if other.source == of && other.is_computed() => Some((of, 2.0 * factor)),
+        _ if other.source == of => Some((of, 2.0 * factor)),
         Note::Scaled { of: same, by } if same == of => Some((of, 2.0 * factor * by)),
         _ => None,
     }
@@ -221,7 +276,7 @@ fn pair(draft: &mut Draft, name: &str, op: Op, a: &Value, b: &Value) -> Outcome<
 }
 
 /// A value with so many dimensions in the network, of which new ones are before its own.
-fn raised(draft: &mut Draft, name: &str, x: &Traced, rank: usize) -> Outcome<Traced> {
+pub(super) fn raised(draft: &mut Draft, name: &str, x: &Traced, rank: usize) -> Outcome<Traced> {
     if x.shape.len() == rank {
         return Ok(x.clone());
     }

@@ -5,10 +5,15 @@ use super::constant::{Constant, broadcast, elements};
 use super::draft::Draft;
 use super::fold;
 use super::node::Node;
+use super::parts;
 use super::refusal::{Outcome, Refusal};
 use super::shapes;
-use super::value::{Traced, Value};
-use crate::ops::{Op, Pad, Transpose};
+use super::truth;
+use super::value::{Note, Traced, Value};
+use crate::ops::{Op, Pad, Transpose, Unary};
+
+/// More elements than a side has that goes on beyond its borders.
+const MOST_PLACES: i64 = 1 << 16;
 
 /// `Reshape`, `Flatten`, `Squeeze` and `Unsqueeze`.
 pub(super) fn reshape(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
@@ -31,15 +36,27 @@ pub(super) fn identity(_: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
     {
         return Err(Refusal::unsupported("in training"));
     }
+    if node.operator() == "Dropout" && node.opset < 7 && node.integer("is_test", 0)? == 0 {
+        return Err(Refusal::unsupported("in training"));
+    }
     Ok(vec![Value::Traced(node.traced(0)?.clone())])
 }
 
-/// `Cast` to real numbers, whatever their precision.
-pub(super) fn cast(_: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
-    use crate::onnx::proto::{BFLOAT16, DOUBLE, FLOAT, FLOAT16};
+/// `Cast` to real numbers, whatever their precision, and to truth values.
+pub(super) fn cast(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
+    use crate::onnx::proto::{BFLOAT16, BOOL, DOUBLE, FLOAT, FLOAT16};
     let x = node.traced(0)?;
-    match i32::try_from(node.integer("to", 0)?) {
-        Ok(FLOAT | DOUBLE | FLOAT16 | BFLOAT16) => Ok(vec![Value::Traced(Traced { is_integer: false, ..x.clone() })]),
+    match (i32::try_from(node.integer("to", 0)?), &x.note) {
+        (Ok(FLOAT | DOUBLE | FLOAT16 | BFLOAT16), Note::Truth) => {
+            Ok(vec![Value::Traced(truth::numbers(draft, node.name(), x, [1.0, 0.0])?)])
+        }
+        (Ok(BOOL), _) if !x.is_integer => {
+            let sizes = draft.layer(node.name(), Unary::Abs, &[x])?;
+            Ok(vec![Value::Traced(truth::of(&sizes))])
+        }
+        (Ok(FLOAT | DOUBLE | FLOAT16 | BFLOAT16), _) => {
+            Ok(vec![Value::Traced(Traced { is_integer: false, ..x.clone() })])
+        }
         _ => Err(Refusal::unsupported("of computed values to whole numbers")),
     }
 }
@@ -91,7 +108,7 @@ pub(super) fn expand(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
 }
 
 /// A value repeated to this shape of the graph: it is multiplied with ones.
-fn repeated(draft: &mut Draft, name: &str, x: &Traced, shape: &[usize]) -> Outcome<Traced> {
+pub(super) fn repeated(draft: &mut Draft, name: &str, x: &Traced, shape: &[usize]) -> Outcome<Traced> {
     let from = draft.shape(x).to_vec();
     if from == shape {
         return Ok(x.clone());
@@ -126,14 +143,11 @@ pub(super) fn tile(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
     Ok(vec![Value::Traced(draft.view(name, &wide, &shape)?)])
 }
 
-/// `Pad` with a value.
+/// `Pad`: with a value, or with elements of the value itself; a border below 0 is taken away.
 pub(super) fn pad(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
-    let x = node.traced(0)?;
+    let (x, name) = (node.traced(0)?, node.name());
     let rank = draft.shape(x).len();
     let mode = node.text("mode", "constant")?;
-    if mode != "constant" {
-        return Err(Refusal::unsupported(format!("with mode {mode}")));
-    }
     let given = node.list("pads", 1)?.ok_or_else(|| node.lacks(1))?;
     let value = match node.constant(2)? {
         Some(value) => value.single().ok_or_else(|| Refusal::damaged("has a border of several numbers"))?,
@@ -146,15 +160,57 @@ pub(super) fn pad(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
     if given.len() != 2 * axes.len() {
         return Err(Refusal::damaged(format!("has {} pads for {} dimensions", given.len(), axes.len())));
     }
-    let mut padding = vec![[0, 0]; x.shape.len()];
+    let mut borders = vec![[0i32; 2]; rank];
     for (index, &d) in axes.iter().enumerate() {
-        let [before, after] = [given[index], given[index + axes.len()]].map(|size| u32::try_from(size).ok());
+        let [before, after] = [given[index], given[index + axes.len()]].map(|size| i32::try_from(size).ok());
         let (Some(before), Some(after)) = (before, after) else {
-            return Err(Refusal::unsupported("with a border below 0 or out of any range"));
+            return Err(Refusal::unsupported("with a border out of any range"));
         };
-        padding[d + draft.lead()] = [before as usize, after as usize];
+        borders[d] = [before, after];
     }
-    Ok(vec![Value::Traced(draft.layer(node.name(), Pad { padding, value }, &[x])?)])
+    if mode != "constant" {
+        return Ok(vec![Value::Traced(continued(draft, name, x, &borders, mode)?)]);
+    }
+    let mut inner = x.clone();
+    for (d, &[before, after]) in borders.iter().enumerate() {
+        let [less, fewer] = [before, after].map(|size| size.min(0).unsigned_abs() as usize);
+        if less + fewer > 0 {
+            let size = draft.shape(&inner)[d];
+            let left = size.checked_sub(less + fewer).ok_or_else(|| Refusal::unsupported("that leaves nothing"))?;
+            inner = parts::along(draft, &format!("{name}.{d}"), &inner, d, less, left)?;
+        }
+    }
+    let more = |[before, after]: [i32; 2]| [before, after].map(|size| size.max(0) as usize);
+    let padding: Vec<[usize; 2]> =
+        std::iter::repeat_n([0, 0], draft.lead()).chain(borders.into_iter().map(more)).collect();
+    if padding.iter().all(|border| *border == [0, 0]) {
+        return Ok(vec![Value::Traced(inner)]);
+    }
+    Ok(vec![Value::Traced(draft.layer(name, Pad { padding, value }, &[&inner])?)])
+}
+
+/// A value that goes on beyond its borders by its own elements.
+fn continued(draft: &mut Draft, name: &str, x: &Traced, borders: &[[i32; 2]], mode: &str) -> Outcome<Traced> {
+    let mut y = x.clone();
+    for (d, &[before, after]) in borders.iter().enumerate().filter(|(_, border)| **border != [0, 0]) {
+        let size = draft.shape(&y)[d] as i64;
+        let place = |at: i64| match mode {
+            "edge" => Some(at.clamp(0, size - 1)),
+            "wrap" => Some(at.rem_euclid(size)),
+            "reflect" if size == 1 => Some(0),
+            // There and back, without the outermost elements twice.
+            "reflect" => Some((size - 1) - (at.rem_euclid(2 * size - 2) - (size - 1)).abs()),
+            _ => None,
+        };
+        let all = -i64::from(before)..size.saturating_add(i64::from(after));
+        if all.end.saturating_sub(all.start) > MOST_PLACES {
+            return Err(Refusal::unsupported("with a border of that size"));
+        }
+        let places: Option<Vec<usize>> = all.map(|at| place(at).map(|at| at as usize)).collect();
+        let places = places.ok_or_else(|| Refusal::unsupported(format!("with mode {mode}")))?;
+        y = parts::picked(draft, &format!("{name}.{d}"), &y, d, &places)?;
+    }
+    Ok(y)
 }
 
 /// `DepthToSpace` and `SpaceToDepth`: blocks of pixels become channels, and these such blocks.

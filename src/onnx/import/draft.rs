@@ -9,8 +9,9 @@ use crate::nn::{Held, Layer, Source};
 use crate::ops::{Op, Reshape, Shape};
 use crate::tensor::{Parameters, Tensor};
 
-/// More elements than a value of any network has, so that what is calculated with sizes stays in its range.
-const MOST_ELEMENTS: usize = 1 << 32;
+/// The most elements that a value may have for the batch with which a graph is read: a gibibyte. So what is calculated with
+/// sizes stays in its range, and a small file cannot ask for any memory.
+const MOST_ELEMENTS: usize = 1 << 28;
 
 /// More dimensions than operations have.
 const MOST_DIMENSIONS: usize = 8;
@@ -119,11 +120,8 @@ impl Draft {
         let op = op.into();
         let Some(&first) = inputs.first() else { return Err(Refusal::damaged("reads nothing")) };
         self.take(LAYER)?;
-        if let Some(odd) = inputs.iter().find(|input| !input.is_computed() || input.is_integer) {
-            return Err(Refusal::unsupported(match odd.is_integer {
-                true => "of whole numbers",
-                false => "of an Erf that is not part of a GELU",
-            }));
+        if inputs.iter().any(|input| input.is_integer) {
+            return Err(Refusal::unsupported("of whole numbers"));
         }
         let mut shapes: Vec<&[usize]> = inputs.iter().map(|input| input.shape.as_slice()).collect();
         if op.mixes_samples(&shapes) {
@@ -162,11 +160,12 @@ impl Draft {
             return Err(Refusal::MixesBatch);
         }
         let sizes: Vec<Option<usize>> = shape[1..].iter().copied().map(Some).collect();
-        // Pictures of bytes are still that in another shape.
+        // Pictures of bytes, and truth values, are still that in another shape.
         let is_integer = x.is_integer;
+        let note = if matches!(x.note, Note::Truth) { Note::Truth } else { Note::None };
         let plain = Traced { is_integer: false, ..x.clone() };
         let view = self.layer(name, Reshape::to(sizes), &[&plain])?;
-        Ok(Traced { is_integer, ..view })
+        Ok(Traced { is_integer, note, ..view })
     }
 
     /// A value that the network holds, for an operation with a value of so many dimensions in the network: a parameter,
@@ -256,7 +255,9 @@ fn check(shape: &[usize]) -> Outcome<()> {
     }
     match elements(shape) {
         Some(count) if count <= MOST_ELEMENTS => Ok(()),
-        _ => Err(Refusal::unsupported(format!("of the shape {shape:?}, which is too large"))),
+        _ => Err(Refusal::unsupported(format!(
+            "of the shape {shape:?}, which is too large: {MOST_ELEMENTS} elements are read at most"
+        ))),
     }
 }
 

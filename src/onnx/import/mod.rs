@@ -20,6 +20,7 @@ mod refusal;
 mod resize;
 mod shapes;
 mod tensor;
+mod truth;
 mod value;
 mod windows;
 
@@ -247,8 +248,8 @@ impl<'a> Reading<'a> {
                 parts::for_each_sample(&mut self.draft, name, &constant, &like)?
             }
         };
-        if !traced.is_computed() {
-            return Err(Refusal::unsupported("of an Erf that is not part of a GELU"));
+        if let Note::Truth = traced.note {
+            return Err(Refusal::unsupported("of truth values"));
         }
         if let Source::Layer(layer) = traced.source {
             return Ok(Some(layer));

@@ -6,7 +6,7 @@ use super::node::{Node, axis};
 use super::refusal::{Outcome, Refusal};
 use super::shapes::{self, Range};
 use super::value::{Traced, Value};
-use crate::ops::{Activation, Concat, Op, ReduceMean, Slice};
+use crate::ops::{Activation, Concat, Op, Pad, ReduceMean, Slice};
 
 /// The most values that one layer puts together.
 const MOST: usize = 8;
@@ -14,14 +14,55 @@ const MOST: usize = 8;
 /// More parts than a gather is taken apart into.
 const MOST_PARTS: usize = 1 << 10;
 
-/// `Slice` with steps of 1.
+/// `Slice`.
 pub(super) fn slice(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
-    let x = node.traced(0)?;
+    let (x, name) = (node.traced(0)?, node.name());
     let ranges = shapes::slices(node, draft.shape(x))?;
-    if ranges.iter().any(|range| range.step != 1 && range.count > 1) {
-        return Err(Refusal::unsupported("with steps other than 1"));
+    let is_plain = |range: &Range| range.step == 1 || range.count <= 1;
+    let plain = |(range, &size): (&Range, &usize)| if is_plain(range) { *range } else { Range::whole(size) };
+    let taken: Vec<Range> = ranges.iter().zip(draft.shape(x)).map(plain).collect();
+    let last = ranges.iter().rposition(|range| !is_plain(range));
+    let first = if last.is_none() { name.to_owned() } else { format!("{name}.taken") };
+    let mut y = part(draft, &first, x, &taken)?;
+    for (d, range) in ranges.iter().enumerate().filter(|(_, range)| !is_plain(range)) {
+        let name = if Some(d) == last { name.to_owned() } else { format!("{name}.{d}") };
+        y = match usize::try_from(range.step) {
+            Ok(step) => every(draft, &name, &y, d, Steps { start: range.start, step, count: range.count })?,
+            Err(_) => picked(draft, &name, &y, d, &range.places().collect::<Vec<_>>())?,
+        };
     }
-    Ok(vec![Value::Traced(part(draft, node.name(), x, &ranges)?)])
+    Ok(vec![Value::Traced(y)])
+}
+
+/// Elements of a dimension at a distance from each other.
+#[derive(Clone, Copy)]
+pub(super) struct Steps {
+    pub start: usize,
+    pub step: usize,
+    pub count: usize,
+}
+
+/// Such elements: each is the first of a row of its own.
+pub(super) fn every(draft: &mut Draft, name: &str, x: &Traced, dim: usize, steps: Steps) -> Outcome<Traced> {
+    let Steps { start, step, count } = steps;
+    let d = dim + draft.lead();
+    if d == 0 {
+        return Err(Refusal::MixesBatch);
+    }
+    let span = count.checked_mul(step).ok_or_else(|| Refusal::unsupported("with such steps"))?;
+    let size = draft.shape(x)[dim];
+    let inside = span.min(size.saturating_sub(start));
+    let mut y = along(draft, &format!("{name}.span"), x, dim, start, inside)?;
+    if inside < span {
+        let mut padding = vec![[0, 0]; y.shape.len()];
+        padding[d] = [0, span - inside];
+        y = draft.layer(&format!("{name}.filled"), Pad { padding, value: 0.0 }, &[&y])?;
+    }
+    let rows = [&y.shape[..d], &[count, step], &y.shape[d + 1..]].concat();
+    let rows = draft.view(&format!("{name}.rows"), &y, &rows)?;
+    let first = draft.layer(&format!("{name}.first"), Slice::along(d + 1, 0..1), &[&rows])?;
+    let shape = [&y.shape[..d], &[count], &y.shape[d + 1..]].concat();
+    draft.view(name, &first, &shape)
 }
 
 /// A part of a value, by what is taken of each dimension of the graph's.
@@ -43,7 +84,14 @@ fn part(draft: &mut Draft, name: &str, x: &Traced, ranges: &[Range]) -> Outcome<
 }
 
 /// So many elements of one dimension.
-fn along(draft: &mut Draft, name: &str, x: &Traced, dim: usize, start: usize, count: usize) -> Outcome<Traced> {
+pub(super) fn along(
+    draft: &mut Draft,
+    name: &str,
+    x: &Traced,
+    dim: usize,
+    start: usize,
+    count: usize,
+) -> Outcome<Traced> {
     let mut ranges: Vec<Range> = draft.shape(x).iter().map(|&size| Range::whole(size)).collect();
     ranges[dim] = Range { start, step: 1, count };
     part(draft, name, x, &ranges)
@@ -69,12 +117,20 @@ pub(super) fn gather(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
     let (x, indices, name) = (node.traced(0)?, node.needed(1)?, node.name());
     let shape = draft.shape(x).to_vec();
     let dim = axis(node.integer("axis", 0)?, shape.len())?;
+    let places = indices.as_integers()?.iter().map(|&index| axis(index, shape[dim])).collect::<Outcome<Vec<_>>>()?;
+    let joined = picked(draft, &format!("{name}.joined"), x, dim, &places)?;
+    let result = [&shape[..dim], &indices.shape, &shape[dim + 1..]].concat();
+    let result = draft.with_lead(&result);
+    Ok(vec![Value::Traced(draft.view(name, &joined, &result)?)])
+}
+
+/// Elements of a dimension by their places: runs of neighbours are parts.
+pub(super) fn picked(draft: &mut Draft, name: &str, x: &Traced, dim: usize, places: &[usize]) -> Outcome<Traced> {
     let mut runs: Vec<[usize; 2]> = Vec::new();
-    for &index in indices.as_integers()? {
-        let index = axis(index, shape[dim])?;
+    for &place in places {
         match runs.last_mut() {
-            Some([_, end]) if *end == index => *end += 1,
-            _ => runs.push([index, index + 1]),
+            Some([_, end]) if *end == place => *end += 1,
+            _ => runs.push([place, place + 1]),
         }
     }
     if runs.is_empty() || runs.len() > MOST_PARTS {
@@ -84,10 +140,7 @@ pub(super) fn gather(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
     for (number, &[start, end]) in runs.iter().enumerate() {
         parts.push(along(draft, &format!("{name}.{number}"), x, dim, start, end - start)?);
     }
-    let joined = join(draft, &format!("{name}.joined"), parts, dim)?;
-    let result = [&shape[..dim], &indices.shape, &shape[dim + 1..]].concat();
-    let result = draft.with_lead(&result);
-    Ok(vec![Value::Traced(draft.view(name, &joined, &result)?)])
+    join(draft, name, parts, dim)
 }
 
 /// `Concat`.

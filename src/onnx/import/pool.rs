@@ -4,6 +4,7 @@ use super::constant::Constant;
 use super::draft::Draft;
 use super::images::Images;
 use super::node::Node;
+use super::parts::{Steps, every};
 use super::refusal::{Outcome, Refusal};
 use super::value::{Traced, Value};
 use super::windows::Windows;
@@ -14,27 +15,40 @@ pub(super) fn max_pool(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
     let name = node.name();
     let images = Images::of(draft, name, node.traced(0)?)?;
     let windows = Windows::of(node, &images, None)?;
-    let ([kernel, kernel_x], [stride, stride_x]) = (windows.kernel, windows.stride);
-    if windows.dilation != [1, 1] {
-        return Err(Refusal::unsupported("with dilations"));
-    }
-    if kernel != kernel_x || stride != stride_x {
-        return Err(Refusal::unsupported("with windows or steps that are not square"));
-    }
     let count = windows.count(images.size(), node.integer("ceil_mode", 0)? != 0)?;
-    let [top, left, ..] = windows.padding;
+    if windows.dilation != [1, 1] {
+        let y = dilated(draft, name, &images, &windows, count)?;
+        return Ok(vec![Value::Traced(images.restore(draft, name, &y)?)]);
+    }
+    let ([top, left, ..], kernel, stride) = (windows.padding, windows.kernel, windows.stride);
     // No maximum comes from the padding, so that only where windows begin and how many there are matters.
-    let same = [false, true].map(|ceil_mode| MaxPool2d { kernel, stride, padding: top, ceil_mode });
-    let same =
-        same.into_iter().filter(|_| top == left).find(|pool| pool.output_size(images.size()).ok() == Some(count));
+    let same = [false, true].map(|ceil_mode| MaxPool2d { kernel, stride, padding: [top, left], ceil_mode });
+    let same = same.into_iter().find(|pool| pool.output_size(images.size()).ok() == Some(count));
     let y = match same {
         Some(pool) => draft.layer(name, pool, &[&images.x])?,
         None => {
             let padded = padded(draft, name, &images, &windows, count, f32::NEG_INFINITY)?;
-            draft.layer(name, MaxPool2d::new(kernel, stride), &[&padded])?
+            draft.layer(name, MaxPool2d { kernel, stride, ..MaxPool2d::new(1, 1) }, &[&padded])?
         }
     };
     Ok(vec![Value::Traced(images.restore(draft, name, &y)?)])
+}
+
+/// The maxima of windows that leave rows and columns out. Where their steps do so too, only what is left counts.
+fn dilated(draft: &mut Draft, name: &str, images: &Images, windows: &Windows, count: [usize; 2]) -> Outcome<Traced> {
+    if (0..2).any(|axis| !windows.stride[axis].is_multiple_of(windows.dilation[axis])) {
+        return Err(Refusal::unsupported("with dilations that do not divide the steps"));
+    }
+    let mut y = padded(draft, name, images, windows, count, f32::NEG_INFINITY)?;
+    for axis in 0..2 {
+        let step = windows.dilation[axis];
+        // The network's values are in the place of the graph's here.
+        let dim = (2 + axis).saturating_sub(draft.lead());
+        let steps = Steps { start: 0, step, count: y.shape[2 + axis].div_ceil(step) };
+        y = every(draft, &format!("{name}.every.{axis}"), &y, dim, steps)?;
+    }
+    let stride = [0, 1].map(|axis| windows.stride[axis] / windows.dilation[axis]);
+    draft.layer(name, MaxPool2d { kernel: windows.kernel, stride, ..MaxPool2d::new(1, 1) }, &[&y])
 }
 
 /// Pictures with a border of this value, so wide that so many windows fit.
@@ -49,7 +63,7 @@ fn padded(
     let size = images.size();
     let around = [0, 1].map(|axis| {
         let before = windows.padding[axis];
-        let reached = (count[axis] - 1) * windows.stride[axis] + windows.kernel[axis];
+        let reached = (count[axis] - 1) * windows.stride[axis] + windows.reach()[axis];
         [before, reached.saturating_sub(size[axis] + before)]
     });
     let padding = vec![[0, 0], [0, 0], around[0], around[1]];
@@ -127,10 +141,7 @@ pub(super) fn global(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
         return Ok(vec![Value::Traced(draft.layer(name, mean, &[x])?)]);
     }
     let images = Images::of(draft, name, x)?;
-    let [height, width] = images.size();
-    if height != width {
-        return Err(Refusal::unsupported("of pictures that are not square"));
-    }
-    let y = draft.layer(name, MaxPool2d::new(height, height), &[&images.x])?;
+    let whole = MaxPool2d { kernel: images.size(), stride: images.size(), ..MaxPool2d::new(1, 1) };
+    let y = draft.layer(name, whole, &[&images.x])?;
     Ok(vec![Value::Traced(images.restore(draft, name, &y)?)])
 }

@@ -28,22 +28,17 @@ pub(in crate::onnx) struct Traced {
     pub note: Note,
 }
 
-/// How a value was computed, as far as a GELU is recognised by it.
+/// How a value was computed, as far as a GELU is recognised by it, and what it is taken for.
 #[derive(Clone, Debug, Default)]
 pub(in crate::onnx) enum Note {
     #[default]
     None,
     /// So many times what this source gives.
     Scaled { of: Source, by: f32 },
-    /// The error function of what this source gives over √2. No layer computes it.
+    /// The error function of what this source gives over √2.
     Erf { of: Source },
-    /// A number times (1 + that). No layer computes it.
+    /// A number times (1 + that).
     ErfSum { of: Source, factor: f32 },
-}
-
-impl Traced {
-    /// Whether a layer or an input gives it.
-    pub fn is_computed(&self) -> bool {
-        matches!(self.note, Note::None | Note::Scaled { .. })
-    }
+    /// The graph takes it for truth values: those hold where it is above 0.
+    Truth,
 }

@@ -56,6 +56,10 @@ pub fn cases() -> Vec<Case> {
         (square(3, 1, 2).dilation(2), [1, 17, 9, 8], 20),
         (square(3, 2, 0).padded(0, 0, 1, 1), [2, 3, 16, 14], 9),
         (square(3, 1, 0).padded(2, 0, 1, 1), [1, 18, 9, 10], 17),
+        // Whole vectors of what is left of the picture.
+        (square(3, 1, 0).padded(1, 40, 1, 3), [1, 3, 6, 9], 4),
+        (square(3, 1, 0).padded(0, 1600, 0, 1), [1, 2, 4, 9], 3),
+        (square(3, 2, 0).padded(1, 40, 1, 3).groups(4), [1, 4, 6, 9], 4),
         (Conv2d { dilation: [1, 3], ..square(2, 2, 0).padded(1, 0, 0, 2) }, [1, 3, 8, 9], 2),
         // Pointwise.
         (square(1, 1, 0), [2, 33, 7, 7], 50),

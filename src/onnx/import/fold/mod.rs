@@ -67,6 +67,9 @@ fn evaluate(node: &Node, inputs: &[Option<&Constant>], budget: &mut Budget) -> O
                 budget.take(&x.shape)?;
                 function(x)?
             }
+            (None, Some(_)) if node.opset < 7 && node.has("axis") => {
+                return Err(Refusal::unsupported("of constants along an axis, as before opset 7"));
+            }
             (None, Some(function)) => {
                 // Some of these take any number of inputs.
                 let mut result = input(0)?.clone();

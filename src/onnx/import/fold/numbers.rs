@@ -25,6 +25,11 @@ pub(super) fn of_one(operator: &str) -> Option<OfOne> {
         "Exp" => |x| x.map(f32::exp),
         "Log" => |x| x.map(f32::ln),
         "Reciprocal" => |x| x.map(f32::recip),
+        "Sin" => |x| x.map(f32::sin),
+        "Cos" => |x| x.map(f32::cos),
+        "Tanh" => |x| x.map(f32::tanh),
+        "Sigmoid" => |x| x.map(|x| 1.0 / (1.0 + (-x).exp())),
+        "Relu" => |x| x.map(|x| if x < 0.0 { 0.0 } else { x }),
         "Not" => |x| Ok(Constant::bools(x.shape.clone(), x.as_bools()?.iter().map(|x| !x).collect())),
         _ => return None,
     })
