@@ -3,6 +3,7 @@
 mod depthwise;
 mod direct;
 mod geometry;
+mod pointwise;
 mod product;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::error::Result;
 use crate::ops::{Conv2d, Op};
 use direct::{BIAS_GRADIENT, DIRECT, DIRECT_3X3, Params, direct_groups, dispatch};
 use geometry::{Geometry, Piece};
+use pointwise::POINTWISE;
 use product::{GEMM_64, GEMM_128, GEMM_WEIGHT_64, GEMM_WEIGHT_128, PACK, Product, SUM_PARTS, Views};
 
 pub(super) static KERNELS: &[&Kernel] = &[
@@ -36,6 +38,8 @@ pub(super) static KERNELS: &[&Kernel] = &[
     &depthwise::INPUT_3X3,
     &depthwise::INPUT_5X5,
     &depthwise::WEIGHT,
+    &pointwise::POINTWISE,
+    &pointwise::PACK,
 ];
 
 /// Up to this many channels, a product's inner dimension is too short for tiles in workgroup memory.
@@ -62,7 +66,8 @@ pub(super) fn candidates(op: &Op) -> Vec<&'static str> {
         Op::Conv2d(conv) => {
             let direct = [&DIRECT, &DIRECT_3X3].into_iter().take(if conv.kernel == [3, 3] { 2 } else { 1 });
             let any = direct.chain([&GEMM_128, &GEMM_64]).map(|kernel| kernel.name);
-            any.chain(winograd(conv)).chain(depthwise(depthwise::FORWARDS, conv)).collect()
+            let pointwise = (conv.is_pointwise() && conv.groups == 1).then_some(POINTWISE.name);
+            any.chain(winograd(conv)).chain(depthwise(depthwise::FORWARDS, conv)).chain(pointwise).collect()
         }
         Op::Conv2dBackwardInput(op) => {
             let any = [GEMM_128.name, GEMM_64.name].into_iter();
@@ -99,6 +104,12 @@ fn choose_forward(compiler: &Compiler, geometry: &Geometry, weight: &Storage) ->
     if geometry.is_depthwise(weight) {
         candidates.extend(depthwise::forms(depthwise::FORWARDS, geometry.op.kernel));
         return compiler.choose(&candidates, candidates[4]);
+    }
+    if geometry.is_pointwise(compiler, weight) {
+        candidates.push(&POINTWISE);
+        if compiler.is_software() {
+            return compiler.choose(&candidates, &POINTWISE);
+        }
     }
     // On a software adapter workgroup memory is as slow as any. Each group is a product of its own.
     let few = if geometry.op.groups > 1 { MANY_CHANNELS } else { FEW_CHANNELS };
@@ -175,6 +186,9 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands)
     let kernel = choose_forward(compiler, &geometry, weight);
     if depthwise::FORWARDS.contains(&kernel) {
         return depthwise::forward(compiler, kernel, &geometry, [x, weight, bias], residual, y);
+    }
+    if kernel == &POINTWISE {
+        return pointwise::forward(compiler, &geometry, [x, weight, bias], residual, y);
     }
     for piece in geometry.pieces(compiler, weight, kernel.entry != "gemm") {
         let (images, filters) = (&piece.images, &piece.filters);

@@ -85,7 +85,7 @@ static TILE4: Transforms =
 
 const PRODUCT: &[Access] = &[Read, Read, Write];
 
-const MULTIPLY_SHADER: Shader = shader!("conv2d_winograd");
+const MULTIPLY_SHADER: Shader = shader!("conv2d_winograd", "blocks");
 
 const TILED: Kernel = Kernel::new::<Product>("conv2d/winograd_multiply", MULTIPLY_SHADER, "multiply", PRODUCT);
 const BLOCKED: Kernel =

@@ -109,7 +109,7 @@ impl Geometry {
     }
 
     /// Images that go into one dispatch.
-    fn stretches(&self, compiler: &Compiler) -> Vec<Range<usize>> {
+    pub fn stretches(&self, compiler: &Compiler) -> Vec<Range<usize>> {
         let lengths = [self.x_image(), self.filters * self.plane()];
         let at_once = compiler.images_per_dispatch(&lengths, self.flops(1, self.filters));
         (0..self.images).step_by(at_once).map(|first| first..(first + at_once).min(self.images)).collect()
