@@ -221,6 +221,19 @@ fn small_files_that_ask_for_much_are_refused() {
             "out of",
         ),
         ("a shape", model(&[1, 4], with(&[many, many], "Reshape", &["x", "s"])), "x"),
+        (
+            "a long line backwards",
+            model(
+                &[1, 1 << 27],
+                vec![
+                    numbers("from", &[-1]),
+                    numbers("to", &[-many]),
+                    numbers("axes", &[1]),
+                    node("Slice", &["x", "from", "to", "axes", "from"], &["y"], &[]),
+                ],
+            ),
+            "parts",
+        ),
         ("values that double", model(&[1, 64], doubled(40)), "too large"),
         (
             "the border of a convolution",

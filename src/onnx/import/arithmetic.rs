@@ -204,6 +204,7 @@ pub(super) fn mul(draft: &mut Draft, name: &str, a: &Value, b: &Value) -> Outcom
             // What a factor does, another takes back: the halves and doubles of a GELU.
             if let (Some(by), Note::Scaled { of, by: before }) = (c.single(), &x.note)
                 && by * before == 1.0
+                && c.shape.len() <= draft.shape(x).len()
             {
                 return Ok(Traced { source: *of, note: Note::None, ..x.clone() });
             }

@@ -4,6 +4,7 @@ mod activation;
 mod arithmetic;
 mod arrange;
 mod biases;
+mod cast;
 mod constant;
 mod convolution;
 mod draft;

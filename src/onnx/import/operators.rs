@@ -4,7 +4,9 @@ use super::draft::Draft;
 use super::node::Node;
 use super::refusal::Outcome;
 use super::value::Value;
-use super::{activation, arithmetic, arrange, convolution, normalize, parts, pool, product, reduce, resize, truth};
+use super::{
+    activation, arithmetic, arrange, cast, convolution, normalize, parts, pool, product, reduce, resize, truth,
+};
 
 /// Adds the layers of a node.
 pub(super) type Reader = fn(&mut Draft, &Node) -> Outcome<Vec<Value>>;
@@ -16,8 +18,8 @@ pub(super) const OPERATORS: [(&str, Option<Reader>); 103] = [
     ("And", Some(truth::logic)),
     ("AveragePool", Some(pool::average_pool)),
     ("BatchNormalization", Some(normalize::batch_norm)),
-    ("Cast", Some(arrange::cast)),
-    ("CastLike", Some(arrange::cast_like)),
+    ("Cast", Some(cast::cast)),
+    ("CastLike", Some(cast::cast_like)),
     ("Ceil", Some(activation::elementary)),
     ("Celu", Some(activation::composed)),
     ("Clip", Some(activation::clip)),

@@ -28,6 +28,10 @@ pub(super) fn slice(draft: &mut Draft, node: &Node) -> Outcome<Vec<Value>> {
         let name = if Some(d) == last { name.to_owned() } else { format!("{name}.{d}") };
         y = match usize::try_from(range.step) {
             Ok(step) => every(draft, &name, &y, d, Steps { start: range.start, step, count: range.count })?,
+            // Before places are listed: each is a part.
+            Err(_) if range.count > MOST_PARTS => {
+                return Err(Refusal::unsupported(format!("of {} parts", range.count)));
+            }
             Err(_) => picked(draft, &name, &y, d, &range.places().collect::<Vec<_>>())?,
         };
     }
