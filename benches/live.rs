@@ -1,4 +1,4 @@
-//! How quick the live page is in Chromium: `cargo bench --bench live -- [--model FILE] [--seconds 30]`, after
+//! How quick the live page is in Chromium: `cargo bench --bench live -- [--model FILE] [--detector mtcnn] [--seconds 30]`, after
 //! `tests/browser.sh` has installed what it needs.
 //!
 //! Said are frames in a second, the time from the moment that a frame is taken to the moment that its answer is drawn, the
@@ -28,7 +28,9 @@ fn main() {
     let after = |name: &str| std::env::args().skip_while(|argument| argument != name).nth(1);
     let seconds = after("--seconds").and_then(|seconds| seconds.parse().ok()).unwrap_or(30);
     let model = after("--model");
-    let options: Vec<&str> = model.iter().flat_map(|model| ["--model", model.as_str()]).collect();
+    let detector = after("--detector");
+    let given = [("--model", &model), ("--detector", &detector)].into_iter();
+    let options: Vec<&str> = given.filter_map(|(name, value)| Some([name, value.as_deref()?])).flatten().collect();
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("film.mjpeg");
     film::write(&path);
     let server = Server::start(&options);

@@ -9,12 +9,13 @@ use naga::back::{PipelineConstants, hlsl, msl, pipeline_constants::process_overr
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use vultus::gpu::{Kernel, kernels, shader_source};
 
-/// What steps set besides a kernel's own constants: the number of an activation function, and whether there is a residual.
-const SETTINGS: [(&str, [u32; 9]); 2] =
-    [("FUNCTION", [0, 1, 2, 3, 4, 5, 6, 7, 8]), ("RESIDUAL", [0, 1, 0, 1, 0, 1, 0, 1, 0])];
+/// What steps set besides a kernel's own constants: the number of a function, and whether there is a residual.
+const SETTINGS: [(&str, fn(u32) -> u32); 2] = [("FUNCTION", |setting| setting), ("RESIDUAL", |setting| setting % 2)];
+/// As many as the longest list of functions has.
+const COUNT: u32 = 17;
 
 /// A kernel's shader with its constants and these settings, and nothing that it does not use.
-fn specialize(kernel: &Kernel, source: &str, setting: usize) -> Result<(Module, ModuleInfo), String> {
+fn specialize(kernel: &Kernel, source: &str, setting: u32) -> Result<(Module, ModuleInfo), String> {
     let module = naga::front::wgsl::parse_str(source).map_err(|error| error.emit_to_string(source))?;
     // WebGPU offers pack2x16float and unpack2x16float everywhere; only old versions of OpenGL have not got them.
     let capabilities = Capabilities::default() | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
@@ -23,7 +24,7 @@ fn specialize(kernel: &Kernel, source: &str, setting: usize) -> Result<(Module, 
         .map_err(|error| error.emit_to_string(source))?;
     let is_set = |name: &str| module.overrides.iter().any(|(_, it)| it.name.as_deref() == Some(name));
     let settings = SETTINGS.iter().filter(|(name, _)| is_set(name));
-    let settings = settings.map(|(name, values)| (*name, f64::from(values[setting])));
+    let settings = settings.map(|(name, value)| (*name, f64::from(value(setting))));
     let constants = kernel.constants.iter().copied().chain(settings);
     let constants: PipelineConstants = constants.map(|(name, value)| (name.to_owned(), value)).collect();
     let (module, info) = process_overrides(&module, &info, Some((Compute, kernel.entry)), &constants)
@@ -34,10 +35,10 @@ fn specialize(kernel: &Kernel, source: &str, setting: usize) -> Result<(Module, 
 /// Validates a kernel's shader as WebGPU without any optional feature does, and translates it for Vulkan, Metal and
 /// Direct3D 12, with all settings.
 fn translate(kernel: &Kernel, source: &str) -> Result<(), String> {
-    (0..9).try_for_each(|setting| translate_with(kernel, source, setting))
+    (0..COUNT).try_for_each(|setting| translate_with(kernel, source, setting))
 }
 
-fn translate_with(kernel: &Kernel, source: &str, setting: usize) -> Result<(), String> {
+fn translate_with(kernel: &Kernel, source: &str, setting: u32) -> Result<(), String> {
     let entry = (Compute, kernel.entry.to_owned());
     let (module, info) = specialize(kernel, source, setting)?;
     let pipeline = spv::PipelineOptions { shader_stage: Compute, entry_point: kernel.entry.to_owned() };

@@ -6,7 +6,7 @@ use crate::ops::Activation;
 /// those of software adapters do, would otherwise compute every function for every value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Finish {
-    /// The number of the activation function, 0 for none.
+    /// The number of the function: of activation functions 0 is none.
     function: u32,
     /// Whether a residual is added before.
     residual: bool,
@@ -15,6 +15,11 @@ pub(super) struct Finish {
 impl Finish {
     pub fn new(activation: Option<Activation>, residual: bool) -> Self {
         Finish { function: activation.map_or(0, number), residual }
+    }
+
+    /// Of a kernel that does nothing but compute the function of this number.
+    pub fn function(number: u32) -> Self {
+        Finish { function: number, residual: false }
     }
 
     /// The constants of shaders that differ from what they are by default.

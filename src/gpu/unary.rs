@@ -2,6 +2,7 @@
 
 use super::buffer::Storage;
 use super::compile::{Compiler, Operands};
+use super::finish::Finish;
 use super::kernel::Access::{Read, Unused, Write};
 use super::kernel::{Kernel, Shader, shader};
 use super::uniform::uniform;
@@ -22,7 +23,6 @@ uniform! {
         dy_offset: u32,
         out_offset: u32,
         grid: u32,
-        function: u32,
         /// What an ELU tends to, negated, or an exponent.
         number: f32,
     }
@@ -64,6 +64,7 @@ pub(super) fn backward(compiler: &mut Compiler, op: Unary, operands: &Operands) 
 /// The last storage is the one that is written.
 fn run(compiler: &mut Compiler, kernel: &'static Kernel, op: Unary, storages: &[&Storage]) -> Result<()> {
     let (function, number) = encoded(op);
+    let variant = kernel.finishing(Finish::function(function));
     for values in compiler.stretches(storages[0].len, 1) {
         let mut views = Vec::new();
         for storage in storages {
@@ -76,10 +77,9 @@ fn run(compiler: &mut Compiler, kernel: &'static Kernel, op: Unary, storages: &[
             dy_offset: views[1].offset,
             out_offset: views[views.len() - 1].offset,
             grid: grid[0] as u32,
-            function,
             number,
         };
-        compiler.dispatch(kernel, &params, &views.iter().collect::<Vec<_>>(), grid, values.len() as u64)?;
+        compiler.dispatch(variant, &params, &views.iter().collect::<Vec<_>>(), grid, values.len() as u64)?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use serde::Serialize;
-use vultus::face::{Detector, Face, ModelCard, Recognizer, TestTimeAugmentation};
+use vultus::face::{Detector, DetectorKind, Face, ModelCard, Recognizer, TestTimeAugmentation};
 use vultus::image::RgbImage;
 use vultus::{Device, Error, Options, Parameters, Precision};
 
@@ -95,6 +95,11 @@ impl Machine {
     /// Where it computes.
     pub fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// What finds faces.
+    pub fn detector(&self) -> DetectorKind {
+        self.detector.kind()
     }
 
     /// What the model says about itself.

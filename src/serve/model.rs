@@ -44,6 +44,7 @@ pub fn about(machine: &Machine, limits: &Limits) -> Value {
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "device": machine.device().to_string(),
+        "detector": machine.detector().name(),
         "model": {
             "name": note("model").cloned().unwrap_or_else(|| format!("{network} for {} classes", card.classes.len())),
             "classes": card.classes,

@@ -129,6 +129,7 @@ fn the_model_the_health_and_the_counters_are_told() {
     let server = Server::start(&[]);
     let about = server.get("/api/model").json();
     assert_eq!((&about["device"], &about["version"]), (&"CPU".into(), &env!("CARGO_PKG_VERSION").into()));
+    assert_eq!(about["detector"], "yunet");
     let model = &about["model"];
     assert_eq!((model["classes"].as_array().map(Vec::len), &model["input"]), (Some(7), &48.into()));
     assert!(model["not_for"].as_str().unwrap().contains("Not to be used to judge"));

@@ -61,8 +61,9 @@ pub fn cases() -> Vec<Case> {
         (square(3, 1, 0).padded(0, 1600, 0, 1), [1, 2, 4, 9], 3),
         (square(3, 2, 0).padded(1, 40, 1, 3).groups(4), [1, 4, 6, 9], 4),
         (Conv2d { dilation: [1, 3], ..square(2, 2, 0).padded(1, 0, 0, 2) }, [1, 3, 8, 9], 2),
-        // Pointwise.
+        // Pointwise, also with planes of whole vectors.
         (square(1, 1, 0), [2, 33, 7, 7], 50),
+        (square(1, 1, 0), [3, 20, 6, 10], 37),
     ] {
         cases.extend(all_directions(conv, x, filters));
         cases.push(forward(Conv2d { activation: Some(Activation::RELU6), ..conv }, x, filters));

@@ -59,13 +59,14 @@ const inWords = (name) => {
   return words.charAt(0).toUpperCase() + words.slice(1);
 };
 
-function facts({ version, device, model: card }) {
+function facts({ version, device, detector, model: card }) {
   const passes = { flip: 'as it is and mirrored', none: 'once' };
   return sheet(
     'What runs here',
     pairs([
       ['vultus', version],
       ['Device', device],
+      ['Faces are found by', { yunet: 'YuNet', mtcnn: 'MTCNN' }[detector] ?? detector],
       ['Model', card.name],
       ['Network', card.network],
       ['Classes', card.classes.join(', ')],
