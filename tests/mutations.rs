@@ -379,7 +379,9 @@ fn every_wrong_kernel_is_noticed() {
     let mut unnoticed = Vec::new();
     for &(shader, op, kernel, from, to, sign) in MUTATIONS {
         let gpu = mutated(shader, from, to);
-        let family = ["_winograd", "_depthwise", "_pointwise"].into_iter().fold(shader, |name, end| name.split(end).next().unwrap());
+        let family = ["_winograd", "_depthwise", "_pointwise"]
+            .into_iter()
+            .fold(shader, |name, end| name.split(end).next().unwrap());
         let cases = (Twins::of(family).cases)().into_iter().filter(|case| case.op.name() == op);
         let small = cases.filter(|case| case.inputs(0)[0].len() < 1 << 16);
         let noticed = small.into_iter().any(|case| {

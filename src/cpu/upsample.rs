@@ -21,6 +21,9 @@ pub(super) fn forward(op: &Upsample, x: View, y: &mut [f32]) {
     let [.., h, w] = x.nchw();
     let ([oh, ow], [down, across]) = (op.size, places(op, [h, w]));
     y.par_chunks_mut(oh * ow).zip(x.data.par_chunks(h * w)).for_each(|(y, x)| {
+        if op.interpolation == Interpolation::Nearest {
+            return repeat(x, w, y, ow, [down, across]);
+        }
         for (oy, y) in y.chunks_mut(ow).enumerate() {
             let (rows, shares) = neighbours(op, down, oy, h);
             let [upper, lower] = rows.map(|row| &x[row * w..][..w]);
@@ -31,6 +34,18 @@ pub(super) fn forward(op: &Upsample, x: View, y: &mut [f32]) {
             }
         }
     });
+}
+
+/// The nearest values of a plane of rows of `w` for one of rows of `ow`. Rows that are made of the same one are copied.
+fn repeat(x: &[f32], w: usize, y: &mut [f32], ow: usize, [down, across]: [Places; 2]) {
+    for oy in 0..y.len() / ow {
+        let (row, _) = down.of(oy);
+        let (before, y) = y.split_at_mut(oy * ow);
+        match before.chunks_exact(ow).next_back() {
+            Some(last) if down.of(oy - 1).0 == row => y[..ow].copy_from_slice(last),
+            _ => y[..ow].iter_mut().enumerate().for_each(|(ox, y)| *y = x[row * w + across.of(ox).0]),
+        }
+    }
 }
 
 pub(super) fn backward(op: &Upsample, [h, w]: [usize; 2], dy: View, dx: &mut [f32]) {

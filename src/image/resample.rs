@@ -5,6 +5,9 @@ use crate::ops::adaptive_avg_pool2d::window;
 use crate::ops::{Crop, Filter, Normalization, Order, resize::LUMA};
 use crate::parallel::*;
 
+/// Pixels of a task, if there are as many.
+const TASK: usize = 1 << 12;
+
 /// A number of a picture's.
 pub(crate) trait Sample: Copy + Sync {
     /// It, where white is 255.
@@ -32,10 +35,10 @@ pub(crate) struct Pixels<'a, T> {
 }
 
 impl<T: Sample> Pixels<'_, T> {
-    fn at(&self, crop: &Crop, x: usize, y: usize, channel: usize) -> f32 {
+    fn at(&self, crop: &Crop, x: usize, y: usize) -> [f32; 3] {
         let pixel = (crop.y as usize + y) * self.width as usize + crop.x as usize + x;
-        let value = self.data[3 * pixel + channel].of_255();
-        if self.linear { 255.0 * encoded(value / 255.0) } else { value }
+        let rgb = [0, 1, 2].map(|channel| self.data[3 * pixel + channel].of_255());
+        if self.linear { rgb.map(|value| 255.0 * encoded(value / 255.0)) } else { rgb }
     }
 }
 
@@ -54,33 +57,52 @@ pub(crate) fn resample<T: Sample>(
     normalization: &Normalization,
     out: &mut [f32],
 ) {
-    let plane = size[0] * size[1];
-    let rows = out.par_chunks_mut(3 * plane).zip(crops);
-    rows.for_each(|(out, crop)| {
-        for index in 0..plane {
-            let (oy, ox) = (index / size[1], index % size[1]);
-            let ox = if crop.mirror { size[1] - 1 - ox } else { ox };
-            let rgb = [0, 1, 2].map(|channel| match filter {
-                Filter::Bilinear => bilinear(pixels, crop, size, oy, ox, channel),
-                Filter::Area => area(pixels, crop, size, oy, ox, channel),
-            });
-            for channel in 0..3 {
-                let value = if normalization.gray {
-                    rgb[0] * LUMA[0] + rgb[1] * LUMA[1] + rgb[2] * LUMA[2]
-                } else {
-                    rgb[if normalization.order == Order::Bgr { 2 - channel } else { channel }]
+    let [height, width] = size;
+    let plane = height * width;
+    out.par_chunks_mut(3 * plane).zip(crops).for_each(|(out, crop)| {
+        let (first, others) = out.split_at_mut(plane);
+        let (second, third) = others.split_at_mut(plane);
+        let rows = first.par_chunks_mut(width).zip(second.par_chunks_mut(width)).zip(third.par_chunks_mut(width));
+        rows.enumerate().with_min_len((TASK / width).max(1)).for_each(|(oy, ((first, second), third))| {
+            let places = first.iter_mut().zip(second).zip(third).enumerate();
+            for (index, ((first, second), third)) in places {
+                let ox = if crop.mirror { width - 1 - index } else { index };
+                let rgb = match filter {
+                    Filter::Bilinear => bilinear(pixels, crop, size, oy, ox),
+                    Filter::Area => area(pixels, crop, size, oy, ox),
                 };
-                out[channel * plane + index] = (value - normalization.mean[channel]) / normalization.std[channel];
+                [*first, *second, *third] = normalized(rgb, normalization);
             }
-        }
+        });
     });
 }
 
-fn area<T: Sample>(pixels: &Pixels<T>, crop: &Crop, [h, w]: [usize; 2], oy: usize, ox: usize, channel: usize) -> f32 {
-    let (rows, columns) = (window(oy, crop.height as usize, h), window(ox, crop.width as usize, w));
+/// What a network takes of a pixel.
+fn normalized(rgb: [f32; 3], Normalization { order, mean, std, gray }: &Normalization) -> [f32; 3] {
+    let [red, green, blue] = rgb;
+    let given = match (gray, order) {
+        (true, _) => [red * LUMA[0] + green * LUMA[1] + blue * LUMA[2]; 3],
+        (false, Order::Bgr) => [blue, green, red],
+        (false, Order::Rgb) => rgb,
+    };
+    [0, 1, 2].map(|channel| (given[channel] - mean[channel]) / std[channel])
+}
+
+/// The mean of the pixels that an output covers.
+fn area<T: Sample>(pixels: &Pixels<T>, crop: &Crop, [h, w]: [usize; 2], oy: usize, ox: usize) -> [f32; 3] {
+    // Without the divisions where the size stays the same.
+    let covered =
+        |o: usize, input: usize, output: usize| if input == output { o..o + 1 } else { window(o, input, output) };
+    let (rows, columns) = (covered(oy, crop.height as usize, h), covered(ox, crop.width as usize, w));
     let count = rows.len() * columns.len();
-    let sum: f32 = rows.flat_map(|y| columns.clone().map(move |x| pixels.at(crop, x, y, channel))).sum();
-    sum / count as f32
+    let mut sums = [0.0; 3];
+    for y in rows {
+        for x in columns.clone() {
+            let rgb = pixels.at(crop, x, y);
+            sums = [0, 1, 2].map(|channel| sums[channel] + rgb[channel]);
+        }
+    }
+    sums.map(|sum| sum / count as f32)
 }
 
 /// The two neighbours of a new pixel on one axis, and how much of the second.
@@ -90,20 +112,10 @@ fn neighbours(o: usize, input: u32, output: usize) -> (usize, usize, f32) {
     (low, (low + 1).min(input as usize - 1), position - low as f32)
 }
 
-fn bilinear<T: Sample>(
-    pixels: &Pixels<T>,
-    crop: &Crop,
-    [h, w]: [usize; 2],
-    oy: usize,
-    ox: usize,
-    channel: usize,
-) -> f32 {
+fn bilinear<T: Sample>(pixels: &Pixels<T>, crop: &Crop, [h, w]: [usize; 2], oy: usize, ox: usize) -> [f32; 3] {
     let (y0, y1, fy) = neighbours(oy, crop.height, h);
     let (x0, x1, fx) = neighbours(ox, crop.width, w);
-    let row = |y| {
-        let (left, right) = (pixels.at(crop, x0, y, channel), pixels.at(crop, x1, y, channel));
-        left + (right - left) * fx
-    };
-    let (upper, lower) = (row(y0), row(y1));
-    upper + (lower - upper) * fy
+    let between = |a: [f32; 3], b: [f32; 3], part: f32| [0, 1, 2].map(|i| a[i] + (b[i] - a[i]) * part);
+    let row = |y| between(pixels.at(crop, x0, y), pixels.at(crop, x1, y), fx);
+    between(row(y0), row(y1), fy)
 }
