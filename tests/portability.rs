@@ -9,12 +9,10 @@ use naga::back::{PipelineConstants, hlsl, msl, pipeline_constants::process_overr
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use vultus::gpu::{Kernel, kernels, shader_source};
 
-/// What steps set besides a kernel's own constants: the number of a function, and whether there is a residual.
-const SETTINGS: [(&str, fn(u32) -> u32); 2] = [("FUNCTION", |setting| setting), ("RESIDUAL", |setting| setting % 2)];
-/// As many as the longest list of functions has.
-const COUNT: u32 = 17;
+/// Settings to try: as many as the longest list of functions has.
+const SETTINGS: u32 = 17;
 
-/// A kernel's shader with its constants and these settings, and nothing that it does not use.
+/// A kernel's shader with its constants and what steps set besides, and nothing that it does not use.
 fn specialize(kernel: &Kernel, source: &str, setting: u32) -> Result<(Module, ModuleInfo), String> {
     let module = naga::front::wgsl::parse_str(source).map_err(|error| error.emit_to_string(source))?;
     // WebGPU offers pack2x16float and unpack2x16float everywhere; only old versions of OpenGL have not got them.
@@ -22,9 +20,10 @@ fn specialize(kernel: &Kernel, source: &str, setting: u32) -> Result<(Module, Mo
     let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
         .map_err(|error| error.emit_to_string(source))?;
-    let is_set = |name: &str| module.overrides.iter().any(|(_, it)| it.name.as_deref() == Some(name));
-    let settings = SETTINGS.iter().filter(|(name, _)| is_set(name));
-    let settings = settings.map(|(name, value)| (*name, f64::from(value(setting))));
+    // The number of a function, and whether there is a residual.
+    let settings = [("FUNCTION", setting), ("RESIDUAL", setting % 2)].into_iter();
+    let is_there = |name: &str| module.overrides.iter().any(|(_, it)| it.name.as_deref() == Some(name));
+    let settings = settings.filter(|(name, _)| is_there(name)).map(|(name, value)| (name, f64::from(value)));
     let constants = kernel.constants.iter().copied().chain(settings);
     let constants: PipelineConstants = constants.map(|(name, value)| (name.to_owned(), value)).collect();
     let (module, info) = process_overrides(&module, &info, Some((Compute, kernel.entry)), &constants)
@@ -35,7 +34,7 @@ fn specialize(kernel: &Kernel, source: &str, setting: u32) -> Result<(Module, Mo
 /// Validates a kernel's shader as WebGPU without any optional feature does, and translates it for Vulkan, Metal and
 /// Direct3D 12, with all settings.
 fn translate(kernel: &Kernel, source: &str) -> Result<(), String> {
-    (0..COUNT).try_for_each(|setting| translate_with(kernel, source, setting))
+    (0..SETTINGS).try_for_each(|setting| translate_with(kernel, source, setting))
 }
 
 fn translate_with(kernel: &Kernel, source: &str, setting: u32) -> Result<(), String> {
