@@ -1,22 +1,5 @@
-// Activation functions and their gradients. One invocation per element.
-
-struct Params {
-    length: u32,
-    x_offset: u32,
-    dy_offset: u32,
-    out_offset: u32,
-    // Workgroups along x: grids of more than 65,535 go on along y.
-    grid: u32,
-    // The minimum of a clip, or the slope of a leaky ReLU.
-    low: f32,
-    high: f32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-// x in the forward pass; in the backward pass y of functions 1 to 4, and x of the others.
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> dy: array<f32>;
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;
+// Activation functions and their gradients. The derivatives of functions 1 to 4 see y, those of the others x; either is
+// bound as x. `low` is the minimum of a clip, or the slope of a leaky ReLU; `high` is the maximum of a clip.
 
 fn derivative(seen: f32) -> f32 {
     switch (FUNCTION) {
@@ -43,17 +26,14 @@ fn derivative(seen: f32) -> f32 {
 
 @compute @workgroup_size(256)
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * params.grid + group.x) * 256u + local;
+    let i = element(group, local);
     if (i >= params.length) { return; }
     out[params.out_offset + i] = activated(params.low, params.high, x[params.x_offset + i]);
 }
 
 @compute @workgroup_size(256)
 fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * params.grid + group.x) * 256u + local;
+    let i = element(group, local);
     if (i >= params.length) { return; }
-    let gradient = dy[params.dy_offset + i];
-    let factor = derivative(x[params.x_offset + i]);
-    // No product with 0: what is infinite must not become NaN.
-    out[params.out_offset + i] = select(factor * gradient, 0.0, factor == 0.0);
+    out[params.out_offset + i] = chained(derivative(x[params.x_offset + i]), dy[params.dy_offset + i]);
 }

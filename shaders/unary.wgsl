@@ -1,26 +1,10 @@
-// Elementary functions, value by value, and their gradients. One invocation per element.
+// Elementary functions, value by value, and their gradients. `low` is what an ELU tends to, negated, or an exponent.
 //
 // Devices may compute exp, log, sin, cos and tanh with few correct digits: those here are exact to some units in the last
 // place wherever sums and products are. The polynomials are minimax fits.
 
-struct Params {
-    length: u32,
-    x_offset: u32,
-    dy_offset: u32,
-    out_offset: u32,
-    // Workgroups along x: grids of more than 65,535 go on along y.
-    grid: u32,
-    // What an ELU tends to, negated, or an exponent.
-    number: f32,
-}
-
 // The function's number, as `value` has them.
 override FUNCTION: u32 = 0u;
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> dy: array<f32>;
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;
 
 const LOG2_E: f32 = 1.442695;
 // ln 2 in two parts, the first of few bits, so that its product with a whole number is exact; π / 2 in three.
@@ -139,10 +123,10 @@ fn value(x: f32) -> f32 {
         case 10u: { return ceil(x); }
         case 11u: { return round(x); }
         case 12u: { return signed_one(x); }
-        case 13u: { return select(params.number * exponential_minus_1(min(x, 0.0)), x, x > 0.0); }
+        case 13u: { return select(params.low * exponential_minus_1(min(x, 0.0)), x, x > 0.0); }
         case 14u: { return max(x, 0.0) + logarithm(1.0 + exponential(-abs(x))); }
         case 15u: { return x / (1.0 + abs(x)); }
-        default: { return power(x, params.number); }
+        default: { return power(x, params.low); }
     }
 }
 
@@ -161,25 +145,23 @@ fn derivative(x: f32) -> f32 {
         }
         case 8u: { return TWO_BY_ROOT_PI * exponential(-x * x); }
         case 9u, 10u, 11u, 12u: { return 0.0; }
-        case 13u: { return select(params.number * exponential(min(x, 0.0)), 1.0, x > 0.0); }
+        case 13u: { return select(params.low * exponential(min(x, 0.0)), 1.0, x > 0.0); }
         case 14u: { return logistic(x); }
         case 15u: { return 1.0 / ((1.0 + abs(x)) * (1.0 + abs(x))); }
-        default: { return params.number * power(x, params.number - 1.0); }
+        default: { return params.low * power(x, params.low - 1.0); }
     }
 }
 
 @compute @workgroup_size(256)
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * params.grid + group.x) * 256u + local;
+    let i = element(group, local);
     if (i >= params.length) { return; }
     out[params.out_offset + i] = value(x[params.x_offset + i]);
 }
 
 @compute @workgroup_size(256)
 fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * params.grid + group.x) * 256u + local;
+    let i = element(group, local);
     if (i >= params.length) { return; }
-    let factor = derivative(x[params.x_offset + i]);
-    // No product with 0: what is infinite must not become NaN.
-    out[params.out_offset + i] = select(factor * dy[params.dy_offset + i], 0.0, factor == 0.0);
+    out[params.out_offset + i] = chained(derivative(x[params.x_offset + i]), dy[params.dy_offset + i]);
 }

@@ -195,7 +195,7 @@ const MUTATIONS: &[Mutation] = &[
     ("unary", "unary", "", "x / (1.0 + abs(x))", "x / (1.0 + x)", WRONG_VALUE),
     ("unary", "unary_backward", "", "(1.0 + abs(x)) * (1.0 + abs(x))", "(1.0 + abs(x))", WRONG_VALUE),
     ("unary", "unary", "", "-magnitude, is_odd", "magnitude, is_odd", WRONG_VALUE),
-    ("unary", "unary_backward", "", "params.number - 1.0", "params.number", WRONG_VALUE),
+    ("unary", "unary_backward", "", "params.low - 1.0", "params.low", WRONG_VALUE),
     ("add", "add", "", "x + y", "x - y", WRONG_VALUE),
     ("add", "add", "", "(i >= params.length)", "(i > params.length)", OUTSIDE),
     ("prelu", "prelu", "", "/ params.inner %", "%", WRONG_VALUE),

@@ -83,15 +83,18 @@ struct Layer {
 
 /// Compares the layers.
 pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
-    let is_model = arguments.subject.as_deref().is_some_and(is_onnx);
-    if is_model && arguments.input.is_some() {
+    let model = arguments.subject.as_deref().filter(|path| is_onnx(path));
+    if model.is_some() && arguments.input.is_some() {
         return Err(Failure::Usage("--input is for pictures: an ONNX model says itself what it takes".to_owned()));
     }
-    if !is_model && (arguments.feed.is_some() || arguments.import.is_given()) {
+    if model.is_none() && (arguments.feed.is_some() || arguments.import.is_given()) {
         return Err(Failure::Usage("--feed and --dimension are for ONNX models: name the file of one".to_owned()));
     }
     let gpu = gpu(global)?;
-    let subject = if is_model { Subject::model(arguments)? } else { Subject::base(arguments, global)? };
+    let subject = match model {
+        Some(path) => Subject::model(path, arguments)?,
+        None => Subject::base(arguments, global)?,
+    };
     let (mut on_gpu, mut on_cpu) = (subject.start(&gpu)?, subject.start(&Device::Cpu)?);
     let names: Vec<String> = on_cpu.layers().into_iter().map(str::to_owned).collect();
     let layers = names.into_iter().map(|name| Layer::compare(name, &mut on_gpu, &mut on_cpu));
@@ -154,8 +157,8 @@ impl Subject {
     }
 
     /// An ONNX model on the arrays of a file, else on random numbers.
-    fn model(arguments: &Arguments) -> Result<Self, Failure> {
-        let model = arguments.import.read(arguments.subject.as_deref().unwrap_or(Path::new("")))?;
+    fn model(path: &Path, arguments: &Arguments) -> Result<Self, Failure> {
+        let model = arguments.import.read(path)?;
         let inputs = match &arguments.feed {
             Some(path) => Inputs::read(&model, "--feed", &[path.display().to_string()])?,
             None => Inputs::random(&model, 1, SEED),

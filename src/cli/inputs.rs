@@ -20,12 +20,11 @@ impl Inputs {
     pub fn random(model: &ImportedModel, batch: usize, seed: u64) -> Self {
         let mut random = Random::new(seed);
         let shapes = model.inputs().into_iter().map(|(_, shape)| [&[batch], shape].concat());
-        let tensors = shapes.map(|shape| Tensor::from_fn(shape, |_| 2.0 * random.uniform() - 1.0)).collect();
-        Inputs { batch, tensors }
+        Inputs { batch, tensors: shapes.map(|shape| uniform(shape, &mut random)).collect() }
     }
 
-    /// The arrays of the files that an option names. Each text is `NAME=FILE` with an input's name, or a file whose arrays have the names of inputs;
-    /// where there is only one input and one array, it may have any.
+    /// The arrays of the files that an option names. Each text is `NAME=FILE` with an input's name, or a file whose arrays
+    /// have the names of inputs; where there is only one input and one array, it may have any.
     pub fn read(model: &ImportedModel, option: &str, texts: &[String]) -> Result<Self, Failure> {
         let inputs = model.inputs();
         let mut found: BTreeMap<String, (&str, Tensor)> = BTreeMap::new();
@@ -61,6 +60,11 @@ impl Inputs {
         }
         Ok(Inputs { batch: batch.map_or(1, |(size, _)| size), tensors })
     }
+}
+
+/// Numbers in −1 … 1.
+pub fn uniform(shape: Vec<usize>, random: &mut Random) -> Tensor {
+    Tensor::from_fn(shape, |_| 2.0 * random.uniform() - 1.0)
 }
 
 /// The arrays that a text asks for, by the inputs that they are for, and their file.

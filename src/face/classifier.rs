@@ -135,7 +135,7 @@ impl Form {
         }
     }
 
-    /// The network behind what makes its input of a picture `[3, side, side]`.
+    /// The network after what makes its input from a picture `[3, side, side]`.
     fn fed_by_picture(&self, network: Network) -> Result<Network> {
         let mut picture = Network::new(network.name(), [3, self.side, self.side]);
         if self.channels == 1 {
@@ -152,7 +152,7 @@ impl Form {
     }
 }
 
-/// The network with a softmax behind it, unless it ends in one, and how many classes there are.
+/// The network with a softmax after it, unless it ends in one, and how many classes there are.
 fn with_probabilities(
     network: Network,
     outputs: &[String],

@@ -143,12 +143,12 @@ impl Ports {
         Some(Storage { name: value.name.clone(), len, row, chunks, parameter: None })
     }
 
-    /// Whether a value, which is no view, is in a buffer of the application.
+    /// Whether a value, which is not a view, is in a buffer of the application.
     pub fn holds(&self, value: ValueId) -> bool {
         self.ports.iter().any(|port| port.value == value)
     }
 
-    /// Refuses what needs memory of the plan's own for a value, which is no view.
+    /// Refuses what needs memory of the plan's own for a value, which is not a view.
     pub fn check_own(&self, value: ValueId) -> Result<()> {
         match self.ports.iter().find(|port| port.value == value) {
             None => Ok(()),

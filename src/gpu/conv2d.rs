@@ -107,14 +107,14 @@ fn choose_forward(compiler: &Compiler, geometry: &Geometry, weight: &Storage) ->
     }
     if geometry.is_pointwise(compiler, weight) {
         candidates.push(&POINTWISE);
-        if compiler.is_software() {
-            return compiler.choose(&candidates, &POINTWISE);
-        }
     }
     // On a software adapter workgroup memory is as slow as any. Each group is a product of its own.
     let few = if geometry.op.groups > 1 { MANY_CHANNELS } else { FEW_CHANNELS };
-    let is_direct = compiler.is_software() || geometry.group_channels() <= few;
-    let default = if is_direct { candidates[0] } else { gemm };
+    let default = match compiler.is_software() {
+        true if candidates.contains(&&POINTWISE) => &POINTWISE,
+        false if geometry.group_channels() > few => gemm,
+        _ => candidates[0],
+    };
     compiler.choose(&candidates, default)
 }
 

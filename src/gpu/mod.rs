@@ -34,6 +34,7 @@ mod dense;
 mod device;
 mod dispatch;
 mod dropout;
+mod elementwise;
 mod ema;
 mod finish;
 mod kernel;

@@ -2,31 +2,19 @@
 
 use super::buffer::Storage;
 use super::compile::{Compiler, Operands};
+use super::elementwise::{self, Params};
 use super::finish::Finish;
 use super::kernel::Access::{Read, Unused, Write};
 use super::kernel::{Kernel, Shader, shader};
-use super::uniform::uniform;
 use crate::error::Result;
 use crate::ops::Unary;
 
 pub(super) static KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD];
 
-const SHADER: Shader = shader!("unary");
+const SHADER: Shader = shader!("unary", "elementwise");
 
 static FORWARD: Kernel = Kernel::new::<Params>("unary/forward", SHADER, "forward", &[Read, Unused, Write]);
 static BACKWARD: Kernel = Kernel::new::<Params>("unary/backward", SHADER, "backward", &[Read, Read, Write]);
-
-uniform! {
-    struct Params {
-        length: u32,
-        x_offset: u32,
-        dy_offset: u32,
-        out_offset: u32,
-        grid: u32,
-        /// What an ELU tends to, negated, or an exponent.
-        number: f32,
-    }
-}
 
 /// A function as the shader knows it: its number and what it is made with.
 fn encoded(function: Unary) -> (u32, f32) {
@@ -61,25 +49,7 @@ pub(super) fn backward(compiler: &mut Compiler, op: Unary, operands: &Operands) 
     run(compiler, &BACKWARD, op, &[x, dy, dx])
 }
 
-/// The last storage is the one that is written.
 fn run(compiler: &mut Compiler, kernel: &'static Kernel, op: Unary, storages: &[&Storage]) -> Result<()> {
     let (function, number) = encoded(op);
-    let variant = kernel.finishing(Finish::function(function));
-    for values in compiler.stretches(storages[0].len, 1) {
-        let mut views = Vec::new();
-        for storage in storages {
-            views.push(compiler.gpu.view(storage, values.clone())?);
-        }
-        let grid = compiler.folded(values.len().div_ceil(256));
-        let params = Params {
-            length: values.len() as u32,
-            x_offset: views[0].offset,
-            dy_offset: views[1].offset,
-            out_offset: views[views.len() - 1].offset,
-            grid: grid[0] as u32,
-            number,
-        };
-        compiler.dispatch(variant, &params, &views.iter().collect::<Vec<_>>(), grid, values.len() as u64)?;
-    }
-    Ok(())
+    elementwise::run(compiler, kernel.finishing(Finish::function(function)), [number, 0.0], storages)
 }

@@ -90,10 +90,7 @@ fn normalized(rgb: [f32; 3], Normalization { order, mean, std, gray }: &Normaliz
 
 /// The mean of the pixels that an output covers.
 fn area<T: Sample>(pixels: &Pixels<T>, crop: &Crop, [h, w]: [usize; 2], oy: usize, ox: usize) -> [f32; 3] {
-    // Without the divisions where the size stays the same.
-    let covered =
-        |o: usize, input: usize, output: usize| if input == output { o..o + 1 } else { window(o, input, output) };
-    let (rows, columns) = (covered(oy, crop.height as usize, h), covered(ox, crop.width as usize, w));
+    let (rows, columns) = (window(oy, crop.height as usize, h), window(ox, crop.width as usize, w));
     let count = rows.len() * columns.len();
     let mut sums = [0.0; 3];
     for y in rows {

@@ -87,7 +87,8 @@ impl Operation for AdaptiveAvgPool2dBackward {
 
 /// Along one axis, the inputs that output `index` of `output` is the mean of.
 pub(crate) fn window(index: usize, input: usize, output: usize) -> Range<usize> {
-    index * input / output..((index + 1) * input).div_ceil(output)
+    // Without divisions where the size stays the same.
+    if input == output { index..index + 1 } else { index * input / output..((index + 1) * input).div_ceil(output) }
 }
 
 /// Shapes that every kernel must get right: the same size, smaller, larger, remainders, one.

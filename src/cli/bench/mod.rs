@@ -211,7 +211,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     }
 }
 
-/// What is timed: its name, batch and side, and whether it takes pictures of which there are so many in a second.
+/// What is timed: its name, batch and side, and whether pictures per second can be counted.
 struct Subject {
     name: String,
     batch: Option<usize>,

@@ -11,7 +11,7 @@ use vultus::{Device, Error, Model, Options, Parameters, Plan, Random, Tensor, Tr
 use super::super::failure::Failure;
 use super::super::global::Global;
 use super::super::imported::ImportedModel;
-use super::super::inputs::Inputs;
+use super::super::inputs::{Inputs, uniform};
 use super::super::network::parameters_of;
 use super::{Arguments, Choice, Train};
 
@@ -212,7 +212,7 @@ impl Part {
             let input = match given.next() {
                 Some(input) => input,
                 None if trains && index > 0 => Tensor::from_fn(shape, |i| (i % TRAINED_CLASSES) as f32),
-                None => Tensor::from_fn(shape, |_| 2.0 * random.uniform() - 1.0),
+                None => uniform(shape, &mut random),
             };
             plan.set_input(index, &input)?;
         }
