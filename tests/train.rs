@@ -83,11 +83,19 @@ struct Setting<'a> {
     bars: Bars,
     from: &'a str,
     checkpoint: Option<PathBuf>,
+    probabilities: Option<Vec<f32>>,
 }
 
 impl<'a> Setting<'a> {
     fn new(device: &'a Device) -> Self {
-        Setting { device, recipe: recipe(), bars: Bars { noise: 0.2, broken: false }, from: "conv1", checkpoint: None }
+        Setting {
+            device,
+            recipe: recipe(),
+            bars: Bars { noise: 0.2, broken: false },
+            from: "conv1",
+            checkpoint: None,
+            probabilities: None,
+        }
     }
 
     fn fit(&self, hear: impl FnMut(Event)) -> Result<Trained> {
@@ -103,6 +111,7 @@ impl<'a> Setting<'a> {
                 examples: &self.bars,
                 classes: &classes,
                 labels: &labels,
+                probabilities: self.probabilities.as_deref(),
                 training: &training,
                 validation: &validation,
                 recipe: &self.recipe,
@@ -287,9 +296,53 @@ fn mixed_pictures_are_learnt_from() {
     }
 }
 
+/// Rows in which each example's own class has most, and the next one the rest.
+fn doubted(own: f32) -> Vec<f32> {
+    let row = |index: usize| {
+        let mut row = [0.0; 3];
+        row[label(index)] = own;
+        row[(label(index) + 1) % 3] += 1.0 - own;
+        row
+    };
+    (0..COUNT).flat_map(row).collect()
+}
+
+#[test]
+fn what_people_voted_is_learnt_whole_or_drawn() {
+    let answered = |draw, probabilities| {
+        let mut setting = Setting::new(&Device::Cpu);
+        setting.recipe.draw = draw;
+        setting.recipe.epochs = 12;
+        setting.probabilities = probabilities;
+        let trained = setting.trained();
+        trained.epochs[11].validation.unwrap()
+    };
+    let (own, whole, drawn) =
+        (answered(false, None), answered(false, Some(doubted(0.7))), answered(true, Some(doubted(0.7))));
+    for judged in [own, whole, drawn] {
+        assert!(judged.accuracy > 0.9, "{judged:?}");
+    }
+    // Who has learnt that three of ten see something else is never sure: −ln 0.7 = 0.36 is the best that can be.
+    for judged in [whole, drawn] {
+        assert!((0.25..0.6).contains(&judged.loss) && judged.loss > own.loss, "{judged:?}, {own:?}");
+    }
+}
+
+#[test]
+fn drawn_classes_are_the_same_with_the_same_seed() {
+    let parameters = |seed| {
+        let mut setting = Setting::new(&Device::Cpu);
+        setting.recipe = Recipe { draw: true, epochs: 2, seed, ..setting.recipe };
+        setting.probabilities = Some(doubted(0.6));
+        setting.trained().parameters
+    };
+    assert_eq!(parameters(3), parameters(3));
+    assert_ne!(parameters(3), parameters(4));
+}
+
 #[test]
 fn classes_can_be_balanced() {
-    for balance in [Balance::Under, Balance::Over, Balance::Weights, Balance::SqrtWeights] {
+    for balance in [Balance::Under, Balance::Over, Balance::Weights(1.0), Balance::Weights(0.5)] {
         let mut setting = Setting::new(&Device::Cpu);
         setting.recipe.balance = balance;
         let trained = setting.trained();

@@ -12,7 +12,7 @@ use vultus::image::RgbImage;
 use vultus::nn::Trainable;
 use vultus::ops::Normalization;
 use vultus::prepare::{Augmentation, Preparation};
-use vultus::train::{Course, Event, Pictures, Recipe};
+use vultus::train::{Course, Event, Labels, Pictures, Recipe};
 
 /// Bytes that are allocated, and the most there ever were.
 static NOW: AtomicUsize = AtomicUsize::new(0);
@@ -68,6 +68,7 @@ fn peaks(folder: &Path, epochs: usize) -> Vec<usize> {
     };
     let (validation, training): (Vec<usize>, Vec<usize>) = (0..data.samples.len()).partition(|index| index % 10 == 0);
     let recipe = Recipe { epochs, batch: 10, ema: Some(0.9), ..Recipe::default() };
+    let labels = Labels::own(&data);
     let course = Course {
         device: &Device::Cpu,
         card: &card,
@@ -75,6 +76,7 @@ fn peaks(folder: &Path, epochs: usize) -> Vec<usize> {
         start: card.network().unwrap().initialize(0).unwrap(),
         trainable: Trainable::All,
         pictures: &pictures,
+        labels: &labels,
         training: &training,
         validation: &validation,
         recipe: &recipe,

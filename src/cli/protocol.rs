@@ -96,6 +96,7 @@ mod tests {
             part: None,
             face: None,
             detected: None,
+            votes: None,
         };
         let samples = (0..20).flat_map(|person| (0..=person % 5).map(move |picture| sample(person, picture % 2)));
         Dataset { path: "faces".into(), classes: vec!["a".into(), "b".into()], samples: samples.collect() }

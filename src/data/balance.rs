@@ -1,7 +1,5 @@
 //! Classes of unequal size made to count alike: by leaving samples out, repeating them, or weighing them.
 
-use serde::{Deserialize, Serialize};
-
 use crate::random::Random;
 
 /// Indices of a part of the samples in which every class has as many as the smallest (that has any), chosen at random
@@ -33,51 +31,26 @@ pub fn over_sample(labels: &[usize], seed: u64) -> Vec<usize> {
     resize(by_class, largest, seed)
 }
 
-/// How classes are weighed against each other.
+/// The weight of each class in the loss, by the number of its samples, or their share: its inverse to a power, so that the
+/// mean over the samples is 1; 0 for a class without any.
+///
+/// With the power 1 classes count alike (scikit-learn's "balanced"; King & Zeng, "Logistic regression in rare events data",
+/// 2001), with 0 samples do. Between them rare classes are heard without being too loud.
 ///
 /// ```
-/// use vultus::data::{Weighting, class_weights};
+/// use vultus::data::class_weights;
 ///
-/// // 90 pictures of one class, 10 of another.
-/// let labels: Vec<usize> = (0..100).map(|i| usize::from(i < 10)).collect();
-/// let ratio = |weighting| { let weights = class_weights(&labels, 2, weighting); weights[1] / weights[0] };
-/// assert!((ratio(Weighting::Balanced) - 9.0).abs() < 1e-5);
-/// assert!((ratio(Weighting::Root) - 3.0).abs() < 1e-5);
+/// // 90 pictures of one class, 10 of another, none of a third.
+/// let weights = class_weights(&[90.0, 10.0, 0.0], 1.0);
+/// assert!((weights[1] / weights[0] - 9.0).abs() < 1e-5 && weights[2] == 0.0);
+/// let roots = class_weights(&[90.0, 10.0, 0.0], 0.5);
+/// assert!((roots[1] / roots[0] - 3.0).abs() < 1e-5);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Weighting {
-    /// Each class counts alike as a whole: n / (k · n_c) for n samples, n_c of which are of the class, and k classes
-    /// that have any (scikit-learn's "balanced"; King & Zeng, "Logistic regression in rare events data", 2001). The
-    /// mean over the samples is 1.
-    Balanced,
-    /// The square root of that, for where rare classes would get too loud.
-    Root,
-}
-
-/// The weight of each of so many classes in the loss; 0 for one without samples. Labels of no class are left out.
-///
-/// ```
-/// use vultus::data::{Weighting, class_weights};
-///
-/// // 4 / (2 · 3) and 4 / (2 · 1); the third class has no samples.
-/// assert_eq!(class_weights(&[0, 0, 0, 1], 3, Weighting::Balanced), [2.0 / 3.0, 2.0, 0.0]);
-/// ```
-pub fn class_weights(labels: &[usize], classes: usize, weighting: Weighting) -> Vec<f32> {
-    let mut counts = vec![0usize; classes];
-    labels.iter().filter(|&&label| label < classes).for_each(|&label| counts[label] += 1);
-    let (all, present) = (counts.iter().sum::<usize>(), counts.iter().filter(|&&count| count > 0).count());
-    let weight = |count: usize| {
-        if count == 0 {
-            return 0.0;
-        }
-        let balanced = all as f64 / (present as f64 * count as f64);
-        match weighting {
-            Weighting::Balanced => balanced as f32,
-            Weighting::Root => balanced.sqrt() as f32,
-        }
-    };
-    counts.into_iter().map(weight).collect()
+pub fn class_weights(sizes: &[f64], power: f64) -> Vec<f32> {
+    let raw: Vec<f64> = sizes.iter().map(|&size| if size > 0.0 { size.powf(-power) } else { 0.0 }).collect();
+    let weighed: f64 = raw.iter().zip(sizes).map(|(weight, size)| weight * size).sum();
+    let factor = if weighed > 0.0 { sizes.iter().sum::<f64>() / weighed } else { 0.0 };
+    raw.into_iter().map(|weight| (factor * weight) as f32).collect()
 }
 
 /// The indices of each class.
@@ -135,19 +108,25 @@ mod tests {
     }
 
     #[test]
-    fn weights_are_the_inverse_frequencies() {
-        let labels = labels();
-        let weights = class_weights(&labels, 5, Weighting::Balanced);
-        let expected = [16.0 / 24.0, 16.0 / 9.0, 0.0, 16.0 / 15.0, 0.0];
-        for (weight, expected) in weights.iter().zip(expected) {
+    fn weights_are_powers_of_the_inverse_frequencies() {
+        let sizes = [8.0, 3.0, 0.0, 5.0];
+        let mean = |weights: &[f32]| {
+            weights.iter().zip(sizes).map(|(&weight, size)| f64::from(weight) * size).sum::<f64>() / 16.0
+        };
+        // n / (k · n_c) for the classes that have any.
+        let weights = class_weights(&sizes, 1.0);
+        for (weight, expected) in weights.iter().zip([16.0 / 24.0, 16.0 / 9.0, 0.0, 16.0 / 15.0]) {
             assert_abs_diff_eq!(*weight, expected, epsilon = 1e-6);
         }
-        let mean = labels.iter().map(|&label| weights[label]).sum::<f32>() / labels.len() as f32;
-        assert_abs_diff_eq!(mean, 1.0, epsilon = 1e-6);
-        let roots = class_weights(&labels, 5, Weighting::Root);
+        let roots = class_weights(&sizes, 0.5);
         for (root, weight) in roots.iter().zip(&weights) {
-            assert_abs_diff_eq!(root * root, *weight, epsilon = 1e-6);
+            assert_abs_diff_eq!(root * root / (roots[0] * roots[0]), *weight / weights[0], epsilon = 1e-6);
         }
-        assert_eq!(class_weights(&[], 2, Weighting::Balanced), [0.0, 0.0]);
+        assert_eq!(class_weights(&sizes, 0.0), [1.0, 1.0, 0.0, 1.0]);
+        for weights in [weights, roots] {
+            // Rounding of the weights to f32.
+            assert_abs_diff_eq!(mean(&weights), 1.0, epsilon = 1e-6);
+        }
+        assert_eq!(class_weights(&[0.0, 0.0], 1.0), [0.0, 0.0]);
     }
 }

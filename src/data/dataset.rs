@@ -101,6 +101,7 @@ impl Dataset {
         let numbers: Vec<Option<usize>> = self.classes.iter().map(number).collect();
         let renumbered = |mut sample: Sample| {
             sample.label = numbers[sample.label]?;
+            sample.votes = sample.votes.map(|votes| votes.renumbered(&numbers, classes.len()));
             Some(sample)
         };
         let samples: Vec<Sample> = self.samples.into_iter().filter_map(renumbered).collect();
@@ -132,7 +133,15 @@ pub(super) mod tests {
     pub fn dataset(classes: &[&str], labels: &[usize]) -> Dataset {
         let sample = |(number, &label): (usize, &usize)| {
             let file = PathBuf::from(format!("set/{number}.png"));
-            Sample { source: Source::File(file.into()), label, subject: None, part: None, face: None, detected: None }
+            Sample {
+                source: Source::File(file.into()),
+                label,
+                subject: None,
+                part: None,
+                face: None,
+                detected: None,
+                votes: None,
+            }
         };
         Dataset {
             path: Path::new("set").to_path_buf(),

@@ -20,8 +20,9 @@ mod inspect;
 mod layout;
 mod sample;
 mod split;
+mod votes;
 
-pub use balance::{Weighting, class_weights, over_sample, under_sample};
+pub use balance::{class_weights, over_sample, under_sample};
 pub use class_map::ClassMap;
 pub use dataset::Dataset;
 pub use inspect::{
@@ -32,3 +33,4 @@ pub use sample::{Part, Sample, Source};
 #[cfg(feature = "baseline")]
 pub(crate) use split::stratified_split;
 pub use split::{Protocol, SHARES, Split, SplitPart};
+pub use votes::Votes;

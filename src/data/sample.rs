@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ::image::RgbImage;
 use serde::{Deserialize, Serialize};
 
+use super::votes::Votes;
 use crate::error::{Error, Result};
 use crate::image::decode_file;
 use crate::prepare::face::Face;
@@ -19,7 +20,7 @@ use crate::prepare::face::Face;
 ///
 /// let source = Source::File(Path::new("faces/happy/crowd.png").into());
 /// let face = Some([10.0, 12.0, 58.0, 60.0]);
-/// let sample = Sample { source, label: 0, subject: None, part: None, face, detected: None };
+/// let sample = Sample { source, label: 0, subject: None, part: None, face, detected: None, votes: None };
 /// assert_eq!(sample.name(Path::new("faces")), "happy/crowd.png#10,12,58,60");
 /// // Nothing is read before it is asked for, and there is no such file.
 /// assert!(sample.decode().is_err());
@@ -39,6 +40,8 @@ pub struct Sample {
     pub face: Option<[f32; 4]>,
     /// The face as a detector found it, where one was asked. It is not a part of the sample's name.
     pub detected: Option<Face>,
+    /// What several people said of it, where they were asked: votes for each of the data set's classes.
+    pub votes: Option<Votes>,
 }
 
 /// Where a picture is.
@@ -48,7 +51,7 @@ pub struct Sample {
 /// use vultus::data::{Sample, Source};
 ///
 /// let source = Source::Row { file: Path::new("fer2013.csv").into(), offset: 96_004, line: 17, column: 1 };
-/// let sample = Sample { source, label: 3, subject: None, part: None, face: None, detected: None };
+/// let sample = Sample { source, label: 3, subject: None, part: None, face: None, detected: None, votes: None };
 /// assert_eq!(sample.name(Path::new("fer2013.csv")), "fer2013.csv:17");
 /// assert_eq!(sample.file(), Path::new("fer2013.csv"));
 /// ```
@@ -176,7 +179,7 @@ mod tests {
     use super::*;
 
     fn sample(source: Source) -> Sample {
-        Sample { source, label: 0, subject: None, part: None, face: None, detected: None }
+        Sample { source, label: 0, subject: None, part: None, face: None, detected: None, votes: None }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::head::{first_of, head};
-use super::{Event, Examples, Features, Frozen, Job, Pictures, Recipe, Trained, fit};
+use super::{Event, Examples, Features, Frozen, Job, Labels, Pictures, Recipe, Trained, fit};
 use crate::engine::{Device, Options};
 use crate::error::{Error, Result};
 use crate::face::ModelCard;
@@ -23,7 +23,7 @@ const PROBED: usize = 64;
 /// use vultus::nn::Trainable;
 /// use vultus::ops::Normalization;
 /// use vultus::prepare::Augmentation;
-/// use vultus::train::{Course, Pictures, Recipe};
+/// use vultus::train::{Course, Labels, Pictures, Recipe};
 ///
 /// # let folder = tempfile::tempdir()?;
 /// # for (name, shade) in [("happy/1.png", 90), ("happy/2.png", 90), ("sad/1.png", 90), ("sad/2.png", 40)] {
@@ -39,6 +39,7 @@ const PROBED: usize = 64;
 ///     start: card.network()?.initialize(1)?,
 ///     trainable: Trainable::All,
 ///     pictures: &Pictures::new(&data, &card, Augmentation::light()),
+///     labels: &Labels::own(&data),
 ///     training: &[0, 1, 2],
 ///     validation: &[3],
 ///     recipe: &Recipe { epochs: 1, batch: 2, ..Recipe::default() },
@@ -61,6 +62,8 @@ pub struct Course<'a> {
     pub trainable: Trainable,
     /// The pictures.
     pub pictures: &'a Pictures<'a>,
+    /// What is to be learned of each picture.
+    pub labels: &'a Labels,
     /// The numbers of the pictures to train on.
     pub training: &'a [usize],
     /// The numbers of the pictures to judge each epoch by; may be empty.
@@ -94,7 +97,6 @@ impl Course<'_> {
     /// As [`fit`]; [`Error::Io`] if the cache cannot be written.
     pub fn run(mut self, prepared: Prepared, hear: impl FnMut(Event)) -> Result<Trained> {
         let network = self.card.training_network(self.dropout)?;
-        let labels: Vec<usize> = self.pictures.data.samples.iter().map(|sample| sample.label).collect();
         let (frozen, rest) = network.split(&self.trainable)?;
         let cache = self.cache.filter(|_| self.pictures.is_fixed() && !frozen.layers().is_empty());
         let features = cache.map(|cache| self.features(&frozen, cache, prepared)).transpose()?;
@@ -105,7 +107,8 @@ impl Course<'_> {
             trainable: self.trainable.clone(),
             examples: self.pictures,
             classes: &self.card.classes,
-            labels: &labels,
+            labels: self.labels.classes(),
+            probabilities: self.labels.rows(),
             training: self.training,
             validation: self.validation,
             recipe: self.recipe,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::batch::{Batches, mixed, targets};
+use super::batch::{Batches, classes, soft};
 use super::checkpoint::{Checkpoint, Progress};
 use super::head::head;
 use super::judge::{Judge, Judgement};
@@ -48,6 +48,7 @@ use crate::tensor::{Parameters, Tensor};
 ///     examples: &Halves,
 ///     classes: &["above", "below"].map(str::to_owned),
 ///     labels: &[0, 1, 0, 1],
+///     probabilities: None,
 ///     training: &[0, 1, 2, 3],
 ///     validation: &[],
 ///     recipe: &Recipe::default(),
@@ -72,6 +73,9 @@ pub struct Job<'a> {
     pub classes: &'a [String],
     /// The class of each example.
     pub labels: &'a [usize],
+    /// The probability of each class for each example, a row of numbers after the other, where more is known than the
+    /// most probable class. It is what is learned; answers are judged by the class.
+    pub probabilities: Option<&'a [f32]>,
     /// The numbers of the examples to train on.
     pub training: &'a [usize],
     /// The numbers of the examples to judge each epoch by; may be empty.
@@ -197,6 +201,7 @@ pub struct Trained {
 ///     examples: &Halves,
 ///     classes: &["above", "below"].map(str::to_owned),
 ///     labels: &[0, 1, 0, 1],
+///     probabilities: None,
 ///     training: &[0, 1, 2, 3],
 ///     validation: &[],
 ///     recipe: &Recipe { epochs: 5, batch: 2, learning_rate: 0.1, ..Recipe::default() },
@@ -244,6 +249,11 @@ impl Job<'_> {
         if let Some(index) = self.training.iter().chain(self.validation).find(|&&index| index >= self.labels.len()) {
             return Err(Error::invalid("training", format!("there is no example {index}")));
         }
+        if let Some(rows) = self.probabilities.filter(|rows| rows.len() != self.labels.len() * outputs) {
+            let reason =
+                format!("{} probabilities for {} examples of {outputs} classes", rows.len(), self.labels.len());
+            return Err(Error::shape("training", reason));
+        }
         match self.labels.iter().find(|&&label| label >= outputs) {
             Some(label) => Err(Error::invalid("training", format!("the label {label} is no class"))),
             None => Ok(()),
@@ -251,19 +261,36 @@ impl Job<'_> {
     }
 
     fn training_settings(&self) -> Result<Training> {
-        let labels: Vec<usize> = self.training.iter().map(|&index| self.labels[index]).collect();
+        let mut sizes = vec![0.0; self.classes.len()];
+        for &index in self.training {
+            match self.row(index) {
+                Some(row) => sizes.iter_mut().zip(row).for_each(|(size, &share)| *size += f64::from(share)),
+                None => sizes[self.labels[index]] += 1.0,
+            }
+        }
         let dense = head(self.network);
         Ok(Training {
             loss: CrossEntropy { label_smoothing: self.recipe.label_smoothing }.into(),
-            class_weights: self.recipe.class_weights(&labels, self.classes.len()),
+            class_weights: self.recipe.class_weights(&sizes),
             optimizer: self.recipe.optimizer(),
             trainable: self.trainable.clone(),
             groups: self.recipe.groups(dense.map(|layer| layer.name.as_str())),
             decay_biases: false,
             ema: self.recipe.ema,
-            soft_targets: self.recipe.mix.is_some(),
+            soft_targets: self.is_soft(),
             accumulate: self.recipe.accumulate as usize,
         })
+    }
+
+    /// The probabilities for an example.
+    pub(super) fn row(&self, index: usize) -> Option<&[f32]> {
+        let width = self.classes.len();
+        self.probabilities.map(|rows| &rows[index * width..(index + 1) * width])
+    }
+
+    /// Whether targets are probabilities.
+    fn is_soft(&self) -> bool {
+        self.recipe.mix.is_some() || (self.probabilities.is_some() && !self.recipe.draw)
     }
 
     /// A text that is another one for every other training.
@@ -275,6 +302,7 @@ impl Job<'_> {
             part.iter().for_each(|&index| hash.update(format!("{index}:{} ", self.labels[index])));
             hash.update("\n");
         }
+        hash.update(bytemuck::cast_slice(self.probabilities.unwrap_or_default()));
         for (name, tensor) in &self.start {
             hash.update(name);
             hash.update(bytemuck::cast_slice(tensor.data()));
@@ -382,12 +410,12 @@ impl<'a> Fitting<'a> {
                 rate = recipe.learning_rate * recipe.schedule.factor(done, recipe.epochs);
             }
             let step = StepOptions { learning_rate: rate, seed: recipe.seed, micro_batches };
-            let loss = match recipe.mix {
-                None => plan.train(&batch.input, Targets::Classes(&targets(&batch, job.labels)), &step)?,
-                Some((kind, alpha)) => {
-                    let (input, targets) = mixed(&batch, job, (kind, alpha), &mut random)?;
-                    plan.train(&input, Targets::Probabilities(&targets), &step)?
-                }
+            let drawn = Random::new(seed ^ 0xD4A3 ^ u64::from(taken));
+            let loss = if job.is_soft() {
+                let (input, targets) = soft(&batch, job, recipe, drawn, &mut random)?;
+                plan.train(input.as_ref().unwrap_or(&batch.input), Targets::Probabilities(&targets), &step)?
+            } else {
+                plan.train(&batch.input, Targets::Classes(&classes(&batch, job, drawn)), &step)?
             };
             if !loss.is_finite() {
                 return Err(Error::Diverged { what: format!("the loss is {loss}") });

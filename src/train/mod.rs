@@ -29,6 +29,7 @@
 //!     examples: &Halves,
 //!     classes: &["above", "below"].map(str::to_owned),
 //!     labels: &labels,
+//!     probabilities: None,
 //!     training: &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
 //!     validation: &[12, 13, 14, 15],
 //!     recipe: &Recipe { epochs: 10, batch: 4, learning_rate: 0.1, ..Recipe::default() },
@@ -47,6 +48,7 @@ mod features;
 mod fit;
 mod head;
 mod judge;
+mod labels;
 mod order;
 mod predict;
 mod recipe;
@@ -58,6 +60,7 @@ pub use examples::{Examples, Pictures};
 pub use features::{Features, Frozen};
 pub use fit::{Epoch, Event, Job, Trained, fit};
 pub use judge::{Answers, Judgement};
+pub use labels::{Labels, Truth};
 pub use predict::Predictor;
 pub use recipe::{Balance, Recipe, Rule};
 pub use schedule::{Decay, Schedule};

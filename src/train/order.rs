@@ -11,7 +11,7 @@ pub(super) fn epoch_order(training: &[usize], labels: &[usize], balance: Balance
     let mut order: Vec<usize> = match balance {
         Balance::Under => chosen(under_sample(&mine, seed)),
         Balance::Over => chosen(over_sample(&mine, seed)),
-        Balance::None | Balance::Weights | Balance::SqrtWeights => training.to_vec(),
+        Balance::None | Balance::Weights(_) => training.to_vec(),
     };
     // Another stream than that which chose.
     Random::new(seed ^ 0x5EED).shuffle(&mut order);
@@ -31,7 +31,7 @@ mod tests {
             [0, 1].map(|class| order.iter().filter(|&&index| labels[index] == class).count())
         };
         assert_eq!(counts(Balance::None), [81, 9]);
-        assert_eq!(counts(Balance::Weights), [81, 9]);
+        assert_eq!(counts(Balance::Weights(1.0)), [81, 9]);
         assert_eq!(counts(Balance::Under), [9, 9]);
         assert_eq!(counts(Balance::Over), [81, 81]);
         // Every example of the small class comes as often as any other.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Decay, Schedule};
-use crate::data::{Weighting, class_weights};
+use crate::data::class_weights;
 use crate::error::{Error, Result};
 use crate::nn::{Group, Optimizer};
 use crate::ops::{Adam, Sgd};
@@ -35,11 +35,11 @@ pub enum Rule {
 /// use vultus::train::{Balance, Recipe};
 ///
 /// // FER2013 has 16 times as many happy faces as disgusted ones; at full weight the few would be too loud.
-/// let recipe = Recipe { balance: Balance::SqrtWeights, ..Recipe::default() };
+/// let recipe = Recipe { balance: Balance::Weights(0.5), ..Recipe::default() };
 /// assert_eq!(Balance::default(), Balance::None);
 /// assert_ne!(recipe, Recipe::default());
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Balance {
     /// Nothing.
@@ -49,10 +49,8 @@ pub enum Balance {
     Under,
     /// Each epoch takes as many pictures of each class as the largest has, some more than once.
     Over,
-    /// Pictures count in inverse proportion to the size of their class.
-    Weights,
-    /// The same with the square root of it.
-    SqrtWeights,
+    /// Classes count in inverse proportion to this power of their size: at 1 all count alike, at 0 each picture does.
+    Weights(f32),
 }
 
 /// Everything about a training but the network, the pictures and the device.
@@ -97,6 +95,9 @@ pub struct Recipe {
     pub mix: Option<(Mix, f32)>,
     /// What is done where classes are of different sizes.
     pub balance: Balance,
+    /// Where examples have a probability for each class, each epoch draws one class for each example by them, instead of
+    /// learning all probabilities at once.
+    pub draw: bool,
     /// Share of its old value that an average over the parameters keeps in each step. The average is what is judged and
     /// saved then.
     pub ema: Option<f32>,
@@ -120,6 +121,7 @@ impl Default for Recipe {
             label_smoothing: 0.1,
             mix: None,
             balance: Balance::None,
+            draw: false,
             ema: None,
             patience: None,
             seed: 0,
@@ -139,6 +141,11 @@ impl Recipe {
         let rates = [self.learning_rate, self.head_factor, self.weight_decay];
         if !rates.iter().all(|rate| (0.0..=1e6).contains(rate)) {
             return wrong(format!("a learning rate, its factor or the weight decay of {rates:?} is out of range"));
+        }
+        if let Balance::Weights(power) = self.balance
+            && !(0.0..=2.0).contains(&power)
+        {
+            return wrong(format!("classes weighed by the power {power} of their sizes: it must be within 0 and 2"));
         }
         if let Some(decay) = self.ema.filter(|decay| !(0.0..1.0).contains(decay)) {
             return wrong(format!("an average that keeps {decay} of its value in each step: less than 1 is needed"));
@@ -167,11 +174,10 @@ impl Recipe {
         first_dense.filter(|_| self.head_factor != 1.0).map(group).into_iter().collect()
     }
 
-    /// How much each class counts in the loss.
-    pub(super) fn class_weights(&self, labels: &[usize], classes: usize) -> Vec<f32> {
+    /// How much each class counts in the loss, by the examples that it has, or its share of them.
+    pub(super) fn class_weights(&self, sizes: &[f64]) -> Vec<f32> {
         match self.balance {
-            Balance::Weights => class_weights(labels, classes, Weighting::Balanced),
-            Balance::SqrtWeights => class_weights(labels, classes, Weighting::Root),
+            Balance::Weights(power) => class_weights(sizes, f64::from(power)),
             Balance::None | Balance::Under | Balance::Over => Vec::new(),
         }
     }

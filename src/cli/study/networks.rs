@@ -10,7 +10,7 @@ use vultus::nn::Trainable;
 use vultus::nn::vgg16::Pooling;
 use vultus::ops::Normalization;
 use vultus::prepare::Augmentation;
-use vultus::train::{Course, Event, Pictures, Predictor, Recipe, Schedule, adapt, start};
+use vultus::train::{Course, Event, Labels, Pictures, Predictor, Recipe, Schedule, adapt, start};
 use vultus::weights::{DefaultFile, WeightFile, safetensors};
 use vultus::{Device, Options, Parameters, Tensor};
 
@@ -116,6 +116,7 @@ impl<'a> Networks<'a> {
             start: parameters.clone(),
             trainable: way.trainable.clone(),
             pictures: &pictures,
+            labels: &Labels::own(self.data),
             training: &training,
             validation: &validation,
             recipe: &recipe,

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use clap::builder::RangedU64ValueParser;
 use vultus::Error;
+use vultus::data::Dataset;
 use vultus::face::{Architecture, ModelCard, TestTimeAugmentation};
 use vultus::nn::Trainable;
 use vultus::nn::vgg16::Pooling;
 use vultus::ops::Normalization;
 use vultus::prepare::{Augmentation, Mix};
-use vultus::train::{Balance, Decay, Recipe, Rule, Schedule};
+use vultus::train::{Balance, Decay, Recipe, Rule, Schedule, Truth};
 use vultus::weights::WeightFile;
 
 use crate::cli::faces::FaceArguments;
@@ -108,9 +109,24 @@ pub struct Arguments {
     /// How much of each target goes evenly to all classes
     #[arg(long, value_name = "X", default_value_t = 0.1, help_heading = "Recipe")]
     pub label_smoothing: f32,
-    /// What to do about classes of different sizes
-    #[arg(long, value_enum, default_value_t = BalanceName::None, help_heading = "Recipe")]
-    pub balance: BalanceName,
+    /// What to do about classes of different sizes: none; under or over to take as many pictures of each as the smallest
+    /// or the largest has; weights[:POWER] to let classes count in inverse proportion to a power of their size, 1 unless
+    /// it is given
+    #[arg(long, value_name = "NAME", default_value = "none", value_parser = balance, help_heading = "Recipe")]
+    pub balance: Balance,
+    /// A table of what several people said of each picture, such as FER+'s fer2013new.csv: a column that names the
+    /// picture, and one with the votes for each class
+    #[arg(long, value_name = "FILE", help_heading = "Recipe")]
+    pub votes: Option<PathBuf>,
+    /// What is learned of pictures with votes: own, the data set's label; majority, the class of more than half of the
+    /// votes; votes, the share of each class; drawn, a class drawn by the votes in each epoch [default: votes, if there
+    /// are any]
+    #[arg(long, value_enum, value_name = "NAME", help_heading = "Recipe")]
+    pub truth: Option<TruthName>,
+    /// How much of the votes is replaced by the data set's own label, where at least one person voted for it: it keeps up
+    /// classes that majorities drown
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, help_heading = "Recipe")]
+    pub own_share: f32,
     /// How pictures are varied: none, light, standard, and changes to it, as in standard,flip=0.5,rotation=20
     #[arg(long, value_name = "NAME[,X=V…]", default_value = "none", value_parser = augmentation, help_heading = "Recipe")]
     pub augment: Augmentation,
@@ -170,19 +186,31 @@ pub enum RuleName {
     Adamw,
 }
 
-/// What to do about classes of different sizes.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum BalanceName {
-    /// Nothing
-    None,
-    /// Take as many pictures of each class as the smallest has
-    Under,
-    /// Take as many pictures of each class as the largest has, some more than once
-    Over,
-    /// Let pictures count in inverse proportion to the size of their class
-    Weights,
-    /// Let them count with the square root of that
-    SqrtWeights,
+/// What is learned of pictures with votes.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub enum TruthName {
+    /// The data set's own label
+    Own,
+    /// The class that more than half of the votes are for
+    Majority,
+    /// The share of each class in the votes
+    Votes,
+    /// A class drawn by the votes in each epoch
+    Drawn,
+}
+
+fn balance(text: &str) -> Result<Balance, String> {
+    match text {
+        "none" => Ok(Balance::None),
+        "under" => Ok(Balance::Under),
+        "over" => Ok(Balance::Over),
+        "weights" => Ok(Balance::Weights(1.0)),
+        _ => {
+            let power = text.strip_prefix("weights:").ok_or("it is none, under, over, weights or weights:POWER")?;
+            let number = power.parse().ok().filter(|power| (0.0..=2.0).contains(power));
+            number.map(Balance::Weights).ok_or_else(|| format!("the power {power:?} is not within 0 and 2"))
+        }
+    }
 }
 
 fn decay(text: &str) -> Result<Decay, String> {
@@ -250,6 +278,7 @@ impl Arguments {
         within("warm-up", f64::from(self.warm_up), 0.0, self.epochs as f64)?;
         within("weight-decay", f64::from(self.weight_decay), 0.0, 10.0)?;
         within("label-smoothing", f64::from(self.label_smoothing), 0.0, 0.99)?;
+        within("own-share", f64::from(self.own_share), 0.0, 1.0)?;
         within("ema", f64::from(self.ema.unwrap_or(0.0)), 0.0, 0.999_999)?;
         within("validation", self.validation, 0.0, 0.9)?;
         within("margin", f64::from(self.margin), 0.5, 4.0)?;
@@ -284,6 +313,17 @@ impl Arguments {
                 hidden: self.hidden.iter().copied().filter(|&width| width > 0).collect(),
                 base_sha256,
             },
+        }
+    }
+
+    /// What is learned of each picture.
+    pub fn truth(&self, data: &Dataset) -> Truth {
+        let voted = data.samples.iter().any(|sample| sample.votes.is_some());
+        match self.truth {
+            Some(TruthName::Own) => Truth::Own,
+            Some(TruthName::Majority) => Truth::Majority,
+            None if !voted => Truth::Own,
+            Some(TruthName::Votes | TruthName::Drawn) | None => Truth::Votes { own: self.own_share },
         }
     }
 
@@ -332,13 +372,8 @@ impl Arguments {
             weight_decay: self.weight_decay,
             label_smoothing: self.label_smoothing,
             mix: self.mix,
-            balance: match self.balance {
-                BalanceName::None => Balance::None,
-                BalanceName::Under => Balance::Under,
-                BalanceName::Over => Balance::Over,
-                BalanceName::Weights => Balance::Weights,
-                BalanceName::SqrtWeights => Balance::SqrtWeights,
-            },
+            balance: self.balance,
+            draw: self.truth == Some(TruthName::Drawn),
             ema: self.ema,
             patience: self.patience,
             seed: self.seed,

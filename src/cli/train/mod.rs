@@ -11,7 +11,7 @@ use vultus::data::{Dataset, Part, Protocol, Split, inspect};
 use vultus::face::{ModelCard, assemble, without_base};
 use vultus::image::write_png;
 use vultus::prepare::augmentation_sheet;
-use vultus::train::{Course, Pictures, Trained, adapt, start};
+use vultus::train::{Course, Labels, Pictures, Trained, adapt, start};
 use vultus::weights::{Catalog, WeightFile, safetensors};
 use vultus::{Parameters, Random};
 
@@ -33,6 +33,10 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         )));
     }
     let mut data = Dataset::open(&arguments.data)?;
+    if let Some(table) = &arguments.votes {
+        data = data.with_votes(table)?;
+    }
+    let labels = labels(arguments, &data, global)?;
     let base = global.vgg16_base()?;
     let card = arguments.card(data.classes.clone(), &base)?;
     let mut metadata = card.to_metadata().map_err(|error| Failure::Usage(error.to_string()))?;
@@ -47,7 +51,9 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         validation.retain(|index| without.binary_search(index).is_err());
         tests = tests.into_iter().map(|data| finder.located(data, global)).collect::<Result<_, _>>()?;
     }
-    check_classes(&data, &training)?;
+    training.retain(|&index| labels.is_known(index));
+    validation.retain(|&index| labels.majority(index).is_some());
+    check_classes(&data, &labels, &training)?;
     let pictures = Pictures::new(&data, &card, arguments.augment);
     if let Some(file) = &arguments.sheet {
         write_sheet(file, &pictures, &training, arguments.seed)?;
@@ -64,6 +70,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         start: parameters.clone(),
         trainable: arguments.trainable(),
         pictures: &pictures,
+        labels: &labels,
         training: &training,
         validation: &validation,
         recipe: &recipe,
@@ -126,9 +133,26 @@ fn check_layer(arguments: &Arguments, card: &ModelCard) -> Result<(), Failure> {
         .map_err(|error| Failure::Usage(format!("--train-from: {error}, or head, or all")))
 }
 
+/// What is to be learned of each picture.
+fn labels(arguments: &Arguments, data: &Dataset, global: &Global) -> Result<Labels, Failure> {
+    let labels = Labels::of(data, arguments.truth(data))?;
+    let all = data.samples.len();
+    let count = |holds: &dyn Fn(usize) -> bool| (0..all).filter(|&index| holds(index)).count();
+    let voted = count(&|index| data.samples[index].votes.is_some());
+    if voted > 0 {
+        let (unknown, judged) =
+            (all - count(&|index| labels.is_known(index)), count(&|i| labels.majority(i).is_some()));
+        global.note(&format!(
+            "votes: for {voted} of {all} pictures; {unknown} are left out, since most saw none of the classes in them or \
+             there is no majority; {judged} can be judged by"
+        ));
+    }
+    Ok(labels)
+}
+
 /// Whether there is something to learn of every class.
-fn check_classes(data: &Dataset, training: &[usize]) -> Result<(), Failure> {
-    match (0..data.classes.len()).find(|&class| training.iter().all(|&index| data.samples[index].label != class)) {
+fn check_classes(data: &Dataset, labels: &Labels, training: &[usize]) -> Result<(), Failure> {
+    match (0..data.classes.len()).find(|&class| training.iter().all(|&index| labels.classes()[index] != class)) {
         None => Ok(()),
         Some(class) => {
             let (path, name) = (data.path.display(), &data.classes[class]);

@@ -107,7 +107,7 @@ impl Files {
         let files = files.flat_map(|(label, files)| files.into_iter().map(move |(file, part)| (file, part, label)));
         let samples = files.map(|(file, part, label)| {
             let subject: Option<Arc<str>> = subject::of_file(&file).map(|name| subjects.get(name));
-            Sample { source: Source::File(file.into()), label, subject, part, face: None, detected: None }
+            Sample { source: Source::File(file.into()), label, subject, part, face: None, detected: None, votes: None }
         });
         let samples = samples.collect();
         Ok(Dataset { path: folder.to_path_buf(), classes, samples })

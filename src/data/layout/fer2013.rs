@@ -50,7 +50,7 @@ pub(super) fn open(path: &Path) -> Result<Dataset> {
         let found = label_and_part(bytes, columns);
         let (label, part) = found.map_err(|reason| Error::line(path, number.into(), reason))?;
         let source = Source::Row { file: file.clone(), offset, line: number, column: columns.pixels };
-        samples.push(Sample { source, label, subject: None, part, face: None, detected: None });
+        samples.push(Sample { source, label, subject: None, part, face: None, detected: None, votes: None });
     }
     if samples.is_empty() {
         return Err(Error::data(path, "has no rows below its header"));

@@ -50,7 +50,15 @@ pub(super) fn open(folder: &Path, listing: &Listing) -> Result<Dataset> {
             Error::data(file, format!("the expression {code:?} is none of AN, DI, FE, HA, NE, SA and SU"))
         })?;
         let source = Source::File(file.as_path().into());
-        Ok(Sample { source, label, subject: Some(subjects.get(subject)), part: None, face: None, detected: None })
+        Ok(Sample {
+            source,
+            label,
+            subject: Some(subjects.get(subject)),
+            part: None,
+            face: None,
+            detected: None,
+            votes: None,
+        })
     });
     let samples = samples.collect::<Result<Vec<_>>>()?;
     let classes = CLASSES.map(|(_, class)| class.to_owned()).to_vec();

@@ -84,6 +84,7 @@ impl Manifest {
             part,
             face: entry.face,
             detected: None,
+            votes: None,
         });
         Ok(())
     }

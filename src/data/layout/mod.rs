@@ -10,6 +10,7 @@ mod manifest_json;
 pub(super) mod pixel_row;
 mod raf_db;
 mod subject;
+mod votes;
 
 use std::fs::File;
 use std::io::Read;

@@ -51,7 +51,7 @@ pub(super) fn open(path: &Path) -> Result<Dataset> {
     let place = Place::find(path, entries.iter().take(LOOKED_FOR).map(|(name, ..)| name.as_str()))?;
     let samples = entries.into_iter().map(|(name, part, label)| {
         let source = Source::File(place.picture(&name).into());
-        Sample { source, label, subject: None, part: Some(part), face: None, detected: None }
+        Sample { source, label, subject: None, part: Some(part), face: None, detected: None, votes: None }
     });
     Ok(Dataset { path: place.root(path), classes: CLASSES.map(str::to_owned).to_vec(), samples: samples.collect() })
 }
