@@ -289,6 +289,11 @@ fn mobilenet_v1() {
 }
 
 #[test]
+fn mobilenet_v1_short() {
+    Case::new("mobilenet_v1_short", mobilenet_v1::mobilenet_v1_short(64, 0.0, 7).unwrap()).check(None);
+}
+
+#[test]
 fn mobilenet_v2() {
     Case::new("mobilenet_v2", mobilenet_v2::mobilenet_v2(64, 0.0, 7).unwrap()).check(None);
 }

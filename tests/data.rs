@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use tempfile::TempDir;
-use vultus::data::{Dataset, Part};
+use vultus::data::{Dataset, Part, Votes};
 use vultus::image::RgbImage;
 
 /// A folder with these files, each a small picture of its own.
@@ -176,6 +176,37 @@ fn manifests_of_all_forms_say_the_same() {
             let again = Dataset::open(&place).unwrap();
             assert_eq!((&again.classes, &again.samples), (&set.classes, &set.samples), "{name}");
         }
+    }
+}
+
+#[test]
+fn manifests_hold_votes() {
+    let folder = pictures(&["a.png", "b.png", "c.png"]);
+    let csv = "path,label,votes_happy,Votes_Sad,votes_contempt,votes_unknown\na.png,happy,7,2,1,\nb.png,sad,0,0,4,6\nc.png,sad,,,,\n";
+    let json = r#"[{"path": "a.png", "label": "happy", "votes": {"happy": 7, "Sad": 2, "contempt": 1}},
+        {"path": "b.png", "label": "sad", "votes": {"contempt": 4, "unknown": 6}}, {"path": "c.png", "label": "sad"}]"#;
+    for (name, text) in [("a.csv", csv), ("b.json", &json.replace("Sad", "sad"))] {
+        let set = list(&folder, name, &text.replace("Sad", "sad")).unwrap();
+        assert_eq!(set.classes, ["contempt", "happy", "sad"], "{name}");
+        let votes: Vec<_> = set.samples.iter().map(|sample| sample.votes.clone()).collect();
+        let wanted = [Votes::new(vec![1.0, 7.0, 2.0], 0.0).unwrap(), Votes::new(vec![4.0, 0.0, 0.0], 6.0).unwrap()];
+        assert_eq!(votes, [Some(wanted[0].clone()), Some(wanted[1].clone()), None], "{name}");
+        let place = folder.path().join("written.csv");
+        set.write(&place).unwrap();
+        assert_eq!(Dataset::open(&place).unwrap().samples, set.samples, "{name}");
+        fs::remove_file(place).unwrap();
+        // Without one of the classes its votes are for none.
+        let fewer = set.with_classes(&["happy", "sad"].map(str::to_owned)).unwrap();
+        assert_eq!(fewer.samples[0].votes, Some(Votes::new(vec![7.0, 2.0], 1.0).unwrap()));
+    }
+    for (text, said) in [
+        ("path,label,votes_\na.png,happy,1\n", "line 1: has a column votes_ that names no class"),
+        ("path,label,votes_sad,votes_sad\na.png,happy,1,2\n", "line 1: has a column votes_sad"),
+        ("path,label,votes_sad\na.png,happy,many\n", "line 2: \"many\" is no number of votes"),
+        (r#"{"path": "a.png", "label": "happy", "votes": {"sad": -1}}"#, "line 1: -1 is no number of votes for sad"),
+    ] {
+        let refused = list(&folder, "wrong.csv", text).unwrap_err().to_string();
+        assert!(refused.contains(said), "{refused}");
     }
 }
 

@@ -14,6 +14,7 @@ use crate::nn::{Layer, Network, Published, light};
 use crate::ops::Normalization;
 use crate::prepare::face::Face;
 use crate::prepare::{Alignment, Preparation};
+use crate::tensor::Parameters;
 use crate::weights::WeightFile;
 
 /// The keys that the card itself has; all others are notes.
@@ -310,6 +311,40 @@ impl ModelCard {
                 base.followed_by(vgg16::head([channels, height, width], *pooling, hidden, dropout, classes))
             }
         }
+    }
+
+    /// Divides the logits by a temperature, which makes the network less sure above 1 and surer below: the weights and
+    /// the bias of the last layer change, and nothing else is needed when it is used.
+    ///
+    /// ```
+    /// use vultus::face::{Architecture, ModelCard};
+    /// use vultus::ops::Normalization;
+    ///
+    /// let classes = ["happy", "sad"].map(str::to_owned).to_vec();
+    /// let card = ModelCard::new(Architecture::Light, classes, 32, Normalization::TORCHVISION);
+    /// let mut parameters = card.network()?.initialize(1)?;
+    /// let before = parameters["classifier.0.weight"].data()[0];
+    /// card.divide_logits(&mut parameters, 2.0)?;
+    /// assert_eq!(parameters["classifier.0.weight"].data()[0], before / 2.0);
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if the temperature is not above 0, or the last layer's parameters are missing.
+    pub fn divide_logits(&self, parameters: &mut Parameters, temperature: f32) -> Result<()> {
+        if !(temperature > 0.0 && temperature.is_finite()) {
+            return Err(Error::invalid("model card", format!("a temperature of {temperature}: it must be above 0")));
+        }
+        let weight = self.last_weight();
+        let bias = weight.strip_suffix("weight").map(|stem| format!("{stem}bias"));
+        if !parameters.contains_key(&weight) {
+            return Err(Error::invalid("model card", format!("the parameter {weight} is missing")));
+        }
+        for name in [Some(weight), bias].into_iter().flatten() {
+            let values = parameters.get_mut(&name).into_iter().flat_map(|tensor| tensor.data_mut());
+            values.for_each(|value| *value /= temperature);
+        }
+        Ok(())
     }
 
     /// The weight of the last layer, which has a row for each class.

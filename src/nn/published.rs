@@ -24,6 +24,8 @@ pub enum Published {
     /// MobileNetV1 (Howard et al. 2017) without batch normalisation, with 256 features before the classifier: 3.5 million
     /// parameters.
     MobileNet,
+    /// MobileNetV1 without its last pair of convolutions and without features of its own: 2.2 million parameters.
+    MobileNetShort,
     /// MobileNetV2 (Sandler et al. 2018): 2.2 million parameters.
     MobileNetV2,
     /// EfficientNet-Lite0 (Tan, Le 2019): 3.4 million parameters.
@@ -32,10 +34,11 @@ pub enum Published {
 
 impl Published {
     /// All of them.
-    pub const ALL: [Published; 5] = [
+    pub const ALL: [Published; 6] = [
         Published::ResNet18,
         Published::SeResNet18,
         Published::MobileNet,
+        Published::MobileNetShort,
         Published::MobileNetV2,
         Published::EfficientNetLite0,
     ];
@@ -46,6 +49,7 @@ impl Published {
             Published::ResNet18 => "resnet18",
             Published::SeResNet18 => "se_resnet18",
             Published::MobileNet => "mobilenet",
+            Published::MobileNetShort => "mobilenet_short",
             Published::MobileNetV2 => "mobilenet_v2",
             Published::EfficientNetLite0 => "efficientnet_lite0",
         }
@@ -57,6 +61,7 @@ impl Published {
             Published::ResNet18 => "ResNet-18: 11.2 million parameters",
             Published::SeResNet18 => "ResNet-18 with squeeze-and-excitation: 11.3 million parameters",
             Published::MobileNet => "MobileNetV1: 3.5 million parameters",
+            Published::MobileNetShort => "MobileNetV1 without its last pair of convolutions: 2.2 million parameters",
             Published::MobileNetV2 => "MobileNetV2: 2.2 million parameters",
             Published::EfficientNetLite0 => "EfficientNet-Lite0: 3.4 million parameters",
         }
@@ -76,6 +81,7 @@ impl Published {
             Published::ResNet18 => resnet::resnet18(input, dropout, classes),
             Published::SeResNet18 => resnet::se_resnet18(input, dropout, classes),
             Published::MobileNet => mobilenet_v1::mobilenet_v1(input, 256, dropout, classes),
+            Published::MobileNetShort => mobilenet_v1::mobilenet_v1_short(input, dropout, classes),
             Published::MobileNetV2 => mobilenet_v2::mobilenet_v2(input, dropout, classes),
             Published::EfficientNetLite0 => efficientnet_lite0::efficientnet_lite0(input, dropout, DROP_PATH, classes),
         }
@@ -85,7 +91,7 @@ impl Published {
     pub fn classifier(self) -> &'static str {
         match self {
             Published::ResNet18 | Published::SeResNet18 => "fc",
-            Published::MobileNet => "classifier",
+            Published::MobileNet | Published::MobileNetShort => "classifier",
             Published::MobileNetV2 => "classifier.1",
             Published::EfficientNetLite0 => "_fc",
         }
@@ -96,7 +102,7 @@ impl Published {
     pub fn normalization(self) -> Normalization {
         match self {
             Published::ResNet18 | Published::SeResNet18 | Published::MobileNetV2 => Normalization::TORCHVISION,
-            Published::MobileNet => Normalization::CAFFE,
+            Published::MobileNet | Published::MobileNetShort => Normalization::CAFFE,
             Published::EfficientNetLite0 => {
                 Normalization { order: Order::Rgb, mean: [127.0; 3], std: [128.0; 3], gray: false }
             }

@@ -41,6 +41,7 @@
 //! ```
 
 mod batch;
+mod calibrate;
 mod checkpoint;
 mod course;
 mod examples;
@@ -55,6 +56,7 @@ mod recipe;
 mod schedule;
 mod stream;
 
+pub use calibrate::temperature;
 pub use course::{Course, Prepared, adapt, start};
 pub use examples::{Examples, Pictures};
 pub use features::{Features, Frozen};

@@ -371,3 +371,29 @@ fn places_are_checked_before_anything_is_computed() {
     let output = vultus().args(["eval", "--faces", "--device", "cpu"]).arg(place.path("missing")).output().unwrap();
     assert!(messages(&output, 1).contains("missing"));
 }
+
+#[test]
+fn majorities_are_the_labels_where_people_voted() {
+    let place = Place::with(&CLASSES, 3);
+    let votes = place.path("votes.csv");
+    let rows = "calm/0.png,6,2,2,0\ncalm/1.png,1,9,0,0\nglad/0.png,0,5,4,1\nwild/2.png,0,0,1,9\nwild/1.png,0,3,7,0\n";
+    fs::write(&votes, format!("file,calm,glad,wild,unknown\n{rows}")).unwrap();
+    let eval = |arguments: &[&str]| place.eval(&[&["--faces", "--votes", votes.to_str().unwrap()], arguments].concat());
+    let figures = json(&text(&eval(&["--json"]).stdout));
+    assert_eq!((number(&figures["n"]), number(&figures["votes"]["voted"])), (3.0, 5.0));
+    assert_eq!((number(&figures["votes"]["judged"]), number(&figures["votes"]["own_labels"]["n"])), (3.0, 9.0));
+    let support = |class: &str| number(&figures["per_class"][class]["support"]);
+    assert_eq!(CLASSES.map(support), [1.0, 1.0, 1.0]);
+    assert!(number(&figures["votes"]["log_loss"]) > number(&figures["votes"]["entropy"]));
+    // Without the single vote, five of nine are a majority.
+    assert_eq!(number(&json(&text(&eval(&["--json", "--majority", "ferplus"]).stdout))["n"]), 4.0);
+    let csv = place.path("rows.csv");
+    let two = eval(&["--json", "--restrict=calm,glad", "--csv", csv.to_str().unwrap()]);
+    assert_eq!((number(&json(&text(&two.stdout))["n"]), fs::read_to_string(&csv).unwrap().lines().count()), (2.0, 3));
+    let table = text(&eval(&[]).stdout);
+    assert!(table.contains("labels are the majority (more than half of all votes) of 3 of the 5 images"), "{table}");
+    assert!(table.contains("by the data set's own labels "), "{table}");
+    let refused = eval(&["--restrict=calm,sad"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(messages(&refused).contains("\"sad\" is not among the classes"), "{}", messages(&refused));
+}

@@ -588,3 +588,58 @@ fn faces_are_found_in_photos() {
     let said = messages(&place.train(&["--detect"]), 1);
     assert!(said.contains("no picture of the class \"b\" to train on"), "{said}");
 }
+
+#[test]
+fn what_people_voted_is_learnt() {
+    let place = Place::new(&["calm", "glad"], 12);
+    // The third class is in the votes only; one picture shows none of them, two have no majority.
+    let row = |class: &str, i: usize| match (class, i) {
+        ("calm", 0) => format!("{class}/00.png,1,0,0,9\n"),
+        ("calm", 1 | 2) => format!("{class}/{i:02}.png,5,5,0,0\n"),
+        ("glad", 9..) => format!("{class}/{i:02}.png,0,2,8,0\n"),
+        ("calm", _) => format!("{class}/{i:02}.png,8,2,0,0\n"),
+        _ => format!("{class}/{i:02}.png,1,9,0,0\n"),
+    };
+    let rows: String = ["calm", "glad"].iter().flat_map(|class| (0..12).map(move |i| row(class, i))).collect();
+    let votes = place.path("votes.csv");
+    fs::write(&votes, format!("file,calm,glad,wild,unknown\n{rows}")).unwrap();
+    let train =
+        |arguments: &[&str]| place.train(&[&["--votes", utf8(&votes), "--validation", "0.2"], arguments].concat());
+    for (truth, left_out) in [("votes", 1), ("drawn", 1), ("majority", 3)] {
+        let output = train(&["--truth", truth, "--own-share", "0.2", "--balance", "weights:0.5"]);
+        assert!(output.status.success(), "{}", messages(&output));
+        let said = messages(&output);
+        assert!(said.contains(&format!("votes: for 24 of 24 pictures; {left_out} are left out")), "{said}");
+        let card = ModelCard::from_file(&safetensors::read(&place.head()).unwrap()).unwrap();
+        assert_eq!(card.classes, ["calm", "glad", "wild"]);
+        fs::remove_file(place.head()).unwrap();
+    }
+    for (arguments, reason) in [
+        (&["--own-share", "2"][..], "--own-share 2 is not within 0 and 1"),
+        (&["--balance", "weights:3"], "the power \"3\" is not within 0 and 2"),
+        (&["--votes", "nowhere.csv"], "nowhere.csv"),
+    ] {
+        let refused = if arguments[0] == "--votes" { place.train(arguments) } else { train(arguments) };
+        assert!(!refused.status.success() && messages(&refused).contains(reason), "{}", messages(&refused));
+    }
+    let without = place.train(&["--truth", "votes"]);
+    assert!(messages(&without).contains("nobody has voted on its pictures"), "{}", messages(&without));
+}
+
+#[test]
+fn probabilities_are_calibrated_where_there_are_pictures_enough() {
+    let place = Place::new(&["calm", "glad"], 150);
+    let output = place.train(&["--validation", "0.5", "--label-smoothing", "0.5"]);
+    assert!(
+        output.status.success() && messages(&output).contains("calibrated on the validation part"),
+        "{}",
+        messages(&output)
+    );
+    let file = safetensors::read(&place.head()).unwrap();
+    // Who was taught to doubt what is plain to see was less sure than right.
+    let temperature: f32 = file.metadata["temperature"].parse().unwrap();
+    assert!(temperature < 1.0, "{temperature}");
+    let few = Place::new(&["calm", "glad"], 20);
+    assert!(few.train(&[]).status.success());
+    assert!(!safetensors::read(&few.head()).unwrap().metadata.contains_key("temperature"));
+}

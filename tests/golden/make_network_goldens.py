@@ -42,7 +42,7 @@ Run in this folder: python make_network_goldens.py [name ...] (needs torch, torc
 import json, os, sys, numpy as np, torch, torch.nn as nn, torch.nn.functional as F, torchvision
 from efficientnet_lite_pytorch import EfficientNet
 from safetensors.torch import save_file
-from network_modules import CrossAttention, MobileNetV1, ViTHead, se_resnet18
+from network_modules import CrossAttention, MobileNetV1, MobileNetV1Short, ViTHead, se_resnet18
 
 CLASSES, STEPS, BATCHES, SKETCHES = 7, 20, 4, 16
 
@@ -91,6 +91,7 @@ NETWORKS = {  # how to make it, its inputs
     "se_resnet18": (lambda: se_resnet18(CLASSES), IMAGES),
     "mobilenet_v1": (lambda: MobileNetV1(1024, CLASSES), IMAGES),
     "mobilenet_v1_feats256": (lambda: MobileNetV1(256, CLASSES), IMAGES),
+    "mobilenet_v1_short": (lambda: MobileNetV1Short(CLASSES), IMAGES),
     "mobilenet_v2": (lambda: torchvision.models.mobilenet_v2(num_classes=CLASSES, dropout=0.), IMAGES),
     "efficientnet_lite0": (lambda: EfficientNet.from_name("efficientnet-lite0", num_classes=CLASSES, dropout_rate=0., drop_connect_rate=0., image_size=64), IMAGES),
     "cross_attention": (CrossAttention, {"landmark": (2, 16, 14, 14), "image": (2, 16, 14, 14)}),
@@ -98,6 +99,7 @@ NETWORKS = {  # how to make it, its inputs
 SGD, ADAMW = dict(lr=.01, momentum=.9, weight_decay=1e-4), dict(lr=1e-3, betas=(.9, .999), eps=1e-8, weight_decay=.01)
 RATES = {  # where float32 would not follow the usual rates: SGD's, AdamW's
     "resnet18": (3e-3, 3e-5), "se_resnet18": (3e-5, 3e-6), "mobilenet_v1": (3e-4, 1e-5), "mobilenet_v1_feats256": (3e-4, 1e-5),
+    "mobilenet_v1_short": (3e-4, 1e-5),
     "mobilenet_v2": (3e-7, 3e-7), "efficientnet_lite0": (5e-7, 3e-7)}
 
 def batch(inputs, step, dtype):

@@ -84,13 +84,22 @@ class MobileNetV1(nn.Module):
         return F.relu6(conv(F.pad(x, (1, 1, 1, 1) if conv.stride == (1, 1) else (0, 1, 0, 1))))
     def mean(self, x):
         x = self.same(self.conv1, x)
-        for i in range(1, 14):
+        for i in range(1, len(self.WIDTHS) + 1):
             x = F.relu6(getattr(self, f"pw{i}")(self.same(getattr(self, f"dw{i}"), x)))
         return x.mean((2, 3))
     def features(self, x):
         return F.relu(self.feats(self.mean(x)))
     def forward(self, x):
         return self.classifier(self.features(x))
+
+class MobileNetV1Short(MobileNetV1):
+    WIDTHS = MobileNetV1.WIDTHS[:-1]
+    def __init__(self, classes):
+        super().__init__(1, classes)
+        del self.feats
+        self.classifier = nn.Linear(self.WIDTHS[-1], classes)
+    def forward(self, x):
+        return self.classifier(self.mean(x))
 
 def attend(q, k, v, heads, bias=0):
     """q, k, v: [..., tokens, C]; bias: [heads, tokens, tokens]."""

@@ -17,7 +17,7 @@ use super::global::Global;
 /// blank, and those that stand in the set twice, pixel for pixel: with different labels, or in training and test. A data
 /// set is a folder with a sub-folder per class (or such folders in train, validation, test), FER2013's CSV, RAF-DB's
 /// list_patition_label.txt, a folder of JAFFE, or a manifest: CSV with the columns path and label, and subject, split and
-/// face (x1 y1 x2 y2) where they are known, or JSON with these keys.
+/// face (x1 y1 x2 y2) where they are known, and votes_CLASS for what several people said, or JSON with these keys.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   vultus data ck48

@@ -6,7 +6,7 @@ use std::thread;
 
 use indicatif::ProgressBar;
 use rayon::prelude::*;
-use vultus::data::{Dataset, Sample};
+use vultus::data::{Dataset, Sample, Votes};
 use vultus::face::{Detector, Face, Recognizer, TestTimeAugmentation, cut_square};
 use vultus::image::RgbImage;
 use vultus::metrics::Predictions;
@@ -34,6 +34,8 @@ pub struct Judged {
     pub predictions: Predictions,
     /// The names of the samples that were predicted, in their order.
     pub names: Vec<String>,
+    /// What people said of each of them.
+    pub votes: Vec<Option<Votes>>,
     /// The names of the images in which no face was found.
     pub without_face: Vec<String>,
     /// The names of the images that could not be read.
@@ -71,7 +73,13 @@ impl Judge {
     ) -> Result<Judged, Failure> {
         let mut predictions = Predictions::new(self.recognizer.classes().to_vec());
         predictions.subjects = data.subjects().map(|_| Vec::new());
-        let mut judged = Judged { predictions, names: Vec::new(), without_face: Vec::new(), unreadable: Vec::new() };
+        let mut judged = Judged {
+            predictions,
+            names: Vec::new(),
+            votes: Vec::new(),
+            without_face: Vec::new(),
+            unreadable: Vec::new(),
+        };
         let mut batch = Batch::default();
         for (sample, image) in data.samples.iter().zip(receiver.into_iter().flatten()) {
             bar.inc(1);
@@ -125,6 +133,7 @@ impl Judged {
     /// A sample whose probabilities will be the next ones.
     fn add(&mut self, sample: &Sample, name: String) {
         self.names.push(name);
+        self.votes.push(sample.votes.clone());
         self.predictions.labels.push(sample.label);
         if let (Some(subjects), Some(subject)) = (&mut self.predictions.subjects, &sample.subject) {
             subjects.push(subject.clone());

@@ -6,6 +6,7 @@ mod judge;
 mod page;
 mod results;
 mod table;
+mod votes;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ use classes::Classes;
 use files::Files;
 use judge::{Judge, Judged};
 use results::Results;
+use votes::Rule;
 
 /// Measure how good the recogniser is on labelled images
 ///
@@ -37,6 +39,7 @@ use results::Results;
 #[command(after_help = "Examples:
   vultus eval faces/test --faces
   vultus eval ck48 --faces --classes angry=anger,sad=sadness --restrict
+  vultus eval fer2013/test --faces --votes ferplus.csv --restrict=angry,disgust,fear,happy,neutral,sad,surprise
   vultus eval photos --model trained.safetensors --tta flip --csv predictions.csv
   vultus eval faces/test --faces --json | jq .macro.recall
   vultus eval faces/test --faces --out evaluation
@@ -47,6 +50,7 @@ JSON, one object:
    \"per_class\": {CLASS: {\"support\", \"predicted\", \"recall\", ...}}, \"confusion\": [[...], ...],
    \"reliability\": [...], \"intervals\": {\"accuracy\": [low, high], \"macro\": {...}, ...},
    \"data\", \"part\", \"model\", \"faces\", \"detector\", \"tta\", \"restricted\",
+   \"votes\": {\"table\", \"rule\", \"voted\", \"judged\", \"log_loss\", \"entropy\", \"own_labels\"},
    \"left_out\": {CLASS: count}, \"without_face\": [...], \"unreadable\": [...]}
 The confusion matrix has a row for each true class. What is a part of nothing is null.")]
 pub struct Arguments {
@@ -66,9 +70,16 @@ pub struct Arguments {
     /// What the data set calls the model's classes, where the names differ: pairs of model=dataset
     #[arg(long, value_name = "angry=anger,…", value_parser = ClassMap::parse)]
     classes: Option<ClassMap>,
-    /// Choose among those classes only that the model and the data set both have
-    #[arg(long)]
-    restrict: bool,
+    /// Choose among those classes only that the model and the data set both have, or among these
+    #[arg(long, value_name = "CLASS,…", num_args = 0..=1, require_equals = true, value_delimiter = ',', default_missing_value = "")]
+    restrict: Option<Vec<String>>,
+    /// A table of what several people said of each picture, such as FER+'s fer2013new.csv: the majority is the label then,
+    /// and pictures without one are left out
+    #[arg(long, value_name = "FILE")]
+    votes: Option<PathBuf>,
+    /// What counts as a majority
+    #[arg(long, value_enum, default_value_t = Rule::Half)]
+    majority: Rule,
     /// Faces that are computed at a time [default: 16 on a GPU, else 8]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
     batch: Option<usize>,
@@ -101,7 +112,10 @@ enum PartName {
 /// Evaluates the recogniser on a data set.
 pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
     let files = Files::plan(arguments.csv.as_deref(), arguments.out.as_deref())?;
-    let data = open_renamed(&arguments.data, arguments.classes.as_ref())?;
+    let mut data = open_renamed(&arguments.data, arguments.classes.as_ref())?;
+    if let Some(table) = &arguments.votes {
+        data = data.with_votes(table)?;
+    }
     let (data, part) = part_of(data, arguments.part, global)?;
     let device = global.device()?;
     let batch = arguments.batch.unwrap_or_else(|| batch(&device));
@@ -109,7 +123,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     if let Some(map) = &arguments.classes {
         map.check_model(recognizer.classes())?;
     }
-    let classes = Classes::of(data, recognizer.classes(), arguments.restrict)?;
+    let classes = Classes::of(data, recognizer.classes(), arguments.restrict.as_deref())?;
     classes.note_left_out(global);
     let detector = match arguments.faces {
         true => None,
@@ -118,14 +132,23 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
 
     let found_by = detector.as_ref().map(|detector| detector.kind().name());
     let judge = Judge { device, detector, recognizer, tta, batch };
-    let Judged { mut predictions, names, without_face, unreadable } = judge.all(&classes.data, global)?;
+    let Judged { mut predictions, mut names, votes, without_face, unreadable } = judge.all(&classes.data, global)?;
     if names.is_empty() {
         let (path, no_face, broken) = (arguments.data.display(), without_face.len(), unreadable.len());
         let reason = format!("no image can be evaluated: {no_face} without a face, {broken} unreadable");
         return Err(Failure::Failed(format!("{path}: {reason}")));
     }
-    if let Some(common) = &classes.restricted {
-        predictions = predictions.restrict(common)?;
+    let mut agreement = None;
+    if let Some(table) = &arguments.votes {
+        let (rule, intervals) = ((table.as_path(), arguments.majority), (arguments.seed, arguments.resamples));
+        let judged = votes::by_majority(predictions, &names, &votes, rule, intervals)?;
+        (predictions, names, agreement) = (judged.predictions, judged.names, Some(judged.agreement));
+    }
+    if let Some(chosen) = &classes.restricted {
+        let is_chosen = |label: &usize| chosen.contains(&predictions.classes[*label]);
+        let kept: Vec<bool> = predictions.labels.iter().map(is_chosen).collect();
+        names = names.into_iter().zip(kept).filter_map(|(name, kept)| kept.then_some(name)).collect();
+        predictions = predictions.restrict(chosen)?;
     }
     let results = Results {
         evaluation: Evaluation::new(&predictions, arguments.seed, arguments.resamples)?,
@@ -135,7 +158,8 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         faces: arguments.faces,
         detector: found_by,
         tta: results::tta_name(tta),
-        restricted: arguments.restrict,
+        restricted: arguments.restrict.is_some(),
+        votes: agreement,
         left_out: classes.left_out,
         without_face,
         unreadable,

@@ -6,6 +6,8 @@ use serde::Serialize;
 use vultus::face::TestTimeAugmentation;
 use vultus::metrics::Evaluation;
 
+use super::votes::Agreement;
+
 /// The results of `vultus eval`, as they are written in JSON.
 #[derive(Serialize)]
 pub struct Results {
@@ -26,6 +28,8 @@ pub struct Results {
     pub tta: &'static str,
     /// Whether the choice was among those classes only that the model and the data set both have.
     pub restricted: bool,
+    /// How people voted, where a table of votes was given.
+    pub votes: Option<Agreement>,
     /// Numbers of images of the data set's classes that the model does not have.
     pub left_out: BTreeMap<String, usize>,
     /// The names of the images in which no face was found.

@@ -13,6 +13,7 @@ pub fn write(out: &mut dyn Write, results: &Results) -> io::Result<()> {
     let part = if results.part == "all" { String::new() } else { format!(", part {}", results.part) };
     writeln!(out, "{model} on {}{part}: {} images", results.data, results.evaluation.n)?;
     write_not_evaluated(out, results)?;
+    write_votes(out, results)?;
     writeln!(out)?;
     write_classes(out, results)?;
     writeln!(out)?;
@@ -31,6 +32,20 @@ fn write_not_evaluated(out: &mut dyn Write, results: &Results) -> io::Result<()>
     let parts: Vec<String> =
         counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
     if parts.is_empty() { Ok(()) } else { writeln!(out, "not evaluated: {}", parts.join(", ")) }
+}
+
+fn write_votes(out: &mut dyn Write, results: &Results) -> io::Result<()> {
+    let Some(votes) = &results.votes else { return Ok(()) };
+    let own = &votes.own_labels;
+    let interval = own.interval.map(|[low, high]| format!(" ({:.1} to {:.1})", 100.0 * low, 100.0 * high));
+    writeln!(
+        out,
+        "labels are the majority ({}) of {} of the {} images that people voted on",
+        votes.rule, votes.judged, votes.voted
+    )?;
+    writeln!(out, "log loss against all votes: {:.3}, at best {:.3}", votes.log_loss, votes.entropy)?;
+    let interval = interval.unwrap_or_default();
+    writeln!(out, "by the data set's own labels {:.1} %{interval} of {} are right", 100.0 * own.accuracy, own.n)
 }
 
 fn write_classes(out: &mut dyn Write, results: &Results) -> io::Result<()> {

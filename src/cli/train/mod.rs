@@ -8,12 +8,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use vultus::data::{Dataset, Part, Protocol, Split, inspect};
-use vultus::face::{ModelCard, assemble, without_base};
+use vultus::face::{ModelCard, TestTimeAugmentation, assemble, without_base};
 use vultus::image::write_png;
-use vultus::prepare::augmentation_sheet;
-use vultus::train::{Course, Labels, Pictures, Trained, adapt, start};
+use vultus::prepare::{Augmentation, augmentation_sheet};
+use vultus::train::{Course, Labels, Pictures, Predictor, Trained, adapt, start, temperature};
 use vultus::weights::{Catalog, WeightFile, safetensors};
-use vultus::{Parameters, Random};
+use vultus::{Device, Parameters, Random};
 
 use super::failure::Failure;
 use super::global::Global;
@@ -83,6 +83,10 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
 
     let mut all = parameters;
     all.extend(trained.parameters.clone());
+    if let Some(temperature) = calibrate(&card, &mut all, &device, arguments.batch, &pictures, &labels, &validation)? {
+        global.note(&format!("calibrated on the validation part: logits are divided by {temperature:.3}"));
+        metadata.insert("temperature".to_owned(), temperature.to_string());
+    }
     let read = training.iter().filter(|index| !trained.unreadable.contains_key(index)).count();
     let own = without_base(&card, &base.parameters, all)?;
     metadata.insert("trained_on".to_owned(), format!("{read} pictures"));
@@ -105,6 +109,33 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         0 => Ok(()),
         n => Err(Failure::Failed(format!("{n} pictures could not be read; the others were used"))),
     }
+}
+
+/// The fewest pictures by which probabilities are calibrated: with fewer the temperature is little more than chance.
+const FEWEST_TO_CALIBRATE: usize = 100;
+
+/// Makes the probabilities mean what they say on the validation part: by what the logits were divided.
+fn calibrate(
+    card: &ModelCard,
+    parameters: &mut Parameters,
+    device: &Device,
+    batch: usize,
+    pictures: &Pictures,
+    labels: &Labels,
+    validation: &[usize],
+) -> Result<Option<f32>, Failure> {
+    if validation.len() < FEWEST_TO_CALIBRATE {
+        return Ok(None);
+    }
+    let network = card.network()?;
+    let flip = card.tta == TestTimeAugmentation::Flip;
+    let pictures = Pictures { augmentation: Augmentation::none(), ..pictures.clone() };
+    let answers = Predictor { device, network: &network, parameters, batch, flip }.predict(&pictures, validation)?;
+    let found = temperature(&answers, |index| labels.majority(index));
+    if let Some(temperature) = found {
+        card.divide_logits(parameters, temperature)?;
+    }
+    Ok(found)
 }
 
 /// The file that keeps the state of the training whose model will be this file.

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use super::lines::shortened;
 use super::subject::{self, Interned};
+use super::votes::OTHERS;
 use crate::data::dataset::Dataset;
 use crate::data::sample::{Part, Sample, Source};
+use crate::data::votes::Votes;
 use crate::error::{Error, Result};
 
 /// One entry as it stands in the list. Empty texts count as missing.
@@ -19,6 +21,8 @@ pub(super) struct Entry<'a> {
     pub subject: Option<&'a str>,
     pub split: Option<&'a str>,
     pub face: Option<[f32; 4]>,
+    /// What several people said: the class, and how many did.
+    pub votes: Vec<(&'a str, f32)>,
 }
 
 /// What tells one entry from another: the picture, and the bits of the face's box.
@@ -31,6 +35,8 @@ pub(super) struct Manifest {
     classes: HashMap<String, usize>,
     subjects: Interned,
     samples: Vec<Sample>,
+    /// The votes on each sample, for classes in order of appearance, and for none of them.
+    votes: Vec<Option<(Vec<f32>, f32)>>,
     /// The number of the line or entry.
     seen: HashMap<Key, u64>,
     /// Which of the two is counted.
@@ -45,6 +51,7 @@ impl Manifest {
             classes: HashMap::new(),
             subjects: Interned::default(),
             samples: Vec::new(),
+            votes: Vec::new(),
             seen: HashMap::new(),
             counted,
         }
@@ -74,8 +81,9 @@ impl Manifest {
         if let Some(earlier) = self.seen.insert(key, number) {
             return Err(format!("{} stands in {} {earlier} already", entry.path, self.counted));
         }
-        let next = self.classes.len();
-        let label = *self.classes.entry(label.to_owned()).or_insert(next);
+        let label = self.class(label);
+        let votes = (!entry.votes.is_empty()).then(|| self.voted(&entry.votes));
+        self.votes.push(votes);
         let subject = subject.map(|name| self.subjects.get(&name));
         self.samples.push(Sample {
             source: Source::File(file),
@@ -89,6 +97,27 @@ impl Manifest {
         Ok(())
     }
 
+    /// The number of a class, which is a new one where the name has not appeared.
+    fn class(&mut self, name: &str) -> usize {
+        let next = self.classes.len();
+        *self.classes.entry(name.to_owned()).or_insert(next)
+    }
+
+    /// Votes by the numbers of their classes, and those for none.
+    fn voted(&mut self, votes: &[(&str, f32)]) -> (Vec<f32>, f32) {
+        let (mut for_classes, mut for_others) = (Vec::new(), 0.0);
+        for &(name, count) in votes {
+            if OTHERS.contains(&name.to_lowercase().as_str()) {
+                for_others += count;
+                continue;
+            }
+            let class = self.class(name);
+            for_classes.resize(for_classes.len().max(class + 1), 0.0);
+            for_classes[class] += count;
+        }
+        (for_classes, for_others)
+    }
+
     /// The data set, its classes sorted by name.
     pub(super) fn finish(self) -> Result<Dataset> {
         if self.classes.len() < 2 {
@@ -100,7 +129,14 @@ impl Manifest {
         let mut sorted = vec![0; classes.len()];
         classes.iter().enumerate().for_each(|(number, (_, appeared))| sorted[*appeared] = number);
         let mut samples = self.samples;
-        samples.iter_mut().for_each(|sample| sample.label = sorted[sample.label]);
+        for (sample, votes) in samples.iter_mut().zip(self.votes) {
+            sample.label = sorted[sample.label];
+            let Some((appeared, others)) = votes else { continue };
+            let mut for_classes = vec![0.0; classes.len()];
+            appeared.iter().zip(&sorted).for_each(|(votes, class)| for_classes[*class] = *votes);
+            // Where all are 0, nobody has voted.
+            sample.votes = Votes::new(for_classes, others).ok();
+        }
         samples.shrink_to_fit();
         Ok(Dataset { path: self.path, classes: classes.into_iter().map(|(name, _)| name).collect(), samples })
     }
@@ -116,6 +152,12 @@ pub(super) fn parse_box(text: &str) -> std::result::Result<[f32; 4], String> {
     let numbers: Option<Vec<f32>> = numbers.map(|number| number.parse().ok()).collect();
     let four = numbers.and_then(|numbers| numbers.try_into().ok());
     four.ok_or_else(|| format!("the face {} is not a box of four numbers x1 y1 x2 y2", shortened(text)))
+}
+
+/// A number of votes.
+pub(super) fn parse_votes(text: &str) -> std::result::Result<f32, String> {
+    let number = text.trim().parse().ok().filter(|number| (0.0..f32::INFINITY).contains(number));
+    number.ok_or_else(|| format!("{} is no number of votes", shortened(text.trim())))
 }
 
 fn check_box(face: [f32; 4]) -> std::result::Result<(), String> {

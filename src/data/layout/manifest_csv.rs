@@ -1,12 +1,12 @@
-//! A manifest as CSV with a header: `path,label`, and `subject`, `split`, `face` (or `x1,y1,x2,y2`) where they are
-//! known.
+//! A manifest as CSV with a header: `path,label`, and `subject`, `split`, `face` (or `x1,y1,x2,y2`) and votes for classes
+//! (`votes_happy`, `votes_sad` …, `votes_unknown`) where they are known.
 
 use std::borrow::Cow;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::lines::Lines;
-use super::manifest::{Entry, Manifest, parse_box};
+use super::manifest::{Entry, Manifest, parse_box, parse_votes};
 use crate::csv;
 use crate::data::dataset::Dataset;
 use crate::error::{Error, Result};
@@ -20,7 +20,12 @@ struct Columns {
     split: Option<usize>,
     face: Option<usize>,
     corners: Option<[usize; 4]>,
+    /// Columns of votes, and for which class.
+    votes: Vec<(usize, String)>,
 }
+
+/// What names of columns of votes begin with.
+const VOTES: &str = "votes_";
 
 impl Columns {
     /// The columns of a header, or what is wrong with it.
@@ -39,6 +44,18 @@ impl Columns {
             [None, None, None, None] => None,
             _ => return Err("has some of the columns x1, y1, x2, y2, but not all".to_owned()),
         };
+        let titles = record(header)?;
+        let class = |(column, title): (usize, &Cow<str>)| {
+            let title = title.trim();
+            let class = title.get(VOTES.len()..).filter(|_| names[column].starts_with(VOTES))?;
+            Some((column, class.to_owned()))
+        };
+        let votes = titles.iter().enumerate().filter_map(class);
+        if let Some((column, _)) =
+            votes.clone().find(|(column, class)| class.is_empty() || column_twice(&names, *column))
+        {
+            return Err(format!("has a column {} that names no class, or a class again", names[column]));
+        }
         Ok(Columns {
             number: names.len(),
             path: needed("path")?,
@@ -47,6 +64,7 @@ impl Columns {
             split: column("split")?,
             face: column("face")?,
             corners,
+            votes: votes.collect(),
         })
     }
 
@@ -63,8 +81,14 @@ impl Columns {
             subject: field(self.subject),
             split: field(self.split),
             face: self.face(&fields)?,
+            votes: self.votes(&fields)?,
         };
         manifest.add(number, &entry)
+    }
+
+    fn votes<'a>(&'a self, fields: &[Cow<str>]) -> std::result::Result<Vec<(&'a str, f32)>, String> {
+        let given = self.votes.iter().filter(|(column, _)| !fields[*column].trim().is_empty());
+        given.map(|(column, class)| Ok((class.as_str(), parse_votes(&fields[*column])?))).collect()
     }
 
     fn face(&self, fields: &[Cow<str>]) -> std::result::Result<Option<[f32; 4]>, String> {
@@ -75,6 +99,11 @@ impl Columns {
         };
         if text.trim().is_empty() { Ok(None) } else { parse_box(&text).map(Some) }
     }
+}
+
+/// Whether a column has the name of one before it.
+fn column_twice(names: &[String], column: usize) -> bool {
+    names[..column].contains(&names[column])
 }
 
 fn record(line: &[u8]) -> std::result::Result<Vec<Cow<'_, str>>, String> {
@@ -108,7 +137,10 @@ pub(super) fn write(dataset: &Dataset, path: &Path, out: &mut impl Write) -> Res
     let absolute = |path: &Path| std::path::absolute(path).map_err(|error| Error::io(path, error));
     let failed = |error| Error::io(path, error);
     let folder = absolute(path)?.parent().map(Path::to_path_buf).unwrap_or_default();
-    writeln!(out, "path,label,subject,split,face").map_err(failed)?;
+    let voted = dataset.samples.iter().any(|sample| sample.votes.is_some());
+    let titles = dataset.classes.iter().map(String::as_str).chain(["unknown"]);
+    let titles: String = titles.map(|class| format!(",{}", csv::quoted(&format!("{VOTES}{class}")))).collect();
+    writeln!(out, "path,label,subject,split,face{}", if voted { titles } else { String::new() }).map_err(failed)?;
     for sample in &dataset.samples {
         let file: PathBuf = absolute(sample.file())?;
         let within = file.strip_prefix(&folder).unwrap_or(&file);
@@ -116,7 +148,15 @@ pub(super) fn write(dataset: &Dataset, path: &Path, out: &mut impl Write) -> Res
         let face = sample.face.map(|face| face.map(|number| number.to_string()).join(" ")).unwrap_or_default();
         let (subject, split) = (sample.subject.as_deref().unwrap_or(""), sample.part.map_or("", |part| part.name()));
         let fields = [name, &dataset.classes[sample.label], subject, split, &face].map(csv::quoted);
-        writeln!(out, "{}", fields.join(",")).map_err(failed)?;
+        let votes = match &sample.votes {
+            Some(votes) => {
+                let counts = votes.for_classes().iter().copied().chain([votes.for_others()]);
+                counts.map(|count| format!(",{count}")).collect()
+            }
+            None if voted => ",".repeat(dataset.classes.len() + 1),
+            None => String::new(),
+        };
+        writeln!(out, "{}{votes}", fields.join(",")).map_err(failed)?;
     }
     Ok(())
 }

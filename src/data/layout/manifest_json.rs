@@ -1,5 +1,6 @@
 //! A manifest as JSON: a list of objects, or one object per line. Their keys are the columns of the CSV.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -20,6 +21,8 @@ struct Object {
     subject: Option<Name>,
     split: Option<String>,
     face: Option<Face>,
+    #[serde(default)]
+    votes: BTreeMap<String, f32>,
 }
 
 /// A name; where people are numbered, a number.
@@ -55,8 +58,12 @@ impl Object {
             Some(Face::Text(text)) => Some(parse_box(&text)?),
             None => None,
         };
+        if let Some((class, wrong)) = self.votes.iter().find(|(_, votes)| !(0.0..f32::INFINITY).contains(*votes)) {
+            return Err(format!("{wrong} is no number of votes for {class}"));
+        }
+        let votes = self.votes.iter().map(|(class, &votes)| (class.as_str(), votes)).collect();
         let (subject, split) = (subject.as_deref(), self.split.as_deref());
-        manifest.add(line, &Entry { path: &self.path, label: &label, subject, split, face })
+        manifest.add(line, &Entry { path: &self.path, label: &label, subject, split, face, votes })
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::lines::{Lines, shortened};
+use super::manifest::parse_votes;
 use crate::csv;
 use crate::data::dataset::Dataset;
 use crate::data::sample::Source;
@@ -15,7 +16,7 @@ use crate::error::{Error, Result};
 /// Columns that name the picture.
 const NAMES: [&str; 5] = ["file", "path", "name", "image name", "image"];
 /// Columns of votes for no class.
-const OTHERS: [&str; 4] = ["unknown", "nf", "not_a_face", "other"];
+pub(super) const OTHERS: [&str; 4] = ["unknown", "nf", "not_a_face", "other"];
 /// Columns that are no votes.
 const IGNORED: [&str; 6] = ["usage", "identical", "label", "true", "predicted", "split"];
 /// FER+'s names of FER2013's classes.
@@ -185,15 +186,11 @@ fn row(fields: &[Cow<str>], columns: &[Column], classes: usize, number: usize) -
     let (mut name, mut of, mut votes, mut others) = (String::new(), number, vec![0.0; classes], 0.0);
     for (field, column) in fields.iter().zip(columns) {
         let field = field.trim();
-        let count = || {
-            let number = field.parse().ok().filter(|number| (0.0..f32::INFINITY).contains(number));
-            number.ok_or_else(|| format!("{} is no number of votes", shortened(field)))
-        };
         match column {
             Column::Name => name = field.replace('\\', "/"),
             Column::Row => of = field.parse().map_err(|_| format!("{} is no number of a row", shortened(field)))?,
-            Column::Class(class) => votes[*class] = count()?,
-            Column::Others => others += count()?,
+            Column::Class(class) => votes[*class] = parse_votes(field)?,
+            Column::Others => others += parse_votes(field)?,
             Column::Ignored => {}
         }
     }
