@@ -27,7 +27,7 @@ pub fn unified(data: Dataset, global: &Global) -> Result<Dataset, Error> {
     let merged = data.map_classes(&map)?;
     classes.retain(|class| !merged.classes.contains(class));
     let (path, gone, left) = (merged.path.display(), classes.join(", "), merged.classes.join(", "));
-    global.note(&format!("classes: {path} has {gone} under two names; they are counted together: {left}"));
+    global.note(&format!("classes: {path}: {gone} merged with classes that mean the same, which leaves {left}"));
     Ok(merged)
 }
 

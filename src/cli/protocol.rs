@@ -69,7 +69,7 @@ impl Protocol {
                  --protocol people keeps them apart"
             )),
             (Protocol::People, Some(people)) => global.note(&format!(
-                "{path}: {people} people are known: nobody is in both parts (--protocol random ignores it)"
+                "{path}: {people} people are known: nobody is in both parts (--protocol random mixes them)"
             )),
             _ => {}
         }

@@ -98,7 +98,7 @@ fn classes_that_mean_the_same_are_counted_together_and_numbers_are_explained() {
         ])
     );
     let said = text(&output.stderr);
-    assert!(said.contains("has Happy, Sad under two names; they are counted together: happy, sadness"), "{said}");
+    assert!(said.contains("Happy, Sad merged with classes that mean the same, which leaves happy, sadness"), "{said}");
 
     let numbered = tempfile::tempdir().unwrap();
     (1..8u8).for_each(|number| picture(numbered.path(), &format!("{number}/a.png"), number));

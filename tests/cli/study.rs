@@ -60,7 +60,7 @@ fn methods_are_compared_on_the_same_split() {
         found["methods"].as_array().unwrap().iter().map(|method| &method["against_best"]).collect();
     assert_eq!(tests.iter().filter(|test| test.is_null()).count(), 1, "{tests:?}");
     for paired in tests.iter().filter(|test| !test.is_null()) {
-        assert_eq!((&paired["unit"], &paired["units"]), (&"subject".into(), &2.into()));
+        assert_eq!((&paired["unit"], &paired["units"]), (&"subject".into(), &data.subset(test).subjects().into()));
         assert!((0.0..=1.0).contains(&paired["p"].as_f64().unwrap()), "{paired}");
     }
     assert_eq!(table.lines().filter(|line| line.contains("  best  ")).count(), 1, "{table}");

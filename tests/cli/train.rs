@@ -162,7 +162,7 @@ fn a_head_is_trained_saved_and_used() {
     assert!(lines[7].starts_with("saved epoch ") && lines[7].ends_with("head.safetensors"), "{rows}");
     assert_eq!(lines[8], format!("to use it: vultus predict photo.jpg --model {}", utf8(&place.head())));
     assert_eq!(lines.len(), 9, "{rows}");
-    let start = "starts from ImageNet's VGG16, trains the head (fc6 and what follows)";
+    let start = "starting from ImageNet's VGG16, training the head (fc6 and the layers after it)";
     assert_eq!(text(&output.stderr).trim_end(), format!("device: {}\n{start}", Device::Cpu));
 
     let head = safetensors::read(&place.head()).unwrap();
@@ -551,7 +551,7 @@ fn a_training_starts_from_the_default_model_and_keeps_what_it_knows_of_classes()
     let output = place.plain(&settings).output().unwrap();
     let said = messages(&output, 0);
     assert!(said.contains("classes: Joy is the model's happy, anger its angry\n"), "{said}");
-    assert!(said.contains("starts from the default model, trains the head"), "{said}");
+    assert!(said.contains("starting from the default model, training the head"), "{said}");
     let (model, known) = default_model();
     let (card, parameters) = assemble(Some(base()), safetensors::read(&place.head()).unwrap()).unwrap();
     let classes = ["happy", "angry", "calm"].map(str::to_owned);
@@ -579,9 +579,7 @@ fn more_than_the_head_of_a_model_that_knows_faces_is_trained() {
     let (card, parameters) = assemble(Some(base()), safetensors::read(&place.head()).unwrap()).unwrap();
     assert_eq!((card.input, card.margin, card.tta), (model.input, model.margin, model.tta));
     let changed = |name: &String| parameters[name] != known[name];
-    let convolutions: Vec<&String> = known.keys().filter(|name| name.starts_with("features.")).collect();
-    assert!(!convolutions.is_empty() || card.architecture != model.architecture);
-    assert!(convolutions.into_iter().any(changed), "{said}");
+    assert!(known.keys().filter(|name| !name.starts_with("classifier")).any(changed), "only the head was trained");
 }
 
 #[test]
@@ -611,8 +609,10 @@ fn people_are_kept_apart_where_they_are_known() {
     let place = Place::new(&["across", "down"], 0);
     let mut random = Random::new(4);
     let add = |class: usize, person: usize, random: &mut Random| {
-        let file = format!("S{person:03}_00{class}_00000001.png");
-        picture(class, 32, random).save(place.faces().join(["across", "down"][class]).join(file)).unwrap();
+        for frame in 0..2 {
+            let file = format!("S{person:03}_00{class}_{frame:08}.png");
+            picture(class, 32, random).save(place.faces().join(["across", "down"][class]).join(file)).unwrap();
+        }
     };
     for person in 0..6 {
         (0..2).for_each(|class| add(class, person, &mut random));

@@ -22,9 +22,9 @@ use crate::cli::stored::Stored;
 ///
 /// Starts from the expression model that comes with the program, or from a model of your own (--start): the new model has its
 /// network, its input and its preparation. Where names of classes mean the same as the model's (anger, angry), it keeps
-/// what it knows of them. --train-from says how much of it is trained. Of --train-from head what the other layers make of
-/// each picture is computed once and cached, which is the fastest. After each epoch the state is kept beside the model; an interrupted
-/// training continues with --resume and gives the same result. The epoch that does best on the pictures kept for
+/// what it knows of them. --train-from says how much of it is trained; with --train-from head, which is the fastest, the
+/// other layers' output is computed once for each picture and cached. After each epoch the state is kept beside the model;
+/// an interrupted training continues with --resume and gives the same result. The epoch that does best on the pictures kept for
 /// validation is saved, with class names and preprocessing. The same seed on the same device gives the same model.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:

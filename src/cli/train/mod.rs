@@ -61,7 +61,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     }
     check_classes(&data, &training)?;
     global.note(&format!(
-        "starts from {}, trains {}",
+        "starting from {}, training {}",
         beginning.name,
         trained_part(&arguments.trainable(&card, &beginning), &card)
     ));
@@ -154,8 +154,10 @@ fn check_layer(trainable: &Trainable, card: &ModelCard) -> Result<(), Failure> {
 fn trained_part(trainable: &Trainable, card: &ModelCard) -> String {
     match trainable {
         Trainable::All => "all layers".to_owned(),
-        Trainable::From(layer) if layer == card.architecture.head() => format!("the head ({layer} and what follows)"),
-        Trainable::From(layer) => format!("{layer} and what follows"),
+        Trainable::From(layer) if layer == card.architecture.head() => {
+            format!("the head ({layer} and the layers after it)")
+        }
+        Trainable::From(layer) => format!("all layers from {layer} on"),
     }
 }
 
@@ -222,7 +224,7 @@ fn hold_out(
         return Ok(hold_out(Protocol::Random)?);
     }
     global.note(&format!(
-        "{people} people are known: nobody is in both training and validation (--at-random ignores it)"
+        "{people} people are known: nobody is in both training and validation (--at-random mixes them)"
     ));
     Ok((rest, kept))
 }
