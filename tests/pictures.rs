@@ -122,6 +122,108 @@ fn a_palette_is_looked_up() {
     assert_eq!(decode(&bmp).unwrap().into_raw(), [10, 20, 30, 40, 50, 60]);
 }
 
+/// A TIFF of these rows of bits and this table of red, green and blue, with numbers of either byte order.
+fn palette_tiff(size: [u32; 2], bits: u32, rows: &[u8], map: &[u16], big_endian: bool) -> Vec<u8> {
+    let short = |value: u16| if big_endian { value.to_be_bytes() } else { value.to_le_bytes() };
+    let long = |value: u32| if big_endian { value.to_be_bytes() } else { value.to_le_bytes() };
+    let data = 8u32;
+    let table = data + rows.len().next_multiple_of(2) as u32;
+    let directory = table + 2 * map.len() as u32;
+    let mut file = if big_endian { b"MM".to_vec() } else { b"II".to_vec() };
+    file.extend(short(42));
+    file.extend(long(directory));
+    file.extend(rows);
+    file.resize(table as usize, 0);
+    map.iter().for_each(|&value| file.extend(short(value)));
+    // Tag, type (3: 16 bits, 4: 32 bits), count, value or place.
+    let entries = [
+        (256, 4, 1, size[0]),
+        (257, 4, 1, size[1]),
+        (258, 3, 1, bits),
+        (259, 3, 1, 1),
+        (262, 3, 1, 3),
+        (273, 4, 1, data),
+        (277, 3, 1, 1),
+        (278, 4, 1, size[1]),
+        (279, 4, 1, rows.len() as u32),
+        (320, 3, map.len() as u32, table),
+    ];
+    file.extend(short(entries.len() as u16));
+    for (tag, kind, count, value) in entries {
+        file.extend([short(tag), short(kind)].concat());
+        file.extend(long(count));
+        match (kind, count) {
+            (3, 1) => file.extend([short(value as u16), [0; 2]].concat()),
+            _ => file.extend(long(value)),
+        }
+    }
+    file.extend(long(0));
+    file
+}
+
+/// Red rises with the place, green falls, blue is the same everywhere.
+fn color_map(bits: u32) -> Vec<u16> {
+    let steps = (1u32 << bits) - 1;
+    let rising = (0..=steps).map(|place| (65_535 * place / steps) as u16);
+    rising.clone().chain(rising.map(|value| 65_535 - value)).chain((0..=steps).map(|_| 257 * 77)).collect()
+}
+
+#[test]
+fn a_tiff_with_a_palette_is_looked_up_at_every_depth_and_in_both_byte_orders() {
+    for (bits, big_endian) in [1, 2, 4, 8].into_iter().flat_map(|bits| [(bits, false), (bits, true)]) {
+        // Rows of an odd width end within a byte at each depth but one.
+        let (width, height, colors) = (11, 5, 1 << bits);
+        let place = |x: u32, y: u32| (7 * x + 3 * y) % colors;
+        let mut rows = Vec::new();
+        for y in 0..height {
+            let row: Vec<u32> = (0..width).map(|x| place(x, y)).collect();
+            rows.extend(row.chunks(8 / bits as usize).map(|part| {
+                let places = part.iter().enumerate();
+                places.fold(0, |byte, (i, place)| byte | (place << (8 - bits * (i as u32 + 1))) as u8)
+            }));
+        }
+        let map = color_map(bits);
+        let read = decode(&palette_tiff([width, height], bits, &rows, &map, big_endian)).unwrap();
+        let byte = |channel: u32, place: u32| (map[(channel * colors + place) as usize] >> 8) as u8;
+        let wanted = RgbImage::from_fn(width, height, |x, y| Rgb([0, 1, 2].map(|channel| byte(channel, place(x, y)))));
+        assert_eq!(read, wanted, "{bits} bits, {big_endian}");
+    }
+}
+
+#[test]
+fn a_gray_palette_of_a_tiff_gives_its_gray_values_in_whatever_way_they_are_written() {
+    let rows: Vec<u8> = (0..=255).collect();
+    let gray: Vec<[u8; 3]> = rows.iter().map(|&value| [value; 3]).collect();
+    // As TIFF says, as Pillow does, and as 8 bits.
+    for factor in [257, 256, 1] {
+        let map: Vec<u16> = (0..3 * 256).map(|place| factor * (place % 256)).collect();
+        let read = decode(&palette_tiff([16, 16], 8, &rows, &map, false)).unwrap();
+        assert_eq!(read.into_raw().as_chunks::<3>().0, gray, "{factor}");
+    }
+}
+
+#[test]
+fn a_tiff_whose_palette_is_wrong_is_refused_and_changed_bytes_of_one_do_no_harm() {
+    let rows: Vec<u8> = (0..64).collect();
+    let whole = palette_tiff([8, 8], 8, &rows, &color_map(8), false);
+    assert_refused(decode(&palette_tiff([8, 8], 8, &rows, &color_map(4), false)), &["its palette has 48 numbers"]);
+    let wide = palette_tiff([4, 8], 16, &rows, &color_map(8), false);
+    assert_refused(decode(&wide), &["picture: ", "1, 2, 4 or 8 bits for each pixel, not 1 of 16"]);
+    let ends = whole.len() - 126;
+    for at in (0..8).chain(ends..whole.len()) {
+        for value in [0, 1, 2, 4, 0x7F, 0xFF] {
+            let mut bytes = whole.clone();
+            bytes[at] = value;
+            if let Err(error) = decode(&bytes) {
+                assert!(matches!(error, Error::Image { .. }), "{error:?}");
+            }
+        }
+    }
+    for length in [9, 70, 600, whole.len() - 1] {
+        assert!(decode(&whole[..length]).is_err(), "{length}");
+    }
+}
+
 #[test]
 fn a_jpeg_gives_nearly_its_pixels() {
     let read = decode(&encode(quarters(32, 16), ImageFormat::Jpeg)).unwrap();

@@ -138,6 +138,7 @@ fn page() -> Page {
         evaluation,
         milliseconds: Some(milliseconds),
         parameters,
+        against_best: None,
     };
     let methods = methods_section(&[
         method("VGG16, from block5_conv1 to the end", &vgg, 72.4, Some(15_241_031)),

@@ -10,6 +10,7 @@ use vultus::prepare::Preparation;
 use vultus::weights::safetensors;
 use vultus::{Error, Parameters};
 
+use super::existing::refuse_existing;
 use super::failure::Failure;
 use super::global::Global;
 use super::recognizer::ModelArguments;
@@ -30,6 +31,9 @@ pub struct Arguments {
     /// The file to write; its extension says the format: onnx or safetensors
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Overwrite an existing file
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     model: ModelArguments,
     /// The format, whatever the file's extension is
@@ -62,6 +66,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     if arguments.preprocessing && format != Format::Onnx {
         return Err(Failure::Usage("--preprocessing is for ONNX: a safetensors file has no nodes to do it".to_owned()));
     }
+    refuse_existing(&arguments.out, arguments.force, "--force overwrites it")?;
     arguments.model.check()?;
     let (card, parameters) = arguments.model.load(global)?;
     if format == Format::Safetensors && matches!(card.architecture, Architecture::Imported(_)) {

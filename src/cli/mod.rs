@@ -11,6 +11,7 @@ mod data;
 mod detector;
 mod devices;
 mod eval;
+mod existing;
 mod export;
 mod faces;
 mod failure;
@@ -59,7 +60,7 @@ Examples:
   vultus video clip.mp4                         who shows what in a video, and when?
   vultus serve --open                           see it work, in a page
   vultus data faces                             what is in this data set, and what is wrong with it?
-  vultus train faces --out my_head.safetensors  a head of your own, from labelled faces
+  vultus train faces --out my.safetensors       a model of your own, from labelled faces
   vultus baseline faces                         what do older methods reach on these?
   vultus eval faces/test --faces                how good is it, on labelled faces?
   vultus export --out model.onnx                the model for other engines to run

@@ -5,6 +5,7 @@ use std::path::Path;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use vultus::Parameters;
+use vultus::face::Architecture;
 use vultus::nn::{Network, Published};
 use vultus::weights::Catalog;
 
@@ -62,6 +63,23 @@ impl ValueEnum for NetworkName {
             NetworkName::Published(network) => return Some(published_value(*network)),
         };
         Some(PossibleValue::new(name).help(help))
+    }
+}
+
+impl NetworkName {
+    /// Its name on the command line.
+    pub fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// The network of a model, unless it was read from ONNX.
+    pub fn of(architecture: &Architecture) -> Option<Self> {
+        match architecture {
+            Architecture::Vgg16 { .. } => Some(NetworkName::Vgg16),
+            Architecture::Light => Some(NetworkName::Light),
+            Architecture::Published(network) => Some(NetworkName::Published(*network)),
+            Architecture::Imported(_) => None,
+        }
     }
 }
 

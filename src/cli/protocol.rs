@@ -13,6 +13,8 @@ pub enum Protocol {
     Parts,
     /// At random, image by image, with the same shares of the classes in both parts
     Random,
+    /// At random, person by person: nobody is in both parts
+    People,
     /// Folds of whole people: each fold is tested once, on what was learned of the others
     Subject,
 }
@@ -33,34 +35,48 @@ impl Protocol {
     /// The protocol that is used where none is asked for.
     pub fn of(data: &Dataset) -> Self {
         let both = [Part::Train, Part::Test].into_iter().all(|part| !data.part(part).is_empty());
-        if both { Protocol::Parts } else { Protocol::Random }
+        match data.subjects() {
+            _ if both => Protocol::Parts,
+            Some(people) if people > 1 => Protocol::People,
+            _ => Protocol::Random,
+        }
     }
 
     pub fn name(self) -> &'static str {
         match self {
             Protocol::Parts => "parts",
             Protocol::Random => "random",
+            Protocol::People => "people",
             Protocol::Subject => "subject",
         }
     }
 
-    /// How to keep a part of the training pictures aside under this protocol.
-    pub fn aside(self) -> data::Protocol {
-        if self == Protocol::Subject { data::Protocol::Subject } else { data::Protocol::Random }
+    /// How to keep a part of the training pictures aside: with all pictures of a person on one side, where people are
+    /// known and nothing else is asked for.
+    pub fn aside(self, data: &Dataset, training: &[usize]) -> data::Protocol {
+        match data.subset(training).subjects() {
+            Some(people) if people > 1 && self != Protocol::Random => data::Protocol::Subject,
+            _ => data::Protocol::Random,
+        }
     }
 
-    /// The split: two parts, or folds. Says where people are on both sides.
+    /// The split: two parts, or folds. Says where people are.
     pub fn split(self, data: &Dataset, ratio: f64, folds: usize, seed: u64, global: &Global) -> Result<Split, Failure> {
-        if let Some(people) = data.subjects().filter(|_| self == Protocol::Random) {
-            global.note(&format!(
-                "{}: shows {people} people, each of whom may be in both parts, which flatters every method: --protocol \
-                 subject keeps them apart",
-                data.path.display()
-            ));
+        let path = data.path.display();
+        match (self, data.subjects()) {
+            (Protocol::Random, Some(people)) => global.note(&format!(
+                "{path}: {people} people are known, each of whom may be in both parts, which flatters every method: \
+                 --protocol people keeps them apart"
+            )),
+            (Protocol::People, Some(people)) => global.note(&format!(
+                "{path}: {people} people are known: nobody is in both parts (--protocol random mixes them)"
+            )),
+            _ => {}
         }
         let split = match self {
             Protocol::Parts => Split::given(data),
             Protocol::Random => Split::shares(data, data::Protocol::Random, &[ratio, 1.0 - ratio], seed),
+            Protocol::People => Split::shares(data, data::Protocol::Subject, &[ratio, 1.0 - ratio], seed),
             Protocol::Subject => Split::folds(data, data::Protocol::Subject, folds, seed),
         };
         // What the data set does not allow, another command line does.
@@ -103,6 +119,16 @@ mod tests {
     }
 
     #[test]
+    fn people_stay_on_one_side_unless_pictures_are_drawn_one_by_one() {
+        let data = people();
+        let all: Vec<usize> = (0..data.samples.len()).collect();
+        assert_eq!(Protocol::Parts.aside(&data, &all), data::Protocol::Subject);
+        assert_eq!(Protocol::Random.aside(&data, &all), data::Protocol::Random);
+        // Of one person nobody can be kept aside.
+        assert_eq!(Protocol::People.aside(&data, &all[..1]), data::Protocol::Random);
+    }
+
+    #[test]
     fn a_ratio_leaves_something_on_both_sides() {
         assert_eq!(ratio("0.7"), Ok(0.7));
         for wrong in ["0", "1", "-0.5", "1.5", "nan", "inf", "70%", ""] {
@@ -123,6 +149,8 @@ mod tests {
         }
         tested.sort_unstable();
         assert_eq!(tested, (0..60).collect::<Vec<_>>());
+        assert_eq!(Protocol::of(&data), Protocol::People);
+        data.samples[7].subject = None;
         assert_eq!(Protocol::of(&data), Protocol::Random);
         for (index, sample) in data.samples.iter_mut().enumerate() {
             sample.part = Some(if index % 3 == 0 { Part::Test } else { Part::Train });

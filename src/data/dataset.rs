@@ -112,13 +112,30 @@ impl Dataset {
         Ok(Dataset { path: self.path, classes: classes.to_vec(), samples })
     }
 
-    /// The same samples with classes renamed from the data set's words to the model's.
+    /// The same samples with classes renamed from the data set's words to the model's. Those that a map of
+    /// [`ClassMap::matching`] or [`ClassMap::unifying`] gives the same name become one class.
     ///
     /// # Errors
     /// [`Error::Classes`] if the map names a class that the data set does not have, or two classes would get the same
-    /// name.
+    /// name by a map of [`ClassMap::parse`].
     pub fn map_classes(self, map: &ClassMap) -> Result<Self> {
-        Ok(Dataset { classes: map.rename(&self.classes)?, ..self })
+        let renamed = map.rename(&self.classes)?;
+        let mut classes: Vec<String> = Vec::new();
+        let mut numbers = Vec::new();
+        for name in renamed {
+            let known = classes.iter().position(|class| *class == name);
+            numbers.push(known.unwrap_or(classes.len()));
+            if known.is_none() {
+                classes.push(name);
+            }
+        }
+        let mut samples = self.samples;
+        let places: Vec<Option<usize>> = numbers.iter().copied().map(Some).collect();
+        for sample in &mut samples {
+            sample.label = numbers[sample.label];
+            sample.votes = sample.votes.take().map(|votes| votes.renumbered(&places, classes.len()));
+        }
+        Ok(Dataset { path: self.path, classes, samples })
     }
 }
 
@@ -168,6 +185,15 @@ pub(super) mod tests {
         assert_eq!(set.subjects(), Some(2));
         set.samples[1].subject = None;
         assert_eq!(set.subjects(), None);
+    }
+
+    #[test]
+    fn classes_of_one_name_become_one() {
+        let set = dataset(&["Happy", "anger", "happy"], &[0, 1, 2, 0]);
+        let map = ClassMap::unifying(&set.classes);
+        let merged = set.map_classes(&map).unwrap();
+        assert_eq!((merged.counts(), merged.labels()), (vec![3, 1], vec![0, 1, 0, 0]));
+        assert_eq!(merged.classes, ["happy", "anger"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use ::image::metadata::Orientation;
 use ::image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 
 use super::jpeg;
+use super::palette::PaletteTiff;
 use crate::error::{Error, Result};
 
 /// The most pixels that a picture may have: 100 megapixels.
@@ -137,17 +138,22 @@ fn decode(bytes: &[u8], max_pixels: u64) -> std::result::Result<RgbImage, String
 }
 
 /// The format of these bytes and what reads them, with as much memory as it may take.
-fn decoder(bytes: &[u8], max_bytes: u64) -> std::result::Result<(ImageFormat, impl ImageDecoder), String> {
+fn decoder(bytes: &[u8], max_bytes: u64) -> std::result::Result<(ImageFormat, Box<dyn ImageDecoder + '_>), String> {
     if bytes.is_empty() {
         return Err("the file is empty".to_owned());
     }
     let format = ::image::guess_format(bytes).ok().filter(ImageFormat::reading_enabled);
     let format = format.ok_or("this is not a JPEG, PNG, BMP, GIF, TIFF, WebP or PNM picture")?;
+    if format == ImageFormat::Tiff
+        && let Some(palette) = PaletteTiff::open(bytes, max_bytes)?
+    {
+        return Ok((format, Box::new(palette)));
+    }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(max_bytes);
     reader.limits(limits);
-    Ok((format, reader.into_decoder().map_err(|e| e.to_string())?))
+    Ok((format, Box::new(reader.into_decoder().map_err(|e| e.to_string())?)))
 }
 
 /// Whether the picture is worth decoding and may be.

@@ -13,6 +13,7 @@ mod decode;
 #[cfg(feature = "files")]
 mod folder;
 mod jpeg;
+mod palette;
 #[cfg(feature = "files")]
 mod png;
 pub(crate) mod resample;

@@ -48,7 +48,8 @@ pub struct Evaluation {
     pub log_loss: f64,
     /// The expected calibration error, over the bins of [`Evaluation::reliability`].
     pub ece: f64,
-    /// The mean of each measure over the classes for which it is defined.
+    /// The mean of each measure over the classes that have samples and for which it is defined. That a class without
+    /// samples was predicted counts against the others, whose samples these are.
     #[serde(rename = "macro")]
     pub macro_average: Measures,
     /// The measures of the counts of all classes together. Recall, precision and F1 are the accuracy.
@@ -134,6 +135,12 @@ impl Evaluation {
             intervals: bootstrap::intervals(predictions, &predicted, seed, resamples)?,
             classes: classes.clone(),
         })
+    }
+
+    /// The names of the classes that have samples, over which macro averages are made.
+    pub fn classes_with_samples(&self) -> impl Iterator<Item = &str> {
+        let has_samples = |class: &&String| self.per_class.get(*class).is_some_and(|of| of.support > 0);
+        self.classes.iter().filter(has_samples).map(String::as_str)
     }
 
     /// Writes the confusion matrix as comma-separated values (RFC 4180): a header with the predicted classes, then for

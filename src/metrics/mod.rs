@@ -18,6 +18,7 @@ mod bootstrap;
 mod calibration;
 mod evaluation;
 mod measures;
+mod paired;
 mod predictions;
 mod row;
 mod tally;
@@ -26,6 +27,7 @@ pub use bootstrap::{Bootstrap, Interval, Intervals, Unit};
 pub use calibration::{BINS, ReliabilityBin};
 pub use evaluation::{ClassMeasures, Evaluation};
 pub use measures::Measures;
+pub use paired::PairedTest;
 pub use predictions::Predictions;
 #[cfg(feature = "train")]
 pub(crate) use row::most_probable;

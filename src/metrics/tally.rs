@@ -77,9 +77,9 @@ impl Tally {
         self.counts().fold(Counts::default(), Counts::plus).measures()
     }
 
-    /// The mean of each measure over the classes for which it is defined.
+    /// The mean of each measure over the classes that have samples and for which it is defined.
     pub fn macro_average(&self, per_class: &[Measures]) -> Measures {
-        self.average(per_class, |_| 1.0)
+        self.average(per_class, |class| f64::from(u8::from(class.support > 0)))
     }
 
     /// The mean of each measure over the classes for which it is defined, weighted by their numbers of samples.

@@ -112,7 +112,18 @@ fn overall(evaluation: &Evaluation) -> Section {
     ];
     let rows =
         averages.map(|(name, measures, intervals)| [Cell::text(name)].into_iter().chain(cells(measures, intervals)));
-    section.table(Table::new(titles("average", &[])).rows(rows)).note(intervals_note(known))
+    let section = section.table(Table::new(titles("average", &[])).rows(rows));
+    let with: Vec<&str> = evaluation.classes_with_samples().collect();
+    let section = if with.len() < evaluation.classes.len() {
+        section.note(format!(
+            "Macro averages are over the {} classes that have images: {}.",
+            with.len(),
+            with.join(", ")
+        ))
+    } else {
+        section
+    };
+    section.note(intervals_note(known))
 }
 
 fn intervals_note(intervals: Option<&Intervals>) -> String {

@@ -4,7 +4,7 @@ use super::chart::{Bar, BarChart, Chart, ScatterChart, ScatterPoint, Unit};
 use super::number;
 use super::section::Section;
 use super::table::{Cell, Table};
-use crate::metrics::{Evaluation, Interval, Intervals};
+use crate::metrics::{Evaluation, Interval, Intervals, PairedTest, Unit as Tossed};
 
 /// A method and how it did.
 ///
@@ -16,7 +16,8 @@ use crate::metrics::{Evaluation, Interval, Intervals};
 /// (predictions.labels, predictions.probabilities) = (vec![0], vec![vec![0.9, 0.1]]);
 /// let evaluation = Evaluation::new(&predictions, 1, 0)?;
 /// let name = "small".to_owned();
-/// let method = Method { name, evaluation: &evaluation, milliseconds: Some(1.5), parameters: Some(841_703) };
+/// let (evaluation, milliseconds, parameters) = (&evaluation, Some(1.5), Some(841_703));
+/// let method = Method { name, evaluation, milliseconds, parameters, against_best: None };
 /// assert_eq!(method.evaluation.accuracy, 1.0);
 /// # Ok::<(), vultus::Error>(())
 /// ```
@@ -30,6 +31,8 @@ pub struct Method<'a> {
     pub milliseconds: Option<f64>,
     /// The number of its trained parameters, if it is known.
     pub parameters: Option<u64>,
+    /// How it compares with the best method, if that was tested; nothing for the best one itself.
+    pub against_best: Option<PairedTest>,
 }
 
 /// A figure of an evaluation: its name, the value and its interval.
@@ -55,7 +58,7 @@ const FIGURES: [Figure; 3] = [
 /// predictions.probabilities[1] = vec![0.6, 0.4];
 /// let older = Evaluation::new(&predictions, 1, 0)?;
 /// let method = |name: &str, evaluation| {
-///     Method { name: name.to_owned(), evaluation, milliseconds: None, parameters: None }
+///     Method { name: name.to_owned(), evaluation, milliseconds: None, parameters: None, against_best: None }
 /// };
 /// let section = methods_section(&[method("network", &network), method("LBP", &older)]);
 /// assert!(Page::new("Comparison").section(section).html().contains("LBP"));
@@ -63,6 +66,10 @@ const FIGURES: [Figure; 3] = [
 /// ```
 pub fn methods_section(methods: &[Method<'_>]) -> Section {
     let section = Section::new("Methods").table(table(methods));
+    let section = match methods.iter().find_map(|method| method.against_best) {
+        Some(test) => section.note(how_tested(&test)),
+        None => section,
+    };
     let bar = |evaluation: &Evaluation, (_, value, interval): &Figure| Bar {
         value: value(evaluation),
         interval: evaluation.intervals.as_ref().and_then(interval),
@@ -83,7 +90,20 @@ pub fn methods_section(methods: &[Method<'_>]) -> Section {
     section.chart("Recall of each class", Chart::Bars(recalls(methods)), "")
 }
 
+/// What the column p is.
+fn how_tested(test: &PairedTest) -> String {
+    let (test, units) = match test.unit {
+        Tossed::Image => ("McNemar's exact test", "images"),
+        Tossed::Subject => ("an exact randomisation test over people", "people with all of their images"),
+    };
+    format!(
+        "p: how probable a difference in accuracy at least as large as that to the best method would be if both were \
+         equally good, by {test} ({units} of the same test part). It is not corrected for the number of methods."
+    )
+}
+
 fn table(methods: &[Method<'_>]) -> Table {
+    let is_tested = methods.iter().any(|method| method.against_best.is_some());
     let best = FIGURES.map(|(_, value, _)| {
         methods.iter().filter_map(|method| value(method.evaluation)).filter(|v| v.is_finite()).fold(f64::MIN, f64::max)
     });
@@ -97,11 +117,13 @@ fn table(methods: &[Method<'_>]) -> Table {
         let parameters = method.parameters.map_or(Cell::number("–"), Cell::count);
         let time = Cell::number(method.milliseconds.map_or("–".to_owned(), number::significant));
         let images = Cell::count(method.evaluation.n as u64);
-        let cells: Vec<Cell> =
-            [Cell::text(&method.name)].into_iter().chain(figures).chain([kappa, images, parameters, time]).collect();
+        let p = method.against_best.map_or_else(|| "best".to_owned(), |test| number::p_value(test.p));
+        let p = is_tested.then(|| Cell::number(p));
+        let rest = [kappa, images, parameters, time];
+        let cells: Vec<Cell> = [Cell::text(&method.name)].into_iter().chain(figures).chain(p).chain(rest).collect();
         cells
     };
-    let titles = ["method"].into_iter().chain(FIGURES.map(|figure| figure.0));
+    let titles = ["method"].into_iter().chain(FIGURES.map(|figure| figure.0)).chain(is_tested.then_some("p"));
     Table::new(titles.chain(["kappa", "images", "parameters", "ms per image"])).rows(methods.iter().map(row))
 }
 
@@ -138,6 +160,7 @@ mod tests {
             evaluation,
             milliseconds,
             parameters: Some(14_714_688),
+            against_best: None,
         };
         let html = Page::new("t")
             .section(methods_section(&[method("VGG16", &good, Some(72.0)), method("LBP <b>", &poor, None)]))
@@ -148,6 +171,12 @@ mod tests {
             html.contains("14,714,688") && html.contains("LBP &lt;b&gt;") && html.contains("Accuracy against time")
         );
         assert_eq!(html.matches("<svg").count(), 3);
+        assert!(!html.contains(">p<"));
+        let against_best = PairedTest::new(&[true; 6], &[false; 6], None).ok();
+        let tested = [method("A", &good, None), Method { against_best, ..method("B", &poor, None) }];
+        let html = Page::new("t").section(methods_section(&tested)).html();
+        assert!(html.contains(">p<") && html.contains(">0.031<") && html.contains(">best<"), "{html}");
+        assert!(html.contains("McNemar"), "{html}");
         let none = Page::new("t").section(methods_section(&[])).html();
         assert!(!none.contains("NaN"));
     }

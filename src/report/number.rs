@@ -41,6 +41,17 @@ pub fn decimal(value: f64, decimals: usize) -> String {
     }
 }
 
+/// A probability of a test as it is usually written.
+///
+/// ```
+/// use vultus::report::number::p_value;
+///
+/// assert_eq!([0.03125, 0.9999, 1e-9].map(p_value), ["0.031", "1.000", "< 0.001"]);
+/// ```
+pub fn p_value(p: f64) -> String {
+    if p < 0.001 { "< 0.001".to_owned() } else { decimal(p, 3) }
+}
+
 /// A number with three significant digits, for what spans magnitudes: milliseconds, rates of learning.
 ///
 /// ```

@@ -81,6 +81,35 @@ fn json_says_the_same() {
 }
 
 #[test]
+fn classes_that_mean_the_same_are_counted_together_and_numbers_are_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    for (value, name) in
+        ["train/Happy/a.png", "train/Sad/b.png", "test/happy/c.png", "test/sadness/d.png"].iter().enumerate()
+    {
+        picture(folder.path(), name, value as u8);
+    }
+    let output = data(folder.path(), &["--json"]);
+    let found = json(&results(&output, 0));
+    assert_eq!(
+        found["classes"],
+        serde_json::json!([
+            {"class": "happy", "pictures": 2, "train": 1, "validation": 0, "test": 1},
+            {"class": "sadness", "pictures": 2, "train": 1, "validation": 0, "test": 1},
+        ])
+    );
+    let said = text(&output.stderr);
+    assert!(said.contains("Happy, Sad merged with classes that mean the same, which leaves happy, sadness"), "{said}");
+
+    let numbered = tempfile::tempdir().unwrap();
+    (1..8u8).for_each(|number| picture(numbered.path(), &format!("{number}/a.png"), number));
+    let said = messages(&data(numbered.path(), &[]), 0);
+    assert!(
+        said.contains("RAF-DB's order: 1 surprise, 2 fear, 3 disgust, 4 happy, 5 sad, 6 angry, 7 neutral"),
+        "{said}"
+    );
+}
+
+#[test]
 fn two_data_sets_are_compared() {
     let (folder, other) = (faces(), tempfile::tempdir().unwrap());
     picture(other.path(), "angry/x.png", 3);

@@ -1,5 +1,6 @@
 //! `vultus export`.
 
+use std::fs;
 use std::path::Path;
 
 use tempfile::TempDir;
@@ -27,6 +28,18 @@ fn the_default_model_becomes_one_onnx_file_that_says_what_it_is() {
     assert_eq!(catalog.metadata()["license"], "MIT OR Apache-2.0");
     let said = export(&folder, "model", &["--format", "onnx"]);
     assert!(said.contains("input float32 [N, 3, 48, 48]"), "{said}");
+    // A file that is there already is kept.
+    let path = folder.path().join("model");
+    fs::write(&path, b"precious").unwrap();
+    let again = || {
+        let mut command = vultus();
+        command.arg("export").arg("--out").arg(&path).args(["--format", "onnx"]);
+        command
+    };
+    assert!(messages(&again().output().unwrap(), 2).contains("--force overwrites it"));
+    assert_eq!(fs::read(&path).unwrap(), b"precious");
+    results(&again().arg("--force").output().unwrap(), 0);
+    assert!(Catalog::open(&path).is_ok());
 }
 
 #[test]

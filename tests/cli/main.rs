@@ -115,7 +115,7 @@ fn help_and_version_are_results() {
 
 #[test]
 fn bad_use_is_told_from_failure() {
-    let cases: [&[&str]; 42] = [
+    let cases: [&[&str]; 43] = [
         &[],
         &["nonsense"],
         &["predict"],
@@ -134,6 +134,7 @@ fn bad_use_is_told_from_failure() {
         &["train", "faces", "--batch", "0"],
         &["train", "faces", "--dropout", "2"],
         &["train", "faces", "--validation", "1"],
+        &["train", "faces", "--at-random", "--by-subject"],
         &["train", "faces", "--learning-rate", "nan"],
         &["study", "faces", "--ratio", "1"],
         &["baseline", "faces", "--ratio", "0"],

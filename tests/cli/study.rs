@@ -48,9 +48,22 @@ fn methods_are_compared_on_the_same_split() {
     assert_eq!(names.join(","), methods, "{table}");
     let found = json(&fs::read_to_string(out.path().join("results.json")).unwrap());
     assert_eq!((&found["pictures"], &found["subjects"]), (&36.into(), &6.into()));
+    // Where people are known, nobody is in both parts.
+    assert_eq!(found["protocol"], "people");
     let data = Dataset::open(faces.path()).unwrap();
     let split = Split::read(&out.path().join("split.json"), &data).unwrap();
     let test = split.part("test").unwrap();
+    let person = |index: &usize| data.samples[*index].subject.clone();
+    assert!(test.iter().all(|index| split.part("train").unwrap().iter().all(|other| person(index) != person(other))));
+    // Each is tested against the best one, which has nothing to be tested against.
+    let tests: Vec<&serde_json::Value> =
+        found["methods"].as_array().unwrap().iter().map(|method| &method["against_best"]).collect();
+    assert_eq!(tests.iter().filter(|test| test.is_null()).count(), 1, "{tests:?}");
+    for paired in tests.iter().filter(|test| !test.is_null()) {
+        assert_eq!((&paired["unit"], &paired["units"]), (&"subject".into(), &data.subset(test).subjects().into()));
+        assert!((0.0..=1.0).contains(&paired["p"].as_f64().unwrap()), "{paired}");
+    }
+    assert_eq!(table.lines().filter(|line| line.contains("  best  ")).count(), 1, "{table}");
     for method in found["methods"].as_array().unwrap() {
         assert_eq!(method["evaluation"]["n"], test.len(), "{method}");
         let rows = fs::read_to_string(out.path().join(format!("{}.csv", method["name"].as_str().unwrap()))).unwrap();
@@ -71,6 +84,26 @@ fn methods_are_compared_on_the_same_split() {
     // What pictures are made of may spell anything.
     let texts = page.split("data:image/png;base64,").map(|part| part.split_once('"').map_or(part, |(_, text)| text));
     assert!(texts.into_iter().all(|text| !text.contains("NaN")));
+}
+
+#[test]
+fn nothing_of_an_older_study_is_left_beside_a_new_one() {
+    let (faces, out) = (faces(), tempfile::tempdir().unwrap());
+    let settings = ["--resamples", "0", "--methods"];
+    results(&study(faces.path(), out.path(), &[&settings[..], &["lbp-linear,light"]].concat()), 0);
+    assert!(out.path().join("light-epochs.csv").exists() && out.path().join("lbp-linear.csv").exists());
+    fs::write(out.path().join("notes.csv"), "mine").unwrap();
+    // One that fails takes nothing away.
+    messages(&study(faces.path(), out.path(), &["--protocol", "parts"]), 2);
+    assert!(out.path().join("light.csv").exists());
+    results(&study(faces.path(), out.path(), &[&settings[..], &["hog-linear"]].concat()), 0);
+    let mut left: Vec<String> = fs::read_dir(out.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != "cache")
+        .collect();
+    left.sort();
+    assert_eq!(left, ["hog-linear.csv", "notes.csv", "report.html", "results.json", "split.json"]);
 }
 
 #[test]

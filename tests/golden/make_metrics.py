@@ -2,7 +2,7 @@
 
 A case has "classes" (their number), "labels", "parts" (the probabilities of all samples behind each other, as whole
 parts of 512, so that f32 and f64 hold the same numbers) and "figures". Undefined figures are null: zero_division=nan,
-which leaves them out of averages. Run: python make_metrics.py (needs numpy, scikit-learn).
+which leaves them out of averages. Macro averages are over the classes that have samples. Run: python make_metrics.py (needs numpy, scikit-learn).
 """
 import json
 import math
@@ -37,6 +37,8 @@ def probabilities(random, labels, classes, skill, never=None):
 
 
 def measures(y, predicted, labels, average):
+    if average == "macro":
+        labels = np.unique(y)
     options = dict(labels=labels, average=average, zero_division=np.nan)
     precision, recall, f1, _ = metrics.precision_recall_fscore_support(y, predicted, **options)
     return dict(recall=recall, precision=precision, f1=f1, jaccard=jaccard(y, predicted, labels, average), dice=f1)
@@ -50,7 +52,7 @@ def jaccard(y, predicted, labels, average):
     defined = np.isin(labels, np.concatenate([y, predicted]))
     if average is None:
         return np.where(defined, each, np.nan)
-    support = np.bincount(y, minlength=len(labels))
+    support = np.bincount(y, minlength=max(labels) + 1)[labels]
     return np.average(each[defined], weights=support[defined] if average == "weighted" else None)
 
 
@@ -80,7 +82,7 @@ def figures(y, parts):
     support = np.bincount(y, minlength=classes)
     averages = {name: measures(y, predicted, labels, name) for name in ["macro", "micro", "weighted"]}
     defined = ~np.isnan(each["specificity"])
-    averages["macro"]["specificity"] = np.nanmean(each["specificity"])
+    averages["macro"]["specificity"] = np.nanmean(each["specificity"][support > 0])
     averages["weighted"]["specificity"] = (
         np.average(each["specificity"][defined], weights=support[defined]) if support[defined].sum() else math.nan
     )

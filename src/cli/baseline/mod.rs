@@ -15,6 +15,7 @@ use vultus::ops::Normalization;
 use vultus::prepare::Augmentation;
 use vultus::train::Pictures;
 
+use super::class_names::{matched, unified};
 use super::faces::FaceArguments;
 use super::failure::Failure;
 use super::global::Global;
@@ -29,7 +30,7 @@ use super::table::{Align, Table};
 /// cut away.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  vultus baseline ck48                          70 % of the images to train on, 30 % to test
+  vultus baseline ck48                          70 % to train on, 30 % to test, nobody is in both
   vultus baseline ck48 --protocol subject       ten folds, nobody is in two of them
   vultus baseline fer2013/train --test fer2013/test --svm linear
   vultus baseline ck48 --features drlbp --json | jq '.methods[].evaluation.accuracy'
@@ -46,10 +47,11 @@ pub struct Arguments {
     /// Train on all of PATH and test on this data set instead of splitting one
     #[arg(long, value_name = "PATH", conflicts_with_all = ["protocol", "ratio", "folds"])]
     test: Option<PathBuf>,
-    /// How to split the data set [default: parts where it has train and test, else random]
+    /// How to split the data set [default: parts where it has train and test, else people
+    /// where it is known whom each image shows, else random]
     #[arg(long, value_enum)]
     protocol: Option<Protocol>,
-    /// Share of the images of each class to train on, for --protocol random
+    /// Share of the images of each class to train on, for --protocol random and people
     #[arg(long, value_name = "SHARE", default_value_t = 0.7, value_parser = ratio)]
     ratio: f64,
     /// Number of folds, for --protocol subject
@@ -211,9 +213,9 @@ impl Arguments {
             Some(finder) => finder.located(data, global),
             None => Ok(data),
         };
-        let data = locate(Dataset::open(&self.data)?)?;
+        let data = locate(unified(Dataset::open(&self.data)?, global)?)?;
         if let Some(path) = &self.test {
-            let test = Dataset::open(path)?;
+            let test = matched(unified(Dataset::open(path)?, global)?, &data.classes, global)?;
             let unknown = test.classes.iter().filter(|name| !data.classes.contains(name)).map(String::as_str);
             let unknown = unknown.collect::<Vec<_>>().join(", ");
             let test = locate(test.with_classes(&data.classes)?)?;

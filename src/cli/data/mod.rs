@@ -6,8 +6,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use vultus::data::{Cleaning, Dataset, Inspected, Inspection, Leakage, inspect, leakage};
+use vultus::data::{ClassMap, Cleaning, Dataset, Inspected, Inspection, Leakage, inspect, leakage};
 
+use super::class_names::unified;
 use super::failure::Failure;
 use super::global::Global;
 
@@ -69,8 +70,13 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     if let Some(list) = &arguments.dedup {
         check_place(list, &arguments.path)?;
     }
-    let set = Dataset::open(&arguments.path)?;
+    let set = unified(Dataset::open(&arguments.path)?, global)?;
+    if let Some((order, names)) = ClassMap::numbered(&set.classes) {
+        let pairs: Vec<String> = set.classes.iter().zip(names).map(|(class, name)| format!("{class} {name}")).collect();
+        global.note(&format!("classes: numbers, which are taken in {order}'s order: {}", pairs.join(", ")));
+    }
     let other = arguments.against.as_deref().map(Dataset::open).transpose()?;
+    let other = other.map(|other| alike(unified(other, global)?, &set)).transpose()?;
     let set = decoded(&set, global);
     let other = other.map(|other| decoded(&other, global));
 
@@ -96,6 +102,12 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         write_list(set.dataset(), cleaning, list, global)?;
     }
     Ok(())
+}
+
+/// A data set whose classes have another one's names where they mean the same, so that labels can be compared.
+fn alike(set: Dataset, other: &Dataset) -> Result<Dataset, vultus::Error> {
+    let map = ClassMap::matching(&set.classes, &other.classes);
+    set.map_classes(&map)
 }
 
 fn decoded(set: &Dataset, global: &Global) -> Inspected {

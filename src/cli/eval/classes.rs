@@ -55,7 +55,11 @@ impl Classes {
         if !self.left_out.is_empty() {
             let classes: Vec<String> =
                 self.left_out.iter().map(|(class, count)| format!("{class} ({count})")).collect();
-            global.note(&format!("left out, since the model does not have these classes: {}", classes.join(", ")));
+            let classes = classes.join(", ");
+            global.note(&format!(
+                "left out, since the model does not have these classes: {classes} (--classes model=dataset,… says \
+                 which is which)"
+            ));
         }
     }
 }

@@ -18,7 +18,7 @@ use vultus::data::{ClassMap, Dataset, Part};
 use vultus::metrics::Evaluation;
 use vultus::wgpu::DeviceType;
 
-use super::class_names::open_renamed;
+use super::class_names::{matched, open_renamed};
 use super::detector::DetectorArguments;
 use super::failure::Failure;
 use super::global::Global;
@@ -67,7 +67,8 @@ pub struct Arguments {
     detector: DetectorArguments,
     #[command(flatten)]
     recognizer: RecognizerArguments,
-    /// What the data set calls the model's classes, where the names differ: pairs of model=dataset
+    /// What the data set calls the model's classes, as pairs of model=dataset [default: names that mean the same are
+    /// matched, such as anger and angry, and so are the numbers of FER2013 and RAF-DB]
     #[arg(long, value_name = "angry=anger,…", value_parser = ClassMap::parse)]
     classes: Option<ClassMap>,
     /// Choose among those classes only that the model and the data set both have, or among these
@@ -112,7 +113,7 @@ enum PartName {
 /// Evaluates the recogniser on a data set.
 pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
     let files = Files::plan(arguments.csv.as_deref(), arguments.out.as_deref())?;
-    let mut data = open_renamed(&arguments.data, arguments.classes.as_ref())?;
+    let mut data = open_renamed(&arguments.data, arguments.classes.as_ref(), global)?;
     if let Some(table) = &arguments.votes {
         data = data.with_votes(table)?;
     }
@@ -120,9 +121,10 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     let device = global.device()?;
     let batch = arguments.batch.unwrap_or_else(|| batch(&device));
     let (recognizer, tta) = arguments.recognizer.load(&device, batch, global)?;
-    if let Some(map) = &arguments.classes {
-        map.check_model(recognizer.classes())?;
-    }
+    let data = match &arguments.classes {
+        Some(map) => map.check_model(recognizer.classes()).map(|()| data)?,
+        None => matched(data, recognizer.classes(), global)?,
+    };
     let classes = Classes::of(data, recognizer.classes(), arguments.restrict.as_deref())?;
     classes.note_left_out(global);
     let detector = match arguments.faces {

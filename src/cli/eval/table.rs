@@ -74,7 +74,12 @@ fn write_classes(out: &mut dyn Write, results: &Results) -> io::Result<()> {
     }
     row(out, "macro", Default::default(), &evaluation.macro_average)?;
     row(out, "weighted", Default::default(), &evaluation.weighted)?;
-    row(out, "micro", Default::default(), &evaluation.micro)
+    row(out, "micro", Default::default(), &evaluation.micro)?;
+    let with: Vec<&str> = evaluation.classes_with_samples().collect();
+    if with.len() < evaluation.classes.len() {
+        writeln!(out, "macro: the mean over the {} classes that have images: {}", with.len(), with.join(", "))?;
+    }
+    Ok(())
 }
 
 fn write_totals(out: &mut dyn Write, results: &Results) -> io::Result<()> {

@@ -30,10 +30,39 @@ pub struct Networks<'a> {
     arguments: &'a Arguments,
     protocol: Protocol,
     global: &'a Global,
+    known: Known,
+    cache: Option<PathBuf>,
+}
+
+/// What networks start from.
+pub struct Known {
     base: WeightFile,
     /// The model that expressions are adapted from, where it is needed: its card and all parameters.
     expert: Option<(ModelCard, Parameters)>,
-    cache: Option<PathBuf>,
+}
+
+impl Known {
+    /// Reads what the methods need.
+    pub fn load(arguments: &Arguments, global: &Global) -> Result<Self, Failure> {
+        let base = global.vgg16_base()?;
+        if !arguments.methods.contains(&Choice::Adapted) {
+            return Ok(Known { base, expert: None });
+        }
+        let file = match &arguments.start {
+            Some(file) => safetensors::read(file)?,
+            None => global.store()?.load(DefaultFile::ExpressionModel)?,
+        };
+        let expert = assemble(Some(base.clone()), file)?;
+        if let Some(map) = &arguments.classes {
+            map.check_model(&expert.0.classes)?;
+        }
+        Ok(Known { base, expert: Some(expert) })
+    }
+
+    /// The classes of the model that is adapted, where one is.
+    pub fn classes(&self) -> Option<&[String]> {
+        self.expert.as_ref().map(|(card, _)| card.classes.as_slice())
+    }
 }
 
 /// One network's way from the start to the end.
@@ -51,31 +80,18 @@ impl<'a> Networks<'a> {
         device: Device,
         data: &'a Dataset,
         protocol: Protocol,
+        known: Known,
         global: &'a Global,
-    ) -> Result<Self, Failure> {
-        let base = global.vgg16_base()?;
-        let needs_expert = arguments.methods.contains(&Choice::Adapted);
-        let expert = needs_expert.then(|| -> Result<_, Failure> {
-            let file = match &arguments.start {
-                Some(file) => safetensors::read(file)?,
-                None => global.store()?.load(DefaultFile::ExpressionModel)?,
-            };
-            Ok(assemble(Some(base.clone()), file)?)
-        });
-        let expert = expert.transpose()?;
-        if let (Some(map), Some((card, _))) = (&arguments.classes, &expert) {
-            map.check_model(&card.classes)?;
-        }
-        Ok(Networks {
-            expert,
+    ) -> Self {
+        Networks {
             device,
             data,
             arguments,
             protocol,
             global,
-            base,
+            known,
             cache: arguments.cache.clone().or_else(crate::cli::global::cache_folder),
-        })
+        }
     }
 
     pub fn side(&self) -> usize {
@@ -104,8 +120,8 @@ impl<'a> Networks<'a> {
     pub fn try_on(&self, outcome: &mut Outcome, trial: &Trial, fold: u64) -> Result<(), Failure> {
         let way = self.way(outcome.choice)?;
         let seed = self.seed().wrapping_add(fold);
-        let (training, validation) =
-            Split::hold_out(self.data, &trial.training, self.protocol.aside(), VALIDATION, seed)?;
+        let aside = self.protocol.aside(self.data, &trial.training);
+        let (training, validation) = Split::hold_out(self.data, &trial.training, aside, VALIDATION, seed)?;
         let pictures = Pictures::new(self.data, &way.card, way.augmentation);
         let mut parameters = start(&self.device, &way.card, &way.known, &pictures, &training, seed)?;
         let recipe = Recipe { seed, ..way.recipe.clone() };
@@ -193,8 +209,11 @@ impl<'a> Networks<'a> {
         let deep =
             Recipe { learning_rate: 1e-4, schedule: Schedule { warm_up: 1.0, ..recipe.schedule }, ..recipe.clone() };
         let gray = |normalization| Normalization { gray: true, ..normalization };
-        let vgg =
-            |hidden| Architecture::Vgg16 { pooling: Pooling::Flatten, hidden, base_sha256: self.base.sha256.clone() };
+        let vgg = |hidden| Architecture::Vgg16 {
+            pooling: Pooling::Flatten,
+            hidden,
+            base_sha256: self.known.base.sha256.clone(),
+        };
         let card = |architecture, normalization| ModelCard {
             margin: MARGIN,
             preparation: self.arguments.faces.preparation(false),
@@ -206,8 +225,15 @@ impl<'a> Networks<'a> {
             card
         };
         let from = |layer: &str| Trainable::From(layer.to_owned());
+        // Other networks are small enough to be trained as a whole.
+        let deep_part = |card: &ModelCard| match (self.arguments.train_from.as_deref(), &card.architecture) {
+            (Some("all"), _) => Trainable::All,
+            (Some(layer), _) => from(layer),
+            (None, Architecture::Vgg16 { .. }) => from("block4_conv1"),
+            (None, _) => Trainable::All,
+        };
         let none = Augmentation::none();
-        Ok(match (choice, &self.expert) {
+        Ok(match (choice, &self.known.expert) {
             (Choice::Light | Choice::Published(_), _) => Way {
                 card: with_flip(match choice {
                     Choice::Published(network) => card(Architecture::Published(network), network.normalization()),
@@ -218,28 +244,31 @@ impl<'a> Networks<'a> {
                 augmentation: *augment,
                 recipe: Recipe { epochs: 4 * epochs, schedule: Schedule { warm_up: 2.0, ..recipe.schedule }, ..recipe },
             },
-            (Choice::Deep, _) => Way {
-                card: with_flip(card(vgg(vec![256]), self.base.preprocessing()?)),
-                known: self.base.parameters.clone(),
-                trainable: from(&self.arguments.train_from),
-                augmentation: *augment,
-                recipe: deep,
-            },
+            (Choice::Deep, _) => {
+                let card = with_flip(card(vgg(vec![256]), self.known.base.preprocessing()?));
+                Way {
+                    trainable: deep_part(&card),
+                    card,
+                    known: self.known.base.parameters.clone(),
+                    augmentation: *augment,
+                    recipe: deep,
+                }
+            }
             (Choice::Adapted, Some((expert, parameters))) => {
                 // It sees faces as it has learnt to.
                 let mut card = ModelCard { classes: classes.clone(), ..expert.clone() };
                 card.notes.clear();
                 Way {
+                    trainable: deep_part(&card),
                     card: with_flip(card),
                     known: adapt(expert, parameters.clone(), &self.data.classes)?,
-                    trainable: from(&self.arguments.train_from),
                     augmentation: *augment,
                     recipe: deep,
                 }
             }
             _ => Way {
-                card: card(vgg(vec![256]), self.base.preprocessing()?),
-                known: self.base.parameters.clone(),
+                card: card(vgg(vec![256]), self.known.base.preprocessing()?),
+                known: self.known.base.parameters.clone(),
                 trainable: from("fc6"),
                 augmentation: none,
                 recipe: Recipe { epochs: 2 * epochs, ..recipe },

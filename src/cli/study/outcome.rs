@@ -1,11 +1,14 @@
 //! A method of a study, and what became of it.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use vultus::Parameters;
 use vultus::baseline::{FeatureKind, Method, SvmKind};
 use vultus::face::ModelCard;
-use vultus::metrics::Predictions;
+use vultus::metrics::{PairedTest, Predictions};
 use vultus::nn::Published;
 use vultus::train::Epoch;
 
@@ -114,5 +117,28 @@ impl Outcome {
             return Ok(());
         }
         Ok(self.predictions.extend(predictions)?)
+    }
+
+    /// Whether it is right about other pictures than another method, on those that both have answered.
+    pub fn tested_against(&self, other: &Outcome) -> Result<PairedTest, Failure> {
+        let theirs: BTreeMap<usize, bool> = other.right().collect();
+        let both: Vec<(usize, bool, bool)> =
+            self.right().filter_map(|(index, right)| Some((index, right, *theirs.get(&index)?))).collect();
+        let (ours, theirs): (Vec<bool>, Vec<bool>) = both.iter().map(|&(_, a, b)| (a, b)).unzip();
+        let shown: Option<BTreeMap<usize, Arc<str>>> = self
+            .predictions
+            .subjects
+            .as_ref()
+            .map(|subjects| self.tested.iter().copied().zip(subjects.iter().cloned()).collect());
+        let subjects: Option<Vec<Arc<str>>> =
+            shown.map(|shown| both.iter().map(|(index, ..)| shown[index].clone()).collect());
+        Ok(PairedTest::new(&ours, &theirs, subjects.as_deref())?)
+    }
+
+    /// Each picture and whether the answer about it is right.
+    fn right(&self) -> impl Iterator<Item = (usize, bool)> {
+        let predicted = self.predictions.predicted();
+        let right = predicted.into_iter().zip(&self.predictions.labels).map(|(predicted, &label)| predicted == label);
+        self.tested.iter().copied().zip(right)
     }
 }

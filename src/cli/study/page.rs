@@ -16,7 +16,7 @@ use vultus::train::Pictures;
 use super::Failure;
 use super::networks::Networks;
 use super::outcome::Outcome;
-use super::results::Results;
+use super::results::{Found, Results};
 
 /// Faces of a gallery.
 const SHOWN: usize = 12;
@@ -30,11 +30,7 @@ pub fn page(
     data: &Dataset,
     outcomes: &[(Outcome, Evaluation)],
 ) -> Result<Page, Failure> {
-    let method = |(outcome, evaluation)| {
-        let Outcome { name, milliseconds, parameters, .. }: &Outcome = outcome;
-        Method { name: name.clone(), evaluation, milliseconds: *milliseconds, parameters: *parameters }
-    };
-    let methods: Vec<Method> = outcomes.iter().map(|(outcome, evaluation)| method((outcome, evaluation))).collect();
+    let methods: Vec<Method> = outcomes.iter().zip(&results.methods).map(method).collect();
     let name = Path::new(&results.data).file_name().map_or(results.data.as_str().into(), |name| name.to_string_lossy());
     let mut page = Page::new(format!("Expressions in {name}"))
         .lead(lead(results))
@@ -62,10 +58,17 @@ pub fn page(
     Ok(page.section(settings(outcomes)))
 }
 
+fn method<'a>(((outcome, evaluation), found): (&'a (Outcome, Evaluation), &Found)) -> Method<'a> {
+    let Outcome { name, milliseconds, parameters, .. } = outcome;
+    let (name, against_best) = (name.clone(), found.against_best.copied());
+    Method { name, evaluation, milliseconds: *milliseconds, parameters: *parameters, against_best }
+}
+
 fn lead(results: &Results) -> String {
     let Results { pictures, protocol, seed, device, version, .. } = results;
     let protocol = match *protocol {
         "subject" => "in folds of whole people",
+        "people" => "split at random by person",
         "parts" => "on the parts that the data set comes with",
         _ => "split at random by image",
     };
@@ -95,7 +98,7 @@ fn data_section(results: &Results) -> Section {
     let section = match (results.protocol, results.subjects) {
         ("random", Some(_)) => section.note(
             "The same people are in the training and the test part. Figures for people whom a method has never seen are \
-             lower: see --protocol subject.",
+             lower: see --protocol people and --protocol subject.",
         ),
         _ => section,
     };

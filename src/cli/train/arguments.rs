@@ -1,19 +1,19 @@
 //! The options of `vultus train`, and what they mean.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 use clap::builder::RangedU64ValueParser;
-use vultus::Error;
 use vultus::data::Dataset;
 use vultus::face::{Architecture, ModelCard, TestTimeAugmentation};
 use vultus::nn::Trainable;
 use vultus::nn::vgg16::Pooling;
 use vultus::ops::Normalization;
-use vultus::prepare::{Augmentation, Mix};
+use vultus::prepare::{Augmentation, Mix, Preparation};
 use vultus::train::{Balance, Decay, Recipe, Rule, Schedule, Truth};
-use vultus::weights::WeightFile;
 
+use super::beginning::{Beginning, Start};
 use crate::cli::faces::FaceArguments;
 use crate::cli::failure::Failure;
 use crate::cli::network::NetworkName;
@@ -21,17 +21,19 @@ use crate::cli::stored::Stored;
 
 /// Train a model on labelled faces
 ///
-/// Starts from VGG16's convolutions trained on ImageNet, or from a model of your own. By default only a head is trained:
-/// what the convolutions make of each picture is computed once and cached. With --train-from the convolutions from that
-/// layer on learn too. After each epoch the state is kept beside the model, so that a training that was ended, however,
-/// goes on with --resume as if nothing had happened. The epoch that does best on the pictures kept for validation is
-/// saved, with its class names and preprocessing. The same seed on the same device gives the same model.
+/// Starts from the expression model that comes with the program, or from a model of your own (--start): the new model has its
+/// network, its input and its preparation. Where names of classes mean the same as the model's (anger, angry), it keeps
+/// what it knows of them. --train-from says how much of it is trained; with --train-from head, which is the fastest, the
+/// other layers' output is computed once for each picture and cached. After each epoch the state is kept beside the model;
+/// an interrupted training continues with --resume and gives the same result. The epoch that does best on the pictures kept for
+/// validation is saved, with class names and preprocessing. The same seed on the same device gives the same model.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   vultus train faces --out my_model.safetensors
-  vultus train faces --train-from block4_conv1 --augment standard --epochs 30 --ema 0.999 --out deep.safetensors
+  vultus train faces --test other_faces --out my_model.safetensors
+  vultus train faces --train-from all --augment standard --epochs 30 --ema 0.999 --out deep.safetensors
   vultus train faces --network light --augment standard --epochs 60 --learning-rate 1e-3 --out light.safetensors
-  vultus train more_faces --start deep.safetensors --train-from block5_conv1 --out adapted.safetensors
+  vultus train more_faces --start deep.safetensors --out adapted.safetensors
   vultus predict photo.jpg --model my_model.safetensors")]
 pub struct Arguments {
     /// The data set: a folder with one sub-folder per class, a list or a table of pictures (see `vultus data --help`)
@@ -48,40 +50,45 @@ pub struct Arguments {
     #[command(flatten)]
     pub faces: FaceArguments,
 
-    /// Which network
-    #[arg(long, value_enum, default_value_t = NetworkName::Vgg16, help_heading = "Network")]
-    pub network: NetworkName,
-    /// The first layer that is trained: head, all, or the name of a layer such as block4_conv1
+    /// Which network [default: that of the model to start from, vgg16 for --start imagenet]
+    #[arg(long, value_enum, help_heading = "Network")]
+    pub network: Option<NetworkName>,
+    /// What to start from: default (the expression model that comes with the program), imagenet (VGG16's convolutions), a
+    /// trained model, or another program's file of weights with the network's names and shapes [default: default; with
+    /// --network, imagenet for vgg16 and random numbers for the others]
+    #[arg(long, value_name = "default|imagenet|FILE", value_parser = Start::parse, help_heading = "Network")]
+    pub start: Option<Start>,
+    /// The first layer that is trained: head, all, or the name of a layer such as block4_conv1 [default: block4_conv1 of a
+    /// VGG16 that knows faces, the head of one from ImageNet, all of other networks]
     #[arg(long, value_name = "LAYER", help_heading = "Network")]
     pub train_from: Option<String>,
-    /// A trained model to start from, or a file of weights of other programs whose names and shapes are the network's
-    #[arg(long, value_name = "FILE", help_heading = "Network")]
-    pub start: Option<PathBuf>,
-    /// Height and width that faces are scaled to
-    #[arg(long, value_name = "N", default_value_t = 48, value_parser = RangedU64ValueParser::<usize>::new().range(32..=1024), help_heading = "Network")]
-    pub input: usize,
+    /// Height and width that faces are scaled to [default: that of the model to start from, else 48]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(32..=1024), help_heading = "Network")]
+    pub input: Option<usize>,
     /// Keep the colours instead of turning every face gray
     #[arg(long, help_heading = "Network")]
     pub color: bool,
-    /// What stands between base and head of VGG16
-    #[arg(long, value_enum, default_value_t = PoolingName::Flatten, help_heading = "Network")]
-    pub pooling: PoolingName,
-    /// Widths of VGG16's hidden dense layers, separated by commas; 0 for none
-    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "256", help_heading = "Network")]
-    pub hidden: Vec<usize>,
+    /// What stands between base and head of VGG16 [default: that of the model to start from, else flatten]
+    #[arg(long, value_enum, help_heading = "Network")]
+    pub pooling: Option<PoolingName>,
+    /// Widths of VGG16's hidden dense layers, separated by commas; 0 for none [default: those of the model to start from,
+    /// else 256]
+    #[arg(long, value_name = "N,…", value_delimiter = ',', help_heading = "Network")]
+    pub hidden: Option<Vec<usize>>,
     /// Probability of dropout in the head
     #[arg(long, value_name = "P", default_value_t = 0.5, help_heading = "Network")]
     pub dropout: f32,
     /// Type of the saved numbers
     #[arg(long, value_enum, default_value_t = Stored::F16, help_heading = "Network")]
     pub precision: Stored,
-    /// Side of the crop around a found face when the model is used, relative to the face's box
-    #[arg(long, value_name = "SCALE", default_value_t = 0.9, help_heading = "Network")]
-    pub margin: f32,
+    /// Side of the crop around a found face when the model is used, relative to the face's box [default: that of the
+    /// model to start from, else 0.9]
+    #[arg(long, value_name = "SCALE", help_heading = "Network")]
+    pub margin: Option<f32>,
 
-    /// How often every picture is seen
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000), help_heading = "Recipe")]
-    pub epochs: usize,
+    /// How often every picture is seen [default: 5 where layers before the head of a trained model are trained, else 20]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000), help_heading = "Recipe")]
+    pub epochs: Option<usize>,
     /// Pictures per batch
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = RangedU64ValueParser::<usize>::new().range(1..=4096), help_heading = "Recipe")]
     pub batch: usize,
@@ -136,11 +143,15 @@ pub struct Arguments {
     /// Average the parameters: the share of the old average that is kept in each step, such as 0.999
     #[arg(long, value_name = "X", help_heading = "Recipe")]
     pub ema: Option<f32>,
-    /// Take the parts train and validation of this file, which `vultus data --split` or `vultus study` wrote
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["validation", "by_subject"], help_heading = "Recipe")]
+    /// Take the parts train and validation of this file, which `vultus study` wrote
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["validation", "by_subject", "at_random"], help_heading = "Recipe")]
     pub split: Option<PathBuf>,
-    /// Keep whole people for validation, where it is known whom a picture shows
+    /// Choose the pictures for validation one by one, even where it is known whom they show; otherwise nobody is in both
+    /// training and validation
     #[arg(long, help_heading = "Recipe")]
+    pub at_random: bool,
+    /// Keep whole people for validation, which is the default where it is known whom a picture shows
+    #[arg(long, hide = true, conflicts_with = "at_random")]
     pub by_subject: bool,
     /// Part of the pictures of each class that is kept for validation, where the data set has no part for it
     #[arg(long, value_name = "PART", default_value_t = 0.1, help_heading = "Recipe")]
@@ -152,9 +163,12 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Recipe")]
     pub seed: u64,
 
-    /// Go on with a training that was ended
+    /// Continue an interrupted training
     #[arg(long, help_heading = "Files")]
     pub resume: bool,
+    /// Overwrite an existing model
+    #[arg(long, help_heading = "Files")]
+    pub force: bool,
     /// Folder for what the frozen layers make of each picture [default: vultus in the user's cache folder]
     #[arg(long, value_name = "DIR", help_heading = "Files")]
     pub cache: Option<PathBuf>,
@@ -273,15 +287,15 @@ impl Arguments {
             (low..=high).contains(&value).then_some(()).ok_or_else(wrong)
         };
         within("dropout", f64::from(self.dropout), 0.0, 0.99)?;
-        within("learning-rate", f64::from(self.learning_rate()), 0.0, 10.0)?;
+        within("learning-rate", f64::from(self.learning_rate.unwrap_or(0.0)), 0.0, 10.0)?;
         within("head-factor", f64::from(self.head_factor), 0.0, 1000.0)?;
-        within("warm-up", f64::from(self.warm_up), 0.0, self.epochs as f64)?;
+        within("warm-up", f64::from(self.warm_up), 0.0, self.epochs.unwrap_or(20) as f64)?;
         within("weight-decay", f64::from(self.weight_decay), 0.0, 10.0)?;
         within("label-smoothing", f64::from(self.label_smoothing), 0.0, 0.99)?;
         within("own-share", f64::from(self.own_share), 0.0, 1.0)?;
         within("ema", f64::from(self.ema.unwrap_or(0.0)), 0.0, 0.999_999)?;
         within("validation", self.validation, 0.0, 0.9)?;
-        within("margin", f64::from(self.margin), 0.5, 4.0)?;
+        within("margin", f64::from(self.margin.unwrap_or(1.0)), 0.5, 4.0)?;
         match self.schedule {
             Decay::Step { epochs, factor } if epochs == 0 || !(0.0..=1.0).contains(&factor) => Err(Failure::Usage(
                 "--schedule step:EPOCHS:FACTOR takes 1 epoch or more, and a factor of 0 to 1".into(),
@@ -291,26 +305,27 @@ impl Arguments {
     }
 
     /// Which layers are trained.
-    pub fn trainable(&self) -> Trainable {
-        match (self.train_from.as_deref(), self.network) {
-            (Some("all"), _) => Trainable::All,
-            (None, NetworkName::Light | NetworkName::Published(_)) => Trainable::All,
-            (None | Some("head"), _) => Trainable::From(self.architecture(String::new()).head().to_owned()),
-            (Some(layer), _) => Trainable::From(layer.to_owned()),
+    pub fn trainable(&self, card: &ModelCard, beginning: &Beginning) -> Trainable {
+        let from = |layer: &str| Trainable::From(layer.to_owned());
+        let is_vgg16 = matches!(card.architecture, Architecture::Vgg16 { .. });
+        match self.train_from.as_deref() {
+            Some("all") => Trainable::All,
+            Some("head") => from(card.architecture.head()),
+            Some(layer) => from(layer),
+            None if !is_vgg16 => Trainable::All,
+            None if beginning.model().is_some() => from("block4_conv1"),
+            None => from(card.architecture.head()),
         }
     }
 
-    /// The network, for a base of this SHA-256.
+    /// The network that is asked for or, without a model to start from, VGG16.
     fn architecture(&self, base_sha256: String) -> Architecture {
-        match self.network {
+        match self.network.unwrap_or(NetworkName::Vgg16) {
             NetworkName::Published(network) => Architecture::Published(network),
             NetworkName::Light => Architecture::Light,
             NetworkName::Vgg16 => Architecture::Vgg16 {
-                pooling: match self.pooling {
-                    PoolingName::Flatten => Pooling::Flatten,
-                    PoolingName::Average => Pooling::Average,
-                },
-                hidden: self.hidden.iter().copied().filter(|&width| width > 0).collect(),
+                pooling: self.pooling.map_or(Pooling::Flatten, Pooling::from),
+                hidden: self.hidden.as_deref().map_or_else(|| vec![256], without_zeros),
                 base_sha256,
             },
         }
@@ -327,38 +342,62 @@ impl Arguments {
         }
     }
 
-    fn learning_rate(&self) -> f32 {
-        let is_head = self.trainable() != Trainable::All && matches!(self.train_from.as_deref(), None | Some("head"));
-        // Convolutions that have learnt before move little.
-        let knows = self.network == NetworkName::Vgg16 || self.start.is_some();
-        let default = if is_head || !knows { 1e-3 } else { 1e-4 };
-        self.learning_rate.unwrap_or(default)
-    }
-
-    /// What the model will be, for these classes and this base.
-    pub fn card(&self, classes: Vec<String>, base: &WeightFile) -> Result<ModelCard, Error> {
-        let architecture = self.architecture(base.sha256.clone());
-        let normalization = match self.network {
-            NetworkName::Published(network) => network.normalization(),
-            NetworkName::Light => Normalization::TORCHVISION,
-            NetworkName::Vgg16 => base.preprocessing()?,
+    /// What the model will be, for these classes: as the model that it starts from, unless another network is asked for.
+    pub fn card(&self, classes: Vec<String>, beginning: &Beginning) -> Result<ModelCard, Failure> {
+        let mut card = match beginning.model().filter(|_| self.network.is_none()) {
+            Some(model) => self.like(model, classes),
+            None => self.anew(classes, beginning)?,
         };
-        let preprocessing = Normalization { gray: !self.color, ..normalization };
-        let mut card = ModelCard::new(architecture, classes, self.input, preprocessing);
-        card.margin = self.margin;
-        card.alignment = self.faces.alignment();
+        if let Some(margin) = self.margin {
+            card.margin = margin;
+        }
         // Gray is what the network's normalisation does.
-        card.preparation = self.faces.preparation(false);
+        let preparation = self.faces.preparation(false);
+        if preparation != Preparation::NONE {
+            card.preparation = preparation;
+        }
+        if let Some(alignment) = self.faces.alignment() {
+            card.alignment = Some(alignment);
+        }
         if self.augment.flip > 0.0 {
             card.tta = TestTimeAugmentation::Flip;
         }
         Ok(card)
     }
 
+    fn like(&self, model: &ModelCard, classes: Vec<String>) -> ModelCard {
+        let mut card = ModelCard { classes, notes: BTreeMap::new(), ..model.clone() };
+        if let Architecture::Vgg16 { pooling, hidden, .. } = &mut card.architecture {
+            *pooling = self.pooling.map_or(*pooling, Pooling::from);
+            if let Some(widths) = &self.hidden {
+                *hidden = without_zeros(widths);
+            }
+        }
+        card.input = self.input.unwrap_or(card.input);
+        card.preprocessing.gray &= !self.color;
+        card
+    }
+
+    fn anew(&self, classes: Vec<String>, beginning: &Beginning) -> Result<ModelCard, Failure> {
+        let base = beginning.base.as_ref();
+        let architecture = self.architecture(base.map(|base| base.sha256.clone()).unwrap_or_default());
+        let normalization = match (self.network, base) {
+            (Some(NetworkName::Published(network)), _) => network.normalization(),
+            (_, Some(base)) => base.preprocessing()?,
+            _ => Normalization::TORCHVISION,
+        };
+        let preprocessing = Normalization { gray: !self.color, ..normalization };
+        Ok(ModelCard::new(architecture, classes, self.input.unwrap_or(48), preprocessing))
+    }
+
     /// How it is trained.
-    pub fn recipe(&self) -> Recipe {
+    pub fn recipe(&self, card: &ModelCard, beginning: &Beginning) -> Recipe {
+        let is_head = self.trainable(card, beginning) == Trainable::From(card.architecture.head().to_owned());
+        // Convolutions that have learnt before move little, and those that know faces are soon there.
+        let rate = if is_head || !beginning.knows() { 1e-3 } else { 1e-4 };
+        let epochs = if is_head || beginning.model().is_none() { 20 } else { 5 };
         Recipe {
-            epochs: self.epochs,
+            epochs: self.epochs.unwrap_or(epochs),
             batch: self.batch,
             accumulate: self.accumulate,
             rule: match self.optimizer {
@@ -366,7 +405,7 @@ impl Arguments {
                 RuleName::Adam => Rule::Adam,
                 RuleName::Adamw => Rule::AdamW,
             },
-            learning_rate: self.learning_rate(),
+            learning_rate: self.learning_rate.unwrap_or(rate),
             head_factor: self.head_factor,
             schedule: Schedule { warm_up: self.warm_up, decay: self.schedule },
             weight_decay: self.weight_decay,
@@ -379,6 +418,19 @@ impl Arguments {
             seed: self.seed,
         }
     }
+}
+
+impl From<PoolingName> for Pooling {
+    fn from(name: PoolingName) -> Self {
+        match name {
+            PoolingName::Flatten => Pooling::Flatten,
+            PoolingName::Average => Pooling::Average,
+        }
+    }
+}
+
+fn without_zeros(widths: &[usize]) -> Vec<usize> {
+    widths.iter().copied().filter(|&width| width > 0).collect()
 }
 
 #[cfg(test)]

@@ -1,24 +1,32 @@
 //! `vultus train`: a model from labelled faces.
 
 mod arguments;
+mod beginning;
+mod closing;
+mod photos;
 pub mod progress;
 mod test;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use vultus::Random;
 use vultus::data::{Dataset, Part, Protocol, Split, inspect};
-use vultus::face::{ModelCard, TestTimeAugmentation, assemble, without_base};
+use vultus::face::{ModelCard, TestTimeAugmentation, without_base};
 use vultus::image::write_png;
+use vultus::nn::Trainable;
 use vultus::prepare::{Augmentation, augmentation_sheet};
-use vultus::train::{Course, Labels, Pictures, Predictor, Trained, adapt, start, temperature};
-use vultus::weights::{Catalog, WeightFile, safetensors};
-use vultus::{Device, Parameters, Random};
+use vultus::train::{Course, Labels, Pictures, Predictor, Trained, start, temperature};
+use vultus::weights::safetensors;
+use vultus::{Device, Parameters};
 
+use super::class_names::{matched, unified};
+use super::existing::refuse_existing;
 use super::failure::Failure;
 use super::global::Global;
-use super::network::{NetworkName, parameters_of};
 pub use arguments::{Arguments, augmentation};
+use beginning::Beginning;
+use closing::Closing;
 use progress::Progress;
 
 /// Trains, saves and tests a model.
@@ -32,15 +40,22 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
             "{file} is the state of an earlier training: go on with it by --resume, or remove it to start anew"
         )));
     }
-    let mut data = Dataset::open(&arguments.data)?;
-    if let Some(table) = &arguments.votes {
-        data = data.with_votes(table)?;
-    }
+    refuse_existing(&arguments.out, arguments.force || arguments.resume, "--force overwrites it")?;
+    let data = Dataset::open(&arguments.data)?;
+    let data = match &arguments.votes {
+        Some(table) => data.with_votes(table)?,
+        None => data,
+    };
+    let data = unified(data, global)?;
+    let beginning = Beginning::load(arguments, global)?;
+    let mut data = match beginning.model() {
+        Some(model) => matched(data, &model.classes, global)?,
+        None => data,
+    };
     let labels = labels(arguments, &data, global)?;
-    let base = global.vgg16_base()?;
-    let card = arguments.card(data.classes.clone(), &base)?;
+    let card = arguments.card(data.classes.clone(), &beginning)?;
     let mut metadata = card.to_metadata().map_err(|error| Failure::Usage(error.to_string()))?;
-    check_layer(arguments, &card)?;
+    check_layer(&arguments.trainable(&card, &beginning), &card)?;
     let tests = arguments.test.iter().map(|path| test::open(path, &data.classes, global));
     let mut tests: Vec<Dataset> = tests.collect::<Result<_, _>>()?;
     let (mut training, mut validation) = parts(arguments, &data, global)?;
@@ -54,21 +69,27 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     training.retain(|&index| labels.is_known(index));
     validation.retain(|&index| labels.majority(index).is_some());
     check_classes(&data, &labels, &training)?;
+    global.note(&format!(
+        "starting from {}, training {}",
+        beginning.name,
+        trained_part(&arguments.trainable(&card, &beginning), &card)
+    ));
+    photos::warn(arguments, &data, &training, &device, global);
     let pictures = Pictures::new(&data, &card, arguments.augment);
     if let Some(file) = &arguments.sheet {
         write_sheet(file, &pictures, &training, arguments.seed)?;
     }
-    let known = known(arguments, &base, &card)?;
+    let known = beginning.parameters(&card)?;
     let parameters = start(&device, &card, &known, &pictures, &training, arguments.seed)?;
 
     let cache = arguments.cache.clone().or_else(super::global::cache_folder);
-    let recipe = arguments.recipe();
+    let recipe = arguments.recipe(&card, &beginning);
     let course = Course {
         device: &device,
         card: &card,
         dropout: arguments.dropout,
         start: parameters.clone(),
-        trainable: arguments.trainable(),
+        trainable: arguments.trainable(&card, &beginning),
         pictures: &pictures,
         labels: &labels,
         training: &training,
@@ -88,7 +109,12 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         metadata.insert("temperature".to_owned(), temperature.to_string());
     }
     let read = training.iter().filter(|index| !trained.unreadable.contains_key(index)).count();
-    let own = without_base(&card, &base.parameters, all)?;
+    let base = beginning.base.as_ref();
+    let own = match base {
+        Some(base) => without_base(&card, &base.parameters, all)?,
+        None => all,
+    };
+    metadata.insert("start".to_owned(), beginning.name.clone());
     metadata.insert("trained_on".to_owned(), format!("{read} pictures"));
     if arguments.faces.detect {
         metadata.insert("detector".to_owned(), arguments.faces.detector.detector.name().to_owned());
@@ -98,12 +124,13 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     safetensors::write(&arguments.out, &own, &metadata, arguments.precision.into())?;
     // Only now: that nobody reads the rows any more, or a disk is full, must not cost the model.
     written?;
-    writeln!(out, "saved epoch {} in {}", trained.best, arguments.out.display())?;
+    let closing = Closing { arguments, data: &data, training: &training, validation: &validation, trained: &trained };
+    closing.say(out)?;
     if let Err(error) = std::fs::remove_file(&checkpoint) {
         global.note(&format!("vultus: {}: {error}", checkpoint.display()));
     }
     for data in &tests {
-        unreadable += test::run(&arguments.out, &base, &device, arguments.batch, data, out)?;
+        unreadable += test::run(&arguments.out, base, &device, arguments.batch, data, out)?;
     }
     match unreadable {
         0 => Ok(()),
@@ -156,10 +183,10 @@ fn check_place(file: &Path) -> Result<(), Failure> {
 }
 
 /// Whether the network has the layer that the training is to begin with.
-fn check_layer(arguments: &Arguments, card: &ModelCard) -> Result<(), Failure> {
+fn check_layer(trainable: &Trainable, card: &ModelCard) -> Result<(), Failure> {
     let network = card.network().map_err(|error| Failure::Usage(error.to_string()))?;
     network
-        .parameters_from(&arguments.trainable())
+        .parameters_from(trainable)
         .map(drop)
         .map_err(|error| Failure::Usage(format!("--train-from: {error}, or head, or all")))
 }
@@ -181,9 +208,25 @@ fn labels(arguments: &Arguments, data: &Dataset, global: &Global) -> Result<Labe
     Ok(labels)
 }
 
+/// Which layers are trained, in words.
+fn trained_part(trainable: &Trainable, card: &ModelCard) -> String {
+    match trainable {
+        Trainable::All => "all layers".to_owned(),
+        Trainable::From(layer) if layer == card.architecture.head() => {
+            format!("the head ({layer} and the layers after it)")
+        }
+        Trainable::From(layer) => format!("all layers from {layer} on"),
+    }
+}
+
+/// A class of which there is nothing to train on.
+fn missing_class(data: &Dataset, labels: &Labels, training: &[usize]) -> Option<usize> {
+    (0..data.classes.len()).find(|&class| training.iter().all(|&index| labels.classes()[index] != class))
+}
+
 /// Whether there is something to learn of every class.
 fn check_classes(data: &Dataset, labels: &Labels, training: &[usize]) -> Result<(), Failure> {
-    match (0..data.classes.len()).find(|&class| training.iter().all(|&index| labels.classes()[index] != class)) {
+    match missing_class(data, labels, training) {
         None => Ok(()),
         Some(class) => {
             let (path, name) = (data.path.display(), &data.classes[class]);
@@ -210,12 +253,39 @@ fn parts(arguments: &Arguments, data: &Dataset, global: &Global) -> Result<(Vec<
     if !validation.is_empty() || arguments.split.is_some() {
         return Ok((training, validation));
     }
-    let protocol = if arguments.by_subject { Protocol::Subject } else { Protocol::Random };
-    if let Some(people) = data.subjects().filter(|_| !arguments.by_subject) {
-        let reason = "the same people are in training and validation (--by-subject keeps them apart)";
-        global.note(&format!("{} people are known: {reason}", people));
+    hold_out(arguments, data, &training, global)
+}
+
+/// Keeps some pictures for validation: of people who are in no other, where they are known.
+fn hold_out(
+    arguments: &Arguments,
+    data: &Dataset,
+    training: &[usize],
+    global: &Global,
+) -> Result<(Vec<usize>, Vec<usize>), Failure> {
+    let hold_out = |protocol| Split::hold_out(data, training, protocol, arguments.validation, arguments.seed);
+    let people = data.subset(training).subjects().filter(|&people| people > 1);
+    if arguments.by_subject {
+        return Ok(hold_out(Protocol::Subject)?);
     }
-    Ok(Split::hold_out(data, &training, protocol, arguments.validation, arguments.seed)?)
+    let Some(people) = people.filter(|_| arguments.validation > 0.0) else { return Ok(hold_out(Protocol::Random)?) };
+    if arguments.at_random {
+        global.note(&format!("{people} people are known, who may be in both training and validation"));
+        return Ok(hold_out(Protocol::Random)?);
+    }
+    let (rest, kept) = hold_out(Protocol::Subject)?;
+    // Where only these people show a class, the others teach nothing of it.
+    let own = Labels::own(data);
+    if kept.is_empty() || missing_class(data, &own, &rest) != missing_class(data, &own, training) {
+        global.note(&format!(
+            "{people} people are known, too few to keep some for validation: they may be in both parts"
+        ));
+        return Ok(hold_out(Protocol::Random)?);
+    }
+    global.note(&format!(
+        "{people} people are known: nobody is in both training and validation (--at-random mixes them)"
+    ));
+    Ok((rest, kept))
 }
 
 /// The numbers of the pictures that are in a data set that they must not be in, sorted.
@@ -233,22 +303,6 @@ fn repeated(arguments: &Arguments, data: &Dataset, global: &Global) -> Result<Ve
     repeated.sort_unstable();
     repeated.dedup();
     Ok(repeated)
-}
-
-/// What the training can start from.
-fn known(arguments: &Arguments, base: &WeightFile, card: &ModelCard) -> Result<Parameters, Failure> {
-    match &arguments.start {
-        Some(file) => {
-            let catalog = Catalog::open(file)?;
-            if !catalog.metadata().contains_key("classes") {
-                return parameters_of(&card.network()?, &catalog, file);
-            }
-            let (model, parameters) = assemble(Some(base.clone()), catalog.read()?)?;
-            Ok(adapt(&model, parameters, &card.classes)?)
-        }
-        None if arguments.network == NetworkName::Vgg16 => Ok(base.parameters.clone()),
-        None => Ok(Parameters::new()),
-    }
 }
 
 /// Trains; also whether all rows could be printed and logged.

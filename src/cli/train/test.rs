@@ -12,13 +12,14 @@ use vultus::train::{Pictures, Predictor};
 use vultus::weights::{WeightFile, safetensors};
 
 use super::progress::percent;
+use crate::cli::class_names::{matched, unified};
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::table::{Align, Table, widest};
 
 /// A data set to test on, in the classes of the model. Says what it holds besides.
 pub fn open(path: &Path, classes: &[String], global: &Global) -> Result<Dataset, Failure> {
-    let data = Dataset::open(path)?;
+    let data = matched(unified(Dataset::open(path)?, global)?, classes, global)?;
     let unknown: Vec<&str> = data.classes.iter().filter(|name| !classes.contains(name)).map(String::as_str).collect();
     let unknown = unknown.join(", ");
     let known = data.with_classes(classes)?;
@@ -31,13 +32,13 @@ pub fn open(path: &Path, classes: &[String], global: &Global) -> Result<Dataset,
 /// Tests the model in a file: its numbers are rounded as they were saved. How many pictures could not be read.
 pub fn run(
     file: &Path,
-    base: &WeightFile,
+    base: Option<&WeightFile>,
     device: &Device,
     batch: usize,
     data: &Dataset,
     out: &mut dyn Write,
 ) -> Result<usize, Failure> {
-    let (card, parameters) = assemble(Some(base.clone()), safetensors::read(file)?)?;
+    let (card, parameters) = assemble(base.cloned(), safetensors::read(file)?)?;
     let network = card.network()?;
     let pictures = Pictures::new(data, &card, Augmentation::none());
     let order: Vec<usize> = (0..data.samples.len()).collect();
