@@ -22,7 +22,10 @@ const pixels = fs.readFileSync(`${input}.gray`);
 async function faceApi() {
     const faceapi = require("@vladmandic/face-api/dist/face-api.node-wasm.js");
     await faceapi.nets.faceExpressionNet.loadFromDisk(path.join(modules, "@vladmandic/face-api/model"));
-    const classes = { angry: "angry", disgusted: "disgust", fearful: "fear", happy: "happy", neutral: "neutral", sad: "sad", surprised: "surprise" };
+    const classes = {
+        angry: "angry", disgusted: "disgust", fearful: "fear", happy: "happy", neutral: "neutral", sad: "sad",
+        surprised: "surprise",
+    };
     const predict = async (batch) => {
         const faces = tf.unstack(tf.tile(batch, [1, 1, 1, 3]));
         const found = await faceapi.nets.faceExpressionNet.predictExpressions(faces);
