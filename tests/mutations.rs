@@ -67,7 +67,7 @@ const MUTATIONS: &[Mutation] = &[
         "line.first",
         WRONG_VALUE,
     ),
-    ("conv2d_depthwise_rows", "conv2d", "conv2d/depthwise_rows", "columns > 3u", "columns > 4u", NOT_WRITTEN),
+    ("conv2d_depthwise_rows", "conv2d", "conv2d/depthwise_rows", "rows > 3u", "rows > 4u", NOT_WRITTEN),
     ("conv2d_depthwise_rows", "conv2d", "conv2d/depthwise_rows", "if (!exists) { return; }", "", OUTSIDE),
     ("conv2d_depthwise_rows", "conv2d", "conv2d/depthwise_rows", "group.x * INVOCATIONS", "0u", NOT_WRITTEN),
     ("conv2d_depthwise", "conv2d", "conv2d/depthwise", "ky * params.dilation_y", "ky", WRONG_VALUE),
