@@ -1,6 +1,7 @@
 //! 2-D convolution and its gradients: which kernels make them.
 
 mod depthwise;
+mod depthwise_rows;
 mod direct;
 mod geometry;
 mod pointwise;
@@ -16,6 +17,7 @@ use super::kernel::Kernel;
 use super::residual::Residual;
 use crate::error::Result;
 use crate::ops::{Conv2d, Op};
+use depthwise_rows::ROWS;
 use direct::{BIAS_GRADIENT, DIRECT, DIRECT_3X3, Params, direct_groups, dispatch};
 use geometry::{Geometry, Piece};
 use pointwise::POINTWISE;
@@ -38,6 +40,7 @@ pub(super) static KERNELS: &[&Kernel] = &[
     &depthwise::INPUT_3X3,
     &depthwise::INPUT_5X5,
     &depthwise::WEIGHT,
+    &depthwise_rows::ROWS,
     &pointwise::POINTWISE,
     &pointwise::PACK,
 ];
@@ -67,7 +70,9 @@ pub(super) fn candidates(op: &Op) -> Vec<&'static str> {
             let direct = [&DIRECT, &DIRECT_3X3].into_iter().take(if conv.kernel == [3, 3] { 2 } else { 1 });
             let any = direct.chain([&GEMM_128, &GEMM_64]).map(|kernel| kernel.name);
             let pointwise = (conv.is_pointwise() && conv.groups == 1).then_some(POINTWISE.name);
-            any.chain(winograd(conv)).chain(depthwise(depthwise::FORWARDS, conv)).chain(pointwise).collect()
+            let rows = (conv.groups > 1 && depthwise_rows::suits(conv)).then_some(ROWS.name);
+            let depthwise = depthwise(depthwise::FORWARDS, conv).chain(rows);
+            any.chain(winograd(conv)).chain(depthwise).chain(pointwise).collect()
         }
         Op::Conv2dBackwardInput(op) => {
             let any = [GEMM_128.name, GEMM_64.name].into_iter();
@@ -103,7 +108,12 @@ fn choose_forward(compiler: &Compiler, geometry: &Geometry, weight: &Storage) ->
     let mut candidates = vec![if geometry.is_3x3() { &DIRECT_3X3 } else { &DIRECT }, &DIRECT, &GEMM_128, &GEMM_64];
     if geometry.is_depthwise(weight) {
         candidates.extend(depthwise::forms(depthwise::FORWARDS, geometry.op.kernel));
-        return compiler.choose(&candidates, candidates[4]);
+        let mut default = candidates[4];
+        if geometry.is_depthwise_by_rows(weight) {
+            candidates.push(&ROWS);
+            default = if compiler.is_software() { &ROWS } else { default };
+        }
+        return compiler.choose(&candidates, default);
     }
     if geometry.is_pointwise(compiler, weight) {
         candidates.push(&POINTWISE);
@@ -186,6 +196,9 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands)
     let kernel = choose_forward(compiler, &geometry, weight);
     if depthwise::FORWARDS.contains(&kernel) {
         return depthwise::forward(compiler, kernel, &geometry, [x, weight, bias], residual, y);
+    }
+    if kernel == &ROWS {
+        return depthwise_rows::forward(compiler, &geometry, [x, weight, bias], residual, y);
     }
     if kernel == &POINTWISE {
         return pointwise::forward(compiler, &geometry, [x, weight, bias], residual, y);

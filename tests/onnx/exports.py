@@ -5,6 +5,7 @@
     python tests/onnx/exports.py FOLDER torch               # torchvision's networks, by both exporters of PyTorch
     pip install tensorflow-cpu keras tf2onnx onnxruntime numpy
     python tests/onnx/exports.py FOLDER keras               # networks of Keras, by Keras and by tf2onnx
+    python tests/onnx/exports.py FOLDER tensorflow          # SavedModels of TensorFlow, by the command of tf2onnx
     python tests/onnx/exports.py FOLDER yunet_n_dynamic.onnx height=640 width=512
     cargo run --release --features import,onnx --example onnx_node_tests -- FOLDER [DEVICE] [height=640 width=512]
 
@@ -145,6 +146,60 @@ def of_keras(target):
             keep(folder)
 
 
+def of_tensorflow(target):
+    import subprocess
+
+    import keras
+    import tensorflow as tf
+
+    random = np.random.default_rng(7)
+
+    def variable(*shape):
+        return tf.Variable((random.standard_normal(shape) * (2 / np.prod(shape[:-1])) ** 0.5).astype(np.float32))
+
+    class Small(tf.Module):
+        """TensorFlow's own operations, pictures as NHWC."""
+
+        def __init__(self):
+            self.stem, self.depthwise, self.pointwise = variable(3, 3, 3, 8), variable(3, 3, 8, 2), variable(1, 1, 16, 12)
+            self.up, self.dilated, self.grouped = variable(2, 2, 8, 12), variable(3, 3, 8, 8), variable(3, 3, 4, 8)
+            self.scale, self.offset, self.mean = variable(8), variable(8), variable(8)
+            self.variance = tf.Variable(np.abs(random.standard_normal(8)).astype(np.float32) + 0.5)
+            self.dense, self.bias = variable(8 * 6 * 5, 10), variable(10)
+
+        @tf.function(input_signature=[tf.TensorSpec((None, 24, 20, 3), tf.float32, name="pictures")])
+        def __call__(self, x):
+            x = tf.nn.conv2d((x - 0.1) / 1.3, self.stem, 2, "SAME")
+            x = tf.nn.relu6(tf.nn.batch_normalization(x, self.mean, self.variance, self.offset, self.scale, 1e-3))
+            y = tf.nn.bias_add(tf.nn.depthwise_conv2d(x, self.depthwise, [1, 2, 2, 1], "SAME"), tf.ones(16))
+            y = tf.nn.leaky_relu(tf.nn.conv2d(y, self.pointwise, 1, "VALID"), 0.1)
+            shape = tf.stack([tf.shape(y)[0], 12, 10, 8])
+            y = tf.nn.conv2d_transpose(y, self.up, shape, 2, "SAME") + x
+            y = tf.nn.conv2d(tf.pad(y, [[0, 0], [2, 2], [2, 2], [0, 0]]), self.dilated, 1, "VALID", dilations=2)
+            y = tf.nn.sigmoid(y) * tf.reduce_mean(y, [1, 2], keepdims=True)
+            y = tf.nn.conv2d(tf.concat(tf.split(y, 2, axis=3)[::-1], 3), self.grouped, 1, "SAME")
+            y = tf.nn.max_pool2d(y, 3, 1, "SAME") - tf.nn.avg_pool2d(y, 3, 1, "SAME")
+            large = tf.image.resize(y, (24, 20)) + tf.image.resize(y, (24, 20), "nearest")
+            small = tf.nn.avg_pool2d(large, 4, 4, "VALID") + tf.nn.space_to_depth(y, 2)[..., :8]
+            y = tf.reshape(tf.transpose(small, [0, 3, 1, 2]), [-1, 8 * 6 * 5])
+            return tf.nn.softmax(tf.nn.elu(tf.matmul(y, self.dense)) + self.bias)
+
+    keras.utils.set_random_seed(7)
+    mobilenet = keras.applications.MobileNetV2((96, 96, 3), weights=None, classes=10)
+    randomize(mobilenet)
+    for name, network in {"small": Small(), "mobilenet_v2": mobilenet}.items():
+        folder = target / f"tensorflow_{name}"
+        folder.mkdir(parents=True, exist_ok=True)
+        saved = str(folder / "saved_model")
+        if name == "small":
+            tf.saved_model.save(network, saved)
+        else:
+            network.export(saved, format="tf_saved_model", verbose=False)
+        options = ["--saved-model", saved, "--output", str(folder / "model.onnx"), "--opset", "17"]
+        subprocess.run([sys.executable, "-m", "tf2onnx.convert", *options], check=True)
+        keep(folder)
+
+
 def of_file(target, path, sizes):
     folder = target / path.stem
     folder.mkdir(parents=True, exist_ok=True)
@@ -159,5 +214,7 @@ match kind:
         of_torch(Path(target))
     case "keras":
         of_keras(Path(target))
+    case "tensorflow":
+        of_tensorflow(Path(target))
     case path:
         of_file(Path(target), Path(path), sizes)

@@ -152,6 +152,9 @@ def sizes():
         node("Resize", "x none none larger", "d", mode="linear", coordinate_transformation_mode="align_corners"),
         node("Pad", "x borders value", "e"),
         node("DepthToSpace", "x", "f", blocksize=2),
+        # As tf2onnx writes TensorFlow's nearest neighbours.
+        node("Resize", "x none double", "g", mode="nearest", coordinate_transformation_mode="tf_half_pixel_for_nn",
+             nearest_mode="floor"),
     ]
     for made in nodes:
         made.input[:] = ["" if name == "none" else name for name in made.input]
@@ -159,7 +162,7 @@ def sizes():
         "double": np.array([1, 1, 2, 3], np.float32), "larger": whole(2, 4, 7, 5),
         "borders": whole(0, 1, 0, 2, 0, 0, 1, 1), "value": np.array(0.5, np.float32),
     }
-    keep("sizes", nodes, {"x": [2, 4, 3, 5]}, dict.fromkeys("abcdef"), tensors)
+    keep("sizes", nodes, {"x": [2, 4, 3, 5]}, dict.fromkeys("abcdefg"), tensors)
 
 
 def two_inputs():

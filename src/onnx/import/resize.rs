@@ -101,6 +101,8 @@ fn place(at: usize, (input, output, scale): (usize, usize, f64), places: &str) -
         "pytorch_half_pixel" if output == 1 => 0.0,
         "pytorch_half_pixel" => (at + 0.5) / scale - 0.5,
         "asymmetric" => at / scale,
+        // No longer in the format, but what tf2onnx writes for TensorFlow's nearest neighbours.
+        "tf_half_pixel_for_nn" => (at + 0.5) / scale,
         // Programs do not agree on what lies at the corner of a size that is not whole.
         "align_corners" if (input as f64 * scale - output as f64).abs() > 1e-3 => return None,
         "align_corners" if output == 1 => 0.0,

@@ -48,6 +48,7 @@ pub fn cases() -> Vec<Case> {
         (square(3, 1, 2).dilation(2).groups(6), [1, 6, 11, 9], 6),
         (square(2, 3, 0).groups(3), [2, 3, 9, 8], 3),
         (square(3, 1, 1).groups(4), [2, 4, 6, 5], 8),
+        (square(3, 1, 0).padded(0, 2, 1, 0).groups(3), [1, 3, 21, 30], 3),
         // In groups of several channels.
         (square(3, 1, 1).groups(2), [2, 6, 5, 7], 4),
         (square(1, 1, 0).groups(3), [1, 12, 9, 4], 9),
