@@ -79,3 +79,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/embed.md")]
 struct Embedding;
+
+/// And those of the document on explanations.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/explanations.md")]
+struct Explanations;

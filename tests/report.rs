@@ -125,7 +125,7 @@ fn pictures() -> Section {
     Section::new("Pictures")
         .gallery(Gallery::new("Surest right").items(right))
         .gallery(Gallery::new("Surest wrong").note("What the network was most sure of and yet wrong.").items(wrong))
-        .gallery(Gallery::new("What spoke for each class").note("Grad-CAM.").color_bar("nothing", "most").items(heat))
+        .gallery(Gallery::new("What spoke for each class").note("Occlusion.").color_bar("nothing", "most").items(heat))
         .gallery(
             Gallery::new("Filters of the first layer").side(330).item(GalleryItem::new(filters, "64 filters of 3×3")),
         )

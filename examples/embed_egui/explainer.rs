@@ -1,14 +1,18 @@
 //! What the model makes of a part of a photo, and where it looks for that: computed on the window's own device.
 
-use vultus::face::{Detector, DetectorOptions, Face, ModelCard, assemble, square_crop};
+use vultus::face::{Detector, DetectorOptions, Face, ModelCard, assemble, needs_base, square_crop};
 use vultus::gpu::Gpu;
 use vultus::image::RgbImage;
 use vultus::ops::{Crop, Filter};
 use vultus::weights::{DefaultFile, Store};
-use vultus::{Device, Error, Options, Picture, Plan, Result, Tensor, wgpu};
+use vultus::{Device, Error, Options, Picture, Plan, Result, wgpu};
 
-/// The layer whose feature maps the heat map is computed from.
-const LAYER: &str = "block5_conv3";
+/// Places of the cover along each side.
+const PLACES: u32 = 11;
+/// The face, and a copy for each place of the cover.
+const FACES: u32 = 1 + PLACES * PLACES;
+/// Of a workgroup.
+const INVOCATIONS: u32 = 128;
 
 /// What is to be explained.
 #[derive(Clone, Copy, Debug)]
@@ -32,14 +36,25 @@ pub struct HeatMap {
     pub height: u32,
 }
 
+/// A shader with what it works on.
+struct Pass {
+    pipeline: wgpu::ComputePipeline,
+    bindings: wgpu::BindGroup,
+    workgroups: [u32; 2],
+}
+
 pub struct Explainer {
     gpu: Gpu,
     card: ModelCard,
     picture: Picture,
     plan: Plan,
     heat_map: HeatMap,
-    weighing: wgpu::ComputePipeline,
-    bindings: wgpu::BindGroup,
+    /// The number of the class to be explained.
+    explained: wgpu::Buffer,
+    covering: [Pass; 2],
+    weighing: Pass,
+    /// The last part of the photo, and how probable each class is for it.
+    seen: Option<(Crop, Vec<f32>)>,
 }
 
 impl Explainer {
@@ -47,30 +62,39 @@ impl Explainer {
     pub fn new(gpu: Gpu, photo: &RgbImage) -> Result<(Self, Crop)> {
         let (device, store) = (Device::Gpu(gpu.clone()), Store::open(None)?);
         let picture = device.upload(photo, photo.width(), photo.height())?;
-        let (base, model) = (store.load(DefaultFile::Vgg16Base)?, store.load(DefaultFile::ExpressionModel)?);
-        let (card, parameters) = assemble(Some(base), model)?;
-        let plan = device.load(&card.network()?, &parameters)?.compile_gradient(1, LAYER, &Options::default())?;
-        let [_, channels, height, width] = plan.output_shapes()[1] else {
-            return Err(Error::Shape { what: LAYER.to_owned(), reason: "does not give feature maps".to_owned() });
-        };
-        let (channels, height, width) = (*channels, *height as u32, *width as u32);
-        let heat_map = HeatMap {
-            buffer: gpu.device().create_buffer(&wgpu::BufferDescriptor {
-                label: Some("heat map"),
-                size: u64::from(4 * height * width),
-                usage: wgpu::BufferUsages::STORAGE,
+        let model = store.load(DefaultFile::ExpressionModel)?;
+        let base = if needs_base(&model)? { Some(store.load(DefaultFile::Vgg16Base)?) } else { None };
+        let (card, parameters) = assemble(base, model)?;
+        let plan = device.load(&card.network()?, &parameters)?.compile(FACES as usize, &Options::default())?;
+        let buffer = |label, size: u32, usage| {
+            let size = u64::from(4 * size);
+            gpu.device().create_buffer(&wgpu::BufferDescriptor {
+                label: Some(label),
+                size,
+                usage,
                 mapped_at_creation: false,
-            }),
-            width,
-            height,
+            })
         };
-        let weighing = weighing(gpu.device(), channels as f64, f64::from(height * width));
-        let bindings = bindings(gpu.device(), &weighing, &plan, &heat_map)?;
+        let heat = buffer("heat map", PLACES * PLACES, wgpu::BufferUsages::STORAGE);
+        let explained = buffer("class", 1, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST);
+        let means = buffer("means", 3, wgpu::BufferUsages::STORAGE);
+        let (side, classes) = (card.input as u32, card.classes.len() as u32);
+        let (faces, probabilities) = buffers(&plan)?;
+        let shaders = Shaders::new(gpu.device(), [("SIDE", side), ("CLASSES", classes)]);
+        let (means, class) = (means.as_entire_binding(), explained.as_entire_binding());
+        let values = (3 * side * side).div_ceil(INVOCATIONS);
+        let covering = [
+            shaders.pass("mean", &[(0, faces.clone()), (1, means.clone())], [3, 1]),
+            shaders.pass("cover", &[(0, faces), (1, means)], [values, PLACES * PLACES]),
+        ];
+        let weighed = [(2, probabilities), (3, class), (4, heat.as_entire_binding())];
+        let weighing = shaders.pass("weigh", &weighed, [1, 1]);
         let mut detector = Detector::new(&device, store.load(DefaultFile::Yunet)?, DetectorOptions::default())?;
         let bounds = Face::meant(detector.detect(&picture)?, None)
             .map_or([0.0, 0.0, photo.width() as f32, photo.height() as f32], |face| face.bounds);
         let crop = square_crop(bounds, card.margin, photo.width(), photo.height());
-        Ok((Explainer { gpu, card, picture, plan, heat_map, weighing, bindings }, crop))
+        let heat_map = HeatMap { buffer: heat, width: PLACES, height: PLACES };
+        Ok((Explainer { gpu, card, picture, plan, heat_map, explained, covering, weighing, seen: None }, crop))
     }
 
     /// The names of the classes.
@@ -83,77 +107,85 @@ impl Explainer {
         &self.heat_map
     }
 
-    /// Judges a part of the photo and makes its heat map. Only the logits come back from the device.
+    /// Judges a part of the photo and makes its heat map. Only probabilities come back from the device.
     pub fn explain(&mut self, wish: &Wish) -> Result<Answer> {
-        let filter = Filter::for_crop(&wish.crop, self.card.input);
-        self.plan.set_picture(&self.picture, &[wish.crop], filter, &self.card.preprocessing)?;
-        self.plan.execute()?;
-        let logits = pollster::block_on(self.plan.output_async(0))?;
-        let probabilities = softmax(logits.data());
+        let probabilities = match self.seen.take() {
+            Some((crop, probabilities)) if crop == wish.crop => probabilities,
+            _ => self.look(&wish.crop)?,
+        };
+        self.seen = Some((wish.crop, probabilities.clone()));
         let best = (0..probabilities.len()).max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b]));
         let explained = wish.class.or(best).unwrap_or_default();
+        self.gpu.queue().write_buffer(&self.explained, 0, bytemuck::bytes_of(&(explained as u32)));
+        self.submit(std::slice::from_ref(&self.weighing));
+        Ok(Answer { probabilities, explained })
+    }
 
-        let counts = |class| if class == explained { 1.0 } else { 0.0 };
-        self.plan.set_input(1, &Tensor::from_fn(logits.shape(), counts))?;
+    /// Runs the network on a part of the photo and on its covered copies.
+    fn look(&mut self, crop: &Crop) -> Result<Vec<f32>> {
+        let filter = Filter::for_crop(crop, self.card.input);
+        self.plan.set_picture(&self.picture, &[*crop], filter, &self.card.preprocessing)?;
+        self.submit(&self.covering);
+        self.plan.execute()?;
+        let all = pollster::block_on(self.plan.output_async(0))?;
+        Ok(all.data()[..self.card.classes.len()].to_vec())
+    }
+
+    fn submit(&self, passes: &[Pass]) {
         let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        if let Some(plan) = self.plan.gpu() {
-            plan.encode(&mut encoder)?;
-        }
         {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            pass.set_pipeline(&self.weighing);
-            pass.set_bind_group(0, &self.bindings, &[]);
-            pass.dispatch_workgroups(1, 1, 1);
+            for Pass { pipeline, bindings, workgroups: [x, y] } in passes {
+                pass.set_pipeline(pipeline);
+                pass.set_bind_group(0, bindings, &[]);
+                pass.dispatch_workgroups(*x, *y, 1);
+            }
         }
         self.gpu.queue().submit([encoder.finish()]);
-        Ok(Answer { probabilities, explained })
     }
 }
 
-fn softmax(logits: &[f32]) -> Vec<f32> {
-    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<f32> = logits.iter().map(|logit| (logit - highest).exp()).collect();
-    let sum: f32 = powers.iter().sum();
-    powers.iter().map(|power| power / sum).collect()
-}
-
-/// The shader that makes a heat map of feature maps and their gradients.
-fn weighing(device: &wgpu::Device, channels: f64, places: f64) -> wgpu::ComputePipeline {
-    let module = device.create_shader_module(wgpu::include_wgsl!("heat_map.wgsl"));
-    let constants = [("CHANNELS", channels), ("PLACES", places)];
-    device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-        label: Some("heat map"),
-        layout: None,
-        module: &module,
-        entry_point: Some("weigh"),
-        compilation_options: wgpu::PipelineCompilationOptions { constants: &constants, ..Default::default() },
-        cache: None,
-    })
-}
-
-/// That shader on a plan's outputs, which stay where they are for as long as the plan lives.
-fn bindings(
-    device: &wgpu::Device,
-    weighing: &wgpu::ComputePipeline,
-    plan: &Plan,
-    heat_map: &HeatMap,
-) -> Result<wgpu::BindGroup> {
-    let missing =
-        || Error::InvalidArgument { what: LAYER.to_owned(), reason: "the plan has no such output".to_owned() };
+/// A plan's input and output, which stay where they are for as long as the plan lives.
+fn buffers(plan: &Plan) -> Result<(wgpu::BindingResource<'_>, wgpu::BindingResource<'_>)> {
+    let missing = || Error::InvalidArgument { what: "plan".to_owned(), reason: "it has no such buffer".to_owned() };
     let on_gpu = plan.gpu().ok_or_else(missing)?;
-    let bytes = plan.output_shapes()[1].iter().product::<usize>() as u64 * 4;
-    let output = |index| {
-        let (buffer, offset) = on_gpu.output_buffer(index).ok_or_else(missing)?;
-        let size = wgpu::BufferSize::new(bytes);
+    let binding = |found: Option<_>, shape: &[usize]| {
+        let (buffer, offset) = found.ok_or_else(missing)?;
+        let size = wgpu::BufferSize::new(4 * shape.iter().product::<usize>() as u64);
         Ok(wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size }))
     };
-    Ok(device.create_bind_group(&wgpu::BindGroupDescriptor {
-        label: Some("heat map"),
-        layout: &weighing.get_bind_group_layout(0),
-        entries: &[
-            wgpu::BindGroupEntry { binding: 0, resource: output(1)? },
-            wgpu::BindGroupEntry { binding: 1, resource: output(2)? },
-            wgpu::BindGroupEntry { binding: 2, resource: heat_map.buffer.as_entire_binding() },
-        ],
-    }))
+    let input = binding(on_gpu.input_buffer(0), plan.input_shapes()[0])?;
+    Ok((input, binding(on_gpu.output_buffer(0), plan.output_shapes()[0])?))
+}
+
+/// The shaders of `occlusion.wgsl` for faces of this size and so many classes.
+struct Shaders<'a> {
+    device: &'a wgpu::Device,
+    module: wgpu::ShaderModule,
+    constants: [(&'static str, f64); 3],
+}
+
+impl<'a> Shaders<'a> {
+    fn new(device: &'a wgpu::Device, [side, classes]: [(&'static str, u32); 2]) -> Self {
+        let module = device.create_shader_module(wgpu::include_wgsl!("occlusion.wgsl"));
+        let constants = [("CHANNELS", 3), side, classes].map(|(name, value)| (name, f64::from(value)));
+        Shaders { device, module, constants }
+    }
+
+    fn pass(&self, name: &str, resources: &[(u32, wgpu::BindingResource<'_>)], workgroups: [u32; 2]) -> Pass {
+        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(name),
+            layout: None,
+            module: &self.module,
+            entry_point: Some(name),
+            compilation_options: wgpu::PipelineCompilationOptions { constants: &self.constants, ..Default::default() },
+            cache: None,
+        });
+        let resources = resources.iter().map(|(binding, resource)| (*binding, resource.clone()));
+        let entries: Vec<_> = resources.map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource }).collect();
+        let layout = pipeline.get_bind_group_layout(0);
+        let descriptor = wgpu::BindGroupDescriptor { label: Some(name), layout: &layout, entries: &entries };
+        let bindings = self.device.create_bind_group(&descriptor);
+        Pass { pipeline, bindings, workgroups }
+    }
 }

@@ -65,7 +65,7 @@ impl Model {
         TrainingPlan::new(Plan::new(program, &self.memory, options)?)
     }
 
-    /// A plan that says how much each value that a layer gives counts for the logits: what Grad-CAM (Selvaraju et al. 2017)
+    /// A plan that says how much each value that a layer gives counts for the logits: what HiResCAM (Draelos, Carin 2020)
     /// weighs feature maps by.
     ///
     /// Inputs: the images, and how much each logit is to count (`[batch, classes]`: 1 for the class to be explained and 0

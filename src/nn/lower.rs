@@ -50,6 +50,20 @@ impl Network {
         purpose: Purpose,
         keep_activations: bool,
     ) -> Result<(Program, Vec<Named>)> {
+        let mut lowering = self.lower_layers(batch, purpose, keep_activations)?;
+        match purpose {
+            Purpose::Inference => {
+                lowering.program.outputs = self.outputs().into_iter().map(|layer| lowering.outputs[layer]).collect();
+            }
+            Purpose::Training(training) => lowering.train(training)?,
+            Purpose::Gradient(layer) => lowering.gradient(layer)?,
+        }
+        lowering.program.fuse();
+        Ok((lowering.program, lowering.starts))
+    }
+
+    /// The forward steps of the layers that this purpose needs.
+    fn lower_layers(&self, batch: usize, purpose: Purpose, keep_activations: bool) -> Result<Lowering<'_>> {
         if batch == 0 || self.layers.is_empty() {
             return Err(Error::invalid(&self.name, format!("a batch of {batch} through {} layers", self.layers.len())));
         }
@@ -78,15 +92,13 @@ impl Network {
             let value = lowering.forward(index).map_err(|error| in_layer(self, index, error))?;
             lowering.outputs.push(value);
         }
-        match purpose {
-            Purpose::Inference => {
-                lowering.program.outputs = self.outputs().into_iter().map(|layer| lowering.outputs[layer]).collect();
-            }
-            Purpose::Training(training) => lowering.train(training)?,
-            Purpose::Gradient(layer) => lowering.gradient(layer)?,
-        }
-        lowering.program.fuse();
-        Ok((lowering.program, lowering.starts))
+        Ok(lowering)
+    }
+
+    /// The shape of what each layer gives, without the batch.
+    pub(crate) fn layer_shapes(&self) -> Result<Vec<Shape>> {
+        let Lowering { program, outputs, .. } = self.lower_layers(1, Purpose::Inference, false)?;
+        Ok(program.shapes(&outputs).into_iter().map(|shape| shape[1..].to_vec()).collect())
     }
 
     fn check_names(&self) -> Result<()> {
@@ -279,6 +291,13 @@ impl Network {
             (Op::Conv2d(_) | Op::Dense(_), Some((reader, layer)), None) if matches!(layer.op, Op::Activation(_)) => {
                 reader
             }
+            _ => index,
+        }
+    }
+    /// The layer that counts as this one: the convolution or dense layer within which this activation is done.
+    pub(crate) fn before_activation(&self, index: usize) -> usize {
+        match self.layers[index].inputs[..] {
+            [Source::Layer(before)] if self.with_activation(before) == index => before,
             _ => index,
         }
     }

@@ -305,7 +305,7 @@ impl Network {
     }
 
     /// Whether the layers from this one on read nothing of those before but the last one's output.
-    fn can_be_cut(&self, index: usize) -> bool {
+    pub(crate) fn can_be_cut(&self, index: usize) -> bool {
         let mut read = self.layers[index..].iter().flat_map(|layer| &layer.inputs);
         read.all(|source| match source {
             Source::Layer(layer) => layer + 1 >= index,

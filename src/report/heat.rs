@@ -12,8 +12,8 @@ const HEAT: f32 = 0.5;
 
 /// The face in gray with the map's values over it in colour, from dark blue for 0 to yellow for 1.
 ///
-/// The map has `size` (height, width) values in row order, each 0 to 1, such as those of Grad-CAM (Selvaraju et al.
-/// 2017); it is stretched over the face, bilinear between the centres of its cells. NaN counts as 0.
+/// The map has `size` (height, width) values in row order, each 0 to 1, such as those of [`crate::face::Occlusion`];
+/// it is stretched over the face, bilinear between the centres of its cells. NaN counts as 0.
 ///
 /// ```
 /// use vultus::image::RgbImage;

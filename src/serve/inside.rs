@@ -1,7 +1,7 @@
-//! How the answer for one face comes about: stages of preparation, filters, feature maps, Grad-CAM and layer times.
+//! How the answer for one face comes about: stages of preparation, filters, feature maps, where it looks, and layer times.
 
 use serde::Serialize;
-use vultus::face::{Face, GradCam, ModelCard};
+use vultus::face::{Face, HiResCam, ModelCard, Occlusion};
 use vultus::image::RgbImage;
 use vultus::ops::{Crop, Filter, Op};
 use vultus::prepare::{Illumination, Preparation, resize};
@@ -13,9 +13,7 @@ use crate::answer::stages::{self, Framing, Stage};
 
 /// Feature maps that are shown of a layer: more could not be told apart.
 const SHOWN_MAPS: usize = 64;
-/// The fewest places along a side of the maps that Grad-CAM is computed from: fewer say too little of where.
-const LEAST_PLACES: usize = 3;
-/// The side of the picture with Grad-CAM's heat.
+/// The side of the picture with the heat.
 const HEAT_SIDE: u32 = 224;
 
 /// What is asked.
@@ -26,11 +24,25 @@ pub struct Question {
     pub face: Option<usize>,
     /// The layer whose feature maps are wanted; the first convolution unless it is said.
     pub layer: Option<String>,
-    /// The class that Grad-CAM explains; the most probable unless it is said.
+    /// The class whose places are shown; the most probable unless it is said.
     pub class: Option<String>,
+    /// How they are found.
+    #[serde(default)]
+    pub method: Method,
     /// Of no use here: it belongs to the server.
     #[serde(default, rename = "token")]
     pub _token: Option<String>,
+}
+
+/// How it is found which places of a face count for a class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// By covering them one after the other.
+    #[default]
+    Occlusion,
+    /// By gradients.
+    HiResCam,
 }
 
 /// The answer. Pictures are PNGs in data URIs.
@@ -44,7 +56,7 @@ pub struct View {
     filters: Option<Filters>,
     maps: Maps,
     layers: Vec<String>,
-    gradcam: Cam,
+    explanation: Explanation,
     #[serde(serialize_with = "as_map")]
     scores: Vec<(String, f32)>,
     times: Vec<Time>,
@@ -74,9 +86,11 @@ struct Maps {
 }
 
 #[derive(Serialize)]
-struct Cam {
+struct Explanation {
+    method: Method,
     class: String,
-    layer: String,
+    /// The layer whose maps were weighed; none by occlusion.
+    layer: Option<String>,
     image: Option<String>,
 }
 
@@ -92,8 +106,9 @@ pub struct Inside {
     device: Device,
     card: ModelCard,
     plan: Plan,
-    cam: GradCam,
-    cam_layer: String,
+    occlusion: Occlusion,
+    /// With its layer; why there is none for networks without a layer that it can take.
+    hirescam: Result<(HiResCam, String), Error>,
     /// The layers that give feature maps.
     layers: Vec<String>,
     filters: Option<Filters>,
@@ -104,23 +119,22 @@ impl Inside {
     pub fn new(device: &Device, card: ModelCard, parameters: &Parameters) -> Result<Self, Error> {
         let network = card.network()?;
         let options = Options { keep_activations: true, ..Options::default() };
-        let mut plan = device.load(&network, parameters)?.compile(1, &options)?;
+        let model = device.load(&network, parameters)?;
+        let mut plan = model.compile(1, &options)?;
         plan.execute()?;
         let names: Vec<String> = plan.layers().into_iter().map(str::to_owned).collect();
-        let (mut layers, mut cam_layer) = (Vec::new(), None);
+        let mut layers = Vec::new();
         for name in names {
-            let shape = plan.activation(&name)?.shape().to_vec();
-            if let [_, _, height, width] = shape[..] {
-                let convolves = |op: &Op| matches!(op, Op::Conv2d(_));
-                let is_convolution = network.layers().iter().any(|layer| layer.name == name && convolves(&layer.op));
-                if is_convolution && (cam_layer.is_none() || height.min(width) >= LEAST_PLACES) {
-                    cam_layer = Some(name.clone());
-                }
+            if let [_, _, _, _] = plan.activation(&name)?.shape() {
                 layers.push(name);
             }
         }
-        let cam_layer = cam_layer.ok_or_else(|| refused("the network has no convolution to look into".to_owned()))?;
-        let cam = GradCam::new(device, &network, parameters, &cam_layer)?;
+        if layers.is_empty() {
+            return Err(refused("the network has no feature maps to look into".to_owned()));
+        }
+        let occlusion = Occlusion::new(&model)?;
+        let hirescam =
+            HiResCam::layer(&network).and_then(|layer| Ok((HiResCam::new(&model, layer)?, layer.to_owned())));
         let first = network.layers().iter().find(|layer| matches!(layer.op, Op::Conv2d(_)));
         let weight = first.and_then(|layer| Some((layer, parameters.get(layer.parameters.first()?)?)));
         let filters = weight.map(|(layer, weight)| {
@@ -128,7 +142,7 @@ impl Inside {
             Ok(Filters { layer: layer.name.clone(), count: weight.shape()[0], image: data_uri(&image) })
         });
         let filters = filters.transpose()?;
-        Ok(Inside { device: device.clone(), card, plan, cam, cam_layer, layers, filters })
+        Ok(Inside { device: device.clone(), card, plan, occlusion, hirescam, layers, filters })
     }
 
     /// Looks at one of the faces of a picture, or at the whole picture where it has none.
@@ -144,7 +158,7 @@ impl Inside {
         let prepared = self.card.preparation.apply(&cut);
         let (maps, scores) = self.run(&prepared, asked.layer.as_deref())?;
         let best = (0..scores.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b])).unwrap_or(0);
-        let gradcam = self.explain(&prepared, asked.class.as_deref(), best)?;
+        let explanation = self.explain(&prepared, asked, best)?;
         let times = self.plan.profile()?.into_iter().map(|time| Time {
             layer: time.name,
             operation: time.operation,
@@ -161,7 +175,7 @@ impl Inside {
             filters: self.filters.clone(),
             maps,
             layers: self.layers.clone(),
-            gradcam,
+            explanation,
             scores: classes.iter().cloned().zip(scores).collect(),
             times,
         })
@@ -192,19 +206,25 @@ impl Inside {
         Ok((Maps { layer, count, shown: count.min(SHOWN_MAPS), size: [height, width], image }, scores))
     }
 
-    fn explain(&mut self, face: &RgbImage, class: Option<&str>, best: usize) -> Result<Cam, Error> {
-        let classes = &self.card.classes;
-        let number = match class {
+    fn explain(&mut self, face: &RgbImage, asked: &Question, best: usize) -> Result<Explanation, Error> {
+        let Inside { card: ModelCard { classes, preprocessing, .. }, occlusion, hirescam, .. } = self;
+        let number = match asked.class.as_ref() {
             None => best,
             Some(class) => classes
                 .iter()
                 .position(|known| known == class)
                 .ok_or_else(|| refused(format!("there is no class {class:?}, only {}", classes.join(", "))))?,
         };
-        let (map, size) = self.cam.map_picture(face, &self.card.preprocessing, number)?;
+        let ((map, size), layer) = match (asked.method, hirescam) {
+            (Method::Occlusion, _) => (occlusion.map_picture(face, preprocessing, number)?, None),
+            (Method::HiResCam, Ok((cam, layer))) => {
+                (cam.map_picture(face, preprocessing, number)?, Some(layer.clone()))
+            }
+            (Method::HiResCam, Err(reason)) => return Err(refused(format!("method=hirescam: {reason}"))),
+        };
         let large = resize(face, &Crop::whole(face.width(), face.height()), HEAT_SIDE, HEAT_SIDE);
         let image = data_uri(&heat_overlay(&large, &map, size)?);
-        Ok(Cam { class: classes[number].clone(), layer: self.cam_layer.clone(), image })
+        Ok(Explanation { method: asked.method, class: classes[number].clone(), layer, image })
     }
 
     /// The steps of `vultus prepare`, and what this model is given.

@@ -113,10 +113,10 @@ fn the_inside_and_the_model_are_shown() {
     browser.click("a[data-view=inside]");
     let is_loaded =
         |selector: &str| format!("[...document.querySelectorAll('{selector}')].some(i => i.naturalWidth > 0)");
-    if browser.value(&is_loaded("#gradcam")) != true {
+    if browser.value(&is_loaded("#explanation")) != true {
         browser.value("document.querySelector('#inside [data-source=example]')?.click()");
     }
-    for picture in ["#gradcam", "#filters", "#maps", "#stage-strip img"] {
+    for picture in ["#explanation", "#filters", "#maps", "#stage-strip img"] {
         browser.wait_for(&is_loaded(picture));
     }
     let before = browser.value("document.querySelector('#maps').src");
@@ -125,6 +125,13 @@ fn the_inside_and_the_model_are_shown() {
          s.dispatchEvent(new Event('change', { bubbles: true })); })()",
     );
     browser.wait_for(&format!("document.querySelector('#maps').src !== {before}"));
+    let before = browser.value("document.querySelector('#explanation').src");
+    browser.value(
+        "(() => { const s = document.querySelector('#method'); s.value = 'hirescam'; \
+         s.dispatchEvent(new Event('change', { bubbles: true })); })()",
+    );
+    browser.wait_for(&format!("document.querySelector('#explanation').src !== {before}"));
+    browser.wait_for("document.querySelector('#explanation-note').innerText.includes('gradients')");
     browser.click("a[data-view=about]");
     browser.wait_for("document.querySelector('#about').innerText.includes('Not to be used to judge')");
     assert!(browser.value("document.querySelector('#about').innerText.includes('CPU')") == true);
@@ -174,7 +181,7 @@ fn every_view_fits_every_screen_in_both_themes() {
                 browser.type_into("#files", &photo());
                 browser.wait_for("document.querySelector('.card[data-expression=happy]')");
             }
-            "inside" => browser.wait_for("document.querySelector('#gradcam').naturalWidth > 0"),
+            "inside" => browser.wait_for("document.querySelector('#explanation').naturalWidth > 0"),
             _ => std::thread::sleep(Duration::from_secs(2)),
         }
         for (width, dark) in [(1280, false), (1280, true), (390, false), (390, true)] {

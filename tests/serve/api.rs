@@ -103,8 +103,10 @@ fn the_inside_of_a_face_has_all_its_parts() {
     assert!(view["stages"].as_array().unwrap().iter().all(|stage| is_picture(&stage["image"])));
     assert_eq!((&view["filters"]["count"], &view["filters"]["layer"]), (&64.into(), &"block1_conv1".into()));
     assert_eq!((&view["maps"]["count"], &view["maps"]["size"]), (&256.into(), &serde_json::json!([12, 12])));
-    assert_eq!(view["gradcam"]["class"], "sad");
-    for part in ["filters", "maps", "gradcam"] {
+    let explanation = &view["explanation"];
+    assert_eq!((&explanation["class"], &explanation["method"]), (&"sad".into(), &"occlusion".into()));
+    assert_eq!(explanation["layer"], Value::Null);
+    for part in ["filters", "maps", "explanation"] {
         assert!(is_picture(&view[part]["image"]), "{part}");
     }
     let layers = view["layers"].as_array().unwrap();
@@ -120,6 +122,13 @@ fn the_inside_of_a_face_has_all_its_parts() {
         assert_eq!(refused.status, 422, "{bad}");
         assert!(refused.json()["error"].as_str().unwrap().contains(reason), "{}", refused.text());
     }
+    let other = server.post("/api/inside?method=hirescam&class=sad", &photo).json();
+    let (layer, method) = (&other["explanation"]["layer"], &other["explanation"]["method"]);
+    assert!(method == "hirescam" && layer.as_str().is_some_and(|layer| layers.contains(&layer.into())), "{layer}");
+    assert!(is_picture(&other["explanation"]["image"]));
+    assert_ne!(other["explanation"]["image"], explanation["image"]);
+    let refused = server.post("/api/inside?method=guess", &photo);
+    assert!(refused.status == 400 && refused.text().contains("occlusion"), "{}", refused.text());
     let whole = server.post("/api/inside", &png(&image::RgbImage::from_pixel(80, 60, image::Rgb([120; 3]))));
     assert_eq!((whole.status, &whole.json()["face"]), (200, &Value::Null));
 }

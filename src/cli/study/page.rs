@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use vultus::data::Dataset;
-use vultus::face::GradCam;
+use vultus::face::Occlusion;
 use vultus::metrics::Evaluation;
-use vultus::ops::Op;
 use vultus::prepare::Augmentation;
 use vultus::report::{
     Card, Cell, Chart, Gallery, GalleryItem, LineChart, Method, Page, Section, Series, Table, Unit, evaluation_cards,
@@ -152,23 +151,20 @@ fn courses<'a>(outcomes: impl Iterator<Item = &'a Outcome> + Clone) -> Section {
 /// The first layer's filters, and where a network looks for each class.
 fn inside(networks: &Networks, data: &Dataset, outcome: &Outcome) -> Result<Section, Failure> {
     let Some((card, parameters)) = &outcome.model else { return Ok(Section::new("Inside")) };
-    let network = card.network()?;
     let mut section = Section::new(format!("Inside the network: {}", outcome.name));
     if let Some(weight) = parameters.get("features.0.weight") {
         let filters = filters_picture(weight, card.preprocessing.order)?;
         let item = GalleryItem::new(filters, "The filters of the first convolution");
         section = section.gallery(Gallery::new("Filters of the first convolution").side(360).item(item));
     }
-    let mut layers = network.layers().iter().rev();
-    let Some(layer) = layers.find(|layer| matches!(layer.op, Op::Conv2d(_))) else { return Ok(section) };
     let pictures = Pictures::new(data, card, Augmentation::none());
-    let mut cam = GradCam::new(&networks.device, &network, parameters, &layer.name)?;
+    let mut occlusion = Occlusion::new(&networks.device.load(&card.network()?, parameters)?)?;
     let predicted = outcome.predictions.predicted();
     let mut gallery = Gallery::new("Where it looks")
-        .note(format!(
-            "Grad-CAM of the layer {} for the class, on the face of it that is recognised most surely.",
-            layer.name
-        ))
+        .note(
+            "What counts for the class on the face of it that is recognised most surely: each place was covered in turn, and \
+             the brighter it is, the less probable the class became (occlusion).",
+        )
         .side(LARGE)
         .color_bar("no weight", "most");
     for (class, name) in data.classes.iter().enumerate() {
@@ -178,7 +174,7 @@ fn inside(networks: &Networks, data: &Dataset, outcome: &Outcome) -> Result<Sect
         let Some(answer) = best else { continue };
         let index = outcome.tested[answer];
         let face = pictures.picture(index, None)?;
-        let (map, size) = cam.map_picture(&face, &card.preprocessing, class)?;
+        let (map, size) = occlusion.map_picture(&face, &card.preprocessing, class)?;
         let overlay = heat_overlay(&face, &map, size)?;
         gallery = gallery.item(GalleryItem::new(overlay, format!("Where the network sees {name}")).heading(name));
     }

@@ -94,11 +94,12 @@ export async function askPatiently(path, options, waiting) {
 
 export const predict = (picture, signal, waiting) => askPatiently('api/predict', post(picture, signal), waiting);
 
-export function inside(picture, { face, layer, name }, signal, waiting) {
+export function inside(picture, { face, layer, name, method }, signal, waiting) {
   const query = new URLSearchParams();
   if (face !== null && face !== undefined) query.set('face', face);
   if (layer) query.set('layer', layer);
   if (name) query.set('class', name);
+  if (method) query.set('method', method);
   return askPatiently(`api/inside?${query}`, post(picture, signal), waiting);
 }
 

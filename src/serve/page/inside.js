@@ -17,6 +17,7 @@ export class InsideView {
   #face = null;
   #layer = null;
   #class = null;
+  #method = null;
   #timer = 0;
   #following = false;
 
@@ -29,6 +30,7 @@ export class InsideView {
     get('follow').addEventListener('change', () => this.#follow());
     get('layer').addEventListener('change', ({ target }) => this.#change(() => (this.#layer = target.value)));
     get('class').addEventListener('change', ({ target }) => this.#change(() => (this.#class = target.value)));
+    get('method').addEventListener('change', ({ target }) => this.#change(() => (this.#method = target.value)));
     get('layer-before').addEventListener('click', () => this.#step(-1));
     get('layer-next').addEventListener('click', () => this.#step(1));
     document.addEventListener('visibilitychange', () => this.#follow());
@@ -80,7 +82,7 @@ export class InsideView {
     if (!picture) return;
     get('inside-body').setAttribute('aria-busy', 'true');
     try {
-      const options = { face: this.#face, layer: this.#layer, name: this.#class };
+      const options = { face: this.#face, layer: this.#layer, name: this.#class, method: this.#method };
       const answer = await inside(picture, options, signal, () => this.#say('The server is busy. Trying again …'));
       if (signal.aborted) return;
       await this.#show(picture, answer, name);
@@ -102,7 +104,7 @@ export class InsideView {
     this.#say(answer.face === null ? 'No face was found, so the whole picture is taken for one.' : '');
   }
 
-  /** A face that is no longer there, or a layer of another model: once more without it. */
+  /** A face that is no longer there, or a layer of another model, or what it cannot be explained by: once more without it. */
   #failed(error) {
     const refused = error.status >= 400 && error.status < 500;
     if (refused && this.#face !== null) {
@@ -110,8 +112,8 @@ export class InsideView {
       this.#ask();
       return;
     }
-    if (refused && (this.#layer || this.#class)) {
-      this.#layer = this.#class = null;
+    if (refused && (this.#layer || this.#class || this.#method)) {
+      this.#layer = this.#class = this.#method = null;
       this.#ask();
       return;
     }

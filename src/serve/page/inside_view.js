@@ -70,8 +70,16 @@ export function showAnswer(answer) {
   setText(document.querySelector('#inside-verdict .verdict-name'), first ? capital(first[0]) : '–');
   setText(document.querySelector('#inside-verdict .verdict-share'), first ? percent(first[1]) : '');
   bars.show(answer.scores);
-  fill(get('class'), Object.keys(answer.scores), answer.gradcam.class);
-  setPicture(get('gradcam'), answer.gradcam.image, `Where the network looks for ${answer.gradcam.class}`);
+  const { method, class: name, layer, image } = answer.explanation;
+  fill(get('class'), Object.keys(answer.scores), name);
+  if (get('method').value !== method) get('method').value = method;
+  setPicture(get('explanation'), image, `Where the network looks for ${name}`);
+  setText(
+    get('explanation-note'),
+    method === 'occlusion'
+      ? `Each place was covered in turn: the brighter, the less probable ${name} became without it.`
+      : `Feature maps of ${layer} times their gradients: the brighter, the more that place adds to ${name}.`,
+  );
 }
 
 export function showStages({ stages }) {
