@@ -5,9 +5,12 @@ use ::image::RgbImage;
 
 use crate::engine::{Device, Options, Plan};
 use crate::error::{Error, Result};
-use crate::nn::Network;
-use crate::ops::{Crop, Filter, Normalization};
+use crate::nn::{Network, Purpose};
+use crate::ops::{Crop, Filter, Normalization, Op};
 use crate::tensor::{Parameters, Tensor};
+
+/// The fewest places along a side of the maps to explain by: fewer say too little of where.
+const LEAST_PLACES: usize = 3;
 
 /// Explains what a network that ends in classes makes of an image.
 ///
@@ -42,6 +45,33 @@ pub struct GradCam {
 pub type HeatMap = (Vec<f32>, [usize; 2]);
 
 impl GradCam {
+    /// The layer of a network that is best explained by: the last convolution whose feature maps have at least three
+    /// places along each side, or the first convolution where none has.
+    ///
+    /// ```
+    /// use vultus::face::GradCam;
+    /// use vultus::nn::{Network, vgg16};
+    ///
+    /// assert_eq!(GradCam::layer(&vgg16::base(48))?, "block5_conv3");
+    /// // There the maps of block 5 are 2×2.
+    /// assert_eq!(GradCam::layer(&vgg16::base(32))?, "block4_conv3");
+    /// assert!(GradCam::layer(&Network::new("dense", [4]).dense("fc", "fc", 2)).is_err());
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the network has no convolution, or as [`Network::output_shapes`].
+    pub fn layer(network: &Network) -> Result<String> {
+        let program = network.lower(1, Purpose::Inference, true)?;
+        let convolutions = program.steps.iter().filter(|step| matches!(step.op, Op::Conv2d(_)));
+        let is_large = |id: usize| matches!(program.values[id].shape[..], [_, _, h, w] if h.min(w) >= LEAST_PLACES);
+        let last = convolutions.clone().rfind(|step| step.outputs.iter().any(|&id| is_large(id)));
+        let chosen = last.or_else(|| convolutions.clone().next());
+        chosen
+            .map(|step| step.name.clone())
+            .ok_or_else(|| Error::shape(network.name(), "has no convolution to explain by"))
+    }
+
     /// Explains by the feature maps of a layer, mostly the last convolution: those before it see less of the image,
     /// those behind it no places.
     ///

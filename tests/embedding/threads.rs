@@ -74,7 +74,7 @@ sendable! { engine:
 }
 
 sendable! { faces:
-    face::Architecture, face::Classifier, face::Detector, face::DetectorKind, face::DetectorOptions, face::Face, face::GradCam, face::ModelCard,
+    face::Answer, face::Architecture, face::Classifier, face::Detector, face::DetectorKind, face::DetectorOptions, face::Face, face::GradCam, face::ModelCard,
     face::Recognizer, face::TestTimeAugmentation, prepare::Alignment, prepare::Augmentation, prepare::Denoise,
     prepare::Illumination, prepare::Mix, prepare::Preparation, track::TrackedFace, track::Tracker,
     track::TrackerOptions, weights::Catalog<'static>, weights::DefaultFile, weights::Dtype, weights::Entry, weights::Format,
