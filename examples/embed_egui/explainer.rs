@@ -1,14 +1,11 @@
 //! What the model makes of a part of a photo, and where it looks for that: computed on the window's own device.
 
-use vultus::face::{Detector, DetectorOptions, Face, ModelCard, assemble, square_crop};
+use vultus::face::{Detector, DetectorOptions, Face, GradCam, ModelCard, assemble, needs_base, square_crop};
 use vultus::gpu::Gpu;
 use vultus::image::RgbImage;
 use vultus::ops::{Crop, Filter};
 use vultus::weights::{DefaultFile, Store};
 use vultus::{Device, Error, Options, Picture, Plan, Result, Tensor, wgpu};
-
-/// The layer whose feature maps the heat map is computed from.
-const LAYER: &str = "block5_conv3";
 
 /// What is to be explained.
 #[derive(Clone, Copy, Debug)]
@@ -18,8 +15,10 @@ pub struct Wish {
     pub class: Option<usize>,
 }
 
-/// How probable each class is, and which of them the heat map is now for.
+/// How probable each class is, what is the answer, and which class the heat map is now for.
 pub struct Answer {
+    /// A class, or that the model is uncertain.
+    pub expression: String,
     pub probabilities: Vec<f32>,
     pub explained: usize,
 }
@@ -47,11 +46,15 @@ impl Explainer {
     pub fn new(gpu: Gpu, photo: &RgbImage) -> Result<(Self, Crop)> {
         let (device, store) = (Device::Gpu(gpu.clone()), Store::open(None)?);
         let picture = device.upload(photo, photo.width(), photo.height())?;
-        let (base, model) = (store.load(DefaultFile::Vgg16Base)?, store.load(DefaultFile::ExpressionModel)?);
-        let (card, parameters) = assemble(Some(base), model)?;
-        let plan = device.load(&card.network()?, &parameters)?.compile_gradient(1, LAYER, &Options::default())?;
+        let model = store.load(DefaultFile::ExpressionModel)?;
+        let base = if needs_base(&model)? { Some(store.load(DefaultFile::Vgg16Base)?) } else { None };
+        let (card, parameters) = assemble(base, model)?;
+        let network = card.network()?;
+        // The layer whose feature maps the heat map is computed from.
+        let layer = GradCam::layer(&network)?;
+        let plan = device.load(&network, &parameters)?.compile_gradient(1, &layer, &Options::default())?;
         let [_, channels, height, width] = plan.output_shapes()[1] else {
-            return Err(Error::Shape { what: LAYER.to_owned(), reason: "does not give feature maps".to_owned() });
+            return Err(Error::Shape { what: layer, reason: "does not give feature maps".to_owned() });
         };
         let (channels, height, width) = (*channels, *height as u32, *width as u32);
         let heat_map = HeatMap {
@@ -90,8 +93,9 @@ impl Explainer {
         self.plan.execute()?;
         let logits = pollster::block_on(self.plan.output_async(0))?;
         let probabilities = softmax(logits.data());
-        let best = (0..probabilities.len()).max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b]));
-        let explained = wish.class.or(best).unwrap_or_default();
+        let answer = self.card.answer(&probabilities);
+        let expression = answer.name(&self.card.classes).to_owned();
+        let explained = wish.class.unwrap_or(answer.best);
 
         let counts = |class| if class == explained { 1.0 } else { 0.0 };
         self.plan.set_input(1, &Tensor::from_fn(logits.shape(), counts))?;
@@ -106,7 +110,7 @@ impl Explainer {
             pass.dispatch_workgroups(1, 1, 1);
         }
         self.gpu.queue().submit([encoder.finish()]);
-        Ok(Answer { probabilities, explained })
+        Ok(Answer { expression, probabilities, explained })
     }
 }
 
@@ -139,7 +143,7 @@ fn bindings(
     heat_map: &HeatMap,
 ) -> Result<wgpu::BindGroup> {
     let missing =
-        || Error::InvalidArgument { what: LAYER.to_owned(), reason: "the plan has no such output".to_owned() };
+        || Error::InvalidArgument { what: "heat map".to_owned(), reason: "the plan has no such output".to_owned() };
     let on_gpu = plan.gpu().ok_or_else(missing)?;
     let bytes = plan.output_shapes()[1].iter().product::<usize>() as u64 * 4;
     let output = |index| {

@@ -11,8 +11,8 @@ override PLACES: u32;
 
 const INVOCATIONS = 64u;
 
-// VGG16 has 512 channels at most.
-var<workgroup> weights: array<f32, 512>;
+// A network's last layers have this many channels at most.
+var<workgroup> weights: array<f32, 2048>;
 
 @compute @workgroup_size(INVOCATIONS)
 fn weigh(@builtin(local_invocation_index) index: u32) {

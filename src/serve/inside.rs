@@ -13,8 +13,6 @@ use crate::answer::stages::{self, Framing, Stage};
 
 /// Feature maps that are shown of a layer: more could not be told apart.
 const SHOWN_MAPS: usize = 64;
-/// The fewest places along a side of the maps that Grad-CAM is computed from: fewer say too little of where.
-const LEAST_PLACES: usize = 3;
 /// The side of the picture with Grad-CAM's heat.
 const HEAT_SIDE: u32 = 224;
 
@@ -45,6 +43,7 @@ pub struct View {
     maps: Maps,
     layers: Vec<String>,
     gradcam: Cam,
+    expression: String,
     #[serde(serialize_with = "as_map")]
     scores: Vec<(String, f32)>,
     times: Vec<Time>,
@@ -107,19 +106,13 @@ impl Inside {
         let mut plan = device.load(&network, parameters)?.compile(1, &options)?;
         plan.execute()?;
         let names: Vec<String> = plan.layers().into_iter().map(str::to_owned).collect();
-        let (mut layers, mut cam_layer) = (Vec::new(), None);
+        let mut layers = Vec::new();
         for name in names {
-            let shape = plan.activation(&name)?.shape().to_vec();
-            if let [_, _, height, width] = shape[..] {
-                let convolves = |op: &Op| matches!(op, Op::Conv2d(_));
-                let is_convolution = network.layers().iter().any(|layer| layer.name == name && convolves(&layer.op));
-                if is_convolution && (cam_layer.is_none() || height.min(width) >= LEAST_PLACES) {
-                    cam_layer = Some(name.clone());
-                }
+            if plan.activation(&name)?.shape().len() == 4 {
                 layers.push(name);
             }
         }
-        let cam_layer = cam_layer.ok_or_else(|| refused("the network has no convolution to look into".to_owned()))?;
+        let cam_layer = GradCam::layer(&network)?;
         let cam = GradCam::new(device, &network, parameters, &cam_layer)?;
         let first = network.layers().iter().find(|layer| matches!(layer.op, Op::Conv2d(_)));
         let weight = first.and_then(|layer| Some((layer, parameters.get(layer.parameters.first()?)?)));
@@ -143,26 +136,27 @@ impl Inside {
         let cut = self.cut(image, face.map(|face| &faces[face]))?;
         let prepared = self.card.preparation.apply(&cut);
         let (maps, scores) = self.run(&prepared, asked.layer.as_deref())?;
-        let best = (0..scores.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b])).unwrap_or(0);
-        let gradcam = self.explain(&prepared, asked.class.as_deref(), best)?;
+        let answer = self.card.answer(&scores);
+        let gradcam = self.explain(&prepared, asked.class.as_deref(), answer.best)?;
         let times = self.plan.profile()?.into_iter().map(|time| Time {
             layer: time.name,
             operation: time.operation,
             milliseconds: time.milliseconds,
         });
         let times = times.collect();
-        let classes = &self.card.classes;
+        let card = &self.card;
         Ok(View {
             width: image.width(),
             height: image.height(),
             stages: self.stages(image, &faces, face, &prepared)?,
-            faces: seen.into_iter().map(|(face, scores)| FoundFace::new(face, classes, scores)).collect(),
+            faces: seen.into_iter().map(|(face, scores)| FoundFace::new(face, card, scores)).collect(),
             face,
             filters: self.filters.clone(),
             maps,
             layers: self.layers.clone(),
             gradcam,
-            scores: classes.iter().cloned().zip(scores).collect(),
+            expression: answer.name(&card.classes).to_owned(),
+            scores: card.classes.iter().cloned().zip(scores).collect(),
             times,
         })
     }

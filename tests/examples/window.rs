@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use vultus::Device;
-use vultus::face::{GradCam, assemble};
+use vultus::face::{GradCam, assemble, needs_base};
 use vultus::image::{RgbImage, decode_file};
 use vultus::weights::{DefaultFile, Store};
 
@@ -30,7 +30,7 @@ fn mixed(heat: f32, photo: [u8; 3]) -> [f32; 3] {
 fn embed_egui_draws_the_photo_the_expression_and_the_heat_map() {
     let ((plain, said), (heated, said_again)) = (screenshot("0"), screenshot("1"));
     assert_eq!(said, said_again);
-    assert!(said.starts_with("happy ") && number_after(&said, "happy ") > 50.0, "{said}");
+    assert!(said.starts_with("happy: happy ") && number_after(&said, ": happy ") > 50.0, "{said}");
     let (x, rest) = said.split_once(" at ").and_then(|(_, place)| place.split_once(',')).unwrap();
     let (y, size) = rest.split_once(", ").unwrap();
     let side = size.trim().split('×').next().unwrap();
@@ -58,10 +58,12 @@ fn embed_egui_draws_the_photo_the_expression_and_the_heat_map() {
 
     // The heat map is the CPU's.
     let store = Store::open(None).unwrap();
-    let (base, model) =
-        (store.load(DefaultFile::Vgg16Base).unwrap(), store.load(DefaultFile::ExpressionModel).unwrap());
-    let (card, parameters) = assemble(Some(base), model).unwrap();
-    let mut cam = GradCam::new(&Device::Cpu, &card.network().unwrap(), &parameters, "block5_conv3").unwrap();
+    let model = store.load(DefaultFile::ExpressionModel).unwrap();
+    let base = needs_base(&model).unwrap().then(|| store.load(DefaultFile::Vgg16Base).unwrap());
+    let (card, parameters) = assemble(base, model).unwrap();
+    let network = card.network().unwrap();
+    let layer = GradCam::layer(&network).unwrap();
+    let mut cam = GradCam::new(&Device::Cpu, &network, &parameters, &layer).unwrap();
     let class = card.classes.iter().position(|class| class == "happy").unwrap();
     let face = RgbImage::from_fn(side, side, |px, py| *photo.get_pixel(x + px, y + py));
     let (heat, [height, width]) = cam.map_picture(&face, &card.preprocessing, class).unwrap();

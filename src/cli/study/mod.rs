@@ -19,6 +19,7 @@ use super::class_names::open_renamed;
 use super::faces::FaceArguments;
 use super::failure::Failure;
 use super::global::Global;
+use super::models;
 use super::protocol::{Protocol, Trial, ratio, trials};
 use super::table::{Align, Table};
 use super::train::augmentation;
@@ -68,10 +69,11 @@ pub struct Arguments {
         default_value = "drlbp-linear,drlbp-rbf,lbp-linear,hog-linear,head,deep,adapted,light"
     )]
     methods: Vec<Choice>,
-    /// The model that `adapted` starts from [default: the expression model]
-    #[arg(long, value_name = "FILE")]
+    /// The model that `adapted` starts from: default, light or vgg16, which come with the program, or a file (./light, if
+    /// it is called so) [default: default]
+    #[arg(long, value_name = models::VALUE)]
     start: Option<PathBuf>,
-    /// The first layer that `deep` and `adapted` train
+    /// The first layer that `deep` and `adapted` train; `adapted` trains all of a network that has no such layer
     #[arg(long, value_name = "LAYER", default_value = "block4_conv1")]
     train_from: String,
     /// Height and width that faces are scaled to for networks

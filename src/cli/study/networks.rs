@@ -11,11 +11,12 @@ use vultus::nn::vgg16::Pooling;
 use vultus::ops::Normalization;
 use vultus::prepare::Augmentation;
 use vultus::train::{Course, Event, Labels, Pictures, Predictor, Recipe, Schedule, adapt, start};
-use vultus::weights::{DefaultFile, WeightFile, safetensors};
+use vultus::weights::WeightFile;
 use vultus::{Device, Options, Parameters, Tensor};
 
 use super::outcome::{Choice, Outcome};
 use super::{Arguments, Failure, Global, Protocol, Trial};
+use crate::cli::models;
 
 /// The share of the training part that chooses the best epoch.
 const VALIDATION: f64 = 0.1;
@@ -56,11 +57,8 @@ impl<'a> Networks<'a> {
         let base = global.vgg16_base()?;
         let needs_expert = arguments.methods.contains(&Choice::Adapted);
         let expert = needs_expert.then(|| -> Result<_, Failure> {
-            let file = match &arguments.start {
-                Some(file) => safetensors::read(file)?,
-                None => global.store()?.load(DefaultFile::ExpressionModel)?,
-            };
-            Ok(assemble(Some(base.clone()), file)?)
+            let model = models::load(arguments.start.as_deref(), global)?;
+            Ok(assemble(Some(base.clone()), model)?)
         });
         let expert = expert.transpose()?;
         if let (Some(map), Some((card, _))) = (&arguments.classes, &expert) {
@@ -186,6 +184,15 @@ impl<'a> Networks<'a> {
         Ok(times[times.len() / 2])
     }
 
+    /// What is trained of the model to start from: the layers that are trained of VGG16 as well, or all of a network that
+    /// has none of that name.
+    fn adapted(&self, expert: &ModelCard) -> Result<Trainable, Failure> {
+        let first = &self.arguments.train_from;
+        let is_vgg16 = matches!(expert.architecture, Architecture::Vgg16 { .. });
+        let has_it = expert.network()?.layers().iter().any(|layer| layer.name == *first);
+        Ok(if is_vgg16 || has_it { Trainable::From(first.clone()) } else { Trainable::All })
+    }
+
     fn way(&self, choice: Choice) -> Result<Way, Failure> {
         let Arguments { epochs, batch, input, augment, .. } = self.arguments;
         let classes = self.data.classes.clone();
@@ -226,13 +233,14 @@ impl<'a> Networks<'a> {
                 recipe: deep,
             },
             (Choice::Adapted, Some((expert, parameters))) => {
-                // It sees faces as it has learnt to.
-                let mut card = ModelCard { classes: classes.clone(), ..expert.clone() };
+                // It sees faces as it has learnt to, and what was measured of it is not true of what comes of it.
+                let mut card =
+                    ModelCard { classes: classes.clone(), uncertain_below: None, temperature: None, ..expert.clone() };
                 card.notes.clear();
                 Way {
                     card: with_flip(card),
                     known: adapt(expert, parameters.clone(), &self.data.classes)?,
-                    trainable: from(&self.arguments.train_from),
+                    trainable: self.adapted(expert)?,
                     augmentation: *augment,
                     recipe: deep,
                 }

@@ -5,7 +5,6 @@ use std::path::Path;
 use vultus::data::Dataset;
 use vultus::face::GradCam;
 use vultus::metrics::Evaluation;
-use vultus::ops::Op;
 use vultus::prepare::Augmentation;
 use vultus::report::{
     Card, Cell, Chart, Gallery, GalleryItem, LineChart, Method, Page, Section, Series, Table, Unit, evaluation_cards,
@@ -156,16 +155,12 @@ fn inside(networks: &Networks, data: &Dataset, outcome: &Outcome) -> Result<Sect
         let item = GalleryItem::new(filters, "The filters of the first convolution");
         section = section.gallery(Gallery::new("Filters of the first convolution").side(360).item(item));
     }
-    let mut layers = network.layers().iter().rev();
-    let Some(layer) = layers.find(|layer| matches!(layer.op, Op::Conv2d(_))) else { return Ok(section) };
+    let layer = GradCam::layer(&network)?;
     let pictures = Pictures::new(data, card, Augmentation::none());
-    let mut cam = GradCam::new(&networks.device, &network, parameters, &layer.name)?;
+    let mut cam = GradCam::new(&networks.device, &network, parameters, &layer)?;
     let predicted = outcome.predictions.predicted();
     let mut gallery = Gallery::new("Where it looks")
-        .note(format!(
-            "Grad-CAM of the layer {} for the class, on the face of it that is recognised most surely.",
-            layer.name
-        ))
+        .note(format!("Grad-CAM of the layer {layer} for the class, on the face of it that is recognised most surely."))
         .side(LARGE)
         .color_bar("no weight", "most");
     for (class, name) in data.classes.iter().enumerate() {

@@ -16,6 +16,7 @@ use vultus::weights::WeightFile;
 
 use crate::cli::faces::FaceArguments;
 use crate::cli::failure::Failure;
+use crate::cli::models;
 use crate::cli::network::NetworkName;
 use crate::cli::stored::Stored;
 
@@ -54,8 +55,9 @@ pub struct Arguments {
     /// The first layer that is trained: head, all, or the name of a layer such as block4_conv1
     #[arg(long, value_name = "LAYER", help_heading = "Network")]
     pub train_from: Option<String>,
-    /// A trained model to start from, or a file of weights of other programs whose names and shapes are the network's
-    #[arg(long, value_name = "FILE", help_heading = "Network")]
+    /// What to start from: default, light or vgg16, the models that come with the program, the file of a model (./light, if
+    /// it is called so), or one of weights of other programs whose names and shapes are the network's
+    #[arg(long, value_name = models::VALUE, help_heading = "Network")]
     pub start: Option<PathBuf>,
     /// Height and width that faces are scaled to
     #[arg(long, value_name = "N", default_value_t = 48, value_parser = RangedU64ValueParser::<usize>::new().range(32..=1024), help_heading = "Network")]

@@ -17,6 +17,7 @@ use vultus::{Parameters, Random};
 
 use super::failure::Failure;
 use super::global::Global;
+use super::models;
 use super::network::{NetworkName, parameters_of};
 pub use arguments::{Arguments, augmentation};
 use progress::Progress;
@@ -58,7 +59,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     if let Some(file) = &arguments.sheet {
         write_sheet(file, &pictures, &training, arguments.seed)?;
     }
-    let known = known(arguments, &base, &card)?;
+    let known = known(arguments, &base, &card, global)?;
     let parameters = start(&device, &card, &known, &pictures, &training, arguments.seed)?;
 
     let cache = arguments.cache.clone().or_else(super::global::cache_folder);
@@ -205,14 +206,20 @@ fn repeated(arguments: &Arguments, data: &Dataset, global: &Global) -> Result<Ve
 }
 
 /// What the training can start from.
-fn known(arguments: &Arguments, base: &WeightFile, card: &ModelCard) -> Result<Parameters, Failure> {
+fn known(arguments: &Arguments, base: &WeightFile, card: &ModelCard, global: &Global) -> Result<Parameters, Failure> {
     match &arguments.start {
-        Some(file) => {
-            let catalog = Catalog::open(file)?;
-            if !catalog.metadata().contains_key("classes") {
-                return parameters_of(&card.network()?, &catalog, file);
-            }
-            let (model, parameters) = assemble(Some(base.clone()), catalog.read()?)?;
+        Some(name) => {
+            let file = match models::named(name, global)? {
+                Some(file) => file,
+                None => {
+                    let catalog = Catalog::open(name)?;
+                    if !catalog.metadata().contains_key("classes") {
+                        return parameters_of(&card.network()?, &catalog, name);
+                    }
+                    catalog.read()?
+                }
+            };
+            let (model, parameters) = assemble(Some(base.clone()), file)?;
             Ok(adapt(&model, parameters, &card.classes)?)
         }
         None if arguments.network == NetworkName::Vgg16 => Ok(base.parameters.clone()),
