@@ -2,8 +2,14 @@
 
 use std::path::Path;
 
-const FILES: [&str; 4] =
-    ["vgg16_base.safetensors", "yunet.safetensors", "mtcnn.safetensors", "expression_model.safetensors"];
+const FILES: [&str; 6] = [
+    "vgg16_base.safetensors",
+    "yunet.safetensors",
+    "mtcnn.safetensors",
+    "expression_model.safetensors",
+    "light_model.safetensors",
+    "vgg16_model.safetensors",
+];
 
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(has_weights)");

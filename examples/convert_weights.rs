@@ -1,5 +1,7 @@
 //! Writes a file of weights or a trained model anew with numbers of another type: `cargo run --example convert_weights --
-//! IN OUT f32|f16|i8 key=value ...`
+//! IN OUT f32|f16|i8|i8:LAYER,LAYER,... key=value ...`
+//!
+//! `i8:LAYER,...` stores the named layers in eight bits and the others in f16.
 //!
 //! OUT has the metadata of IN and the given pairs; `key=` leaves a key out. For each tensor the rounding's error is printed:
 //! its root mean square relative to that of the tensor's values, and its largest magnitude relative to theirs. For f16
@@ -9,7 +11,7 @@
 use std::error::Error;
 use std::path::Path;
 
-use vultus::weights::safetensors::{Precision, read, write};
+use vultus::weights::safetensors::{Precision, read, write_mixed};
 use vultus::{Parameters, Tensor};
 
 /// The smallest normal number of f16.
@@ -18,15 +20,11 @@ const SMALLEST_NORMAL: f32 = 1.0 / 16384.0;
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [from, to, precision, pairs @ ..] = arguments.as_slice() else {
-        return Err("usage: convert_weights IN OUT f32|f16|i8 key=value ...".into());
-    };
-    let precision = match precision.as_str() {
-        "f32" => Precision::F32,
-        "f16" => Precision::F16,
-        "i8" => Precision::I8,
-        other => return Err(format!("{other:?} is not f32, f16 or i8").into()),
+        return Err("usage: convert_weights IN OUT f32|f16|i8|i8:LAYER,LAYER,... key=value ...".into());
     };
     let before = read(Path::new(from))?;
+    let (precision, in_eight_bits) = stored(precision, &before.parameters)?;
+    let of = |name: &str| if in_eight_bits.contains(&layer(name)) { Precision::I8 } else { precision };
     let mut metadata = before.metadata.clone();
     for pair in pairs {
         match pair.split_once('=').ok_or_else(|| format!("{pair:?} is not key=value"))? {
@@ -34,15 +32,40 @@ fn main() -> Result<(), Box<dyn Error>> {
             (key, value) => drop(metadata.insert(key.to_owned(), value.to_owned())),
         }
     }
-    write(Path::new(to), &before.parameters, &metadata, precision)?;
+    write_mixed(Path::new(to), &before.parameters, &metadata, of)?;
     let after = read(Path::new(to))?;
     let size = std::fs::metadata(to)?.len();
     println!("{to}: {} tensors, {size} bytes, SHA-256 {}", after.parameters.len(), after.sha256);
     report_tensors(&before.parameters, &after.parameters);
     if precision == Precision::F16 {
-        report_normal_numbers(&before.parameters, &after.parameters);
+        let halves = |name: &String| !in_eight_bits.contains(&layer(name));
+        report_normal_numbers(&before.parameters, &after.parameters, halves);
     }
     Ok(())
+}
+
+/// How numbers are stored, and the layers that are stored in eight bits instead.
+fn stored<'a>(asked: &'a str, parameters: &Parameters) -> Result<(Precision, Vec<&'a str>), String> {
+    let precision = match asked {
+        "f32" => Precision::F32,
+        "f16" => Precision::F16,
+        "i8" => Precision::I8,
+        _ => {
+            let layers =
+                asked.strip_prefix("i8:").ok_or_else(|| format!("{asked:?} is not f32, f16, i8 or i8:LAYER,..."))?;
+            let layers: Vec<&str> = layers.split(',').collect();
+            return match layers.iter().find(|wanted| !parameters.keys().any(|name| layer(name) == **wanted)) {
+                Some(unknown) => Err(format!("there is no layer {unknown:?} in the file")),
+                None => Ok((Precision::F16, layers)),
+            };
+        }
+    };
+    Ok((precision, Vec::new()))
+}
+
+/// `features.10` of `features.10.weight`.
+fn layer(parameter: &str) -> &str {
+    parameter.rsplit_once('.').map_or(parameter, |(layer, _)| layer)
 }
 
 fn report_tensors(before: &Parameters, after: &Parameters) {
@@ -62,9 +85,9 @@ fn report_tensors(before: &Parameters, after: &Parameters) {
     line("all", count, all);
 }
 
-fn report_normal_numbers(before: &Parameters, after: &Parameters) {
+fn report_normal_numbers(before: &Parameters, after: &Parameters, halves: impl Fn(&String) -> bool) {
     let (mut relative, mut absolute, mut below) = (0f32, 0f32, 0usize);
-    for (name, tensor) in before {
+    for (name, tensor) in before.iter().filter(|(name, _)| halves(name)) {
         for (&x, &rounded) in tensor.data().iter().zip(after[name].data()) {
             let error = (rounded - x).abs();
             if x.abs() >= SMALLEST_NORMAL {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use vultus::face::{Detector, DetectorOptions, Recognizer};
+use vultus::face::{Detector, DetectorOptions, Recognizer, needs_base};
 use vultus::weights::{DefaultFile, Store};
 use vultus::{Device, Result};
 
@@ -11,7 +11,8 @@ fn main() -> Result<()> {
     let device = Device::best();
     let weights = Store::open(None)?;
     let mut detector = Detector::new(&device, weights.load(DefaultFile::Yunet)?, DetectorOptions::default())?;
-    let (base, model) = (weights.load(DefaultFile::Vgg16Base)?, weights.load(DefaultFile::ExpressionModel)?);
+    let model = weights.load(DefaultFile::ExpressionModel)?;
+    let base = if needs_base(&model)? { Some(weights.load(DefaultFile::Vgg16Base)?) } else { None };
     let mut recognizer = Recognizer::new(&device, base, model, 1)?;
 
     let rgb = vultus::image::decode_file(Path::new(&photo))?;
@@ -19,9 +20,10 @@ fn main() -> Result<()> {
     for face in detector.detect(&picture)? {
         let crop = recognizer.crop(&face, &picture);
         for scores in recognizer.recognize(&picture, &[crop])? {
+            let expression = recognizer.card().answer(&scores).name(recognizer.classes());
             let scores: Vec<String> =
-                recognizer.classes().iter().zip(scores).map(|(class, score)| format!("{class} {score:.2}")).collect();
-            println!("{:?}: {}", face.bounds, scores.join(", "));
+                recognizer.classes().iter().zip(&scores).map(|(class, score)| format!("{class} {score:.2}")).collect();
+            println!("{:?}: {expression} ({})", face.bounds, scores.join(", "));
         }
     }
     Ok(())

@@ -244,12 +244,14 @@ fn a_card_comes_back_from_its_metadata() {
         assert_eq!(ModelCard::from_file(&file).unwrap(), card);
     }
     card.tta = TestTimeAugmentation::Flip;
+    (card.uncertain_below, card.temperature) = (Some(0.45), Some(1.3));
     card.preparation = Preparation { illumination: "clahe".parse().unwrap(), ..Preparation::default() };
     card.alignment = Some(Alignment { eye_x: 0.3, ..Alignment::default() });
     card.notes = BTreeMap::from([("license".to_owned(), "MIT".to_owned())]);
     file.metadata = card.to_metadata().unwrap();
     assert_eq!(ModelCard::from_file(&file).unwrap(), card);
     assert_eq!(file.metadata["license"], "MIT");
+    assert_eq!(["uncertain_below", "temperature"].map(|key| file.metadata[key].as_str()), ["0.45", "1.3"]);
     card.notes.insert("input".to_owned(), "64".to_owned());
     let error = card.to_metadata().unwrap_err().to_string();
     assert!(error.contains("a note must not have the card's own key \"input\""), "{error}");

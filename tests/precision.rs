@@ -155,8 +155,8 @@ fn weights(which: DefaultFile) -> WeightFile {
     safetensors::read(&Path::new("weights").join(which.file_name())).unwrap()
 }
 
-/// VGG16's base with its real weights on the middle of a photo. They are stored in f16, so that it is the transformed
-/// ones alone that are rounded: each by 2⁻¹² of itself at most, through thirteen layers.
+/// VGG16's base with its real weights on the middle of a photo. Those of the first three blocks are stored in f16, so that
+/// of them the transformed ones alone are rounded; each weight by 2⁻¹¹ of itself at most, through thirteen layers.
 #[test]
 fn vgg16_errs_little_with_weights_in_f16() {
     let base = weights(DefaultFile::Vgg16Base).with_prefix("features.").unwrap();
@@ -186,7 +186,7 @@ fn a_face_keeps_its_expression_with_weights_in_f16() {
     let (rgb, width, height) = photo();
     let [wanted, found] =
         [(Device::Cpu, Options::default()), (Device::Gpu(gpu()), f16_weights())].map(|(device, options)| {
-            let (base, head) = (weights(DefaultFile::Vgg16Base), weights(DefaultFile::ExpressionModel));
+            let (base, head) = (weights(DefaultFile::Vgg16Base), weights(DefaultFile::Vgg16Model));
             let mut recognizer = Recognizer::with_options(&device, base, head, 1, &options).unwrap();
             let picture = device.upload(&rgb, width, height).unwrap();
             recognizer.recognize(&picture, &[Crop::whole(width, height)]).unwrap().swap_remove(0)

@@ -146,6 +146,7 @@ impl App {
             ui.spinner();
             return;
         };
+        ui.label(egui::RichText::new(&answer.expression).strong());
         let mut clicked = None;
         for (class, (name, probability)) in self.classes.iter().zip(&answer.probabilities).enumerate() {
             if ui.selectable_label(answer.explained == class, name).clicked() {
@@ -175,7 +176,7 @@ impl App {
             }
             let (class, probability) = (&self.classes[answer.explained], answer.probabilities[answer.explained]);
             let Crop { x, y, width, height, .. } = self.wish.crop;
-            println!("{class} {:.1} % at {x},{y}, {width}×{height}", 100.0 * probability);
+            println!("{}: {class} {:.1} % at {x},{y}, {width}×{height}", answer.expression, 100.0 * probability);
             context.send_viewport_cmd(egui::ViewportCommand::Close);
         } else if self.frames == 4 {
             let (sender, egui) = (self.screenshots.0.clone(), context.clone());

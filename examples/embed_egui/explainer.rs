@@ -24,6 +24,8 @@ pub struct Wish {
 
 /// How probable each class is, and which of them the heat map is now for.
 pub struct Answer {
+    /// A class, or that the model is uncertain.
+    pub expression: String,
     pub probabilities: Vec<f32>,
     pub explained: usize,
 }
@@ -114,11 +116,12 @@ impl Explainer {
             _ => self.look(&wish.crop)?,
         };
         self.seen = Some((wish.crop, probabilities.clone()));
-        let best = (0..probabilities.len()).max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b]));
-        let explained = wish.class.or(best).unwrap_or_default();
+        let answer = self.card.answer(&probabilities);
+        let expression = answer.name(&self.card.classes).to_owned();
+        let explained = wish.class.unwrap_or(answer.best);
         self.gpu.queue().write_buffer(&self.explained, 0, bytemuck::bytes_of(&(explained as u32)));
         self.submit(std::slice::from_ref(&self.weighing));
-        Ok(Answer { probabilities, explained })
+        Ok(Answer { expression, probabilities, explained })
     }
 
     /// Runs the network on a part of the photo and on its covered copies.

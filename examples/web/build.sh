@@ -47,5 +47,5 @@ mkdir -p "$page"
 "$bindgen" --target web --no-typescript --remove-name-section --out-dir "$page" \
     "$folder/$triple/web/examples/web.wasm"
 
-cp examples/web/{index.html,page.js,style.css} tests/photos/astronaut.png weights/{vgg16_base,yunet,expression_model}.safetensors "$page"
+cp examples/web/{index.html,page.js,style.css} tests/photos/astronaut.png weights/{yunet,expression_model}.safetensors "$page"
 echo "$page: $(stat -c %s "$page/web_bg.wasm") bytes of program"

@@ -85,9 +85,11 @@ impl Recognizer {
     }
 
     fn found(&self, face: Option<&Face>, scores: &[f32]) -> serde_json::Value {
+        let expression = self.recognizer.card().answer(scores).name(self.recognizer.classes());
         let scores: serde_json::Map<_, _> =
             self.recognizer.classes().iter().cloned().zip(scores.iter().map(|&score| json!(score))).collect();
-        json!({ "box": face.map(|face| face.bounds), "probability": face.map(|face| face.probability), "scores": scores })
+        let (bounds, probability) = (face.map(|face| face.bounds), face.map(|face| face.probability));
+        json!({ "box": bounds, "probability": probability, "expression": expression, "scores": scores })
     }
 }
 

@@ -101,7 +101,7 @@ function card(face, index) {
   const item = document.createElement("li");
   const ranked = Object.entries(face.scores).sort(([, a], [, b]) => b - a);
   const title = document.createElement("h2");
-  title.textContent = face.box ? `${index + 1}: ${ranked[0][0]}` : ranked[0][0];
+  title.textContent = face.box ? `${index + 1}: ${face.expression}` : face.expression;
   item.append(title, ...ranked.map(([name, score]) => bar(name, score)));
   return item;
 }

@@ -10,13 +10,16 @@ pub struct Mark {
     pub bounds: [f32; 4],
     /// What stands beside the box.
     pub label: String,
-    /// Which of the colours; they repeat.
-    pub color: usize,
+    /// Which of the colours; they repeat. None is gray.
+    pub color: Option<usize>,
 }
 
 /// Colours that people with any kind of colour vision can tell apart (Okabe and Ito, 2008).
 const COLORS: [[u8; 3]; 7] =
     [[213, 94, 0], [0, 158, 115], [204, 121, 167], [240, 228, 66], [86, 180, 233], [230, 159, 0], [0, 114, 178]];
+
+/// The colour of what has none.
+const GRAY: [u8; 3] = [187; 3];
 
 /// The smallest text that can be read, in pixels.
 const SMALLEST_TEXT: f32 = 8.0;
@@ -56,7 +59,7 @@ pub fn draw(image: &mut RgbImage, marks: &[Mark]) {
 }
 
 fn color(mark: &Mark) -> [u8; 3] {
-    COLORS[mark.color % COLORS.len()]
+    mark.color.map_or(GRAY, |number| COLORS[number % COLORS.len()])
 }
 
 /// What a box covers with its line, half of which lies outside of it.
@@ -113,7 +116,7 @@ mod tests {
     use super::*;
 
     fn mark(bounds: [f32; 4]) -> Mark {
-        Mark { bounds, label: "surprise 100%".to_owned(), color: 0 }
+        Mark { bounds, label: "surprise 100%".to_owned(), color: Some(0) }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What is found in a picture.
 
 use serde::{Serialize, Serializer};
-use vultus::face::Face;
+use vultus::face::{Answer, Face, ModelCard};
 
 /// A picture and its faces.
 #[derive(Serialize)]
@@ -26,8 +26,11 @@ pub struct FoundFace {
     pub probability: f32,
     /// x and y of the eyes, the nose and the corners of the mouth.
     pub landmarks: [[f32; 2]; 5],
-    /// The most probable class.
+    /// The most probable class, or that the model is uncertain.
     pub expression: String,
+    /// The same by the number of the class.
+    #[serde(skip)]
+    pub answer: Answer,
     /// The probability of every class, in the order of the network's outputs.
     #[serde(serialize_with = "as_map")]
     pub scores: Vec<(String, f32)>,
@@ -42,16 +45,16 @@ pub fn as_map<S: Serializer>(scores: &[(String, f32)], serializer: S) -> Result<
 }
 
 impl FoundFace {
-    /// A face with the probabilities of these classes.
-    pub fn new(face: Face, classes: &[String], scores: Vec<f32>) -> Self {
-        let scores: Vec<(String, f32)> = classes.iter().cloned().zip(scores).collect();
-        let best = scores.iter().max_by(|a, b| a.1.total_cmp(&b.1));
+    /// A face with the probabilities that a model gives to its classes.
+    pub fn new(face: Face, card: &ModelCard, scores: Vec<f32>) -> Self {
+        let answer = card.answer(&scores);
         FoundFace {
             bounds: face.bounds,
             probability: face.probability,
             landmarks: face.landmarks,
-            expression: best.map(|(class, _)| class.clone()).unwrap_or_default(),
-            scores,
+            expression: answer.name(&card.classes).to_owned(),
+            answer,
+            scores: card.classes.iter().cloned().zip(scores).collect(),
         }
     }
 

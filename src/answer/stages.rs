@@ -144,7 +144,7 @@ fn marked(image: &RgbImage, faces: &[Face], chosen: usize) -> RgbImage {
         bounds: face.bounds,
         label: (number + 1).to_string(),
         // The chosen face stands out from all others.
-        color: if number == chosen { 0 } else { 4 },
+        color: Some(if number == chosen { 0 } else { 4 }),
     };
     annotate::draw(&mut out, &faces.iter().enumerate().map(mark).collect::<Vec<_>>());
     let [x1, _, x2, _] = faces[chosen].bounds;
@@ -163,7 +163,7 @@ fn outlined(image: &RgbImage, regions: &[(&str, Crop)]) -> RgbImage {
     let mut out = resize(image, &Crop::whole(image.width(), image.height()), side, side);
     let mark = |(color, (name, crop)): (usize, &(&str, Crop))| {
         let [x1, y1, x2, y2] = [crop.x, crop.y, crop.x + crop.width, crop.y + crop.height].map(|at| at as f32 * scale);
-        Mark { bounds: [x1, y1, x2, y2], label: (*name).to_owned(), color }
+        Mark { bounds: [x1, y1, x2, y2], label: (*name).to_owned(), color: Some(color) }
     };
     annotate::draw(&mut out, &regions.iter().enumerate().map(mark).collect::<Vec<_>>());
     out

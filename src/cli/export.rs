@@ -23,6 +23,7 @@ use super::recognizer::ModelArguments;
 #[command(after_help = "Examples:
   vultus export --out model.onnx                                 the default model; takes normalised values
   vultus export --out model.onnx --preprocessing                 takes pictures of faces as bytes
+  vultus export --model light --out light.onnx
   vultus export --model trained.safetensors --out trained.onnx --precision f16
   vultus export --model trained.safetensors --out whole.safetensors
 

@@ -18,6 +18,7 @@ mod failure;
 mod global;
 mod imported;
 mod inputs;
+mod models;
 mod network;
 mod predict;
 mod predictor;

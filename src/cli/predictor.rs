@@ -1,6 +1,6 @@
 //! Finds the faces of a picture and recognises what they express.
 
-use vultus::face::{Detector, Face, Recognizer, TestTimeAugmentation};
+use vultus::face::{Detector, Face, ModelCard, Recognizer, TestTimeAugmentation};
 use vultus::image::RgbImage;
 use vultus::wgpu::DeviceType;
 use vultus::{Device, Error};
@@ -27,9 +27,9 @@ impl Predictor {
         Ok(Predictor { device, detector, recognizer, tta })
     }
 
-    /// The names of the classes, in the order of the scores.
-    pub fn classes(&self) -> &[String] {
-        self.recognizer.classes()
+    /// What the model says about itself.
+    pub fn card(&self) -> &ModelCard {
+        self.recognizer.card()
     }
 
     /// The faces of a picture, the largest first, and the probabilities of the classes for each.

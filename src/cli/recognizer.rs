@@ -4,21 +4,21 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use vultus::face::{ModelCard, Recognizer, TestTimeAugmentation, assemble, from_onnx, needs_base};
-use vultus::weights::{DefaultFile, safetensors};
 use vultus::{Device, Error, Options, Parameters, Precision};
 
 use super::classifier::ClassifierArguments;
 use super::failure::Failure;
 use super::global::Global;
 use super::imported::is_onnx;
+use super::models;
 
 /// Which model recognises faces.
 #[derive(Clone, clap::Args)]
 pub struct ModelArguments {
-    /// The trained model to use instead of the default one: a file of `vultus train` or `vultus export`, or another
-    /// classifier of faces as ONNX
-    #[arg(long = "model", value_name = "FILE", alias = "head")]
-    file: Option<PathBuf>,
+    /// The model to use: default, light or vgg16, which come with the program, a file of `vultus train` or `vultus
+    /// export`, or another classifier of faces as ONNX. A file that is called light is ./light here [default: default]
+    #[arg(long = "model", value_name = models::VALUE, alias = "head")]
+    name: Option<PathBuf>,
     #[command(flatten)]
     classifier: ClassifierArguments,
 }
@@ -39,14 +39,14 @@ pub struct RecognizerArguments {
 }
 
 impl ModelArguments {
-    /// The file, where one is named.
-    pub fn file(&self) -> Option<&Path> {
-        self.file.as_deref()
+    /// What was named: one of the program's own models, or a file.
+    pub fn name(&self) -> Option<&Path> {
+        self.name.as_deref()
     }
 
-    /// Whether the options suit the file.
+    /// Whether the options suit the model.
     pub fn check(&self) -> Result<(), Failure> {
-        if self.file().is_some_and(is_onnx) || !self.classifier.is_given() {
+        if self.name().is_some_and(is_onnx) || !self.classifier.is_given() {
             return Ok(());
         }
         let options = "--class-names, --preprocess, --channels, --scale, --mean, --std, --input-size and --dimension";
@@ -55,11 +55,10 @@ impl ModelArguments {
 
     /// The model's card and the parameters of its network.
     pub fn load(&self, global: &Global) -> Result<(ModelCard, Parameters), Error> {
-        let model = match self.file() {
-            Some(path) if is_onnx(path) => return from_onnx(path, &self.classifier.said()),
-            Some(path) => safetensors::read(path)?,
-            None => global.store()?.load(DefaultFile::ExpressionModel)?,
-        };
+        if let Some(path) = self.name().filter(|name| is_onnx(name)) {
+            return from_onnx(path, &self.classifier.said());
+        }
+        let model = models::load(self.name(), global)?;
         let base = if needs_base(&model)? { Some(global.vgg16_base()?) } else { None };
         assemble(base, model)
     }

@@ -18,7 +18,7 @@ use crate::serve::{Limits, Ready, Setup};
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   vultus serve --open
-  vultus serve --port 8000 --device cpu --model light.safetensors
+  vultus serve --port 8000 --device cpu --model light
   curl --data-binary @photo.jpg http://127.0.0.1:7860/api/predict
   curl -F a=@one.jpg -F b=@two.jpg http://127.0.0.1:7860/api/predict
   curl http://127.0.0.1:7860/metrics

@@ -37,7 +37,7 @@ pub fn needs_base(file: &WeightFile) -> Result<bool> {
 /// use vultus::weights::{DefaultFile, Store};
 ///
 /// let store = Store::open(None)?;
-/// let (base, file) = (store.load(DefaultFile::Vgg16Base)?, store.load(DefaultFile::ExpressionModel)?);
+/// let (base, file) = (store.load(DefaultFile::Vgg16Base)?, store.load(DefaultFile::Vgg16Model)?);
 /// let (card, parameters) = assemble(Some(base), file)?;
 /// let model = Device::best().load(&card.network()?, &parameters)?;
 /// # Ok::<(), vultus::Error>(())

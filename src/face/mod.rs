@@ -8,17 +8,19 @@
 //!
 //! let (device, store) = (Device::best(), Store::open(None)?);
 //! let mut detector = Detector::new(&device, store.load(DefaultFile::Yunet)?, DetectorOptions::default())?;
-//! let (base, model) = (store.load(DefaultFile::Vgg16Base)?, store.load(DefaultFile::ExpressionModel)?);
-//! let mut recognizer = Recognizer::new(&device, base, model, 8)?;
+//! let mut recognizer = Recognizer::new(&device, None, store.load(DefaultFile::ExpressionModel)?, 8)?;
 //!
 //! let image = vultus::image::decode_file(Path::new("photo.jpg"))?;
 //! let picture = device.upload(&image, image.width(), image.height())?;
 //! let faces = detector.detect(&picture)?;
 //! let crops: Vec<_> = faces.iter().map(|face| recognizer.crop(face, &picture)).collect();
-//! let scores = recognizer.recognize(&picture, &crops)?;
+//! for scores in recognizer.recognize(&picture, &crops)? {
+//!     println!("{}", recognizer.card().answer(&scores).name(recognizer.classes()));
+//! }
 //! # Ok::<(), vultus::Error>(())
 //! ```
 
+mod answer;
 mod assemble;
 mod boxes;
 #[cfg(feature = "onnx")]
@@ -34,6 +36,7 @@ mod options;
 mod recognize;
 mod yunet;
 
+pub use answer::Answer;
 pub use assemble::{assemble, needs_base, without_base};
 pub(crate) use boxes::Overlap;
 #[cfg(feature = "onnx")]

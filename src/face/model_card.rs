@@ -7,6 +7,7 @@ use ::image::RgbImage;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::answer::Answer;
 use super::crop::cut_square;
 use crate::error::{Error, Result};
 use crate::nn::vgg16::{self, Pooling};
@@ -18,7 +19,7 @@ use crate::tensor::Parameters;
 use crate::weights::WeightFile;
 
 /// The keys that the card itself has; all others are notes.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 13] = [
     "network",
     "classes",
     "input",
@@ -30,6 +31,8 @@ const KEYS: [&str; 11] = [
     "alignment",
     "margin",
     "tta",
+    "uncertain_below",
+    "temperature",
 ];
 
 /// The margin of a model that says nothing else.
@@ -70,6 +73,12 @@ pub struct ModelCard {
     pub margin: f32,
     /// How often a face is best looked at. Key `tta`: `flip`, or `none`, which a missing key means too.
     pub tta: TestTimeAugmentation,
+    /// The probability of the most probable class below which the model says that it is uncertain instead of naming a
+    /// class, 0 to 1. Key `uncertain_below`; where it is missing, it always names one.
+    pub uncertain_below: Option<f32>,
+    /// What the logits were divided by to make the probabilities true (C. Guo et al. 2017, *On Calibration of Modern
+    /// Neural Networks*). The parameters have it in them already; the card only says so. Key `temperature`.
+    pub temperature: Option<f32>,
     /// Free text under other keys, such as `trained_on`, `recipe` and `license`.
     pub notes: BTreeMap<String, String>,
 }
@@ -145,7 +154,8 @@ pub enum TestTimeAugmentation {
 }
 
 impl ModelCard {
-    /// A card with a margin of 0.9, no alignment, no preparation, one look at each face and no notes.
+    /// A card with a margin of 0.9, no alignment, no preparation, one look at each face, a class for each face, and no
+    /// notes.
     pub fn new(architecture: Architecture, classes: Vec<String>, input: usize, preprocessing: Normalization) -> Self {
         ModelCard {
             architecture,
@@ -156,6 +166,8 @@ impl ModelCard {
             alignment: None,
             margin: MARGIN,
             tta: TestTimeAugmentation::None,
+            uncertain_below: None,
+            temperature: None,
             notes: BTreeMap::new(),
         }
     }
@@ -207,6 +219,8 @@ impl ModelCard {
             alignment: keys.optional_json("alignment")?,
             margin: keys.json("margin")?,
             tta,
+            uncertain_below: keys.optional_json("uncertain_below")?,
+            temperature: keys.optional_json("temperature")?,
             notes: notes.map(|(key, text)| (key.clone(), text.clone())).collect(),
         };
         card.check().map_err(|(key, reason)| keys.wrong(key, reason))?;
@@ -232,6 +246,12 @@ impl ModelCard {
         ];
         if let Some(alignment) = &self.alignment {
             pairs.push(("alignment", json(alignment)?));
+        }
+        if let Some(bound) = &self.uncertain_below {
+            pairs.push(("uncertain_below", json(bound)?));
+        }
+        if let Some(temperature) = &self.temperature {
+            pairs.push(("temperature", json(temperature)?));
         }
         if self.preparation != Preparation::NONE {
             pairs.push(("preparation", json(&self.preparation)?));
@@ -281,6 +301,12 @@ impl ModelCard {
             Some(alignment) => alignment.cut(image, &face.landmarks),
             None => Ok(cut_square(image, face.bounds, self.margin)),
         }
+    }
+
+    /// What the model says of a face with these probabilities: the most probable class, or that it is uncertain, where
+    /// that class's probability is below [`ModelCard::uncertain_below`]. Of equals it is the last.
+    pub fn answer(&self, scores: &[f32]) -> Answer {
+        Answer::of(scores, self.uncertain_below)
     }
 
     /// The whole network that the card describes, giving a probability for each class.
@@ -386,6 +412,18 @@ impl ModelCard {
         }
         if !(0.5..=4.0).contains(&self.margin) {
             return wrong("margin", format!("is {}, not within 0.5 and 4", self.margin));
+        }
+        if let Some(bound) = self.uncertain_below {
+            if !(0.0..=1.0).contains(&bound) {
+                return wrong("uncertain_below", format!("is {bound}, not a probability within 0 and 1"));
+            }
+            if self.classes.iter().any(|name| name == Answer::UNCERTAIN) {
+                let name = Answer::UNCERTAIN;
+                return wrong("uncertain_below", format!("cannot be told from the class {name:?}: rename the class"));
+            }
+        }
+        if let Some(temperature) = self.temperature.filter(|value| !(value.is_finite() && *value > 0.0)) {
+            return wrong("temperature", format!("is {temperature}, not a number above 0"));
         }
         let Architecture::Vgg16 { hidden, base_sha256, .. } = &self.architecture else { return Ok(()) };
         if let Some(width) = hidden.iter().find(|width| !(1..=65_536).contains(*width)) {

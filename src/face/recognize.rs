@@ -136,7 +136,7 @@ impl Recognizer {
     ///
     /// let (device, store) = (Device::best(), Store::open(None)?);
     /// let model = store.load(DefaultFile::ExpressionModel)?;
-    /// let mut recognizer = Recognizer::new(&device, store.load(DefaultFile::Vgg16Base)?, model, 8)?;
+    /// let mut recognizer = Recognizer::new(&device, None, model, 8)?;
     /// let photo = vultus::image::decode_file(Path::new("photo.jpg"))?;
     /// let picture = device.upload(&photo, photo.width(), photo.height())?;
     /// let crop = Crop { x: 120, y: 40, width: 200, height: 200, mirror: false };

@@ -8,8 +8,7 @@
 //! use vultus::weights::{DefaultFile, Store};
 //!
 //! let store = Store::open(None)?;
-//! let (base, model) = (store.load(DefaultFile::Vgg16Base)?, store.load(DefaultFile::ExpressionModel)?);
-//! let (card, parameters) = assemble(Some(base), model)?;
+//! let (card, parameters) = assemble(None, store.load(DefaultFile::ExpressionModel)?)?;
 //! let export = Export { preprocessing: Some(card.preprocessing), metadata: card.to_metadata()?, ..Export::default() };
 //! onnx::write(Path::new("model.onnx"), &card.network()?, &parameters, &export)?;
 //! # Ok::<(), vultus::Error>(())

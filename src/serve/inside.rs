@@ -57,6 +57,7 @@ pub struct View {
     maps: Maps,
     layers: Vec<String>,
     explanation: Explanation,
+    expression: String,
     #[serde(serialize_with = "as_map")]
     scores: Vec<(String, f32)>,
     times: Vec<Time>,
@@ -157,26 +158,27 @@ impl Inside {
         let cut = self.cut(image, face.map(|face| &faces[face]))?;
         let prepared = self.card.preparation.apply(&cut);
         let (maps, scores) = self.run(&prepared, asked.layer.as_deref())?;
-        let best = (0..scores.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b])).unwrap_or(0);
-        let explanation = self.explain(&prepared, asked, best)?;
+        let answer = self.card.answer(&scores);
+        let explanation = self.explain(&prepared, asked, answer.best)?;
         let times = self.plan.profile()?.into_iter().map(|time| Time {
             layer: time.name,
             operation: time.operation,
             milliseconds: time.milliseconds,
         });
         let times = times.collect();
-        let classes = &self.card.classes;
+        let card = &self.card;
         Ok(View {
             width: image.width(),
             height: image.height(),
             stages: self.stages(image, &faces, face, &prepared)?,
-            faces: seen.into_iter().map(|(face, scores)| FoundFace::new(face, classes, scores)).collect(),
+            faces: seen.into_iter().map(|(face, scores)| FoundFace::new(face, card, scores)).collect(),
             face,
             filters: self.filters.clone(),
             maps,
             layers: self.layers.clone(),
             explanation,
-            scores: classes.iter().cloned().zip(scores).collect(),
+            expression: answer.name(&card.classes).to_owned(),
+            scores: card.classes.iter().cloned().zip(scores).collect(),
             times,
         })
     }

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{interval, timeout};
+use vultus::face::ModelCard;
 use vultus::track::{TrackedFace, Tracker, TrackerOptions};
 
 use super::machine::{Request, Times, since};
@@ -127,7 +128,7 @@ fn hello(server: &Server) -> String {
         "type": "hello",
         "version": env!("CARGO_PKG_VERSION"),
         "device": server.device,
-        "classes": server.classes,
+        "classes": server.card.classes,
         "max_bytes": server.limits.body,
         "max_frames_per_second": server.limits.frames_per_second,
     })
@@ -223,17 +224,17 @@ async fn look(
     let times = Times { decode: milliseconds, total: since(frame.arrived), ..seen.times };
     server.metrics.seen(tracked.len(), &times);
     server.metrics.frames.add(1);
-    let faces = tracked.into_iter().map(|face| live_face(&server.classes, face, settings.smoothing)).collect();
+    let faces = tracked.into_iter().map(|face| live_face(&server.card, face, settings.smoothing)).collect();
     let answer = Answer { kind: "result", frame: frame.number, width, height, faces, milliseconds: times };
     serde_json::to_string(&answer).map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
 }
 
-fn live_face(classes: &[String], tracked: TrackedFace, smoothing: bool) -> LiveFace {
+fn live_face(card: &ModelCard, tracked: TrackedFace, smoothing: bool) -> LiveFace {
     let TrackedFace { id, face, scores, smoothed, since } = tracked;
-    let mut found = FoundFace::new(face.clone(), classes, scores);
-    let averaged = FoundFace::new(face, classes, smoothed);
+    let mut found = FoundFace::new(face.clone(), card, scores);
+    let averaged = FoundFace::new(face, card, smoothed);
     if smoothing {
-        found.expression = averaged.expression;
+        (found.expression, found.answer) = (averaged.expression, averaged.answer);
     }
     LiveFace { id, found, smoothed: averaged.scores, since }
 }

@@ -65,11 +65,11 @@ impl Ready {
         shutdown: impl Future<Output = ()>,
     ) -> std::io::Result<()> {
         let metrics = Arc::new(Metrics::default());
-        let (about, classes) = (model::about(&self.machine, &limits), self.machine.card().classes.clone());
+        let (about, card) = (model::about(&self.machine, &limits), self.machine.card().clone());
         let device = self.machine.device().to_string();
         let engine = Engine::start(self.machine, self.make, metrics.clone())?;
         let guard = Guard::new(address, token);
-        let server = Server::new(engine, metrics, guard, limits, about, classes, device);
+        let server = Server::new(engine, metrics, guard, limits, about, card, device);
         connection::accept(listener, router::router(server.clone()), server, shutdown).await;
         Ok(())
     }

@@ -23,6 +23,11 @@ fn preparation(card: &ModelCard) -> String {
     if steps.is_empty() { "none".to_owned() } else { steps.join(", ") }
 }
 
+/// A number as it is written: the nearest f32 has more digits.
+fn as_written(number: f32) -> Option<f64> {
+    number.to_string().parse().ok()
+}
+
 /// The answer.
 pub fn about(machine: &Machine, limits: &Limits) -> Value {
     let card = machine.card();
@@ -50,11 +55,12 @@ pub fn about(machine: &Machine, limits: &Limits) -> Value {
             "classes": card.classes,
             "network": network,
             "input": card.input,
-            // As it is written: the nearest f32 has more digits.
-            "margin": card.margin.to_string().parse::<f64>().ok(),
+            "margin": as_written(card.margin),
             "tta": if card.tta == TestTimeAugmentation::Flip { "flip" } else { "none" },
             "alignment": card.alignment.map(|_| "by the eyes"),
             "preparation": preparation(card),
+            "uncertain_below": card.uncertain_below.and_then(as_written),
+            "temperature": card.temperature.and_then(as_written),
             "trained_on": note("trained_on"),
             "license": note("license"),
             "measured": measured.unwrap_or_else(|| json!([])),

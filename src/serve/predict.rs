@@ -123,7 +123,7 @@ async fn answer(
     let seen = in_time(server, look).await?;
     let times = Times { decode: milliseconds, total: since(arrived), ..seen.times };
     server.metrics.seen(seen.faces.len(), &times);
-    let face = |(face, scores)| FoundFace::new(face, &server.classes, scores);
+    let face = |(face, scores)| FoundFace::new(face, &server.card, scores);
     let faces = seen.faces.into_iter().map(face).collect();
     Ok(Answer { file: file.map(str::to_owned), width, height, faces, milliseconds: times })
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, watch};
+use vultus::face::ModelCard;
 
 use super::admission::Memory;
 use super::engine::Engine;
@@ -32,8 +33,8 @@ pub struct Shared {
     pub live: Arc<Semaphore>,
     /// The answer of `/api/model`.
     pub about: serde_json::Value,
-    /// The classes, in the order of scores.
-    pub classes: Vec<String>,
+    /// What the model says about itself.
+    pub card: ModelCard,
     /// The device's name.
     pub device: String,
     /// True once the server ends.
@@ -48,7 +49,7 @@ impl Server {
         guard: Guard,
         limits: Limits,
         about: serde_json::Value,
-        classes: Vec<String>,
+        card: ModelCard,
         device: String,
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -61,7 +62,7 @@ impl Server {
             live: Arc::new(Semaphore::new(limits.live)),
             limits,
             about,
-            classes,
+            card,
             device,
             ending: watch::Sender::new(false),
         }))

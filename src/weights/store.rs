@@ -18,9 +18,8 @@ const VARIABLE: &str = "VULTUS_WEIGHTS";
 /// ```
 /// use vultus::weights::DefaultFile;
 ///
-/// let [base, yunet, mtcnn, model] = DefaultFile::ALL.map(DefaultFile::file_name);
-/// assert_eq!((base, model), ("vgg16_base.safetensors", "expression_model.safetensors"));
-/// assert_eq!((yunet, mtcnn), ("yunet.safetensors", "mtcnn.safetensors"));
+/// let names = DefaultFile::ALL.map(DefaultFile::file_name);
+/// assert!(names.contains(&"expression_model.safetensors") && names.contains(&"yunet.safetensors"));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DefaultFile {
@@ -30,14 +29,24 @@ pub enum DefaultFile {
     Yunet,
     /// `mtcnn.safetensors`: the three networks of the other face detector.
     Mtcnn,
-    /// `expression_model.safetensors`: the model that recognises expressions, as far as it differs from VGG16's base.
+    /// `expression_model.safetensors`: the model that recognises expressions unless another one is named.
     ExpressionModel,
+    /// `light_model.safetensors`: a smaller and quicker one.
+    LightModel,
+    /// `vgg16_model.safetensors`: one made of VGG16, as far as it differs from the base.
+    Vgg16Model,
 }
 
 impl DefaultFile {
     /// All of them.
-    pub const ALL: [DefaultFile; 4] =
-        [DefaultFile::Vgg16Base, DefaultFile::Yunet, DefaultFile::Mtcnn, DefaultFile::ExpressionModel];
+    pub const ALL: [DefaultFile; 6] = [
+        DefaultFile::Vgg16Base,
+        DefaultFile::Yunet,
+        DefaultFile::Mtcnn,
+        DefaultFile::ExpressionModel,
+        DefaultFile::LightModel,
+        DefaultFile::Vgg16Model,
+    ];
 
     /// Its name in a folder of weights.
     pub fn file_name(self) -> &'static str {
@@ -46,6 +55,8 @@ impl DefaultFile {
             DefaultFile::Yunet => "yunet.safetensors",
             DefaultFile::Mtcnn => "mtcnn.safetensors",
             DefaultFile::ExpressionModel => "expression_model.safetensors",
+            DefaultFile::LightModel => "light_model.safetensors",
+            DefaultFile::Vgg16Model => "vgg16_model.safetensors",
         }
     }
 }
@@ -218,6 +229,8 @@ mod embedded {
             DefaultFile::Yunet => include_bytes!("../../weights/yunet.safetensors"),
             DefaultFile::Mtcnn => include_bytes!("../../weights/mtcnn.safetensors"),
             DefaultFile::ExpressionModel => include_bytes!("../../weights/expression_model.safetensors"),
+            DefaultFile::LightModel => include_bytes!("../../weights/light_model.safetensors"),
+            DefaultFile::Vgg16Model => include_bytes!("../../weights/vgg16_model.safetensors"),
         })
     }
 
@@ -273,9 +286,9 @@ mod tests {
         }
         let folder = folder();
         let store = Store::open(Some(folder.path())).unwrap();
-        let model = DefaultFile::ExpressionModel.file_name();
-        let lacking = format!("(without vgg16_base.safetensors, yunet.safetensors, {model})");
-        assert!(store.describe().ends_with(&lacking));
+        let others = DefaultFile::ALL.into_iter().filter(|&which| which != DefaultFile::Mtcnn);
+        let lacking = others.map(DefaultFile::file_name).collect::<Vec<_>>().join(", ");
+        assert!(store.describe().ends_with(&format!("(without {lacking})")));
         let error = store.load(DefaultFile::Vgg16Base).unwrap_err().to_string();
         assert!(error.contains("vgg16_base.safetensors: ") && error.contains("put this file there"), "{error}");
     }

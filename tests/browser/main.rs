@@ -107,7 +107,7 @@ fn photos_become_cards() {
 
 #[test]
 fn the_inside_and_the_model_are_shown() {
-    let server = Server::start(&[]);
+    let server = Server::start(&["--model", "vgg16"]);
     let browser = Browser::start(None);
     browser.open(&page(&server));
     browser.click("a[data-view=inside]");

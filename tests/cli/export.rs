@@ -17,16 +17,16 @@ fn export(folder: &TempDir, file: &str, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn the_default_model_becomes_one_onnx_file_that_says_what_it_is() {
+fn a_model_becomes_one_onnx_file_that_says_what_it_is() {
     let folder = tempfile::tempdir().unwrap();
-    let said = export(&folder, "model.onnx", &["--preprocessing", "--precision", "f16"]);
+    let said = export(&folder, "model.onnx", &["--model", "vgg16", "--preprocessing", "--precision", "f16"]);
     assert!(said.ends_with(": image uint8 [N, 48, 48, 3] to probabilities float32 [N, 7]\n"), "{said}");
     let path = folder.path().join("model.onnx");
     assert!((29_000_000..31_000_000).contains(&path.metadata().unwrap().len()));
     let catalog = Catalog::open(&path).unwrap();
     assert_eq!(json(&catalog.metadata()["classes"]).as_array().unwrap().len(), 7);
     assert_eq!(catalog.metadata()["license"], "MIT OR Apache-2.0");
-    let said = export(&folder, "model", &["--format", "onnx"]);
+    let said = export(&folder, "model", &["--model", "vgg16", "--format", "onnx"]);
     assert!(said.contains("input float32 [N, 3, 48, 48]"), "{said}");
     // A file that is there already is kept.
     let path = folder.path().join("model");
@@ -45,7 +45,7 @@ fn the_default_model_becomes_one_onnx_file_that_says_what_it_is() {
 #[test]
 fn a_whole_model_as_safetensors_predicts_what_it_did_without_its_base() {
     let folder = tempfile::tempdir().unwrap();
-    let said = export(&folder, "whole.safetensors", &[]);
+    let said = export(&folder, "whole.safetensors", &["--model", "vgg16"]);
     assert!(said.ends_with(": 30 tensors, all layers\n"), "{said}");
     let predict = |model: &[&str]| {
         let mut command = vultus();
@@ -54,10 +54,11 @@ fn a_whole_model_as_safetensors_predicts_what_it_did_without_its_base() {
     };
     let whole = folder.path().join("whole.safetensors");
     let model = ["--model", whole.to_str().unwrap()];
-    assert_eq!(predict(&model), predict(&[]));
+    let wanted = predict(&["--model", "vgg16"]);
+    assert_eq!(predict(&model), wanted);
     // A file that is no base: it is not even looked at.
     let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/conv2d.safetensors");
-    assert_eq!(predict(&[model.as_slice(), &["--weights", weights.to_str().unwrap()]].concat()), predict(&[]));
+    assert_eq!(predict(&[model.as_slice(), &["--weights", weights.to_str().unwrap()]].concat()), wanted);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod data;
 mod devices;
 mod eval;
 mod export;
+mod models;
 mod predict;
 mod predict_onnx;
 mod prepare;

@@ -43,7 +43,8 @@ fn study(faces: &Path, out: &Path, arguments: &[&str]) -> Output {
 fn methods_are_compared_on_the_same_split() {
     let (faces, out) = (faces(), tempfile::tempdir().unwrap());
     let methods = "hog-linear,drlbp-rbf,head,adapted,light";
-    let table = results(&study(faces.path(), out.path(), &["--methods", methods, "--resamples", "50"]), 0);
+    let table =
+        results(&study(faces.path(), out.path(), &["--methods", methods, "--start", "vgg16", "--resamples", "50"]), 0);
     let names: Vec<&str> = table.lines().skip(1).take(5).filter_map(|line| line.split_whitespace().next()).collect();
     assert_eq!(names.join(","), methods, "{table}");
     let found = json(&fs::read_to_string(out.path().join("results.json")).unwrap());

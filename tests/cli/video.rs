@@ -446,6 +446,22 @@ fn ten_times_the_frames_take_the_same_memory() {
 }
 
 #[test]
+fn time_in_which_the_model_is_uncertain_is_told() {
+    let folder = folder();
+    let file = folder.path().join("light.safetensors");
+    let model = safetensors::read(&file).unwrap();
+    let card = ModelCard { uncertain_below: Some(1.0), ..ModelCard::from_file(&model).unwrap() };
+    safetensors::write(&file, &model.parameters, &card.to_metadata().unwrap(), Precision::F32).unwrap();
+    let (clip, page) = (clip(&folder), folder.path().join("page.html"));
+    let table = results(&video(&folder, &[path(&clip), "--page", path(&page)]), 0);
+    assert!(table.lines().nth(1).unwrap().ends_with("uncertain 100%"), "{table}");
+    let found = rows(&results(&video(&folder, &[path(&clip), "--json"]), 0));
+    assert!(found.len() == 6 && found.iter().all(|row| row["expression"] == "uncertain"), "{found:?}");
+    let page = fs::read_to_string(page).unwrap();
+    assert!(page.contains("uncertain 100%") && !page.contains("<figcaption>"));
+}
+
+#[test]
 fn the_default_model_sees_the_astronaut_smile() {
     let folder = folder();
     let clip = folder.path().join("clip.y4m");

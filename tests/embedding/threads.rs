@@ -74,7 +74,7 @@ sendable! { engine:
 }
 
 sendable! { faces:
-    face::Architecture, face::Classifier, face::Detector, face::DetectorKind, face::DetectorOptions, face::Face, face::HiResCam, face::ModelCard,
+    face::Answer, face::Architecture, face::Classifier, face::Detector, face::DetectorKind, face::DetectorOptions, face::Face, face::HiResCam, face::ModelCard,
     face::Occlusion,
     face::Recognizer, face::TestTimeAugmentation, prepare::Alignment, prepare::Augmentation, prepare::Denoise,
     prepare::Illumination, prepare::Mix, prepare::Preparation, track::TrackedFace, track::Tracker,

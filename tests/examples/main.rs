@@ -55,5 +55,5 @@ fn headless_batch_does_not_block_its_runtime() {
 #[test]
 fn recognize_sees_a_smile() {
     let text = output("recognize", &["tests/photos/astronaut.png"]);
-    assert!(number_after(&text, "happy ") > 0.5, "{text}");
+    assert!(text.contains("]: happy ("), "{text}");
 }

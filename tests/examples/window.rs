@@ -41,7 +41,7 @@ fn between((heat, [height, width]): &HeatMap, [x, y]: [f32; 2]) -> f32 {
 fn embed_egui_draws_the_photo_the_expression_and_the_heat_map() {
     let ((plain, said), (heated, said_again)) = (screenshot("0"), screenshot("1"));
     assert_eq!(said, said_again);
-    assert!(said.starts_with("happy ") && number_after(&said, "happy ") > 50.0, "{said}");
+    assert!(said.starts_with("happy: happy ") && number_after(&said, ": happy ") > 50.0, "{said}");
     let (x, rest) = said.split_once(" at ").and_then(|(_, place)| place.split_once(',')).unwrap();
     let (y, size) = rest.split_once(", ").unwrap();
     let side = size.trim().split('×').next().unwrap();

@@ -128,7 +128,7 @@ pub fn cases() -> Vec<Case> {
     cases.push(plain("mobilenet_v2", mobilenet_v2::mobilenet_v2(32, 0.2, 7).unwrap()));
     cases.push(plain("efficientnet_lite0", efficientnet_lite0::efficientnet_lite0(33, 0.2, 0.2, 7).unwrap()));
     cases.push(plain("light", light::network(48, 0.5, 7)));
-    cases.push(default_model());
+    cases.push(vgg16_model());
     cases
 }
 
@@ -210,16 +210,16 @@ fn detector() -> Case {
     Case { parameters, ..plain("yunet", yunet::network(64, 96).unwrap()) }
 }
 
-/// The model that comes with the program, from pictures to probabilities.
-fn default_model() -> Case {
+/// The model `vgg16` that comes with the program, from pictures to probabilities.
+fn vgg16_model() -> Case {
     let store = Store::open(Some(&Path::new(env!("CARGO_MANIFEST_DIR")).join("weights"))).unwrap();
-    let (base, model) = (DefaultFile::Vgg16Base, DefaultFile::ExpressionModel);
+    let (base, model) = (DefaultFile::Vgg16Base, DefaultFile::Vgg16Model);
     let (card, parameters) = assemble(Some(store.load(base).unwrap()), store.load(model).unwrap()).unwrap();
     let preprocessing = Some(card.preprocessing);
     let export = Export { preprocessing, metadata: card.to_metadata().unwrap(), ..Export::default() };
     let network = card.network().unwrap();
     let input = input(&network, true);
-    Case { name: "default_model".to_owned(), network, parameters, export, input }
+    Case { name: "vgg16_model".to_owned(), network, parameters, export, input }
 }
 
 /// Parameters that are the same to the last bit on every machine: eighths or less, by He's rule about as large as the

@@ -1,9 +1,13 @@
 //! The HTTP API.
 
 use serde_json::Value;
+use vultus::face::{Architecture, ModelCard};
+use vultus::ops::Normalization;
+use vultus::weights::safetensors::{self, Precision};
 
 use super::Server;
 use super::harness::{astronaut, jpeg, png, same_answer};
+use super::live::Camera;
 
 /// The photo's face, as `vultus predict` finds it.
 const FACE: [f64; 4] = [178.1, 65.0, 269.5, 176.4];
@@ -87,7 +91,7 @@ fn what_is_no_picture_is_refused_with_a_reason() {
 
 #[test]
 fn the_inside_of_a_face_has_all_its_parts() {
-    let server = Server::start(&[]);
+    let server = Server::start(&["--model", "vgg16"]);
     let photo = png(&astronaut());
     let view = server.post("/api/inside?layer=block3_conv1&class=sad", &photo);
     assert_eq!(view.status, 200, "{}", view.text());
@@ -114,7 +118,7 @@ fn the_inside_of_a_face_has_all_its_parts() {
     let times = view["times"].as_array().unwrap();
     assert!(times.len() >= 20 && times.iter().all(|time| time["milliseconds"].as_f64().unwrap() >= 0.0));
     // The same picture by itself gives the same answer, one look at the face instead of two.
-    assert_eq!(view["scores"].as_object().unwrap().len(), 7);
+    assert_eq!((view["scores"].as_object().unwrap().len(), &view["expression"]), (7, &"happy".into()));
     assert!(same_answer(&view, &server.post("/api/predict", &photo).json()));
 
     for (bad, reason) in [("layer=block9", "block1_conv1"), ("class=bored", "happy"), ("face=1", "no face 1 among 1")] {
@@ -135,7 +139,7 @@ fn the_inside_of_a_face_has_all_its_parts() {
 
 #[test]
 fn the_model_the_health_and_the_counters_are_told() {
-    let server = Server::start(&[]);
+    let server = Server::start(&["--model", "vgg16"]);
     let about = server.get("/api/model").json();
     assert_eq!((&about["device"], &about["version"]), (&"CPU".into(), &env!("CARGO_PKG_VERSION").into()));
     assert_eq!(about["detector"], "yunet");
@@ -157,6 +161,37 @@ fn the_model_the_health_and_the_counters_are_told() {
     ] {
         assert!(metrics.text().lines().any(|found| found == line), "{line} is not in\n{}", metrics.text());
     }
+}
+
+#[test]
+fn an_uncertain_model_says_so_wherever_it_answers() {
+    // Random weights, so small that no class is sure.
+    let classes = ["calm", "wild"].map(str::to_owned).into();
+    let card = ModelCard {
+        uncertain_below: Some(0.99),
+        temperature: Some(1.5),
+        ..ModelCard::new(Architecture::Light, classes, 32, Normalization::CAFFE)
+    };
+    let mut parameters = card.network().unwrap().initialize(3).unwrap();
+    parameters.get_mut("classifier.0.weight").unwrap().data_mut().iter_mut().for_each(|w| *w *= 0.01);
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("unsure.safetensors");
+    safetensors::write(&model, &parameters, &card.to_metadata().unwrap(), Precision::F32).unwrap();
+
+    let server = Server::start(&["--model", model.to_str().unwrap()]);
+    let about = server.get("/api/model").json()["model"].clone();
+    assert_eq!((&about["uncertain_below"], &about["temperature"]), (&0.99.into(), &1.5.into()));
+    let photo = png(&astronaut());
+    let found = server.post("/api/predict", &photo).json();
+    assert_eq!(found["faces"][0]["expression"], "uncertain");
+    assert_eq!(found["faces"][0]["scores"].as_object().unwrap().len(), 2);
+    let view = server.post("/api/inside", &photo).json();
+    assert_eq!((&view["expression"], &view["faces"][0]["expression"]), (&"uncertain".into(), &"uncertain".into()));
+    // What is explained is the most probable class.
+    assert!(["calm", "wild"].iter().any(|class| view["gradcam"]["class"] == *class), "{}", view["gradcam"]["class"]);
+    let mut camera = Camera::open(&server);
+    camera.send(7, &photo);
+    assert_eq!(camera.next().unwrap()["faces"][0]["expression"], "uncertain");
 }
 
 #[test]

@@ -10,15 +10,15 @@ use super::Server;
 use super::harness::{astronaut, jpeg};
 
 /// A camera's connection.
-struct Camera(WebSocket<TcpStream>);
+pub struct Camera(WebSocket<TcpStream>);
 
 impl Camera {
     /// Connects, and takes the greeting.
-    fn open(server: &Server) -> Self {
+    pub fn open(server: &Server) -> Self {
         let mut camera = Self::connect(server);
         let hello = camera.next().expect("a greeting");
         assert_eq!((&hello["type"], &hello["device"]), (&"hello".into(), &"CPU".into()));
-        assert_eq!(hello["classes"].as_array().map(Vec::len), Some(7));
+        assert!(hello["classes"].as_array().is_some_and(|classes| classes.len() >= 2), "{hello}");
         camera
     }
 
@@ -27,13 +27,14 @@ impl Camera {
         Camera(tungstenite::client(url, server.connect()).expect("a WebSocket").0)
     }
 
-    fn send(&mut self, number: u32, picture: &[u8]) {
+    /// Sends a frame with its number.
+    pub fn send(&mut self, number: u32, picture: &[u8]) {
         let message = [&number.to_le_bytes(), picture].concat();
         self.0.send(Message::Binary(message.into())).expect("a frame is taken");
     }
 
     /// The next message; `None` once the connection is closed.
-    fn next(&mut self) -> Option<Value> {
+    pub fn next(&mut self) -> Option<Value> {
         loop {
             match self.0.read() {
                 Ok(Message::Text(text)) => return Some(serde_json::from_str(&text).expect("JSON")),

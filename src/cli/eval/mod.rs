@@ -26,14 +26,16 @@ use super::recognizer::RecognizerArguments;
 use classes::Classes;
 use files::Files;
 use judge::{Judge, Judged};
-use results::Results;
+use results::{Results, Uncertain};
 use votes::Rule;
 
 /// Measure how good the recogniser is on labelled images
 ///
 /// Prints the measures of each class, figures over all with 95 % intervals, and the confusion matrix. docs/metrics.md
 /// has the formulas. In each image the largest face counts, in an image whose face's box is given that one. Images without
-/// a face are counted and left out. Images that cannot be read are named on standard error, the others are evaluated, and
+/// a face are counted and left out. Where the model's card gives a bound below which it is uncertain, all figures are of the
+/// most probable class all the same; how many answers are below the bound, and how many of the others are right, is told
+/// beside them. Images that cannot be read are named on standard error, the others are evaluated, and
 /// the exit status is 1.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -51,6 +53,7 @@ JSON, one object:
    \"reliability\": [...], \"intervals\": {\"accuracy\": [low, high], \"macro\": {...}, ...},
    \"data\", \"part\", \"model\", \"faces\", \"detector\", \"tta\", \"restricted\",
    \"votes\": {\"table\", \"rule\", \"voted\", \"judged\", \"log_loss\", \"entropy\", \"own_labels\"},
+   \"uncertain\": {\"below\", \"n\", \"share\", \"accuracy_of_others\"},
    \"left_out\": {CLASS: count}, \"without_face\": [...], \"unreadable\": [...]}
 The confusion matrix has a row for each true class. What is a part of nothing is null.")]
 pub struct Arguments {
@@ -132,6 +135,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         false => Some(arguments.detector.load(&device, global)?),
     };
 
+    let card = recognizer.card().clone();
     let found_by = detector.as_ref().map(|detector| detector.kind().name());
     let judge = Judge { device, detector, recognizer, tta, batch };
     let Judged { mut predictions, mut names, votes, without_face, unreadable } = judge.all(&classes.data, global)?;
@@ -140,26 +144,35 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         let reason = format!("no image can be evaluated: {no_face} without a face, {broken} unreadable");
         return Err(Failure::Failed(format!("{path}: {reason}")));
     }
+    // What the model says, whatever the choice is then restricted to.
+    let mut answered: Vec<bool> =
+        predictions.probabilities.iter().map(|row| card.answer(row).class.is_some()).collect();
     let mut agreement = None;
     if let Some(table) = &arguments.votes {
         let (rule, intervals) = ((table.as_path(), arguments.majority), (arguments.seed, arguments.resamples));
-        let judged = votes::by_majority(predictions, &names, &votes, rule, intervals)?;
-        (predictions, names, agreement) = (judged.predictions, judged.names, Some(judged.agreement));
+        let judged = votes::by_majority(predictions, &votes, rule, intervals)?;
+        names = judged.indices.iter().map(|&index| names[index].clone()).collect();
+        answered = judged.indices.iter().map(|&index| answered[index]).collect();
+        (predictions, agreement) = (judged.predictions, Some(judged.agreement));
     }
     if let Some(chosen) = &classes.restricted {
         let is_chosen = |label: &usize| chosen.contains(&predictions.classes[*label]);
         let kept: Vec<bool> = predictions.labels.iter().map(is_chosen).collect();
-        names = names.into_iter().zip(kept).filter_map(|(name, kept)| kept.then_some(name)).collect();
+        let mut keep = kept.iter();
+        names.retain(|_| keep.next() == Some(&true));
+        let mut keep = kept.iter();
+        answered.retain(|_| keep.next() == Some(&true));
         predictions = predictions.restrict(chosen)?;
     }
     let results = Results {
         evaluation: Evaluation::new(&predictions, arguments.seed, arguments.resamples)?,
         data: arguments.data.display().to_string(),
         part,
-        model: arguments.recognizer.model.file().map(|path| path.display().to_string()),
+        model: arguments.recognizer.model.name().map(|path| path.display().to_string()),
         faces: arguments.faces,
         detector: found_by,
         tta: results::tta_name(tta),
+        uncertain: card.uncertain_below.map(|below| Uncertain::count(below, &answered, &predictions)),
         restricted: arguments.restrict.is_some(),
         votes: agreement,
         left_out: classes.left_out,

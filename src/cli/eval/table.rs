@@ -1,15 +1,17 @@
 //! The results for people.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use vultus::metrics::{Interval, Measures, Unit};
 
 use super::results::Results;
+use crate::cli::models;
 use crate::cli::table::{Align, Table, widest};
 
 /// Writes what was evaluated, the measures of each class, the figures over all, and the confusion matrix.
 pub fn write(out: &mut dyn Write, results: &Results) -> io::Result<()> {
-    let model = results.model.as_deref().unwrap_or("the default model");
+    let model = models::title(results.model.as_deref().map(Path::new));
     let part = if results.part == "all" { String::new() } else { format!(", part {}", results.part) };
     writeln!(out, "{model} on {}{part}: {} images", results.data, results.evaluation.n)?;
     write_not_evaluated(out, results)?;
@@ -86,7 +88,7 @@ fn write_totals(out: &mut dyn Write, results: &Results) -> io::Result<()> {
     let evaluation = &results.evaluation;
     let intervals = evaluation.intervals.as_ref();
     let table = Table::new([
-        ("over all", Align::Left, "balanced accuracy".len()),
+        ("over all", Align::Left, "accuracy of others".len()),
         ("figure", Align::Right, "100.0 %".len()),
         ("95 % interval", Align::Left, 0),
     ]);
@@ -107,6 +109,10 @@ fn write_totals(out: &mut dyn Write, results: &Results) -> io::Result<()> {
     row("Cohen's kappa", evaluation.kappa, intervals.and_then(|i| i.kappa), &plain)?;
     row("log loss", Some(evaluation.log_loss), intervals.map(|i| i.log_loss), &plain)?;
     row("calibration error", Some(evaluation.ece), None, &plain)?;
+    if let Some(uncertain) = &results.uncertain {
+        row("uncertain", Some(uncertain.share), None, &share)?;
+        row("accuracy of others", uncertain.accuracy_of_others, None, &share)?;
+    }
     if let Some(method) = intervals.map(|intervals| intervals.method) {
         let unit = match method.unit {
             Unit::Image => "images",

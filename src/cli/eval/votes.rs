@@ -64,14 +64,14 @@ pub struct OwnLabels {
 /// Predictions for the pictures that have a majority, with it as their label.
 pub struct Judged {
     pub predictions: Predictions,
-    pub names: Vec<String>,
+    /// Their numbers among all.
+    pub indices: Vec<usize>,
     pub agreement: Agreement,
 }
 
 /// Takes the majority for the label. `votes` are those on each predicted picture.
 pub fn by_majority(
     predictions: Predictions,
-    names: &[String],
     votes: &[Option<Votes>],
     (table, rule): (&Path, Rule),
     (seed, resamples): (u64, usize),
@@ -97,7 +97,7 @@ pub fn by_majority(
         own_labels: OwnLabels { n: own.n, accuracy: own.accuracy, interval: own.intervals.map(|i| i.accuracy) },
     };
     Ok(Judged {
-        names: judged.iter().map(|&(index, _)| names[index].clone()).collect(),
+        indices: judged.iter().map(|&(index, _)| index).collect(),
         predictions: Predictions {
             labels: judged.iter().map(|&(_, label)| label).collect(),
             probabilities: judged.iter().map(|&(index, _)| predictions.probabilities[index].clone()).collect(),
@@ -128,12 +128,10 @@ mod tests {
             probabilities: vec![vec![0.5, 0.25, 0.25], vec![0.2, 0.7, 0.1], vec![0.1, 0.8, 0.1], vec![0.6, 0.2, 0.2]],
             subjects: None,
         };
-        let names = ["a", "b", "c", "d"].map(str::to_owned);
         let all = [votes([10.0, 0.0, 0.0], 0.0), votes([1.0, 5.0, 4.0], 0.0), None, votes([2.0, 1.0, 1.0], 6.0)];
-        let judge =
-            |rule| by_majority(predictions.clone(), &names, &all, (Path::new("votes.csv"), rule), (0, 0)).unwrap();
+        let judge = |rule| by_majority(predictions.clone(), &all, (Path::new("votes.csv"), rule), (0, 0)).unwrap();
         let half = judge(Rule::Half);
-        assert_eq!((half.names, half.predictions.labels), (vec!["a".to_owned()], vec![0]));
+        assert_eq!((half.indices, half.predictions.labels), (vec![0], vec![0]));
         let Agreement { voted, judged, log_loss, entropy, own_labels, .. } = half.agreement;
         assert_eq!((voted, judged, own_labels.n, own_labels.accuracy), (3, 1, 4, 0.5));
         let second = -(0.1 * 0.2f64.ln() + 0.5 * 0.7f64.ln() + 0.4 * 0.1f64.ln());
@@ -141,6 +139,6 @@ mod tests {
         assert!((log_loss - (-(0.5f64.ln()) + second) / 2.0).abs() < 1e-6, "{log_loss}");
         assert!(entropy > 0.0 && entropy < log_loss);
         // Without the single vote five of nine are more than half.
-        assert_eq!(judge(Rule::Ferplus).names, ["a", "b"]);
+        assert_eq!(judge(Rule::Ferplus).indices, [0, 1]);
     }
 }

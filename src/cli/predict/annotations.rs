@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use vultus::Error;
+use vultus::face::Answer;
 use vultus::image::{RgbImage, write_png};
 
 use super::shard::Shard;
@@ -57,9 +58,9 @@ impl Annotations {
 }
 
 fn mark(face: &FoundFace) -> Mark {
-    let best = face.scores.iter().position(|(class, _)| *class == face.expression).unwrap_or(0);
-    let probability = face.scores.get(best).map_or(0.0, |(_, score)| 100.0 * score);
-    Mark { bounds: face.bounds, label: format!("{} {probability:.0}%", face.expression), color: best }
+    let Answer { class, probability, .. } = face.answer;
+    let share = class.map_or(String::new(), |_| format!(" {:.0}%", 100.0 * probability));
+    Mark { bounds: face.bounds, label: format!("{}{share}", face.expression), color: class }
 }
 
 /// The pictures' names in a folder. Those that are there already (`a.jpg` and `a.png`) get a number.

@@ -25,8 +25,9 @@ use source::Source;
 
 /// Find the faces in pictures and say what they express
 ///
-/// Prints a table with the two most probable expressions of every face. A picture that cannot be read is reported on
-/// standard error, the others are still done, and the exit status is 1. A picture without faces is no failure.
+/// Prints a table with the two most probable expressions of every face. Where the model's card gives a bound and the most
+/// probable one is below it, the answer is uncertain. A picture that cannot be read is reported on standard error, the
+/// others are still done, and the exit status is 1. A picture without faces is no failure.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   vultus predict photo.jpg
@@ -41,7 +42,7 @@ JSON, one object per picture and line:
   {\"file\", \"width\", \"height\", \"faces\": [{\"box\": [x1, y1, x2, y2], \"probability\",
    \"landmarks\": [[x, y], ...], \"expression\", \"scores\": {CLASS: probability, ...}}]}
   {\"file\", \"error\"} for a picture that cannot be read
-All coordinates are pixels of the upright picture. The landmarks are the eyes, the nose and the corners of the mouth,
+\"expression\" is the most probable class, or \"uncertain\". All coordinates are pixels of the upright picture. The landmarks are the eyes, the nose and the corners of the mouth,
 of pairs first the one on the left of the picture.")]
 pub struct Arguments {
     /// Pictures, folders of pictures (without the folders in them), or - for one picture on standard input
@@ -83,13 +84,12 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     let mut predictor = Predictor::new(&arguments.recognizer, &arguments.search, global)?;
 
     let names: Vec<String> = sources.iter().map(Source::to_string).collect();
-    let classes = predictor.classes().to_vec();
     let report = match (arguments.json, arguments.csv) {
         (true, _) => Report::Json,
         (_, true) => Report::Csv,
-        _ => Report::table(names.iter().map(String::as_str), &classes),
+        _ => Report::table(names.iter().map(String::as_str), predictor.card()),
     };
-    report.begin(out, &classes)?;
+    report.begin(out, &predictor.card().classes)?;
     let progress = progress(sources.len(), global);
     let mut failures = Vec::new();
     for (number, (source, name)) in sources.iter().zip(&names).enumerate() {
@@ -144,8 +144,8 @@ fn predict(
 /// What is found in one picture.
 fn find(predictor: &mut Predictor, name: &str, image: &RgbImage) -> Result<Found, Error> {
     let (faces, scores) = predictor.predict(image)?;
-    let classes = predictor.classes();
-    let faces = faces.into_iter().zip(scores).map(|(face, scores)| FoundFace::new(face, classes, scores));
+    let card = predictor.card();
+    let faces = faces.into_iter().zip(scores).map(|(face, scores)| FoundFace::new(face, card, scores));
     let (width, height) = image.dimensions();
     Ok(Found { file: name.to_owned(), width, height, faces: faces.collect() })
 }

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use serde::Serialize;
 use vultus::csv::quoted;
+use vultus::face::{Answer, ModelCard};
 
 use crate::answer::found::{Found, FoundFace};
 use crate::cli::failure::Failure;
@@ -34,14 +35,15 @@ struct Unreadable<'a> {
 }
 
 impl Report {
-    /// A table that is wide enough for these files and classes.
-    pub fn table<'a>(files: impl IntoIterator<Item = &'a str>, classes: &[String]) -> Self {
-        let class = widest(classes.iter().map(String::as_str)) + " 100.0%".len();
+    /// A table that is wide enough for these files and for what this model says.
+    pub fn table<'a>(files: impl IntoIterator<Item = &'a str>, card: &ModelCard) -> Self {
+        let class = widest(card.classes.iter().map(String::as_str)) + " 100.0%".len();
+        let around = card.uncertain_below.map_or(0, |_| Answer::UNCERTAIN.len() + " ()".len());
         Report::Table(Table::new([
             ("FILE", Align::Left, widest(files)),
             ("FACE", Align::Right, 4),
             ("BOX", Align::Left, "1000,1000 - 1000,1000".len()),
-            ("EXPRESSION", Align::Left, class),
+            ("EXPRESSION", Align::Left, class + around),
             ("SECOND", Align::Left, class),
         ]))
     }
@@ -102,7 +104,11 @@ fn cells(found: &Found, number: usize, face: &FoundFace) -> [String; 5] {
         ranked.map_or(String::new(), |(class, score)| format!("{class} {:.1}%", 100.0 * score))
     };
     let bounds = format!("{x1:.0},{y1:.0} - {x2:.0},{y2:.0}");
-    [found.file.clone(), number.to_string(), bounds, score(0), score(1)]
+    let expression = match face.answer.class {
+        Some(_) => score(0),
+        None => format!("{} ({})", face.expression, score(0)),
+    };
+    [found.file.clone(), number.to_string(), bounds, expression, score(1)]
 }
 
 fn csv_line(found: &Found, number: usize, face: &FoundFace) -> String {
@@ -124,17 +130,28 @@ pub fn face_fields(face: &FoundFace) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use vultus::face::{Architecture, Face};
+    use vultus::ops::Normalization;
+
     use super::*;
 
-    fn found(file: &str) -> Found {
-        let face = FoundFace {
+    fn card(uncertain_below: Option<f32>) -> ModelCard {
+        let classes = ["sad", "happy"].map(str::to_owned).to_vec();
+        ModelCard { uncertain_below, ..ModelCard::new(Architecture::Light, classes, 48, Normalization::CAFFE) }
+    }
+
+    fn judged(file: &str, card: &ModelCard) -> Found {
+        let face = Face {
             bounds: [1.5, 2.0, 3.0, 4.0],
             probability: 0.5,
             landmarks: [[10.0, 11.0], [12.0, 13.0], [14.0, 15.0], [16.0, 17.0], [18.0, 19.0]],
-            expression: "happy".to_owned(),
-            scores: vec![("sad".to_owned(), 0.25), ("happy".to_owned(), 0.75)],
         };
-        Found { file: file.to_owned(), width: 20, height: 30, faces: vec![face] }
+        let faces = vec![FoundFace::new(face, card, vec![0.25, 0.75])];
+        Found { file: file.to_owned(), width: 20, height: 30, faces }
+    }
+
+    fn found(file: &str) -> Found {
+        judged(file, &card(None))
     }
 
     fn printed(report: &Report, found: &Found) -> String {
@@ -161,8 +178,19 @@ mod tests {
 
     #[test]
     fn the_table_shows_the_two_most_probable_classes() {
-        let report = Report::table(["a.png"], &["sad".to_owned(), "happy".to_owned()]);
+        let report = Report::table(["a.png"], &card(None));
         let words: Vec<String> = printed(&report, &found("a.png")).split_whitespace().map(str::to_owned).collect();
         assert_eq!(words, ["a.png", "1", "2,2", "-", "3,4", "happy", "75.0%", "sad", "25.0%"]);
+    }
+
+    #[test]
+    fn what_is_uncertain_is_said_to_be_in_every_form() {
+        let card = card(Some(0.8));
+        let found = judged("a.png", &card);
+        let row = printed(&Report::table(["a.png"], &card), &found);
+        assert!(row.contains("uncertain (happy 75.0%)  sad 25.0%"), "{row}");
+        let line = printed(&Report::Json, &found);
+        assert!(line.contains(r#""expression":"uncertain","scores":{"sad":0.25,"happy":0.75}"#), "{line}");
+        assert!(printed(&Report::Csv, &found).ends_with(",uncertain,0.25,0.75\n"));
     }
 }

@@ -20,6 +20,7 @@ use super::class_names::{matched, open_renamed};
 use super::faces::FaceArguments;
 use super::failure::Failure;
 use super::global::Global;
+use super::models;
 use super::protocol::{Protocol, Trial, ratio, trials};
 use super::table::{Align, Table};
 use super::train::augmentation;
@@ -73,8 +74,9 @@ pub struct Arguments {
         default_value = "drlbp-linear,drlbp-rbf,lbp-linear,hog-linear,head,deep,adapted,light"
     )]
     methods: Vec<Choice>,
-    /// The model that `adapted` starts from [default: the expression model]
-    #[arg(long, value_name = "FILE")]
+    /// The model that `adapted` starts from: default, light or vgg16, which come with the program, or a file (./light, if
+    /// it is called so) [default: default]
+    #[arg(long, value_name = models::VALUE)]
     start: Option<PathBuf>,
     /// The first layer that `deep` and `adapted` train, or all [default: block4_conv1 of VGG16, all of other networks]
     #[arg(long, value_name = "LAYER")]

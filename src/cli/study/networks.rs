@@ -11,11 +11,12 @@ use vultus::nn::vgg16::Pooling;
 use vultus::ops::Normalization;
 use vultus::prepare::Augmentation;
 use vultus::train::{Course, Event, Labels, Pictures, Predictor, Recipe, Schedule, adapt, start};
-use vultus::weights::{DefaultFile, WeightFile, safetensors};
+use vultus::weights::WeightFile;
 use vultus::{Device, Options, Parameters, Tensor};
 
 use super::outcome::{Choice, Outcome};
 use super::{Arguments, Failure, Global, Protocol, Trial};
+use crate::cli::models;
 
 /// The share of the training part that chooses the best epoch.
 const VALIDATION: f64 = 0.1;
@@ -48,11 +49,7 @@ impl Known {
         if !arguments.methods.contains(&Choice::Adapted) {
             return Ok(Known { base, expert: None });
         }
-        let file = match &arguments.start {
-            Some(file) => safetensors::read(file)?,
-            None => global.store()?.load(DefaultFile::ExpressionModel)?,
-        };
-        let expert = assemble(Some(base.clone()), file)?;
+        let expert = assemble(Some(base.clone()), models::load(arguments.start.as_deref(), global)?)?;
         if let Some(map) = &arguments.classes {
             map.check_model(&expert.0.classes)?;
         }
@@ -255,8 +252,9 @@ impl<'a> Networks<'a> {
                 }
             }
             (Choice::Adapted, Some((expert, parameters))) => {
-                // It sees faces as it has learnt to.
-                let mut card = ModelCard { classes: classes.clone(), ..expert.clone() };
+                // It sees faces as it has learnt to, and what was measured of it is not true of what comes of it.
+                let mut card =
+                    ModelCard { classes: classes.clone(), uncertain_below: None, temperature: None, ..expert.clone() };
                 card.notes.clear();
                 Way {
                     trainable: deep_part(&card),

@@ -53,7 +53,7 @@ pub struct Arguments {
     /// Which network [default: that of the model to start from, vgg16 for --start imagenet]
     #[arg(long, value_enum, help_heading = "Network")]
     pub network: Option<NetworkName>,
-    /// What to start from: default (the expression model that comes with the program), imagenet (VGG16's convolutions), a
+    /// What to start from: default, light or vgg16 (the models that come with the program; a file that is called so is named by a path, ./light), imagenet (VGG16's convolutions), a
     /// trained model, or another program's file of weights with the network's names and shapes [default: default; with
     /// --network, imagenet for vgg16 and random numbers for the others]
     #[arg(long, value_name = "default|imagenet|FILE", value_parser = Start::parse, help_heading = "Network")]

@@ -6,18 +6,19 @@ use std::path::PathBuf;
 use vultus::Parameters;
 use vultus::face::{Architecture, ModelCard, assemble, needs_base};
 use vultus::train::adapt;
-use vultus::weights::{Catalog, DefaultFile, WeightFile};
+use vultus::weights::{Catalog, WeightFile};
 
 use super::Arguments;
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
+use crate::cli::models;
 use crate::cli::network::{NetworkName, parameters_of};
 
 /// What `--start` names.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Start {
-    /// The expression model that comes with the program.
-    Default,
+    /// A model that comes with the program, by its name.
+    Own(PathBuf),
     /// VGG16's convolutions, trained on ImageNet.
     Imagenet,
     /// A model of `vultus train`, or weights of another program.
@@ -27,8 +28,8 @@ pub enum Start {
 impl Start {
     pub fn parse(text: &str) -> Result<Self, Infallible> {
         Ok(match text {
-            "default" => Start::Default,
             "imagenet" => Start::Imagenet,
+            name if models::is_own(name.as_ref()) => Start::Own(name.into()),
             file => Start::File(file.into()),
         })
     }
@@ -61,13 +62,13 @@ impl Beginning {
         let names_base = global.weights.as_ref().is_some_and(|path| path.is_file());
         let start = match &arguments.start {
             Some(start) => start.clone(),
-            None if arguments.network.is_none() && !names_base => Start::Default,
+            None if arguments.network.is_none() && !names_base => Start::Own("default".into()),
             None => Start::Imagenet,
         };
         match start {
-            Start::Default => {
-                let file = global.store()?.load(DefaultFile::ExpressionModel)?;
-                Beginning::of_model(file, "the default model".to_owned(), arguments, global)
+            Start::Own(name) => {
+                let file = models::load(Some(&name), global)?;
+                Beginning::of_model(file, models::title(Some(&name)), arguments, global)
             }
             Start::Imagenet if is_vgg16 => Ok(Beginning {
                 base: Some(global.vgg16_base()?),

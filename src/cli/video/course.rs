@@ -2,11 +2,12 @@
 
 use std::io::Write;
 
+use vultus::face::{Answer, ModelCard};
 use vultus::image::RgbImage;
 use vultus::track::{TrackedFace, Tracker};
 
 use super::annotated::Annotated;
-use super::people::{People, surest};
+use super::people::People;
 use super::progress::Progress;
 use super::rows::Rows;
 use super::source::Source;
@@ -48,23 +49,23 @@ impl Course {
     /// [`Failure`] if there is no frame to look at, or something cannot be computed or written. That the video cannot
     /// be read to its end is in what was seen.
     pub fn run(mut self, global: &Global, out: &mut dyn Write) -> Result<Seen, Failure> {
-        let classes = self.predictor.classes().to_vec();
+        let card = self.predictor.card().clone();
         let progress = Progress::new(self.span, self.source.share(), self.rows, global);
         let (mut seen, mut marks) = (None, Vec::new());
-        self.rows.begin(out, &classes)?;
+        self.rows.begin(out, &card.classes)?;
         let cut = loop {
             let (time, is_look, mut image) = match self.next(seen.as_ref()) {
                 Ok(Some(next)) => next,
                 Ok(None) => break None,
                 Err(failure) => break Some(failure),
             };
-            let new = || self.begin(&classes, image.dimensions(), time);
+            let new = || self.begin(&card, image.dimensions(), time);
             let seen: &mut Seen = seen.get_or_insert_with(new);
             if is_look {
                 let faces = self.look(time, &image)?;
-                self.rows.write(out, (self.source.place().0, time), &faces, &classes)?;
+                self.rows.write(out, (self.source.place().0, time), &faces, &card)?;
                 seen.people.see(time, &image, &faces);
-                marks = faces.iter().map(|face| mark(face, &classes)).collect();
+                marks = faces.iter().map(|face| mark(face, &card)).collect();
             }
             seen.span[1] = time + self.source.rate().time_of(1);
             if let Some(annotated) = &mut self.annotated {
@@ -98,10 +99,10 @@ impl Course {
         Ok(None)
     }
 
-    fn begin(&self, classes: &[String], size: (u32, u32), time: f64) -> Seen {
+    fn begin(&self, card: &ModelCard, size: (u32, u32), time: f64) -> Seen {
         let (first, apart) = (self.source.place().0, self.source.rate().time_of(self.span.every));
-        let people = People::new(classes.len(), time, apart, self.pictures);
-        Seen { people, classes: classes.to_vec(), size, span: [time; 2], first, cut: None }
+        let people = People::new(card, time, apart, self.pictures);
+        Seen { people, classes: card.classes.clone(), size, span: [time; 2], first, cut: None }
     }
 
     fn look(&mut self, time: f64, image: &RgbImage) -> Result<Vec<TrackedFace>, Failure> {
@@ -119,9 +120,10 @@ impl Course {
 }
 
 /// The box of a face, in a colour that it keeps.
-fn mark(face: &TrackedFace, classes: &[String]) -> Mark {
-    let (class, probability) = surest(&face.smoothed).unwrap_or((0, 0.0));
-    let expression = classes.get(class).map_or("", String::as_str);
-    let label = format!("{} {expression} {:.0}%", face.id, 100.0 * probability);
-    Mark { bounds: face.face.bounds, label, color: face.id.saturating_sub(1) as usize }
+fn mark(face: &TrackedFace, card: &ModelCard) -> Mark {
+    let answer = card.answer(&face.smoothed);
+    let Answer { class, probability, .. } = answer;
+    let share = class.map_or(String::new(), |_| format!(" {:.0}%", 100.0 * probability));
+    let label = format!("{} {}{share}", face.id, answer.name(&card.classes));
+    Mark { bounds: face.face.bounds, label, color: Some(face.id.saturating_sub(1) as usize) }
 }

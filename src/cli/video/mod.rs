@@ -34,7 +34,7 @@ use span::{Span, parse_moment};
 ///
 /// Faces are followed from frame to frame, so that each person has a number, and what they show is averaged over a
 /// short time. Prints a table with a row for each face: from when to when it was seen, and which part of that time each
-/// expression took.
+/// expression took, or the model was uncertain.
 ///
 /// Y4M (8 bits) and Motion JPEG are read and written without any other program; everything else goes through ffmpeg, if
 /// that is installed. Formats are told by what is in the file, not by its name. Where a video ends within a frame or is
@@ -52,7 +52,7 @@ JSON, one object per frame and face on a line:
   {\"frame\", \"time\", \"face\", \"box\": [x1, y1, x2, y2], \"probability\", \"landmarks\": [[x, y], ...],
    \"expression\", \"scores\": {CLASS: probability, ...}, \"smoothed\": {CLASS: probability, ...}}
 Frames count from 0, time is in seconds, faces count from 1 in the order in which they appear. \"expression\" is the
-most probable class of this frame alone, as in predict. CSV has the same columns as predict's behind frame, time and
+answer for this frame alone, as in predict: a class, or \"uncertain\". CSV has the same columns as predict's behind frame, time and
 face, and then smoothed_CLASS for each class.")]
 pub struct Arguments {
     /// The video, or - for standard input
@@ -150,7 +150,7 @@ fn report(arguments: &Arguments, seen: &Seen, rate: String, out: &mut dyn Write)
         span: seen.span,
         every: arguments.every,
         smoothing: arguments.smoothing,
-        model: arguments.recognizer.model.file(),
+        model: arguments.recognizer.model.name(),
         cut: match &seen.cut {
             Some(Failure::Failed(reason)) => Some(reason.clone()),
             _ => None,

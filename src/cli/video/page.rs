@@ -7,6 +7,7 @@ use vultus::report::{Card, Cell, Chart, Gallery, GalleryItem, Page, Section, Tab
 use super::people::{People, Person};
 use super::span::moment;
 use super::summary::expressions;
+use crate::cli::models;
 
 /// Faces with a chart and pictures of their own, those that were seen the longest.
 const SHOWN: usize = 24;
@@ -85,19 +86,20 @@ fn face(person: &Person, facts: &Facts, people: &People, classes: &[String]) -> 
     });
     let gallery = Gallery::new("Surest moments").note("The surest of each expression.").items(moments);
     let [first, last] = person.seen.map(moment);
-    Section::new(format!("Face {}", person.id))
+    let section = Section::new(format!("Face {}", person.id))
         .text(format!("From {first} to {last}: {}.", expressions(person, classes)))
         .chart(
             "Expressions over time",
             Chart::Timeline(chart),
             "Smoothed probabilities. Where it is empty, the face was not seen.",
-        )
-        .gallery(gallery)
+        );
+    // There are none where the model was never certain.
+    if person.moments.is_empty() { section } else { section.gallery(gallery) }
 }
 
 fn settings(facts: &Facts) -> Section {
     let (width, height) = facts.size;
-    let model = facts.model.map_or("the default model".to_owned(), |path| path.display().to_string());
+    let model = models::title(facts.model);
     Section::new("How it was made").facts([
         ("video", facts.name.to_owned()),
         ("size", format!("{width}×{height} pixels")),

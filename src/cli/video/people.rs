@@ -1,6 +1,6 @@
 //! What is kept of each face over the whole video. It takes the same memory for an hour as for a minute.
 
-use vultus::face::cut_square;
+use vultus::face::{Answer, ModelCard, cut_square};
 use vultus::image::RgbImage;
 use vultus::track::TrackedFace;
 
@@ -19,7 +19,7 @@ const MARGIN: f32 = 1.3;
 
 /// All faces of a video.
 pub struct People {
-    classes: usize,
+    card: ModelCard,
     scale: Scale,
     /// Whether pictures are kept.
     pictures: bool,
@@ -37,8 +37,10 @@ pub struct Person {
     pub seen: [f64; 2],
     /// In how many frames it was seen.
     pub looks: u64,
-    /// In how many of them each class was the most probable one, smoothed.
+    /// In how many of them each class was the answer, smoothed.
     pub counts: Vec<u64>,
+    /// In how many of them there was no answer.
+    pub uncertain: u64,
     /// The surest moments: at most one for each class, the surest first.
     pub moments: Vec<Moment>,
     /// Sums of the smoothed probabilities for parts of the time.
@@ -54,10 +56,10 @@ pub struct Moment {
 }
 
 impl People {
-    /// Nobody yet. Frames are looked at from a time on, so many seconds apart.
-    pub fn new(classes: usize, start: f64, apart: f64, pictures: bool) -> Self {
+    /// Nobody yet, to be judged by this model. Frames are looked at from a time on, so many seconds apart.
+    pub fn new(card: &ModelCard, start: f64, apart: f64, pictures: bool) -> Self {
         let scale = Scale::new(start, apart);
-        People { classes, scale, pictures, people: Vec::new(), dropped: 0, looks: 0 }
+        People { card: card.clone(), scale, pictures, people: Vec::new(), dropped: 0, looks: 0 }
     }
 
     /// Takes note of the faces of a frame.
@@ -70,13 +72,14 @@ impl People {
             let place = match self.people.iter().position(|person| person.id == face.id) {
                 Some(place) => place,
                 None if self.has_room(time) => {
-                    self.people.push(Person::new(face.id, time, self.classes));
+                    self.people.push(Person::new(face.id, time, self.card.classes.len()));
                     self.people.len() - 1
                 }
                 None => continue,
             };
             let part = self.scale.part(time);
-            self.people[place].see(time, part, face, self.pictures.then_some(image));
+            let answer = self.card.answer(&face.smoothed);
+            self.people[place].see(time, part, face, answer, self.pictures.then_some(image));
         }
     }
 
@@ -116,14 +119,17 @@ impl People {
 impl Person {
     fn new(id: u64, time: f64, classes: usize) -> Self {
         let sums = Sums::new(classes);
-        Person { id, seen: [time; 2], looks: 0, counts: vec![0; classes], moments: Vec::new(), sums }
+        Person { id, seen: [time; 2], looks: 0, counts: vec![0; classes], uncertain: 0, moments: Vec::new(), sums }
     }
 
-    fn see(&mut self, time: f64, part: usize, face: &TrackedFace, image: Option<&RgbImage>) {
+    fn see(&mut self, time: f64, part: usize, face: &TrackedFace, answer: Answer, image: Option<&RgbImage>) {
         self.seen[1] = time;
         self.looks += 1;
         self.sums.add(part, &face.smoothed);
-        let Some((class, probability)) = surest(&face.smoothed) else { return };
+        let Answer { class: Some(class), probability, .. } = answer else {
+            self.uncertain += 1;
+            return;
+        };
         self.counts[class] += 1;
         if let Some(image) = image.filter(|_| self.is_surer(class, probability)) {
             self.moments.retain(|moment| moment.class != class);
@@ -143,18 +149,16 @@ impl Person {
         }
     }
 
-    /// The classes with their parts of the time, the largest first; none that never was the most probable.
-    pub fn shares(&self) -> Vec<(usize, f64)> {
-        let share = |(class, &count): (usize, &u64)| (class, count as f64 / self.looks.max(1) as f64);
-        let mut shares: Vec<_> = self.counts.iter().enumerate().filter(|(_, count)| **count > 0).map(share).collect();
+    /// The classes with their parts of the time, the largest first; none that never was the answer. No class stands for
+    /// the time without an answer.
+    pub fn shares(&self) -> Vec<(Option<usize>, f64)> {
+        let counts = self.counts.iter().enumerate().map(|(class, &count)| (Some(class), count));
+        let counts = counts.chain([(None, self.uncertain)]).filter(|(_, count)| *count > 0);
+        let mut shares: Vec<_> =
+            counts.map(|(class, count)| (class, count as f64 / self.looks.max(1) as f64)).collect();
         shares.sort_by(|a, b| b.1.total_cmp(&a.1));
         shares
     }
-}
-
-/// The most probable class.
-pub fn surest(scores: &[f32]) -> Option<(usize, f32)> {
-    scores.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1))
 }
 
 /// A small picture of a face.
@@ -168,9 +172,15 @@ fn picture(image: &RgbImage, bounds: [f32; 4]) -> RgbImage {
 
 #[cfg(test)]
 mod tests {
-    use vultus::face::Face;
+    use vultus::face::{Architecture, Face};
+    use vultus::ops::Normalization;
 
     use super::*;
+
+    fn card() -> ModelCard {
+        let classes = ["calm", "wild"].map(str::to_owned).to_vec();
+        ModelCard::new(Architecture::Light, classes, 48, Normalization::CAFFE)
+    }
 
     fn face(id: u64, smoothed: [f32; 2]) -> TrackedFace {
         let face = Face { bounds: [2.0, 2.0, 12.0, 12.0], probability: 1.0, landmarks: [[0.0; 2]; 5] };
@@ -179,21 +189,33 @@ mod tests {
 
     #[test]
     fn shares_and_surest_moments_are_kept() {
-        let (mut people, image) = (People::new(2, 10.0, 0.5, true), RgbImage::new(20, 20));
+        let (mut people, image) = (People::new(&card(), 10.0, 0.5, true), RgbImage::new(20, 20));
         for (i, score) in [0.6, 0.9, 0.7, 0.2].into_iter().enumerate() {
             people.see(10.0 + i as f64 / 2.0, &image, &[face(3, [score, 1.0 - score])]);
         }
         let [person] = people.all() else { panic!("not one") };
         assert_eq!((person.id, person.seen, person.looks), (3, [10.0, 11.5], 4));
-        assert_eq!(person.shares(), [(0, 0.75), (1, 0.25)]);
+        assert_eq!(person.shares(), [(Some(0), 0.75), (Some(1), 0.25)]);
         let moments: Vec<_> = person.moments.iter().map(|moment| (moment.time, moment.class)).collect();
         assert_eq!(moments, [(10.5, 0), (11.5, 1)]);
         assert_eq!(person.moments[0].picture.dimensions(), (13, 13));
     }
 
     #[test]
+    fn time_without_an_answer_is_told_and_has_no_moment() {
+        let card = ModelCard { uncertain_below: Some(0.65), ..card() };
+        let (mut people, image) = (People::new(&card, 0.0, 0.5, true), RgbImage::new(20, 20));
+        for (i, score) in [0.6, 0.9, 0.5, 0.45].into_iter().enumerate() {
+            people.see(i as f64 / 2.0, &image, &[face(1, [score, 1.0 - score])]);
+        }
+        let [person] = people.all() else { panic!("not one") };
+        assert_eq!(person.shares(), [(None, 0.75), (Some(0), 0.25)]);
+        assert_eq!(person.moments.iter().map(|moment| moment.class).collect::<Vec<_>>(), [0]);
+    }
+
+    #[test]
     fn those_that_were_seen_the_least_make_room() {
-        let (mut people, image) = (People::new(2, 0.0, 0.1, false), RgbImage::new(20, 20));
+        let (mut people, image) = (People::new(&card(), 0.0, 0.1, false), RgbImage::new(20, 20));
         // One that stays, and a new one in every second.
         for second in 0..300u32 {
             people.see(f64::from(second), &image, &[face(1, [1.0, 0.0]), face(2 + u64::from(second), [0.0, 1.0])]);
@@ -201,7 +223,7 @@ mod tests {
         assert_eq!((people.all().len(), people.dropped(), people.looks()), (MOST, 201, 300));
         assert_eq!((people.all()[0].id, people.all()[0].looks), (1, 300));
         // A crowd at one time is cut off.
-        let mut people = People::new(2, 0.0, 0.1, false);
+        let mut people = People::new(&card(), 0.0, 0.1, false);
         people.see(0.0, &image, &(0..150).map(|id| face(id, [1.0, 0.0])).collect::<Vec<_>>());
         assert_eq!((people.all().len(), people.dropped()), (MOST, 0));
     }

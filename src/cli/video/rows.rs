@@ -4,6 +4,7 @@ use std::io::Write;
 
 use serde::Serialize;
 use vultus::csv::quoted;
+use vultus::face::ModelCard;
 use vultus::track::TrackedFace;
 
 use crate::answer::found::{FoundFace, as_map};
@@ -50,20 +51,20 @@ impl Rows {
         out: &mut dyn Write,
         (frame, time): (u64, f64),
         faces: &[TrackedFace],
-        classes: &[String],
+        card: &ModelCard,
     ) -> Result<(), Failure> {
         if self == Rows::None {
             return Ok(());
         }
         for TrackedFace { id, face, scores, smoothed, .. } in faces {
-            let found = FoundFace::new(face.clone(), classes, scores.clone());
+            let found = FoundFace::new(face.clone(), card, scores.clone());
             if self == Rows::Csv {
                 let mut fields = vec![frame.to_string(), rounded(time).to_string(), id.to_string()];
                 fields.extend(face_fields(&found));
                 fields.extend(smoothed.iter().map(f32::to_string));
                 writeln!(out, "{}", fields.join(","))?;
             } else {
-                let smoothed = classes.iter().cloned().zip(smoothed.iter().copied()).collect();
+                let smoothed = card.classes.iter().cloned().zip(smoothed.iter().copied()).collect();
                 serde_json::to_writer(&mut *out, &Row { frame, time: rounded(time), face: *id, found, smoothed })?;
                 writeln!(out)?;
             }

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use vultus::face::Answer;
+
 use super::people::{People, Person};
 use super::span::moment;
 use crate::cli::table::{Align, Table, widest};
@@ -32,6 +34,8 @@ fn cells(person: &Person, classes: &[String]) -> [String; 5] {
 /// The expressions that a face showed the longest, with their parts of the time.
 pub fn expressions(person: &Person, classes: &[String]) -> String {
     let shares = person.shares();
-    let named = shares.iter().take(NAMED).filter_map(|&(class, share)| Some((classes.get(class)?, share)));
-    named.map(|(class, share)| format!("{class} {:.0}%", 100.0 * share)).collect::<Vec<_>>().join(", ")
+    let name =
+        |class: Option<usize>| class.map_or(Some(Answer::UNCERTAIN), |class| classes.get(class).map(String::as_str));
+    let named = shares.iter().take(NAMED).filter_map(|&(class, share)| Some((name(class)?, share)));
+    named.map(|(name, share)| format!("{name} {:.0}%", 100.0 * share)).collect::<Vec<_>>().join(", ")
 }

@@ -45,12 +45,14 @@ function purpose({ model: { not_for: notFor } }) {
   );
 }
 
+const known = (value) => value !== null && value !== undefined;
+
 function pairs(entries) {
-  const known = entries.filter(([, value]) => value !== null && value !== undefined && value !== '');
+  const told = entries.filter(([, value]) => known(value) && value !== '');
   return el(
     'dl',
     { class: 'facts' },
-    ...known.map(([name, value]) => el('div', {}, el('dt', { text: name }), el('dd', { text: String(value) }))),
+    ...told.map(([name, value]) => el('div', {}, el('dt', { text: name }), el('dd', { text: String(value) }))),
   );
 }
 
@@ -75,6 +77,8 @@ function facts({ version, device, detector, model: card }) {
       ['Alignment', card.alignment ?? 'none'],
       ['Each face is looked at', passes[card.tta] ?? card.tta],
       ['Preparation', card.preparation],
+      ['Says that it is uncertain', known(card.uncertain_below) ? `below ${percent(card.uncertain_below)}` : 'never'],
+      ['Calibrated by a temperature of', card.temperature],
       ['Trained on', card.trained_on],
       ['Licence', card.license],
       ...Object.entries(card.notes ?? {}).map(([name, text]) => [inWords(name), text]),

@@ -1,11 +1,17 @@
 // The card of one photo: the picture with its boxes, and what each face resembles.
 
 import { Bars, setShare } from './bars.js';
-import { capital, el, largest, milliseconds, percent, plural, ranked, setText } from './dom.js';
+import { el, isUncertain, largest, milliseconds, percent, plural, ranked, setText, verdict } from './dom.js';
 import { faceColor, seriesOf } from './colors.js';
 import { decode, paint } from './pictures.js';
 
 const PREVIEW = 900;
+
+/** What the largest face resembles, for those who do not see the picture. */
+function inWords(face) {
+  if (isUncertain(face)) return 'what the largest resembles is uncertain';
+  return `the largest resembles ${face.expression} (${percent(ranked(face.scores)[0][1])})`;
+}
 
 export class Card {
   element;
@@ -73,7 +79,7 @@ export class Card {
     }
     paint(this.#canvas, picture, answer, { most: PREVIEW, letters: answer.faces.length > 3 ? 1.3 : 1.6 });
     picture.close();
-    const words = best ? `, the largest resembles ${best.expression} (${percent(ranked(best.scores)[0][1])})` : '';
+    const words = best ? `, ${inWords(best)}` : '';
     this.#canvas.setAttribute('aria-label', `${this.#file.name}: ${plural(answer.faces.length, 'face')}${words}`);
     this.#frame.replaceChildren(this.#canvas);
   }
@@ -84,6 +90,7 @@ export class Card {
     return faces.map((face, index) => {
       const names = Object.keys(face.scores);
       const [name, share] = ranked(face.scores)[0];
+      const said = verdict(face);
       const dot = el('span', { class: 'chip-dot', 'aria-hidden': 'true' });
       dot.style.backgroundColor = faceColor(index + 1);
       const fill = el('span', { class: 'bar-fill' });
@@ -97,9 +104,9 @@ export class Card {
         'summary',
         {},
         dot,
-        el('b', { text: capital(name) }),
+        el('b', { text: said.name }),
         track,
-        el('span', { class: 'share', text: percent(share) }),
+        el('span', { class: 'share', text: said.share }),
       );
       if (faces.length > 1) summary.prepend(el('span', { class: 'sr', text: `Face ${index + 1}: ` }));
       const list = el('ul', { class: 'bars', 'aria-label': `Probabilities of face ${index + 1}` });

@@ -36,6 +36,15 @@ export const plural = (count, one, many = `${one}s`) => `${count.toLocaleString(
 /** The pairs of a record of scores, the surest first. */
 export const ranked = (scores) => Object.entries(scores ?? {}).sort((a, b) => b[1] - a[1]);
 
+/** Whether the model was uncertain: an answer is one of its classes, or a word that is none of them. */
+export const isUncertain = ({ expression, scores }) => !Object.hasOwn(scores ?? {}, expression);
+
+/** What the model says of a face, and how probable that is; only the word where it is uncertain. */
+export function verdict({ expression, scores }) {
+  const [, share] = ranked(scores)[0] ?? ['', 0];
+  return { name: capital(expression), share: isUncertain({ expression, scores }) ? '' : percent(share) };
+}
+
 export const areaOf = ({ box }) => Math.max(0, box[2] - box[0]) * Math.max(0, box[3] - box[1]);
 
 /** The index of the largest face, or −1. */

@@ -13,8 +13,8 @@ export const greatest = (values) => values.reduce((best, value, index) => (value
 /**
  * Draws faces onto a canvas.
  *
- * Each has `box` (shares of `area`), `values` by class, `id` for its colour, `alpha`, and `side`, which remembers where
- * its bars are. `unit` scales letters and lines; `main` is the id whose bars come first.
+ * Each has `box` (shares of `area`), `values` by class, `id` for its colour, `alpha`, `uncertain` where no class is
+ * to be named, and `side`, which remembers where its bars are. `unit` scales letters and lines; `main` is the id whose bars come first.
  */
 export function drawFaces(context, faces, { area, classes, unit = 1, mirrored = false, bars = true, main = null }) {
   const placed = faces.map((face) => ({ face, rect: place(face.box, area, mirrored) }));
@@ -69,7 +69,7 @@ function drawBox(context, { x, y, w, h }, color, unit) {
 /** Draws what a face resembles beside its box, and gives the place it took. */
 function drawLabel(context, { face, rect }, taken, classes, area, unit) {
   const best = greatest(face.values);
-  const name = classes[best] ?? '';
+  const name = face.uncertain ? 'uncertain' : (classes[best] ?? '');
   const size = 14 * unit;
   const pad = size * 0.6;
   context.font = `500 ${size}px ${FONT}`;
@@ -77,7 +77,8 @@ function drawLabel(context, { face, rect }, taken, classes, area, unit) {
   const share = context.measureText('100 %').width + 1.6 * pad;
   context.font = `650 ${size}px ${FONT}`;
   const short = context.measureText(name).width + 2 * pad;
-  const long = labelSpot(face, rect, { w: short + share - pad, h: size * 1.75 }, taken, area, unit);
+  const full = face.uncertain ? short : short + share - pad;
+  const long = labelSpot(face, rect, { w: full, h: size * 1.75 }, taken, area, unit);
   // In a crowd the name alone may find a place that is free.
   const spot = long.covered > 0 ? labelSpot(face, rect, { w: short, h: size * 1.75 }, taken, area, unit) : long;
   const { x, y, w, h } = spot;
@@ -159,7 +160,7 @@ function atEdge(rect, area, spots, unit) {
 }
 
 function drawBars(context, { x, y, w, h }, face, classes, unit) {
-  const best = greatest(face.values);
+  const best = face.uncertain ? -1 : greatest(face.values);
   context.fillStyle = PANEL;
   context.beginPath();
   context.roundRect(x, y, w, h, 8 * unit);

@@ -1,7 +1,7 @@
 // Shows an answer of /api/inside: the picture, the stages, filters, maps, where the network looks, and the times.
 
 import { Bars, setShare } from './bars.js';
-import { capital, el, get, milliseconds, percent, plural, ranked, setText } from './dom.js';
+import { el, get, milliseconds, plural, setText, verdict } from './dom.js';
 import { faceColor } from './colors.js';
 import { decode, paint } from './pictures.js';
 
@@ -66,9 +66,9 @@ export function showFaces({ faces, face }, choose) {
 }
 
 export function showAnswer(answer) {
-  const [first] = ranked(answer.scores);
-  setText(document.querySelector('#inside-verdict .verdict-name'), first ? capital(first[0]) : '–');
-  setText(document.querySelector('#inside-verdict .verdict-share'), first ? percent(first[1]) : '');
+  const said = verdict(answer);
+  setText(document.querySelector('#inside-verdict .verdict-name'), said.name);
+  setText(document.querySelector('#inside-verdict .verdict-share'), said.share);
   bars.show(answer.scores);
   const { method, class: name, layer, image } = answer.explanation;
   fill(get('class'), Object.keys(answer.scores), name);

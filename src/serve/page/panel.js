@@ -2,7 +2,7 @@
 // nobody reads faster.
 
 import { Bars } from './bars.js';
-import { capital, el, get, largest, percent, ranked, setText } from './dom.js';
+import { el, get, isUncertain, largest, percent, ranked, setText, verdict } from './dom.js';
 import { faceColor } from './colors.js';
 import { Announcer } from './announce.js';
 
@@ -36,7 +36,7 @@ export class Panel {
 
   show(faces, smooth, now) {
     const face = this.pick(faces);
-    this.#hear(face, smooth, now);
+    this.#hear(face, now);
     if (now - this.#shownAt < EVERY) return;
     this.#shownAt = now;
     this.#offer(faces);
@@ -53,11 +53,15 @@ export class Panel {
 
   #face(face, smooth) {
     const scores = (smooth && face.smoothed) || face.scores;
+    const { expression } = face;
+    const said = verdict({ expression, scores });
+    const named = ([name, share]) => `${name}, ${percent(share)}`;
     const [first, second] = ranked(scores);
-    setText(this.#name, capital(first[0]));
+    setText(this.#name, said.name);
     this.#name.classList.remove('muted');
-    setText(this.#share, percent(first[1]));
-    setText(this.#more, second ? `then ${second[0]}, ${percent(second[1])}` : '');
+    setText(this.#share, said.share);
+    if (isUncertain(face)) setText(this.#more, [first, second].filter(Boolean).map(named).join('; '));
+    else setText(this.#more, second ? `then ${named(second)}` : '');
     this.#bars.show(scores);
   }
 
@@ -69,9 +73,10 @@ export class Panel {
     this.#bars.clear();
   }
 
-  #hear(face, smooth, now) {
-    const scores = face && ((smooth && face.smoothed) || face.scores);
-    this.#announcer.hear(scores ? `The face resembles ${ranked(scores)[0][0]}` : 'No face', now);
+  #hear(face, now) {
+    const words = () =>
+      isUncertain(face) ? 'It is uncertain what the face resembles' : `The face resembles ${face.expression}`;
+    this.#announcer.hear(face ? words() : 'No face', now);
   }
 
   /** One button for each face, if there are several; those that stay are kept, so that the focus stays as well. */

@@ -1,5 +1,6 @@
 // Decoding pictures and drawing faces onto them.
 
+import { isUncertain } from './dom.js';
 import { drawFaces } from './draw.js';
 
 /** The picture upright, as the server sees it, or null where the browser cannot read a format that the server can. */
@@ -32,6 +33,7 @@ export function facesOf({ faces, width, height }, classes) {
     id: index + 1,
     box: [face.box[0] / width, face.box[1] / height, face.box[2] / width, face.box[3] / height],
     values: classes.map((name) => face.scores[name] ?? 0),
+    uncertain: isUncertain(face),
   }));
 }
 

@@ -1,7 +1,7 @@
 // The last minute of one face: a band for each class, as high as it was probable.
 
 import { colorOf, seriesOf } from './colors.js';
-import { percent, prefersStillness } from './dom.js';
+import { isUncertain, percent, prefersStillness } from './dom.js';
 
 const SPAN = 60_000;
 const STEP = 200;
@@ -12,7 +12,10 @@ export class Timeline {
   #canvas;
   #context;
   #classes = [];
-  /** Each is the time, the face's id and its values by class; the values are null when there was no face. */
+  /**
+   * Each is the time, the face's id, its values by class and whether the model was uncertain; the values are null when
+   * there was no face.
+   */
   #points = [];
   #timer = 0;
   #saidAt = 0;
@@ -34,8 +37,9 @@ export class Timeline {
     const values = scores ? this.#classes.map((name) => scores[name] ?? 0) : null;
     const id = face?.id ?? null;
     // Within a step the newest values count; a face that comes or goes is a step of its own.
-    if (last && now - last.at < STEP && last.id === id) last.values = values;
-    else this.#points.push({ at: now, id, values });
+    const uncertain = Boolean(face) && isUncertain(face);
+    if (last && now - last.at < STEP && last.id === id) Object.assign(last, { values, uncertain });
+    else this.#points.push({ at: now, id, values, uncertain });
     while (this.#points.length && this.#points[0].at < now - SPAN - 2 * STEP) this.#points.shift();
   }
 
@@ -114,7 +118,20 @@ export class Timeline {
       this.#band(xs, floor, top, area, colorOf(`fill${seriesOf(name, index)}`));
       floor = top;
     });
+    this.#fade(run, xs, area);
     context.restore();
+  }
+
+  /** Takes most of the colour away where the model was uncertain. */
+  #fade(run, xs, area) {
+    const context = this.#context;
+    context.fillStyle = colorOf('well');
+    context.globalAlpha = 0.7;
+    // Each point stands for the time until the next one.
+    run.slice(0, -1).forEach(({ uncertain }, place) => {
+      if (uncertain) context.fillRect(xs[place], area.y, xs[place + 1] - xs[place], area.h);
+    });
+    context.globalAlpha = 1;
   }
 
   #band(xs, floor, top, area, color) {
@@ -148,6 +165,11 @@ export class Timeline {
       context.fillStyle = colorOf(`series${seriesOf(name, index)}`);
       context.fillText(name, area.x + area.w + 8, middle, 64);
     });
+    if (!last.uncertain) return;
+    context.font = '600 12px system-ui, sans-serif';
+    context.fillStyle = colorOf('muted');
+    context.textAlign = 'right';
+    context.fillText('uncertain', area.x + area.w - 8, area.y + 14, 64);
   }
 
   #say(now) {
@@ -161,9 +183,8 @@ export class Timeline {
     if (known.length === 0) return 'nothing yet';
     const mean = (index) => known.reduce((sum, { values }) => sum + values[index], 0) / known.length;
     const means = this.#classes.map((name, index) => [name, mean(index)]).sort((a, b) => b[1] - a[1]);
-    return `on average ${means
-      .slice(0, 3)
-      .map(([name, value]) => `${name} ${percent(value)}`)
-      .join(', ')}`;
+    const named = means.slice(0, 3).map(([name, value]) => `${name} ${percent(value)}`);
+    const unsure = known.filter(({ uncertain }) => uncertain).length / known.length;
+    return `on average ${named.join(', ')}${unsure > 0 ? `; uncertain for ${percent(unsure)} of the time` : ''}`;
   }
 }

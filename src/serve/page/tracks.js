@@ -1,7 +1,7 @@
 // Faces between two results: each box and each probability glides to its newest value, new faces fade in, lost ones
 // out.
 
-import { prefersStillness } from './dom.js';
+import { isUncertain, prefersStillness } from './dom.js';
 
 const FADE = 160;
 const SLOWEST = 140;
@@ -39,7 +39,7 @@ export class Tracks {
         values: target.values,
         side: null,
       };
-      Object.assign(track, { target, gone: false });
+      Object.assign(track, { target, gone: false, uncertain: isUncertain(face) });
       this.#faces.set(face.id, track);
     }
   }

@@ -28,7 +28,7 @@ pub use read::from_bytes;
 pub use read::read;
 pub use write::to_bytes;
 #[cfg(feature = "files")]
-pub use write::write;
+pub use write::{write, write_mixed};
 
 /// The type of the numbers in a written file.
 ///

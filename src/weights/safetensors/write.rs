@@ -41,6 +41,36 @@ pub fn write(
     metadata: &BTreeMap<String, String>,
     precision: Precision,
 ) -> Result<()> {
+    write_mixed(path, parameters, metadata, |_| precision)
+}
+
+/// As [`write`](fn@super::write), with a type for each tensor by its name.
+///
+/// # Errors
+/// As [`write`](fn@super::write).
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use vultus::weights::safetensors::{Precision, write_mixed};
+/// use vultus::weights::{Catalog, Dtype};
+/// use vultus::{Parameters, Tensor};
+///
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("model.safetensors");
+/// let parameters = ["first", "last"].map(|name| (format!("{name}.weight"), Tensor::filled([2, 3], 0.5)));
+/// let precision = |name: &str| if name.starts_with("last.") { Precision::I8 } else { Precision::F16 };
+/// write_mixed(&path, &Parameters::from(parameters), &BTreeMap::new(), precision)?;
+/// let types = Catalog::open(&path)?.entries().iter().map(|entry| entry.dtype).collect::<Vec<_>>();
+/// assert_eq!(types, [Dtype::F16, Dtype::I8]);
+/// # Ok::<(), vultus::Error>(())
+/// ```
+#[cfg(feature = "files")]
+pub fn write_mixed(
+    path: &Path,
+    parameters: &Parameters,
+    metadata: &BTreeMap<String, String>,
+    precision: impl Fn(&str) -> Precision,
+) -> Result<()> {
     // Before the file is made.
     let entries = entries(path, parameters, precision)?;
     let header = encode_header(path, &entries, metadata)?;
@@ -70,7 +100,7 @@ pub fn to_bytes(
     metadata: &BTreeMap<String, String>,
     precision: Precision,
 ) -> Result<Vec<u8>> {
-    let entries = entries(path, parameters, precision)?;
+    let entries = entries(path, parameters, |_| precision)?;
     let header = encode_header(path, &entries, metadata)?;
     let mut bytes = Vec::new();
     write_into(&mut bytes, path, &header, &entries)?;
@@ -105,13 +135,17 @@ enum Numbers<'a> {
 
 /// The tensors in the order in which they are written. The largest numbers go first, so that every tensor's place is a
 /// multiple of the size of its numbers.
-fn entries<'a>(path: &Path, parameters: &'a Parameters, precision: Precision) -> Result<Vec<Entry<'a>>> {
+fn entries<'a>(
+    path: &Path,
+    parameters: &'a Parameters,
+    precision: impl Fn(&str) -> Precision,
+) -> Result<Vec<Entry<'a>>> {
     if parameters.contains_key("__metadata__") {
         return Err(Error::weights(path, Some("__metadata__"), "safetensors does not allow this name for a tensor"));
     }
     let mut entries = Vec::new();
     for (name, tensor) in parameters {
-        let numbers = match precision {
+        let numbers = match precision(name) {
             Precision::F16 => Numbers::F16(tensor),
             Precision::I8 if channels::suits(tensor.shape()) => {
                 check_finite(tensor).map_err(|reason| Error::weights(path, Some(name), reason))?;
