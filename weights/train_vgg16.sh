@@ -9,7 +9,7 @@ train() {
 }
 much=light,shift=0.1,rotation=15,scale=0.2,brightness=0.2,contrast=0.4,erase=0.3
 # From ImageNet, with little variation.
-train --start imagenet --epochs 19 --warm-up 1 --learning-rate 1e-4 --ema 0.999 --balance sqrt-weights \
+train --start imagenet --epochs 19 --warm-up 1 --learning-rate 1e-4 --ema 0.999 --balance weights:0.5 \
     --augment light,shift=0.08,rotation=10,scale=0.1,brightness=0.1,contrast=0.2,erase=0.1 \
     --log vgg16_model.1.csv --out vgg16_model.1.safetensors
 # Twice from there, with much variation and all classes counting the same: shortly, and for long with mixed pictures.
