@@ -46,7 +46,8 @@ fn the_exported_default_model_answers_as_the_model_itself() {
     let photos = ["astronaut.png", "astronaut_face_224.png"];
     let wanted = predict(&folder, &photos, &[]);
     for options in [&[][..], &["--preprocessing"]] {
-        let export = vultus().current_dir(&folder).args(["export", "--out", "model.onnx", "--force"]).args(options).output();
+        let export =
+            vultus().current_dir(&folder).args(["export", "--out", "model.onnx", "--force"]).args(options).output();
         results(&export.unwrap(), 0);
         assert_same(&predict(&folder, &photos, &["--model", "model.onnx"]), &wanted, &format!("{options:?}"));
     }
