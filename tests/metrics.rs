@@ -178,9 +178,10 @@ fn what_is_a_part_of_nothing_is_null() {
     }
     assert_eq!(class("absent", "specificity"), 1.0);
     assert_eq!(class("absent", "support"), 0);
-    // Means over what is defined.
+    // Means over the classes that have samples: one.
     assert_eq!(json["macro"]["recall"], 2.0 / 3.0);
-    assert_eq!(json["macro"]["precision"], 0.5);
+    assert_eq!(json["macro"]["precision"], 1.0);
+    assert_eq!(json["macro"]["f1"], 0.8);
     assert!(json["weighted"]["specificity"].is_null());
     assert!(json["intervals"].is_null());
 }
