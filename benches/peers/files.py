@@ -12,8 +12,8 @@ def main():
     that everybody starts from the same."""
     FILES.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(2014)
-    base = load_file(ROOT / "weights" / "vgg16_base.safetensors")
-    for name, before, dense in (("whole", base, IMAGENET), ("all", base, HEAD), ("block5", base, HEAD), ("head", {}, HEAD)):
+    base = shipped()
+    for name, before, dense in (("base", base, []), ("whole", base, IMAGENET), ("all", base, HEAD), ("block5", base, HEAD), ("head", {}, HEAD)):
         if not (FILES / f"{name}.safetensors").exists():
             save(f"{name}.safetensors", before | dense_layers(random, dense))
     for work in WORKS:
@@ -26,6 +26,18 @@ def main():
         for name, values in ((f"pictures_{batch}", pictures), (f"features_{batch}", features)):
             if not (FILES / f"{name}.safetensors").exists():
                 save(f"{name}.safetensors", {"input": values.astype(np.float32)})
+
+
+def shipped():
+    """VGG16's features. Those in 8 bits, which are multiples of a scale for each output channel, become f16 as well."""
+    stored = load_file(ROOT / "weights" / "vgg16_base.safetensors")
+
+    def values(name, numbers):
+        if numbers.dtype == np.int8:
+            numbers = numbers * stored[f"{name}.scale"][:, None, None, None]
+        return numbers.astype(np.float16)
+
+    return {name: values(name, numbers) for name, numbers in stored.items() if not name.endswith(".scale")}
 
 
 def dense_layers(random, widths):

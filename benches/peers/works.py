@@ -49,8 +49,7 @@ class Work:
 
     @property
     def weights(self):
-        shipped = ROOT / "weights" / "vgg16_base.safetensors"
-        return shipped if self.network == "base" else FILES / f"{self.network}.safetensors"
+        return FILES / f"{self.network}.safetensors"
 
     @property
     def feed(self):

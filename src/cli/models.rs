@@ -67,7 +67,7 @@ mod tests {
         assert_eq!(own(Path::new("Light")), None);
         assert_eq!(
             [None, Some("vgg16"), Some("./vgg16")].map(|name| title(name.map(Path::new))),
-            ["the default model", "the vgg16 model", "./vgg16",]
+            ["the default model", "the vgg16 model", "./vgg16"]
         );
     }
 }

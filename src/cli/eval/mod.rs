@@ -35,8 +35,7 @@ use votes::Rule;
 /// has the formulas. In each image the largest face counts, in an image whose face's box is given that one. Images without
 /// a face are counted and left out. Where the model's card gives a bound below which it is uncertain, all figures are of the
 /// most probable class all the same; how many answers are below the bound, and how many of the others are right, is told
-/// beside them. Images that cannot be read are named on standard error, the others are evaluated, and
-/// the exit status is 1.
+/// beside them. Images that cannot be read are named on standard error, the others are evaluated, and the exit status is 1.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   vultus eval faces/test --faces

@@ -42,8 +42,8 @@ JSON, one object per picture and line:
   {\"file\", \"width\", \"height\", \"faces\": [{\"box\": [x1, y1, x2, y2], \"probability\",
    \"landmarks\": [[x, y], ...], \"expression\", \"scores\": {CLASS: probability, ...}}]}
   {\"file\", \"error\"} for a picture that cannot be read
-\"expression\" is the most probable class, or \"uncertain\". All coordinates are pixels of the upright picture. The landmarks are the eyes, the nose and the corners of the mouth,
-of pairs first the one on the left of the picture.")]
+\"expression\" is the most probable class, or \"uncertain\". All coordinates are pixels of the upright picture. The
+landmarks are the eyes, the nose and the corners of the mouth, of pairs first the one on the left of the picture.")]
 pub struct Arguments {
     /// Pictures, folders of pictures (without the folders in them), or - for one picture on standard input
     #[arg(required = true, value_name = "FILE|DIR|-")]
