@@ -312,19 +312,19 @@ fn what_people_voted_is_learnt_whole_or_drawn() {
     let answered = |draw, probabilities| {
         let mut setting = Setting::new(&Device::Cpu);
         setting.recipe.draw = draw;
-        setting.recipe.epochs = 12;
+        setting.recipe.epochs = 24;
         setting.probabilities = probabilities;
         let trained = setting.trained();
-        trained.epochs[11].validation.unwrap()
+        trained.epochs[23].validation.unwrap()
     };
     let (own, whole, drawn) =
-        (answered(false, None), answered(false, Some(doubted(0.7))), answered(true, Some(doubted(0.7))));
+        (answered(false, None), answered(false, Some(doubted(0.8))), answered(true, Some(doubted(0.8))));
     for judged in [own, whole, drawn] {
         assert!(judged.accuracy > 0.9, "{judged:?}");
     }
-    // Who has learnt that three of ten see something else is never sure: −ln 0.7 = 0.36 is the best that can be.
+    // Who has learnt that two of ten see something else is never sure: −ln 0.8 = 0.22 is the best that can be.
     for judged in [whole, drawn] {
-        assert!((0.25..0.6).contains(&judged.loss) && judged.loss > own.loss, "{judged:?}, {own:?}");
+        assert!((0.15..0.5).contains(&judged.loss) && judged.loss > own.loss, "{judged:?}, {own:?}");
     }
 }
 

@@ -227,8 +227,8 @@ mod tests {
     fn the_layer_is_the_deepest_that_has_places_and_lets_no_path_by() {
         let layer = |network: &Network| HiResCam::layer(network).map(str::to_owned);
         let vgg16 = |input| vgg16::whole_with_widths(input, &[&[4, 4], &[4, 4], &[4, 4], &[4, 4], &[4, 4]], &[], 7);
-        // At 48×48 block 4 has 6×6 places and block 5 has 3×3, which its pool takes to 1×1.
-        for (input, wanted) in [(48, "block4_conv2"), (96, "block5_conv2"), (224, "block5_conv2"), (32, "block3_conv2")]
+        // At 48×48 block 4 has 6×6 places and block 5 has 3×3, which its pool takes to 1×1; at 224×224 the last pool has 7×7.
+        for (input, wanted) in [(48, "block4_conv2"), (96, "block5_conv2"), (224, "block5_pool"), (32, "block3_conv2")]
         {
             assert_eq!(layer(&vgg16(input).expect("a network")).expect("a layer"), wanted, "at {input}");
         }

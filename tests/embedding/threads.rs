@@ -89,8 +89,8 @@ sendable! { training:
     metrics::Bootstrap, metrics::ClassMeasures, metrics::Evaluation, metrics::Intervals, metrics::Measures, metrics::PairedTest,
     metrics::Predictions, metrics::ReliabilityBin, metrics::Unit, train::Balance, train::Course<'static>, train::Decay,
     train::Epoch, train::Event<'static>, train::Features, train::Frozen<'static>, train::Job<'static>,
-    train::Judgement, train::Pictures<'static>, train::Predictor<'static>, train::Recipe, train::Rule,
-    train::Schedule, train::Trained,
+    train::Judgement, train::Labels, train::Pictures<'static>, train::Predictor<'static>, train::Recipe, train::Rule,
+    train::Schedule, train::Trained, train::Truth,
     file::Pending,
 }
 

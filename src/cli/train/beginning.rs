@@ -83,7 +83,10 @@ impl Beginning {
             Start::Imagenet => Ok(Beginning { base: None, known: Known::Nothing, name: "random numbers".to_owned() }),
             Start::File(file) => {
                 let (catalog, name) = (Catalog::open(&file)?, file.display().to_string());
-                if catalog.metadata().contains_key("classes") {
+                // Of a model with another network what both have is taken, as of another program's file.
+                let its = catalog.metadata().get("network").map_or("vgg16", String::as_str);
+                let is_same = arguments.network.is_none_or(|network| network.name() == its);
+                if catalog.metadata().contains_key("classes") && is_same {
                     return Beginning::of_model(catalog.read()?, name, arguments, global);
                 }
                 drop(catalog);

@@ -154,12 +154,6 @@ pub(super) fn parse_box(text: &str) -> std::result::Result<[f32; 4], String> {
     four.ok_or_else(|| format!("the face {} is not a box of four numbers x1 y1 x2 y2", shortened(text)))
 }
 
-/// A number of votes.
-pub(super) fn parse_votes(text: &str) -> std::result::Result<f32, String> {
-    let number = text.trim().parse().ok().filter(|number| (0.0..f32::INFINITY).contains(number));
-    number.ok_or_else(|| format!("{} is no number of votes", shortened(text.trim())))
-}
-
 fn check_box(face: [f32; 4]) -> std::result::Result<(), String> {
     let [x1, y1, x2, y2] = face;
     let good = face.iter().all(|number| number.is_finite()) && x1 < x2 && y1 < y2;

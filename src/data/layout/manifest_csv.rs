@@ -6,7 +6,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::lines::Lines;
-use super::manifest::{Entry, Manifest, parse_box, parse_votes};
+use super::manifest::{Entry, Manifest, parse_box};
+use super::votes::parse_votes;
 use crate::csv;
 use crate::data::dataset::Dataset;
 use crate::error::{Error, Result};

@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::lines::{Lines, shortened};
-use super::manifest::parse_votes;
 use crate::csv;
 use crate::data::dataset::Dataset;
 use crate::data::sample::Source;
@@ -119,6 +118,12 @@ fn is_end(name: &str, path: &str) -> bool {
     }
 }
 
+/// A number of votes.
+pub(super) fn parse_votes(text: &str) -> std::result::Result<f32, String> {
+    let number = text.trim().parse().ok().filter(|number| (0.0..f32::INFINITY).contains(number));
+    number.ok_or_else(|| format!("{} is no number of votes", shortened(text.trim())))
+}
+
 /// The rows of a table. Classes that only it knows are added to these.
 fn read(path: &Path, classes: &mut Vec<String>) -> Result<Vec<Row>> {
     let mut lines = Lines::of(path)?;
@@ -218,7 +223,7 @@ mod tests {
     fn rows_find_their_pictures_by_the_end_of_the_path() {
         let list = "path,label\nx/a.png,happy\ny/a.png,sad\nc.png,sad\nlone.png,sad\n";
         let table =
-            "file,Happiness,SADNESS,contempt,unknown,NF\ny/a.png,1,2,3,4,5\nx/a.png,6,0,0,0,0\nsets/c.png,0,1,0,0,0\n";
+            "file,Happiness,SADNESS,contempt,unknown,NF\ny/a.png,1,2,3,4,5\nx/a.png,6,0,0,0,0\nc.png,0,1,0,0,0\n";
         let data = voted(list, table).unwrap();
         assert_eq!(data.classes, ["happy", "sad", "contempt"]);
         let wanted = [Some(vec![6.0, 0.0, 0.0]), Some(vec![1.0, 2.0, 3.0]), Some(vec![0.0, 1.0, 0.0]), None];
