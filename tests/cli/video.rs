@@ -458,7 +458,7 @@ fn time_in_which_the_model_is_uncertain_is_told() {
     let found = rows(&results(&video(&folder, &[path(&clip), "--json"]), 0));
     assert!(found.len() == 6 && found.iter().all(|row| row["expression"] == "uncertain"), "{found:?}");
     let page = fs::read_to_string(page).unwrap();
-    assert!(page.contains("uncertain 100%") && !page.contains("<figcaption>"));
+    assert!(page.contains("uncertain 100%") && !page.contains("Surest moments"));
 }
 
 #[test]

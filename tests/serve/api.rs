@@ -173,7 +173,7 @@ fn an_uncertain_model_says_so_wherever_it_answers() {
         ..ModelCard::new(Architecture::Light, classes, 32, Normalization::CAFFE)
     };
     let mut parameters = card.network().unwrap().initialize(3).unwrap();
-    parameters.get_mut("classifier.0.weight").unwrap().data_mut().iter_mut().for_each(|w| *w *= 0.01);
+    parameters.get_mut("classifier.0.weight").unwrap().data_mut().iter_mut().for_each(|w| *w *= 0.001);
     let folder = tempfile::tempdir().unwrap();
     let model = folder.path().join("unsure.safetensors");
     safetensors::write(&model, &parameters, &card.to_metadata().unwrap(), Precision::F32).unwrap();
