@@ -339,8 +339,8 @@ impl ModelCard {
         }
     }
 
-    /// Divides the logits by a temperature, which makes the network less sure above 1 and surer below: the weights and
-    /// the bias of the last layer change, and nothing else is needed when it is used.
+    /// Divides the logits by a temperature, and adds a bias to the logit of each class: the weights and the bias of the last
+    /// layer change, and nothing else is needed when the network is used.
     ///
     /// ```
     /// use vultus::face::{Architecture, ModelCard};
@@ -350,26 +350,33 @@ impl ModelCard {
     /// let card = ModelCard::new(Architecture::Light, classes, 32, Normalization::TORCHVISION);
     /// let mut parameters = card.network()?.initialize(1)?;
     /// let before = parameters["classifier.0.weight"].data()[0];
-    /// card.divide_logits(&mut parameters, 2.0)?;
+    /// card.calibrate(&mut parameters, 2.0, &[0.0, 0.3])?;
     /// assert_eq!(parameters["classifier.0.weight"].data()[0], before / 2.0);
+    /// assert_eq!(parameters["classifier.0.bias"].data(), [0.0, 0.3]);
     /// # Ok::<(), vultus::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if the temperature is not above 0, or the last layer's parameters are missing.
-    pub fn divide_logits(&self, parameters: &mut Parameters, temperature: f32) -> Result<()> {
+    /// [`Error::InvalidArgument`] if the temperature is not above 0, there are not as many biases as classes, or the last
+    /// layer's parameters are missing.
+    pub fn calibrate(&self, parameters: &mut Parameters, temperature: f32, biases: &[f32]) -> Result<()> {
+        let refused = |reason: String| Err(Error::invalid("model card", reason));
         if !(temperature > 0.0 && temperature.is_finite()) {
-            return Err(Error::invalid("model card", format!("a temperature of {temperature}: it must be above 0")));
+            return refused(format!("a temperature of {temperature}: it must be above 0"));
+        }
+        if biases.len() != self.classes.len() {
+            return refused(format!("{} biases for {} classes", biases.len(), self.classes.len()));
         }
         let weight = self.last_weight();
-        let bias = weight.strip_suffix("weight").map(|stem| format!("{stem}bias"));
-        if !parameters.contains_key(&weight) {
-            return Err(Error::invalid("model card", format!("the parameter {weight} is missing")));
+        let bias = format!("{}bias", weight.strip_suffix("weight").unwrap_or(&weight));
+        for name in [&weight, &bias] {
+            let Some(tensor) = parameters.get_mut(name) else {
+                return refused(format!("the parameter {name} is missing"));
+            };
+            tensor.data_mut().iter_mut().for_each(|value| *value /= temperature);
         }
-        for name in [Some(weight), bias].into_iter().flatten() {
-            let values = parameters.get_mut(&name).into_iter().flat_map(|tensor| tensor.data_mut());
-            values.for_each(|value| *value /= temperature);
-        }
+        let values = parameters.get_mut(&bias).into_iter().flat_map(|tensor| tensor.data_mut());
+        values.zip(biases).for_each(|(value, bias)| *value += bias);
         Ok(())
     }
 

@@ -1,94 +1,182 @@
-//! Probabilities that mean what they say: temperature scaling (Guo, Pleiss, Sun, Weinberger, "On calibration of modern
-//! neural networks", 2017).
+//! Probabilities that mean what they say: vector scaling (Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural
+//! networks", 2017) with one temperature for all classes.
 
 use super::Answers;
 
 /// Between which temperatures the best one is looked for.
-const RANGE: [f64; 2] = [0.1, 10.0];
+const TEMPERATURES: [f64; 2] = [0.1, 10.0];
 
-/// Steps of the search, each of which leaves 0.62 of the range: to a thousandth of the temperature.
-const STEPS: usize = 20;
+/// How far a class's bias goes at most.
+const LARGEST_BIAS: f64 = 5.0;
 
-/// The temperature that logits must be divided by so that the probabilities of the true classes are as high as they can
-/// be (the least mean negative logarithm); `None` without answers to examples with a label.
-///
-/// Above 1 the network was too sure, below 1 not sure enough. Which class is the most probable does not change.
+/// The standard deviation that biases are expected to have: with few examples of a class its bias stays near 0.
+const EXPECTED_BIAS: f64 = 0.5;
+
+/// Steps of each search, each of which leaves 0.62 of the range.
+const STEPS: usize = 24;
+
+/// How often each number is looked for anew, the others being as they are by then.
+const SWEEPS: usize = 12;
+
+/// What makes a network's probabilities true: logits are divided by the temperature, then the biases are added.
 ///
 /// ```
-/// use vultus::train::{Answers, temperature};
+/// use vultus::train::{Answers, Calibration};
 ///
 /// // It says 99 %, and is right in three of four.
-/// let answers: Answers = (0..4).map(|index| (index, vec![0.99, 0.01])).collect();
-/// let found = temperature(&answers, |index| Some(usize::from(index == 3))).unwrap();
-/// // ln(99) / t = ln(3).
-/// assert!((found - 99f32.ln() / 3f32.ln()).abs() < 0.01);
+/// let answers: Answers = (0..400).map(|index| (index, vec![0.99, 0.01])).collect();
+/// let found = Calibration::of(&answers, |index| Some(usize::from(index % 4 == 3)), &[]).unwrap();
+/// let logit = 99f32.ln() / found.temperature + found.biases[0] - found.biases[1];
+/// assert!((logit - 3f32.ln()).abs() < 0.02);
 /// ```
-pub fn temperature(answers: &Answers, label: impl Fn(usize) -> Option<usize>) -> Option<f32> {
-    let judged: Vec<(Vec<f64>, usize)> = answers
-        .iter()
-        .filter_map(|(index, row)| {
-            let logits = row.iter().map(|&probability| f64::from(probability.max(f32::MIN_POSITIVE)).ln());
-            Some((logits.collect(), label(*index)?))
-        })
-        .collect();
-    if judged.is_empty() {
-        return None;
+#[derive(Clone, Debug, PartialEq)]
+pub struct Calibration {
+    /// Above 1 the network was too sure, below 1 not sure enough.
+    pub temperature: f32,
+    /// A number for each class: above 0 the network says it too seldom.
+    pub biases: Vec<f32>,
+}
+
+impl Calibration {
+    /// The calibration by which the labels of examples get the least mean negative logarithm of their probability. Classes
+    /// count by these weights, or alike where there are none; `None` without answers to examples with a label.
+    pub fn of(answers: &Answers, label: impl Fn(usize) -> Option<usize>, weights: &[f32]) -> Option<Self> {
+        let judged: Vec<(Vec<f64>, usize)> = answers
+            .iter()
+            .filter_map(|(index, row)| {
+                let logits = row.iter().map(|&probability| f64::from(probability.max(f32::MIN_POSITIVE)).ln());
+                Some((logits.collect(), label(*index)?))
+            })
+            .collect();
+        let classes = judged.first()?.0.len();
+        let mut found = Found { logarithm: 0.0, biases: vec![0.0; classes] };
+        for _ in 0..SWEEPS {
+            let [low, high] = TEMPERATURES.map(f64::ln);
+            found.logarithm = least([low, high], |logarithm| found.with(logarithm).loss(&judged, weights));
+            for class in 0..classes {
+                let loss = |bias| found.with_bias(class, bias).loss(&judged, weights);
+                let bias = least([-LARGEST_BIAS, LARGEST_BIAS], loss);
+                found.biases[class] = bias;
+            }
+        }
+        let biases = found.biases.iter().map(|&bias| bias as f32).collect();
+        Some(Calibration { temperature: found.logarithm.exp() as f32, biases })
     }
-    let loss = |logarithm: f64| -> f64 { judged.iter().map(|(row, label)| loss(row, *label, logarithm.exp())).sum() };
-    // Golden-section search: over the logarithm of the temperature the loss has one minimum.
+}
+
+/// A calibration under way.
+#[derive(Clone)]
+struct Found {
+    logarithm: f64,
+    biases: Vec<f64>,
+}
+
+impl Found {
+    fn with(&self, logarithm: f64) -> Self {
+        Found { logarithm, ..self.clone() }
+    }
+
+    fn with_bias(&self, class: usize, bias: f64) -> Self {
+        let mut other = self.clone();
+        other.biases[class] = bias;
+        other
+    }
+
+    /// The mean over the examples, with what biases are expected to be. It has one minimum along each number.
+    fn loss(&self, judged: &[(Vec<f64>, usize)], weights: &[f32]) -> f64 {
+        let temperature = self.logarithm.exp();
+        let (mut sum, mut weight) = (0.0, 0.0);
+        let mut logits = vec![0.0; self.biases.len()];
+        for (row, label) in judged {
+            for ((logit, known), bias) in logits.iter_mut().zip(row).zip(&self.biases) {
+                *logit = known / temperature + bias;
+            }
+            let counts = weights.get(*label).copied().map_or(1.0, f64::from);
+            sum += counts * negative_logarithm(&logits, *label);
+            weight += counts;
+        }
+        let squares: f64 = self.biases.iter().map(|bias| bias * bias).sum();
+        (sum + squares / (2.0 * EXPECTED_BIAS * EXPECTED_BIAS)) / weight
+    }
+}
+
+/// Where a function with one minimum within a range has it, by golden-section search.
+fn least([mut low, mut high]: [f64; 2], function: impl Fn(f64) -> f64) -> f64 {
     let ratio = (5f64.sqrt() - 1.0) / 2.0;
-    let [mut low, mut high] = RANGE.map(f64::ln);
     for _ in 0..STEPS {
         let width = ratio * (high - low);
         let (left, right) = (high - width, low + width);
-        if loss(left) < loss(right) { high = right } else { low = left }
+        if function(left) < function(right) { high = right } else { low = left }
     }
-    Some(((low + high) / 2.0).exp() as f32)
+    (low + high) / 2.0
 }
 
-/// The negative logarithm of a class's probability at a temperature.
-fn loss(logits: &[f64], label: usize, temperature: f64) -> f64 {
+/// The negative logarithm of a class's probability.
+fn negative_logarithm(logits: &[f64], label: usize) -> f64 {
     let highest = logits.iter().copied().fold(f64::MIN, f64::max);
-    let sum: f64 = logits.iter().map(|logit| ((logit - highest) / temperature).exp()).sum();
-    sum.ln() - (logits[label] - highest) / temperature
+    let sum: f64 = logits.iter().map(|logit| (logit - highest).exp()).sum();
+    sum.ln() - (logits[label] - highest)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Ten answers of this confidence, this many of which are right.
-    fn answers(confidence: f32) -> Answers {
-        (0..10).map(|index| (index, vec![confidence, 1.0 - confidence])).collect()
+    /// This many answers of this confidence.
+    fn answers(confidence: f32, count: usize) -> Answers {
+        (0..count).map(|index| (index, vec![confidence, 1.0 - confidence])).collect()
+    }
+
+    /// The probability of the first class after a calibration.
+    fn first(found: &Calibration, confidence: f32) -> f32 {
+        let logit = (confidence / (1.0 - confidence)).ln() / found.temperature + found.biases[0] - found.biases[1];
+        1.0 / (1.0 + (-logit).exp())
     }
 
     #[test]
-    fn who_is_too_sure_is_made_less_so_and_the_other_way_round() {
-        let of =
-            |confidence, right: usize| temperature(&answers(confidence), |i| Some(usize::from(i >= right))).unwrap();
-        // Two classes: the logits' difference must become ln(right / wrong).
-        for (confidence, right, wanted) in [(0.99f32, 6, 99f32.ln() / 1.5f32.ln()), (0.6, 9, 1.5f32.ln() / 9f32.ln())] {
-            assert!(
-                (of(confidence, right) / wanted.clamp(0.1, 10.0) - 1.0).abs() < 2e-3,
-                "{confidence}: {}",
-                of(confidence, right)
-            );
+    fn probabilities_become_as_high_as_answers_are_right() {
+        for (confidence, right) in [(0.99, 600), (0.6, 900), (0.7, 700)] {
+            let found = Calibration::of(&answers(confidence, 1000), |i| Some(usize::from(i >= right)), &[]).unwrap();
+            let probability = first(&found, confidence);
+            // What biases are expected to be counts for a few of a thousand examples.
+            assert!((probability - right as f32 / 1000.0).abs() < 0.01, "{confidence}: {probability}, {found:?}");
         }
-        assert!((of(0.7, 7) - 1.0).abs() < 2e-3);
+    }
+
+    #[test]
+    fn a_class_that_is_said_too_often_gets_a_bias_and_few_examples_hardly_one() {
+        // Half are answered for each class with 80 %, but three of four are of the first.
+        let of = |count: usize| {
+            let rows = |index: usize| if index % 2 == 0 { vec![0.8, 0.2] } else { vec![0.2, 0.8] };
+            let all: Answers = (0..count).map(|index| (index, rows(index))).collect();
+            Calibration::of(&all, |index| Some(usize::from(index % 4 == 1)), &[]).unwrap()
+        };
+        let (many, few) = (of(4000), of(4));
+        let shift = |found: &Calibration| found.biases[0] - found.biases[1];
+        assert!(shift(&many) > 0.5 && shift(&many) > 2.0 * shift(&few), "{many:?}, {few:?}");
+    }
+
+    #[test]
+    fn weights_make_a_class_louder() {
+        let of = |weights: &[f32]| {
+            let found = Calibration::of(&answers(0.5, 1000), |i| Some(usize::from(i >= 800)), weights).unwrap();
+            first(&found, 0.5)
+        };
+        assert!((of(&[]) - 0.8).abs() < 0.01 && (of(&[1.0, 4.0]) - 0.5).abs() < 0.01);
     }
 
     #[test]
     fn what_has_no_label_does_not_count() {
         let some = |index: usize| (index < 4).then_some(usize::from(index == 3));
-        let four = temperature(&answers(0.9)[..4].to_vec(), some);
-        assert_eq!(temperature(&answers(0.9), some), four);
-        assert_eq!(temperature(&answers(0.9), |_| None), None);
-        assert_eq!(temperature(&Answers::new(), |_| Some(0)), None);
+        let four = Calibration::of(&answers(0.9, 4), some, &[]);
+        assert_eq!(Calibration::of(&answers(0.9, 10), some, &[]), four);
+        assert_eq!(Calibration::of(&answers(0.9, 10), |_| None, &[]), None);
+        assert_eq!(Calibration::of(&Answers::new(), |_| Some(0), &[]), None);
     }
 
     #[test]
     fn probabilities_of_0_are_no_trouble() {
-        let found = temperature(&vec![(0, vec![1.0, 0.0]), (1, vec![1.0, 0.0])], Some).unwrap();
-        assert!(found.is_finite() && found > 1.0);
+        let found = Calibration::of(&vec![(0, vec![1.0, 0.0]), (1, vec![1.0, 0.0])], Some, &[]).unwrap();
+        assert!(found.temperature.is_finite() && found.temperature > 1.0);
     }
 }

@@ -56,7 +56,7 @@ mod recipe;
 mod schedule;
 mod stream;
 
-pub use calibrate::temperature;
+pub use calibrate::Calibration;
 pub use course::{Course, Prepared, adapt, start};
 pub use examples::{Examples, Pictures};
 pub use features::{Features, Frozen};

@@ -87,7 +87,7 @@ sendable! { training:
     data::Inspection, data::Leak, data::Leakage, data::Part, data::PartLeakage, data::Protocol, data::Sample,
     data::Sizes, data::Source, data::Split, data::SplitPart, data::Spread, data::Unreadable, data::Votes,
     metrics::Bootstrap, metrics::ClassMeasures, metrics::Evaluation, metrics::Intervals, metrics::Measures, metrics::PairedTest,
-    metrics::Predictions, metrics::ReliabilityBin, metrics::Unit, train::Balance, train::Course<'static>, train::Decay,
+    metrics::Predictions, metrics::ReliabilityBin, metrics::Unit, train::Balance, train::Calibration, train::Course<'static>, train::Decay,
     train::Epoch, train::Event<'static>, train::Features, train::Frozen<'static>, train::Job<'static>,
     train::Judgement, train::Labels, train::Pictures<'static>, train::Predictor<'static>, train::Recipe, train::Rule,
     train::Schedule, train::Trained, train::Truth,

@@ -11,12 +11,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use vultus::Random;
-use vultus::data::{Dataset, Part, Protocol, Split, inspect};
+use vultus::data::{Dataset, Part, Protocol, Split, class_weights, inspect};
 use vultus::face::{ModelCard, TestTimeAugmentation, without_base};
 use vultus::image::write_png;
 use vultus::nn::Trainable;
 use vultus::prepare::{Augmentation, augmentation_sheet};
-use vultus::train::{Course, Labels, Pictures, Predictor, Trained, start, temperature};
+use vultus::train::{Balance, Calibration, Course, Labels, Pictures, Predictor, Trained, start};
 use vultus::weights::safetensors;
 use vultus::{Device, Parameters};
 
@@ -104,9 +104,13 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
 
     let mut all = parameters;
     all.extend(trained.parameters.clone());
-    if let Some(temperature) = calibrate(&card, &mut all, &device, arguments.batch, &pictures, &labels, &validation)? {
-        global.note(&format!("calibrated on the validation part: logits are divided by {temperature:.3}"));
-        metadata.insert("temperature".to_owned(), temperature.to_string());
+    if let Some(found) = calibrate(&card, &mut all, arguments, &device, &pictures, &labels, &validation)? {
+        global.note(&format!(
+            "calibrated on the validation part: logits are divided by {:.3}, with a bias for each class",
+            found.temperature
+        ));
+        metadata.insert("temperature".to_owned(), found.temperature.to_string());
+        metadata.insert("biases".to_owned(), serde_json::to_string(&found.biases)?);
     }
     let read = training.iter().filter(|index| !trained.unreadable.contains_key(index)).count();
     let base = beginning.base.as_ref();
@@ -141,26 +145,34 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
 /// The fewest pictures by which probabilities are calibrated: with fewer the temperature is little more than chance.
 const FEWEST_TO_CALIBRATE: usize = 100;
 
-/// Makes the probabilities mean what they say on the validation part: by what the logits were divided.
+/// Makes the probabilities mean what they say on the validation part, where classes count as in the training.
 fn calibrate(
     card: &ModelCard,
     parameters: &mut Parameters,
+    arguments: &Arguments,
     device: &Device,
-    batch: usize,
     pictures: &Pictures,
     labels: &Labels,
     validation: &[usize],
-) -> Result<Option<f32>, Failure> {
+) -> Result<Option<Calibration>, Failure> {
     if validation.len() < FEWEST_TO_CALIBRATE {
         return Ok(None);
     }
     let network = card.network()?;
     let flip = card.tta == TestTimeAugmentation::Flip;
     let pictures = Pictures { augmentation: Augmentation::none(), ..pictures.clone() };
-    let answers = Predictor { device, network: &network, parameters, batch, flip }.predict(&pictures, validation)?;
-    let found = temperature(&answers, |index| labels.majority(index));
-    if let Some(temperature) = found {
-        card.divide_logits(parameters, temperature)?;
+    let predictor = Predictor { device, network: &network, parameters, batch: arguments.batch, flip };
+    let answers = predictor.predict(&pictures, validation)?;
+    let mut sizes = vec![0.0; card.classes.len()];
+    validation.iter().filter_map(|&index| labels.majority(index)).for_each(|class| sizes[class] += 1.0);
+    let weights = match arguments.balance {
+        Balance::Weights(power) => class_weights(&sizes, f64::from(power)),
+        Balance::Under | Balance::Over => class_weights(&sizes, 1.0),
+        Balance::None => Vec::new(),
+    };
+    let found = Calibration::of(&answers, |index| labels.majority(index), &weights);
+    if let Some(found) = &found {
+        card.calibrate(parameters, found.temperature, &found.biases)?;
     }
     Ok(found)
 }
