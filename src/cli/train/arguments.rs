@@ -121,6 +121,10 @@ pub struct Arguments {
     /// it is given
     #[arg(long, value_name = "NAME", default_value = "none", value_parser = balance, help_heading = "Recipe")]
     pub balance: Balance,
+    /// How classes count when probabilities are calibrated on the validation part: none (every picture alike) or
+    /// weights[:POWER] [default: as by --balance]
+    #[arg(long, value_name = "NAME", value_parser = calibration, help_heading = "Recipe")]
+    pub calibrate: Option<Balance>,
     /// A table of what several people said of each picture, such as FER+'s fer2013new.csv: a column that names the
     /// picture, and one with the votes for each class
     #[arg(long, value_name = "FILE", help_heading = "Recipe")]
@@ -211,6 +215,13 @@ pub enum TruthName {
     Votes,
     /// A class drawn by the votes in each epoch
     Drawn,
+}
+
+fn calibration(text: &str) -> Result<Balance, String> {
+    match balance(text)? {
+        Balance::Under | Balance::Over => Err("it is none, weights or weights:POWER".to_owned()),
+        weights => Ok(weights),
+    }
 }
 
 fn balance(text: &str) -> Result<Balance, String> {

@@ -165,7 +165,7 @@ fn calibrate(
     let answers = predictor.predict(&pictures, validation)?;
     let mut sizes = vec![0.0; card.classes.len()];
     validation.iter().filter_map(|&index| labels.majority(index)).for_each(|class| sizes[class] += 1.0);
-    let weights = match arguments.balance {
+    let weights = match arguments.calibrate.unwrap_or(arguments.balance) {
         Balance::Weights(power) => class_weights(&sizes, f64::from(power)),
         Balance::Under | Balance::Over => class_weights(&sizes, 1.0),
         Balance::None => Vec::new(),
