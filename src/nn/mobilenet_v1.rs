@@ -73,7 +73,7 @@ pub fn mobilenet_v1(input: usize, features: usize, dropout: f32, classes: usize)
 ///
 /// let network = mobilenet_v1::mobilenet_v1_short(64, 0.0, 8)?;
 /// let parameters: usize = network.parameter_shapes()?.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
-/// assert_eq!(parameters, 2_157_512);
+/// assert_eq!(parameters, 2_144_392);
 /// # Ok::<(), vultus::Error>(())
 /// ```
 ///

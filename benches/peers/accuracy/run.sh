@@ -30,7 +30,7 @@ for set in "fer2013 $fer2013/test" "ck48 $ck48"; do
         mkdir -p "$(dirname "$csv")"
         case $tool in
         vultus)
-            six=$([ "$name" = fer2013 ] || echo "--classes angry=anger,sad=sadness --restrict")
+            six=$([ "$name" = fer2013 ] || echo "--restrict=angry,disgust,fear,happy,sad,surprise")
             # shellcheck disable=SC2086  # several words
             cargo run --quiet --release -- eval "$folder" --faces --device cpu ${MODEL:+--model "$MODEL"} $six --csv "$csv"
             ;;
