@@ -98,7 +98,9 @@ impl Course<'_> {
     pub fn run(mut self, prepared: Prepared, hear: impl FnMut(Event)) -> Result<Trained> {
         let network = self.card.training_network(self.dropout)?;
         let (frozen, rest) = network.split(&self.trainable)?;
-        let cache = self.cache.filter(|_| self.pictures.is_fixed() && !frozen.layers().is_empty());
+        // Features are kept as maps; behind the mean over them there are none.
+        let has_maps = !frozen.layers().is_empty() && frozen.output_shapes()?[0].len() == 3;
+        let cache = self.cache.filter(|_| self.pictures.is_fixed() && has_maps);
         let features = cache.map(|cache| self.features(&frozen, cache, prepared)).transpose()?;
         let job = Job {
             device: self.device,

@@ -60,8 +60,9 @@ pub fn write(
 /// let parameters = ["first", "last"].map(|name| (format!("{name}.weight"), Tensor::filled([2, 3], 0.5)));
 /// let precision = |name: &str| if name.starts_with("last.") { Precision::I8 } else { Precision::F16 };
 /// write_mixed(&path, &Parameters::from(parameters), &BTreeMap::new(), precision)?;
-/// let types = Catalog::open(&path)?.entries().iter().map(|entry| entry.dtype).collect::<Vec<_>>();
-/// assert_eq!(types, [Dtype::F16, Dtype::I8]);
+/// let catalog = Catalog::open(&path)?;
+/// let dtype = |name| catalog.entry(name).map(|entry| entry.dtype);
+/// assert_eq!((dtype("first.weight"), dtype("last.weight")), (Some(Dtype::F16), Some(Dtype::I8)));
 /// # Ok::<(), vultus::Error>(())
 /// ```
 #[cfg(feature = "files")]
