@@ -147,7 +147,7 @@ mod tests {
     fn a_class_that_is_said_too_often_gets_a_bias_and_few_examples_hardly_one() {
         // Half are answered for each class with 80 %, but three of four are of the first.
         let of = |count: usize| {
-            let rows = |index: usize| if index % 2 == 0 { vec![0.8, 0.2] } else { vec![0.2, 0.8] };
+            let rows = |index: usize| if index.is_multiple_of(2) { vec![0.8, 0.2] } else { vec![0.2, 0.8] };
             let all: Answers = (0..count).map(|index| (index, rows(index))).collect();
             Calibration::of(&all, |index| Some(usize::from(index % 4 == 1)), &[]).unwrap()
         };

@@ -188,7 +188,11 @@ fn an_uncertain_model_says_so_wherever_it_answers() {
     let view = server.post("/api/inside", &photo).json();
     assert_eq!((&view["expression"], &view["faces"][0]["expression"]), (&"uncertain".into(), &"uncertain".into()));
     // What is explained is the most probable class.
-    assert!(["calm", "wild"].iter().any(|class| view["explanation"]["class"] == *class), "{}", view["explanation"]["class"]);
+    assert!(
+        ["calm", "wild"].iter().any(|class| view["explanation"]["class"] == *class),
+        "{}",
+        view["explanation"]["class"]
+    );
     let mut camera = Camera::open(&server);
     camera.send(7, &photo);
     assert_eq!(camera.next().unwrap()["faces"][0]["expression"], "uncertain");
