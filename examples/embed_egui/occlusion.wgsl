@@ -10,7 +10,7 @@ const REACH = 0.18;
 const SOLID = 0.5;
 const INVOCATIONS = 128u;
 
-// The plan's input: the face, and behind it a copy for each place of the cover.
+// The plan's input: the face, and after it a copy for each place of the cover.
 @group(0) @binding(0) var<storage, read_write> faces: array<f32>;
 // Of the face's channels.
 @group(0) @binding(1) var<storage, read_write> means: array<f32>;

@@ -198,10 +198,15 @@ impl Meanings {
 
     /// The same text for all names of a class.
     fn of_class(&self, class: &str) -> String {
-        let name = class.trim().to_lowercase();
-        let usual = SYNONYMS.iter().find(|names| names.contains(&name.as_str())).map(|names| names[0]);
-        self.number(class).or(usual).map_or(name, str::to_owned)
+        self.number(class).map_or_else(|| usual_name(class), str::to_owned)
     }
+}
+
+/// The same text for all everyday names of a class, in any case.
+pub(super) fn usual_name(class: &str) -> String {
+    let name = class.trim().to_lowercase();
+    let usual = SYNONYMS.iter().find(|names| names.contains(&name.as_str()));
+    usual.map_or(name, |names| names[0].to_owned())
 }
 
 fn list(classes: &[String]) -> String {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::{Dataset, Sample};
 use crate::error::{Error, Result};
+use crate::metrics::most_probable;
 
 /// What is taken as the truth where people have voted on pictures.
 ///
@@ -94,8 +95,7 @@ impl Labels {
                 labels.majorities[index] = votes.majority();
             }
             let row = distribution.unwrap_or_else(|| one_hot(sample.label, data.classes.len()));
-            let best = (0..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best });
-            labels.classes[index] = best;
+            labels.classes[index] = most_probable(&row);
             if matches!(truth, Truth::Votes { .. }) {
                 labels.probabilities.extend(row);
             }

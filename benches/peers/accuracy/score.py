@@ -14,7 +14,7 @@ import numpy as np
 
 RESAMPLES = 2000
 CLASSES = ["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
-# All that FER+ asked about; the last two are no expressions.
+# All that FER+ asked about; the last two are not expressions.
 VOTES = ["neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "contempt", "unknown", "NF"]
 
 

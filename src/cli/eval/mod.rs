@@ -137,32 +137,29 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     let card = recognizer.card().clone();
     let found_by = detector.as_ref().map(|detector| detector.kind().name());
     let judge = Judge { device, detector, recognizer, tta, batch };
-    let Judged { mut predictions, mut names, votes, without_face, unreadable } = judge.all(&classes.data, global)?;
+    let Judged { mut predictions, names, votes, without_face, unreadable } = judge.all(&classes.data, global)?;
     if names.is_empty() {
         let (path, no_face, broken) = (arguments.data.display(), without_face.len(), unreadable.len());
         let reason = format!("no image can be evaluated: {no_face} without a face, {broken} unreadable");
         return Err(Failure::Failed(format!("{path}: {reason}")));
     }
     // What the model says, whatever the choice is then restricted to.
-    let mut answered: Vec<bool> =
-        predictions.probabilities.iter().map(|row| card.answer(row).class.is_some()).collect();
+    let answered: Vec<bool> = predictions.probabilities.iter().map(|row| card.answer(row).class.is_some()).collect();
+    // Which of the predictions are left.
+    let mut kept: Vec<usize> = (0..names.len()).collect();
     let mut agreement = None;
     if let Some(table) = &arguments.votes {
         let (rule, intervals) = ((table.as_path(), arguments.majority), (arguments.seed, arguments.resamples));
         let judged = votes::by_majority(predictions, &votes, rule, intervals)?;
-        names = judged.indices.iter().map(|&index| names[index].clone()).collect();
-        answered = judged.indices.iter().map(|&index| answered[index]).collect();
-        (predictions, agreement) = (judged.predictions, Some(judged.agreement));
+        (predictions, kept, agreement) = (judged.predictions, judged.indices, Some(judged.agreement));
     }
     if let Some(chosen) = &classes.restricted {
-        let is_chosen = |label: &usize| chosen.contains(&predictions.classes[*label]);
-        let kept: Vec<bool> = predictions.labels.iter().map(is_chosen).collect();
-        let mut keep = kept.iter();
-        names.retain(|_| keep.next() == Some(&true));
-        let mut keep = kept.iter();
-        answered.retain(|_| keep.next() == Some(&true));
+        let mut labels = predictions.labels.iter();
+        kept.retain(|_| labels.next().is_some_and(|&label| chosen.contains(&predictions.classes[label])));
         predictions = predictions.restrict(chosen)?;
     }
+    let names: Vec<String> = kept.iter().map(|&index| names[index].clone()).collect();
+    let answered: Vec<bool> = kept.iter().map(|&index| answered[index]).collect();
     let results = Results {
         evaluation: Evaluation::new(&predictions, arguments.seed, arguments.resamples)?,
         data: arguments.data.display().to_string(),

@@ -49,7 +49,7 @@ pub struct Uncertain {
     pub n: usize,
     /// Their part of all answers.
     pub share: f64,
-    /// The part of the other answers that is right; none where there are no others.
+    /// The share of correct ones among the other answers; `None` if there are no others.
     pub accuracy_of_others: Option<f64>,
 }
 

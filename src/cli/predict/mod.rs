@@ -27,7 +27,7 @@ use source::Source;
 ///
 /// Prints a table with the two most probable expressions of every face. Where the model's card gives a bound and the most
 /// probable one is below it, the answer is uncertain. A picture that cannot be read is reported on standard error, the
-/// others are still done, and the exit status is 1. A picture without faces is no failure.
+/// others are still done, and the exit status is 1. A picture without faces is not a failure.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   vultus predict photo.jpg

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use vultus::data::Dataset;
-use vultus::train::Trained;
+use vultus::train::{Labels, Trained};
 
 use super::Arguments;
 use super::progress::percent;
@@ -13,6 +13,7 @@ use super::progress::percent;
 pub struct Closing<'a> {
     pub arguments: &'a Arguments,
     pub data: &'a Dataset,
+    pub labels: &'a Labels,
     pub training: &'a [usize],
     pub validation: &'a [usize],
     pub trained: &'a Trained,
@@ -52,7 +53,7 @@ impl Closing<'_> {
     fn counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.data.classes.len()];
         let read = self.training.iter().filter(|index| !self.trained.unreadable.contains_key(index));
-        read.for_each(|&index| counts[self.data.samples[index].label] += 1);
+        read.for_each(|&index| counts[self.labels.classes()[index]] += 1);
         counts
     }
 }

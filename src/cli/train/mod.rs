@@ -55,7 +55,8 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     let labels = labels(arguments, &data, global)?;
     let card = arguments.card(data.classes.clone(), &beginning)?;
     let mut metadata = card.to_metadata().map_err(|error| Failure::Usage(error.to_string()))?;
-    check_layer(&arguments.trainable(&card, &beginning), &card)?;
+    let trainable = arguments.trainable(&card, &beginning);
+    check_layer(&trainable, &card)?;
     let tests = arguments.test.iter().map(|path| test::open(path, &data.classes, global));
     let mut tests: Vec<Dataset> = tests.collect::<Result<_, _>>()?;
     let (mut training, mut validation) = parts(arguments, &data, global)?;
@@ -69,11 +70,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     training.retain(|&index| labels.is_known(index));
     validation.retain(|&index| labels.majority(index).is_some());
     check_classes(&data, &labels, &training)?;
-    global.note(&format!(
-        "starting from {}, training {}",
-        beginning.name,
-        trained_part(&arguments.trainable(&card, &beginning), &card)
-    ));
+    global.note(&format!("starting from {}, training {}", beginning.name, trained_part(&trainable, &card)));
     photos::warn(arguments, &data, &training, &device, global);
     let pictures = Pictures::new(&data, &card, arguments.augment);
     if let Some(file) = &arguments.sheet {
@@ -89,7 +86,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         card: &card,
         dropout: arguments.dropout,
         start: parameters.clone(),
-        trainable: arguments.trainable(&card, &beginning),
+        trainable,
         pictures: &pictures,
         labels: &labels,
         training: &training,
@@ -128,7 +125,14 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     safetensors::write(&arguments.out, &own, &metadata, arguments.precision.into())?;
     // Only now: that nobody reads the rows any more, or a disk is full, must not cost the model.
     written?;
-    let closing = Closing { arguments, data: &data, training: &training, validation: &validation, trained: &trained };
+    let closing = Closing {
+        arguments,
+        data: &data,
+        labels: &labels,
+        training: &training,
+        validation: &validation,
+        trained: &trained,
+    };
     closing.say(out)?;
     if let Err(error) = std::fs::remove_file(&checkpoint) {
         global.note(&format!("vultus: {}: {error}", checkpoint.display()));
@@ -214,7 +218,7 @@ fn labels(arguments: &Arguments, data: &Dataset, global: &Global) -> Result<Labe
             (all - count(&|index| labels.is_known(index)), count(&|i| labels.majority(i).is_some()));
         global.note(&format!(
             "votes: for {voted} of {all} pictures; {unknown} are left out, since most saw none of the classes in them or \
-             there is no majority; {judged} can be judged by"
+             there is no majority; {judged} have a majority to judge by"
         ));
     }
     Ok(labels)
@@ -231,7 +235,7 @@ fn trained_part(trainable: &Trainable, card: &ModelCard) -> String {
     }
 }
 
-/// A class of which there is nothing to train on.
+/// A class with no picture to train on.
 fn missing_class(data: &Dataset, labels: &Labels, training: &[usize]) -> Option<usize> {
     (0..data.classes.len()).find(|&class| training.iter().all(|&index| labels.classes()[index] != class))
 }

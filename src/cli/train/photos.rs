@@ -16,7 +16,7 @@ const LARGE: u32 = 257;
 /// The largest face of a photo, relative to the picture's shorter side. Pictures that were cut to a face have more.
 const SMALL: f32 = 0.5;
 
-/// Warns if what is to be trained on as faces are whole photos. What cannot be looked at is no reason to end.
+/// Warns if what is to be trained on as faces are whole photos. Pictures that cannot be read do not stop the training.
 pub fn warn(arguments: &Arguments, data: &Dataset, training: &[usize], device: &Device, global: &Global) {
     if arguments.faces.detect || training.is_empty() {
         return;

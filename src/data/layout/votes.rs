@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::lines::{Lines, shortened};
 use crate::csv;
+use crate::data::class_map::usual_name;
 use crate::data::dataset::Dataset;
 use crate::data::sample::Source;
 use crate::data::votes::Votes;
@@ -18,8 +19,6 @@ const NAMES: [&str; 5] = ["file", "path", "name", "image name", "image"];
 pub(super) const OTHERS: [&str; 4] = ["unknown", "nf", "not_a_face", "other"];
 /// Columns that are no votes.
 const IGNORED: [&str; 6] = ["usage", "identical", "label", "true", "predicted", "split"];
-/// FER+'s names of FER2013's classes.
-const OF_FER_PLUS: [(&str, &str); 3] = [("happiness", "happy"), ("sadness", "sad"), ("anger", "angry")];
 
 /// What a column holds.
 #[derive(Clone, Copy, PartialEq)]
@@ -69,7 +68,6 @@ impl Dataset {
     /// [`Error::Data`] if it has votes for none of the pictures, or for classes all of which are unknown.
     pub fn with_votes(mut self, table: &Path) -> Result<Self> {
         let rows = read(table, &mut self.classes)?;
-        let classes = self.classes.len();
         let is_table = self.samples.iter().all(|sample| matches!(sample.source, Source::Row { .. }));
         let mut found = 0;
         if is_table {
@@ -96,8 +94,6 @@ impl Dataset {
             let reason = format!("has votes for none of the pictures of {}", self.path.display());
             return Err(Error::data(table, reason));
         }
-        // Pictures keep to the classes that there are now.
-        debug_assert!(self.samples.iter().flat_map(|s| &s.votes).all(|votes| votes.for_classes().len() == classes));
         Ok(self)
     }
 }
@@ -173,12 +169,11 @@ fn columns(names: &[Cow<str>], classes: &mut Vec<String>) -> std::result::Result
     Ok(columns)
 }
 
-/// The number of the class with this name in lower case, which is added where it is new.
+/// The number of the class with this name in lower case, or else of one that means the same; it is added where it is new.
 fn class(name: &str, classes: &mut Vec<String>) -> usize {
-    let other = OF_FER_PLUS.iter().find(|(theirs, _)| *theirs == name).map(|(_, ours)| *ours);
-    let is = |class: &String, name: &str| class.to_lowercase() == name;
-    let position = |name: &str| classes.iter().position(|class| is(class, name));
-    position(name).or_else(|| other.and_then(position)).unwrap_or_else(|| {
+    let named = classes.iter().position(|class| class.to_lowercase() == name);
+    let alike = || classes.iter().position(|class| usual_name(class) == usual_name(name));
+    named.or_else(alike).unwrap_or_else(|| {
         classes.push(name.to_owned());
         classes.len() - 1
     })
