@@ -1,25 +1,9 @@
-// The products of a Winograd convolution: M[p] = U[p]ᵀ · V[p] at every point p of the transforms, with U [points, inner,
-// outer], V [points, inner, tiles] and M [points, outer, tiles]. The sizes are multiples of the blocks, so that nothing
-// is checked in the loops.
+// The products of a Winograd convolution (`shared/winograd_product.wgsl`) in f32.
 //
 //   multiply           64 × 64 of M by 128 invocations, each 8 × 4, from blocks in workgroup memory
 //   multiply_blocked   32 × 16 of M by one invocation, in registers only: software adapters
 
-struct Params {
-    u_offset: u32,
-    v_offset: u32,
-    m_offset: u32,
-    // A multiple of 16.
-    inner: u32,
-    outer: u32,
-    tiles: u32,
-    points: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> u: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read> v: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> m: array<vec4<f32>>;
 
 // Whether U is stored in f16, eight values in a vec4<u32>.
 override U_F16: bool = false;

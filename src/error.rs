@@ -110,6 +110,16 @@ pub enum Error {
         /// What the driver says.
         reason: String,
     },
+    /// A precision that the device does not compute in, or not with these parameters.
+    #[error("{device} does not compute in the precision {precision}: {reason}; choose f32 or f16-weights")]
+    Precision {
+        /// The device's name.
+        device: String,
+        /// The precision's.
+        precision: &'static str,
+        /// What is missing, or what is wrong.
+        reason: String,
+    },
     /// A checked run found the memory around a buffer changed.
     #[error("{step} wrote outside of its output {value}")]
     OutOfBounds {

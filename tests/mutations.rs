@@ -161,6 +161,57 @@ const MUTATIONS: &[Mutation] = &[
     ("conv2d_winograd2", "conv2d", "winograd2 in f16", "pair_f16(a.w, b.w)", "pair_f16(a.w, b.z)", WRONG_VALUE),
     ("conv2d_winograd4", "conv2d", "winograd4 in f16", "pair_f16(a.b.y, b.b.y)", "pair_f16(b.b.y, a.b.y)", WRONG_VALUE),
     ("conv2d_winograd4", "conv2d", "winograd4 in f16", "plane, a.c5, b.c5", "plane, a.c5, b.c4", WRONG_VALUE),
+    // By matrix units: what all of them share, then what is a shader's own.
+    ("conv2d_winograd_matrix", "conv2d", "winograd2 by matrix units in f16", "b1, *s01", "b0, *s01", WRONG_VALUE),
+    ("conv2d_winograd_matrix", "conv2d", "winograd2 by matrix units in split", "a1, b0_rest,", "a1, b0,", WRONG_VALUE),
+    ("conv2d_winograd_matrix", "conv2d", "winograd4 by matrix units in split", "a0_rest, b1,", "a0, b1,", WRONG_VALUE),
+    ("conv2d_winograd_matrix", "conv2d", "winograd2 by matrix units in split", "* REMAINDER_SCALE", "", WRONG_VALUE),
+    (
+        "conv2d_winograd_matrix",
+        "conv2d",
+        "winograd2 by matrix units in f16",
+        "start += STEP",
+        "start += 32u",
+        WRONG_VALUE,
+    ),
+    ("conv2d_winograd_matrix", "conv2d", "winograd2 by matrix units in f16", "group.y * 64u + row", "row", NOT_WRITTEN),
+    ("conv2d_matrix", "conv2d", "gemm_64 by matrix units in f16", "(place2) + shift", "(place2)", WRONG_VALUE),
+    ("conv2d_matrix", "conv2d", "gemm_64 by matrix units in f16", "tap == met_tap", "true", WRONG_VALUE),
+    (
+        "conv2d_matrix",
+        "conv2d",
+        "gemm_64 by matrix units in split",
+        "met_inside & vec4<bool>",
+        "vec4<bool>",
+        WRONG_VALUE,
+    ),
+    (
+        "conv2d_matrix",
+        "conv2d",
+        "gemm_64 by matrix units in f16",
+        "(row >= product.rows)",
+        "(row > product.rows)",
+        OUTSIDE,
+    ),
+    (
+        "conv2d_matrix",
+        "conv2d",
+        "gemm_64 by matrix units in f16",
+        "first + 4u, sums.high",
+        "first, sums.high",
+        NOT_WRITTEN,
+    ),
+    ("dense_matrix", "dense", "matmul_64 by matrix units in f16", "first.x + 4u + i < params.rows", "true", OUTSIDE),
+    ("dense_matrix", "dense", "matmul_64 by matrix units in f16", "first.y >= params.columns", "false", OUTSIDE),
+    (
+        "dense_matrix",
+        "dense",
+        "matmul_64 by matrix units in split",
+        "inner < inner_range(group).y",
+        "true",
+        WRONG_VALUE,
+    ),
+    ("dense_matrix", "dense", "matmul_64 by matrix units in f16", "value += bias[", "value -= bias[", WRONG_VALUE),
     ("dense", "dense", "dense/rows", "value += bias[", "value -= bias[", WRONG_VALUE),
     ("dense", "dense", "dense/rows", "activated(params.low, params.high, value)", "value", WRONG_VALUE),
     ("dense", "dense", "dense/rows", "partial[local + half]", "vec4<f32>()", WRONG_VALUE),
@@ -415,7 +466,7 @@ fn every_wrong_kernel_is_noticed() {
     let mut unnoticed = Vec::new();
     for &(shader, op, kernel, from, to, sign) in MUTATIONS {
         let gpu = mutated(shader, from, to);
-        let family = ["_winograd", "_depthwise", "_pointwise"]
+        let family = ["_winograd", "_depthwise", "_pointwise", "_matrix"]
             .into_iter()
             .fold(shader, |name, end| name.split(end).next().unwrap());
         let cases = (Twins::of(family).cases)().into_iter().filter(|case| case.op.name() == op);

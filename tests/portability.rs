@@ -13,10 +13,16 @@ use vultus::gpu::{Kernel, kernels, shader_source};
 const SETTINGS: u32 = 17;
 
 /// A kernel's shader with its constants and what steps set besides, and nothing that it does not use.
-fn specialize(kernel: &Kernel, source: &str, setting: u32) -> Result<(Module, ModuleInfo), String> {
-    let module = naga::front::wgsl::parse_str(source).map_err(|error| error.emit_to_string(source))?;
-    // WebGPU offers pack2x16float and unpack2x16float everywhere; only old versions of OpenGL have not got them.
-    let capabilities = Capabilities::default() | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+fn specialize(
+    kernel: &Kernel,
+    source: &str,
+    setting: u32,
+    capabilities: Capabilities,
+) -> Result<(Module, ModuleInfo), String> {
+    let options = naga::front::wgsl::Options { capabilities, ..naga::front::wgsl::Options::new() };
+    let module = naga::front::wgsl::Frontend::new_with_options(options)
+        .parse(source)
+        .map_err(|error| error.emit_to_string(source))?;
     let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
         .map_err(|error| error.emit_to_string(source))?;
@@ -31,15 +37,57 @@ fn specialize(kernel: &Kernel, source: &str, setting: u32) -> Result<(Module, Mo
     Ok((module.into_owned(), info.into_owned()))
 }
 
+/// What WebGPU can do without any optional feature: it offers pack2x16float and unpack2x16float everywhere; only old
+/// versions of OpenGL have not got them.
+fn everywhere() -> Capabilities {
+    Capabilities::default() | Capabilities::SHADER_FLOAT16_IN_FLOAT32
+}
+
+/// What a device with matrix units can do besides.
+fn matrix_units() -> Capabilities {
+    everywhere() | Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX
+}
+
 /// Validates a kernel's shader as WebGPU without any optional feature does, and translates it for Vulkan, Metal and
 /// Direct3D 12, with all settings.
 fn translate(kernel: &Kernel, source: &str) -> Result<(), String> {
     (0..SETTINGS).try_for_each(|setting| translate_with(kernel, source, setting))
 }
 
+/// Validates the form of a kernel for matrix units with these capabilities, and translates it for the drivers that have
+/// them.
+fn translate_for_matrix_units(kernel: &Kernel, source: &str, capabilities: Capabilities) -> Result<(), String> {
+    let (module, info) = specialize(kernel, source, 1, capabilities)?;
+    // Such devices have Vulkan 1.1 or Metal 2.3 at least.
+    let options = spv::Options { lang_version: (1, 3), ..spv::Options::default() };
+    let pipeline = spv::PipelineOptions { shader_stage: Compute, entry_point: kernel.entry.to_owned() };
+    let words =
+        spv::write_vec(&module, &info, &options, Some(&pipeline)).map_err(|error| format!("SPIR-V: {error}"))?;
+    let entry_point = Some((Compute, kernel.entry.to_owned()));
+    let pipeline = msl::PipelineOptions { entry_point, ..msl::PipelineOptions::default() };
+    let options = msl::Options { lang_version: (2, 3), ..msl::Options::default() };
+    let (metal, _) = msl::write_string(&module, &info, &options, &pipeline).map_err(|error| format!("MSL: {error}"))?;
+    let both = instructions(&words).any(|code| code == COOPERATIVE_MATRIX_MUL_ADD)
+        && metal.contains("simdgroup_multiply_accumulate");
+    if both { Ok(()) } else { Err("a translation multiplies without matrix units".to_owned()) }
+}
+
+/// The number of SPIR-V's instruction for a product by matrix units.
+const COOPERATIVE_MATRIX_MUL_ADD: u32 = 4459;
+
+/// The numbers of a module's instructions, after its header.
+fn instructions(words: &[u32]) -> impl Iterator<Item = u32> {
+    let mut rest = words.get(5..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let first = *rest.first()?;
+        rest = rest.get((first >> 16).max(1) as usize..).unwrap_or_default();
+        Some(first & 0xffff)
+    })
+}
+
 fn translate_with(kernel: &Kernel, source: &str, setting: u32) -> Result<(), String> {
     let entry = (Compute, kernel.entry.to_owned());
-    let (module, info) = specialize(kernel, source, setting)?;
+    let (module, info) = specialize(kernel, source, setting, everywhere())?;
     let pipeline = spv::PipelineOptions { shader_stage: Compute, entry_point: kernel.entry.to_owned() };
     let words = spv::write_vec(&module, &info, &spv::Options::default(), Some(&pipeline))
         .map_err(|error| format!("SPIR-V: {error}"))?;
@@ -89,6 +137,32 @@ fn every_kernel_translates_to_every_language() {
 }
 
 #[test]
+fn kernels_for_matrix_units_translate_to_the_languages_that_have_them() {
+    let all: Vec<&Kernel> = kernels().filter(|kernel| kernel.matrix_source.is_some()).collect();
+    assert!(!all.is_empty());
+    for kernel in all {
+        let source = kernel.matrix_source.unwrap();
+        assert_eq!(translate_for_matrix_units(kernel, source, matrix_units()), Ok(()), "{}", kernel.name);
+        // The capability is really asked for, and nothing multiplies without the units.
+        for missing in [Capabilities::COOPERATIVE_MATRIX, Capabilities::SHADER_FLOAT16] {
+            assert!(translate_for_matrix_units(kernel, source, matrix_units() - missing).is_err(), "{}", kernel.name);
+        }
+        let emulated = translate_for_matrix_units(kernel, kernel.source, matrix_units());
+        assert_eq!(emulated, Err("a translation multiplies without matrix units".to_owned()), "{}", kernel.name);
+        // Both forms fit the same devices, and have the same entry point.
+        assert_eq!(kernel.matrix_source.map(invocations), Some(invocations(kernel.source)), "{}", kernel.name);
+    }
+}
+
+/// The size of the workgroups of a shader with one entry point.
+fn invocations(source: &str) -> [u32; 3] {
+    let options = naga::front::wgsl::Options { capabilities: matrix_units(), ..naga::front::wgsl::Options::new() };
+    let module = naga::front::wgsl::Frontend::new_with_options(options).parse(source).unwrap();
+    let [entry] = module.entry_points.as_slice() else { panic!("not one entry point") };
+    entry.workgroup_size
+}
+
+#[test]
 fn what_a_driver_would_refuse_fails() {
     let kernel = kernels().find(|kernel| kernel.name == "dense/rows").unwrap();
     let source = shader_source("dense").unwrap();
@@ -122,7 +196,9 @@ fn every_shader_and_every_entry_point_is_used() {
 #[test]
 fn every_shared_piece_is_shared() {
     for (piece, text) in files("shaders/shared") {
-        let users: BTreeSet<&str> = kernels().filter(|k| k.source.contains(&text)).map(|k| k.shader).collect();
+        let is_part =
+            |k: &&Kernel| k.source.contains(&text) || k.matrix_source.is_some_and(|source| source.contains(&text));
+        let users: BTreeSet<&str> = kernels().filter(is_part).map(|k| k.shader).collect();
         assert!(users.len() > 1, "shared/{piece}.wgsl is a part of {users:?} only");
     }
 }
@@ -163,18 +239,25 @@ fn kernels_have_names_of_their_own() {
 fn workgroups_fit_the_smallest_device() {
     // Every WebGPU device offers 256 invocations and 16 KiB of workgroup memory.
     for kernel in kernels() {
-        let (module, info) = specialize(kernel, shader_source(kernel.shader).unwrap(), 0).unwrap();
-        let [entry] = module.entry_points.as_slice() else { panic!("{}: not one entry point", kernel.name) };
-        let invocations: u32 = entry.workgroup_size.iter().product();
-        assert!(invocations <= 256, "{} has {invocations}", kernel.name);
-        let mut layouter = naga::proc::Layouter::default();
-        layouter.update(module.to_ctx()).unwrap();
-        let used = |handle: naga::Handle<naga::GlobalVariable>| !info.get_entry_point(0)[handle].is_empty();
-        let workgroup = |variable: &naga::GlobalVariable| variable.space == naga::AddressSpace::WorkGroup;
-        let variables = module.global_variables.iter().filter(|(handle, v)| used(*handle) && workgroup(v));
-        let bytes: u32 = variables.map(|(_, variable)| layouter[variable.ty].size).sum();
-        assert!(bytes <= 16 << 10, "{} has {bytes} bytes of workgroup memory", kernel.name);
+        let forms = [(kernel.source, everywhere())].into_iter();
+        for (source, capabilities) in forms.chain(kernel.matrix_source.map(|source| (source, matrix_units()))) {
+            fits_the_smallest_device(kernel, source, capabilities);
+        }
     }
+}
+
+fn fits_the_smallest_device(kernel: &Kernel, source: &str, capabilities: Capabilities) {
+    let (module, info) = specialize(kernel, source, 0, capabilities).unwrap();
+    let [entry] = module.entry_points.as_slice() else { panic!("{}: not one entry point", kernel.name) };
+    let invocations: u32 = entry.workgroup_size.iter().product();
+    assert!(invocations <= 256, "{} has {invocations}", kernel.name);
+    let mut layouter = naga::proc::Layouter::default();
+    layouter.update(module.to_ctx()).unwrap();
+    let used = |handle: naga::Handle<naga::GlobalVariable>| !info.get_entry_point(0)[handle].is_empty();
+    let workgroup = |variable: &naga::GlobalVariable| variable.space == naga::AddressSpace::WorkGroup;
+    let variables = module.global_variables.iter().filter(|(handle, v)| used(*handle) && workgroup(v));
+    let bytes: u32 = variables.map(|(_, variable)| layouter[variable.ty].size).sum();
+    assert!(bytes <= 16 << 10, "{} has {bytes} bytes of workgroup memory", kernel.name);
 }
 
 /// A shader's text without comments and without what stands in angle brackets behind a type or `var`.

@@ -6,7 +6,7 @@ mod compare;
 use std::sync::OnceLock;
 
 use compare::twins::{self, Twins};
-use compare::{Comparison, adapter, largest, run_op};
+use compare::{Comparison, adapter, largest, run_op, with_matrix_units};
 use vultus::gpu::{Gpu, GpuOptions};
 use vultus::nn::{Network, Optimizer, Training, vgg16};
 use vultus::ops::{
@@ -31,7 +31,7 @@ fn small() -> Gpu {
     // With runtime checks, too: the other tests run without.
     let options = GpuOptions { runtime_checks: true, ..GpuOptions::default() };
     let open = || adapter().open_with(wgpu::Features::empty(), small_limits(), options);
-    GPU.get_or_init(|| open().expect("every device offers this")).clone()
+    GPU.get_or_init(|| with_matrix_units(open().expect("every device offers this"))).clone()
 }
 
 /// Random values of this shape.

@@ -7,6 +7,7 @@ mod picture;
 mod plan;
 mod training_plan;
 mod tune;
+mod verify;
 
 pub use device::Device;
 pub use model::Model;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::backend::{Executor, ModelMemory, PictureMemory};
 use super::picture::Picture;
 use super::tune::tune;
+use super::verify::verify;
 use crate::cpu::{Algorithm, CpuPlan, resize::Pixels};
 use crate::error::{Error, Result};
 use crate::gpu::{Binding, GpuPixels, GpuPlan, Port, Precision, choices};
@@ -36,7 +37,7 @@ pub struct Options {
     /// A kernel (by its name, `conv2d/gemm_64`) that is used wherever it can be, whatever the rules say. The CPU has
     /// `conv2d/direct`, `conv2d/winograd2` and `conv2d/winograd4`; names of the other backend are ignored.
     pub kernel: Option<String>,
-    /// How a GPU stores the weights that it computes from.
+    /// The precision in which a GPU computes.
     pub precision: Precision,
     /// The inputs and outputs that are buffers of the application: the plan has no memory for them, and is run by
     /// [`GpuPlan::encode_bound`] or [`Plan::execute_bound`] only. For plans on a GPU that do not train.
@@ -117,15 +118,25 @@ impl Plan {
                     "there are buffers to be bound (Options::bound) on a GPU only",
                 ));
             }
+            ModelMemory::Cpu(_) if options.precision.is_by_matrix_units() => {
+                let (device, precision) = ("the CPU".to_owned(), options.precision.name());
+                return Err(Error::Precision { device, precision, reason: "it has no matrix units".to_owned() });
+            }
             ModelMemory::Cpu(model) => {
                 Executor::Cpu(Box::new(CpuPlan::new(program.clone(), model, options.checked, kernel)))
             }
             ModelMemory::Gpu(gpu, model) => {
-                if kernel.is_none() && !options.checked && !gpu.tuning_left().is_zero() {
+                // What would be measured is not what matrix units do.
+                let is_tuned = !options.precision.is_by_matrix_units() && !gpu.tuning_left().is_zero();
+                if kernel.is_none() && !options.checked && is_tuned {
                     tune(gpu, &program);
                 }
                 let Options { bound, checked, precision, .. } = options;
                 let plan = GpuPlan::new(gpu, program.clone(), model, bound, *checked, kernel, *precision)?;
+                // A checked plan is a test itself.
+                if !*checked {
+                    verify(gpu, *precision, &plan)?;
+                }
                 Executor::Gpu(Box::new(plan))
             }
         };

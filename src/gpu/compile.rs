@@ -7,8 +7,9 @@ use super::binding::{Entry, Open};
 use super::buffer::{GUARD, Storage, View};
 use super::device::{CountedBuffer, Gpu};
 use super::dispatch::{Compiled, Dispatch, Group, Packed};
-use super::kernel::{Access, Kernel, Variant};
+use super::kernel::{Access, Kernel, MatrixKernels, Variant};
 use super::parameter::Parameter;
+use super::precision::Precision;
 use super::tuning::tuning_key;
 use super::uniform::Uniform;
 use crate::error::{Error, Result};
@@ -16,6 +17,10 @@ use crate::ops::Op;
 
 /// The most workgroups along one dimension of a grid.
 pub(super) const MAX_GRID: usize = 65_535;
+
+/// The largest magnitude of weights that matrix units multiply: Winograd's transforms make them up to 1.5² as large, the
+/// kernels 64 times (`LEFT_SCALE` in `shaders/shared/matrix.wgsl`), and f16 ends at 65,504.
+const MATRIX_UNITS_MOST: f32 = 450.0;
 
 /// A dispatch whose parameters are not in a buffer yet.
 struct Pending {
@@ -35,8 +40,9 @@ pub(super) struct Compiler<'a> {
     /// The kernel to be used in this step, where it can be: the forced one, or the one that was measured to be best.
     requested_kernel: Option<String>,
     checked: bool,
-    /// Where weights may be stored in f16: the parameters that the program trains, which may not.
-    f16_except: Option<&'a [Arc<Parameter>]>,
+    precision: Precision,
+    /// The parameters that the program trains, which is done in f32.
+    trained: &'a [Arc<Parameter>],
     /// Packed parameters that the steps use.
     packed: Vec<Arc<Packed>>,
     pending: Vec<Pending>,
@@ -85,7 +91,8 @@ impl<'a> Compiler<'a> {
             forced,
             requested_kernel: None,
             checked,
-            f16_except: None,
+            precision: Precision::F32,
+            trained: &[],
             packed: Vec::new(),
             pending,
             parameters,
@@ -95,22 +102,44 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// From here on kernels may read parameters in f16, except those that the program trains.
-    pub fn store_weights_in_f16(&mut self, trained: &'a [Arc<Parameter>]) {
-        self.f16_except = Some(trained);
+    /// From here on kernels compute in this precision, but for the parameters that the program trains.
+    pub fn compute_in(&mut self, precision: Precision, trained: &'a [Arc<Parameter>]) {
+        (self.precision, self.trained) = (precision, trained);
     }
 
     /// Whether kernels may read these weights in f16.
     pub fn in_f16(&self, weight: &Storage) -> bool {
-        let (Some(trained), Some(parameter)) = (self.f16_except, &weight.parameter) else { return false };
-        parameter.suits_f16() && !trained.iter().any(|trained| Arc::ptr_eq(trained, parameter))
+        let suits = weight.parameter.as_ref().is_some_and(|parameter| parameter.suits_f16());
+        self.precision == Precision::F16Weights && suits && !self.trains(weight)
+    }
+
+    /// The kernel that makes products with these weights by matrix units, if the precision asks for that.
+    pub fn by_matrix_units(&self, weight: &Storage, kernels: &'static MatrixKernels) -> Option<&'static Kernel> {
+        kernels.of(self.precision).filter(|_| !self.trains(weight))
+    }
+
+    /// Refuses weights that are too large for matrix units.
+    pub fn check_for_matrix_units(&self, weight: &Storage) -> Result<()> {
+        let largest = weight.parameter.as_ref().map_or(0.0, |parameter| parameter.largest());
+        if largest <= MATRIX_UNITS_MOST || largest.is_nan() {
+            return Ok(());
+        }
+        let reason = format!("{} reaches {largest}, and may reach {MATRIX_UNITS_MOST}", weight.name);
+        Err(self.gpu.refused_precision(self.precision, reason))
+    }
+
+    fn trains(&self, weight: &Storage) -> bool {
+        let is_it = |parameter: &Arc<Parameter>| self.trained.iter().any(|trained| Arc::ptr_eq(trained, parameter));
+        weight.parameter.as_ref().is_some_and(is_it)
     }
 
     /// Begins a step: finds the kernel that is requested for it, and frees the scratch memory of the step before.
     pub fn begin(&mut self, index: usize, op: &Op, operands: &Operands) {
         self.step = index;
+        // What was measured in f32 says nothing of matrix units.
+        let measured = || (!self.precision.is_by_matrix_units()).then(|| tuning_key(op, operands.shapes));
         self.requested_kernel =
-            self.forced.map(str::to_owned).or_else(|| self.gpu.fastest(&tuning_key(op, operands.shapes)));
+            self.forced.map(str::to_owned).or_else(|| measured().and_then(|key| self.gpu.fastest(&key)));
         self.reuse_scratch();
     }
 

@@ -21,13 +21,17 @@ use depthwise_rows::ROWS;
 use direct::{BIAS_GRADIENT, DIRECT, DIRECT_3X3, Params, direct_groups, dispatch};
 use geometry::{Geometry, Piece};
 use pointwise::POINTWISE;
-use product::{GEMM_64, GEMM_128, GEMM_WEIGHT_64, GEMM_WEIGHT_128, PACK, Product, SUM_PARTS, Views};
+use product::{
+    GEMM_64, GEMM_128, GEMM_MATRIX, GEMM_WEIGHT_64, GEMM_WEIGHT_128, PACK, Product, SUM_PARTS, Views, is_gemm,
+};
 
 pub(super) static KERNELS: &[&Kernel] = &[
     &DIRECT,
     &DIRECT_3X3,
     &GEMM_128,
     &GEMM_64,
+    &GEMM_MATRIX.f16,
+    &GEMM_MATRIX.split,
     &GEMM_WEIGHT_128,
     &GEMM_WEIGHT_64,
     &PACK,
@@ -91,12 +95,15 @@ fn winograd(compiler: &Compiler, op: &Conv2d, job: &Job) -> Option<&'static Wino
     if !op.suits_winograd() {
         return None;
     }
-    let mut algorithms = conv2d_winograd::ALGORITHMS.iter().filter(|algorithm| algorithm.suits(compiler, job));
+    // Matrix units take the place of products in workgroup memory.
+    let by_units = job.matrix_kernel(compiler).is_some();
+    let suits = |algorithm: &&Winograd| algorithm.suits(compiler, job) && !(by_units && algorithm.is_blocked());
+    let mut algorithms = conv2d_winograd::ALGORITHMS.iter().filter(suits);
     match compiler.requested_kernel() {
         Some(name) if name.starts_with("conv2d/") => algorithms.find(|algorithm| algorithm.name == name),
         _ if job.inner < MANY_CHANNELS || job.outer < MANY_CHANNELS => None,
         _ => algorithms
-            .filter(|algorithm| algorithm.is_blocked() == compiler.is_software())
+            .filter(|algorithm| algorithm.is_blocked() == (compiler.is_software() && !by_units))
             .min_by_key(|algorithm| algorithm.cost(job)),
     }
 }
@@ -120,12 +127,14 @@ fn choose_forward(compiler: &Compiler, geometry: &Geometry, weight: &Storage) ->
     }
     // On a software adapter workgroup memory is as slow as any. Each group is a product of its own.
     let few = if geometry.op.groups > 1 { MANY_CHANNELS } else { FEW_CHANNELS };
-    let default = match compiler.is_software() {
+    let by_units = compiler.by_matrix_units(weight, &GEMM_MATRIX);
+    let default = match compiler.is_software() && by_units.is_none() {
         true if candidates.contains(&&POINTWISE) => &POINTWISE,
         false if geometry.group_channels() > few => gemm,
         _ => candidates[0],
     };
-    compiler.choose(&candidates, default)
+    let kernel = compiler.choose(&candidates, default);
+    by_units.filter(|_| is_gemm(kernel)).unwrap_or(kernel)
 }
 
 /// The convolution as Winograd's algorithms see it. With `pool`, y is the output of a pooling of 2×2 that follows.
@@ -203,7 +212,10 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands)
     if kernel == &POINTWISE {
         return pointwise::forward(compiler, &geometry, [x, weight, bias], residual, y);
     }
-    for piece in geometry.pieces(compiler, weight, kernel.entry != "gemm") {
+    if kernel.matrix_source.is_some() {
+        compiler.check_for_matrix_units(weight)?;
+    }
+    for piece in geometry.pieces(compiler, weight, !is_gemm(kernel)) {
         let (images, filters) = (&piece.images, &piece.filters);
         let x = geometry.x_view(compiler, x, images)?;
         let weight = geometry.weight_view(compiler, weight, filters)?;
@@ -211,7 +223,7 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands)
         let y = geometry.y_view(compiler, y, images, filters)?;
         let residual = Residual::of(residual.map(|it| geometry.y_view(compiler, it, images, filters)), &y)?;
         let finish = Finish::new(op.activation, residual.exists());
-        if kernel.entry == "gemm" {
+        if is_gemm(kernel) {
             let product = Product::forward(&geometry, images.len(), filters.len(), piece.groups.start);
             let product = Product {
                 x_offset: x.offset + product.x_offset,

@@ -9,7 +9,7 @@ use super::buffer::Storage;
 use super::compile::{Compiler, MAX_GRID, cut_evenly};
 use super::finish::{Finish, limits};
 use super::kernel::Access::{Read, Unused, Write};
-use super::kernel::{Access, Kernel, Shader, shader};
+use super::kernel::{Access, Kernel, MatrixKernels, Shader, matrix_kernels, matrix_shader, shader};
 use super::residual::Residual;
 use super::uniform::uniform;
 use crate::error::Result;
@@ -20,6 +20,8 @@ pub(super) static KERNELS: &[&Kernel] = &[
     &MULTIPLY_BLOCKED,
     &MULTIPLY_F16,
     &MULTIPLY_BLOCKED_F16,
+    &MULTIPLY_MATRIX.f16,
+    &MULTIPLY_MATRIX.split,
     &TILE2.weight,
     &TILE2.weight_f16,
     &TILE2.weight_rotated,
@@ -85,7 +87,8 @@ static TILE4: Transforms =
 
 const PRODUCT: &[Access] = &[Read, Read, Write];
 
-const MULTIPLY_SHADER: Shader = shader!("conv2d_winograd", "blocks");
+const MULTIPLY_SHADER: Shader = shader!("conv2d_winograd", "winograd_product", "blocks");
+const MATRIX_SHADER: Shader = matrix_shader!("conv2d_winograd_matrix", "winograd_product");
 
 const TILED: Kernel = Kernel::new::<Product>("conv2d/winograd_multiply", MULTIPLY_SHADER, "multiply", PRODUCT);
 const BLOCKED: Kernel =
@@ -96,7 +99,10 @@ static MULTIPLY_BLOCKED: Kernel = BLOCKED;
 static MULTIPLY_F16: Kernel = TILED.with("conv2d/winograd_multiply_f16", U_F16);
 static MULTIPLY_BLOCKED_F16: Kernel = BLOCKED.with("conv2d/winograd_multiply_blocked_f16", U_F16);
 
-/// The steps along the products' inner dimension come in pairs of eight.
+static MULTIPLY_MATRIX: MatrixKernels =
+    matrix_kernels!(Product, "conv2d/winograd_multiply_matrix", MATRIX_SHADER, PRODUCT);
+
+/// The steps along the products' inner dimension come in pairs of eight, or are of sixteen.
 const INNER: usize = 16;
 
 /// The most values of one piece of scratch memory: 64 MiB.
@@ -201,6 +207,11 @@ impl Job<'_> {
     /// Whether the transformed weights are stored in f16.
     fn in_f16(&self, compiler: &Compiler) -> bool {
         !self.is_gradient() && compiler.in_f16(self.weight)
+    }
+
+    /// The kernel for the products, if matrix units make them.
+    pub fn matrix_kernel(&self, compiler: &Compiler) -> Option<&'static Kernel> {
+        if self.is_gradient() { None } else { compiler.by_matrix_units(self.weight, &MULTIPLY_MATRIX) }
     }
 
     /// Filters: the rows of the weights.
@@ -421,7 +432,7 @@ impl Winograd {
             let transform = (10 * self.points() * tiles) as u64;
             let grid = [tiles.div_ceil(64), inner, 1];
             compiler.dispatch(&self.transforms.input, &params, &[&x, &v], grid, transform * inner as u64)?;
-            self.multiply(compiler, [&u, &v, &m], [inner, outer, tiles], job.in_f16(compiler))?;
+            self.multiply(compiler, job, [&u, &v, &m], [inner, outer, tiles])?;
             let grid = [count.div_ceil(64), piece.outer, 1];
             let flops = transform * outer as u64;
             match &bias {
@@ -439,10 +450,11 @@ impl Winograd {
     fn multiply(
         &self,
         compiler: &mut Compiler,
+        job: &Job,
         [u, v, m]: [&super::buffer::View; 3],
         [inner, outer, tiles]: [usize; 3],
-        f16: bool,
     ) -> Result<()> {
+        let f16 = job.in_f16(compiler);
         let params = Product {
             u_offset: if f16 { 2 * u.offset } else { u.offset },
             v_offset: v.offset,
@@ -455,10 +467,14 @@ impl Winograd {
         let blocks = [tiles / self.block[1], outer / self.block[0], self.points()];
         let grid = if self.is_blocked() { [blocks.iter().product::<usize>().div_ceil(32), 1, 1] } else { blocks };
         let flops = 2 * (self.points() * inner * outer * tiles) as u64;
-        let kernel = match (self.is_blocked(), f16) {
-            (_, false) => self.multiply,
-            (false, true) => &MULTIPLY_F16,
-            (true, true) => &MULTIPLY_BLOCKED_F16,
+        let kernel = match (job.matrix_kernel(compiler), self.is_blocked(), f16) {
+            (Some(kernel), ..) => {
+                compiler.check_for_matrix_units(job.weight)?;
+                kernel
+            }
+            (None, _, false) => self.multiply,
+            (None, false, true) => &MULTIPLY_F16,
+            (None, true, true) => &MULTIPLY_BLOCKED_F16,
         };
         compiler.dispatch(kernel, &params, &[u, v, m], grid, flops)
     }

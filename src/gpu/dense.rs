@@ -8,19 +8,30 @@ use super::buffer::{Storage, View};
 use super::compile::{Compiler, MAX_GRID, Operands};
 use super::finish::{Finish, limits};
 use super::kernel::Access::{Read, Unused, Write};
-use super::kernel::{Access, Kernel, Shader, Variant, shader};
+use super::kernel::{Access, Kernel, MatrixKernels, Shader, Variant, matrix_kernels, matrix_shader, shader};
 use super::tiling::{STEP, prefers_large, units_per_part};
 use super::uniform::uniform;
 use crate::error::Result;
 use crate::ops::{Dense, Op};
 
-pub(super) static KERNELS: &[&Kernel] =
-    &[&ROWS, &ROWS_QUADS, &ROWS_F16, &PACK_F16, &MATMUL_128, &MATMUL_64, &SUM_PARTS, &COLUMNS];
+pub(super) static KERNELS: &[&Kernel] = &[
+    &ROWS,
+    &ROWS_QUADS,
+    &ROWS_F16,
+    &PACK_F16,
+    &MATMUL_128,
+    &MATMUL_64,
+    &MATMUL_MATRIX.f16,
+    &MATMUL_MATRIX.split,
+    &SUM_PARTS,
+    &COLUMNS,
+];
 
 const ALL: &[Access] = &[Read, Read, Read, Write];
 const TILE_64: &[(&str, f64)] = &[("TILE", 64.0)];
 
-const SHADER: Shader = shader!("dense", "activation", "pair_f16", "tiles");
+const SHADER: Shader = shader!("dense", "activation", "pair_f16", "dense_product", "tiles");
+const MATRIX_SHADER: Shader = matrix_shader!("dense_matrix", "activation", "dense_product");
 
 const MATMUL: Kernel = Kernel::new::<Params>("dense/matmul_128", SHADER, "matmul", ALL);
 
@@ -30,6 +41,7 @@ static ROWS_F16: Kernel = Kernel::new::<Params>("dense/rows_f16", SHADER, "rows_
 static PACK_F16: Kernel = Kernel::new::<Params>("dense/pack_f16", SHADER, "pack_f16", &[Read, Unused, Unused, Write]);
 static MATMUL_128: Kernel = MATMUL;
 static MATMUL_64: Kernel = MATMUL.with("dense/matmul_64", TILE_64);
+static MATMUL_MATRIX: MatrixKernels = matrix_kernels!(Params, "dense/matmul_matrix", MATRIX_SHADER, ALL);
 static SUM_PARTS: Kernel = Kernel::new::<Params>("dense/sum_parts", SHADER, "sum_parts", &[Read, Unused, Read, Write]);
 static COLUMNS: Kernel = Kernel::new::<Params>("dense/columns", SHADER, "columns", &[Read, Unused, Read, Write]);
 
@@ -120,10 +132,12 @@ fn choose_matmul(compiler: &Compiler, params: &Params) -> &'static Kernel {
 fn matmul(compiler: &mut Compiler, variant: impl Into<Variant>, params: Params, views: [&View; 4]) -> Result<()> {
     let Variant { kernel, finish } = variant.into();
     let [across, down] = tiles(&params, if std::ptr::eq(kernel, &MATMUL_128) { 128 } else { 64 });
-    let (steps, values) = ((params.inner as usize).div_ceil(STEP), params.rows as usize * params.columns as usize);
-    let part = units_per_part(compiler, steps, 1, across * down, values);
+    // The steps of matrix units are two of those of the others.
+    let step = if kernel.matrix_source.is_some() { 2 * STEP } else { STEP };
+    let (steps, values) = ((params.inner as usize).div_ceil(step), params.rows as usize * params.columns as usize);
+    let part = units_per_part(compiler, steps, step / STEP, across * down, values);
     let parts = steps.div_ceil(part);
-    let params = Params { part: (part * STEP) as u32, ..params };
+    let params = Params { part: (part * step) as u32, ..params };
     if parts == 1 {
         return dispatch(compiler, kernel.finishing(finish), params, &views, [across, down, 1]);
     }
@@ -201,6 +215,11 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Dense, operands: &Operands) 
                 _ => choose_matmul(compiler, &params),
             };
             let kernel = compiler.choose(&candidates, default);
+            let by_units = compiler.by_matrix_units(storage, &MATMUL_MATRIX);
+            let kernel = by_units.filter(|_| kernel.entry == "matmul").unwrap_or(kernel);
+            if kernel.matrix_source.is_some() {
+                compiler.check_for_matrix_units(storage)?;
+            }
             let groups = [part.len().div_ceil(COLUMNS_PER_GROUP), rows.div_ceil(ROWS_PER_GROUP), 1];
             if kernel == &ROWS_QUADS && features.is_multiple_of(F16_AT_ONCE) && compiler.in_f16(storage) {
                 let packed = packed_f16(compiler, storage, features, &part)?;

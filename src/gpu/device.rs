@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use super::finish::Finish;
 use super::kernel::{Access, Variant};
 #[cfg(not(target_arch = "wasm32"))]
 use super::poller::Poller;
+use super::precision::Precision;
 use super::tuning::{Tuned, Tuning};
 use crate::error::{Error, Result};
 use crate::parallel::*;
@@ -65,13 +66,27 @@ pub struct GpuOptions {
     /// Whether the built-in shaders check every index and bound every loop, as those of [`Gpu::replace_shader`] always
     /// do. They stay within their buffers without that, and are faster.
     pub runtime_checks: bool,
+    /// Whether the device's matrix units may be used, for [`Precision::F16`](crate::Precision::F16) and
+    /// [`Precision::Split`](crate::Precision::Split). The device must have been requested with
+    /// `EXPERIMENTAL_COOPERATIVE_MATRIX` and `SHADER_F16` from an adapter that
+    /// [has such units](super::Adapter::has_matrix_units); without these features there are none to use.
+    pub matrix_units: bool,
 }
 
 impl Default for GpuOptions {
     fn default() -> Self {
-        GpuOptions { flops_per_submit: 20_000_000_000, max_binding: u64::MAX, runtime_checks: false }
+        GpuOptions {
+            flops_per_submit: 20_000_000_000,
+            max_binding: u64::MAX,
+            runtime_checks: false,
+            matrix_units: false,
+        }
     }
 }
+
+/// The features that a device needs for its matrix units to be used.
+pub(super) const MATRIX_UNITS: wgpu::Features =
+    wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX.union(wgpu::Features::SHADER_F16);
 
 /// A GPU. Clones are cheap and stand for the same device.
 ///
@@ -99,6 +114,10 @@ struct Shared {
     pipelines: Mutex<HashMap<(&'static str, Finish), Arc<Pipeline>>>,
     /// Shaders tried out in place of the built-in ones.
     shaders: Mutex<BTreeMap<String, String>>,
+    /// Whether shaders stand in for matrix units.
+    emulates_matrix_units: AtomicBool,
+    /// Which kernels for matrix units have been compared with others on this device, and what was wrong.
+    verdicts: Mutex<BTreeMap<&'static str, Option<String>>>,
     bytes: AtomicU64,
     buffers: AtomicU64,
     bind_groups: AtomicU64,
@@ -158,6 +177,8 @@ impl Gpu {
             options,
             pipelines: Mutex::default(),
             shaders: Mutex::default(),
+            emulates_matrix_units: AtomicBool::default(),
+            verdicts: Mutex::default(),
             bytes: AtomicU64::new(0),
             buffers: AtomicU64::new(0),
             bind_groups: AtomicU64::new(0),
@@ -268,7 +289,57 @@ impl Gpu {
     /// From now on pipelines are made of this text in place of a shader's own.
     pub(super) fn take_in_place_of(&self, shader: &str, wgsl: String) {
         lock(&self.shared.shaders).insert(shader.to_owned(), wgsl);
+        self.forget_pipelines();
+    }
+
+    fn forget_pipelines(&self) {
         lock(&self.shared.pipelines).clear();
+        lock(&self.shared.verdicts).clear();
+    }
+
+    /// Whether plans on this device may ask for [`Precision::F16`](crate::Precision::F16) and
+    /// [`Precision::Split`](crate::Precision::Split).
+    ///
+    /// ```no_run
+    /// use vultus::{Options, Precision};
+    ///
+    /// let gpu = vultus::gpu::Gpu::new()?;
+    /// let precision = if gpu.has_matrix_units() { Precision::Split } else { Precision::F32 };
+    /// let options = Options { precision, ..Options::default() };
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
+    pub fn has_matrix_units(&self) -> bool {
+        self.uses_matrix_units() || self.shared.emulates_matrix_units.load(Ordering::Relaxed)
+    }
+
+    /// Whether kernels are compiled for the device's own matrix units.
+    fn uses_matrix_units(&self) -> bool {
+        let has = self.shared.options.matrix_units && self.shared.device.features().contains(MATRIX_UNITS);
+        has && !self.shared.emulates_matrix_units.load(Ordering::Relaxed)
+    }
+
+    /// From now on shaders stand in for matrix units, whether the device has some or not: far slower, for tests of all that
+    /// surrounds them.
+    #[doc(hidden)]
+    pub fn emulate_matrix_units(&self) {
+        self.shared.emulates_matrix_units.store(true, Ordering::Relaxed);
+        self.forget_pipelines();
+    }
+
+    /// The error for a precision that the device does not compute in.
+    pub(crate) fn refused_precision(&self, precision: Precision, reason: impl Into<String>) -> Error {
+        Error::Precision { device: self.name().to_owned(), precision: precision.name(), reason: reason.into() }
+    }
+
+    /// What was found out about a kernel for matrix units on this device: `None` if it was not compared yet, else what was
+    /// wrong with it.
+    pub(crate) fn verdict(&self, kernel: &str) -> Option<Option<String>> {
+        lock(&self.shared.verdicts).get(kernel).cloned()
+    }
+
+    /// Keeps what was found out about a kernel.
+    pub(crate) fn keep_verdict(&self, kernel: &'static str, wrong: Option<String>) {
+        lock(&self.shared.verdicts).insert(kernel, wrong);
     }
 
     /// Opens the cache for these texts of all shaders, unless one is open.
@@ -452,7 +523,8 @@ impl Gpu {
         let (kernel, constants) = (variant.kernel, variant.constants());
         let replaced = lock(&self.shared.shaders).get(kernel.shader).cloned();
         self.guarded(|| {
-            let module = super::module::create(device, kernel, replaced.as_deref(), self.shared.options.runtime_checks);
+            let checks = self.shared.options.runtime_checks;
+            let module = super::module::create(device, kernel, replaced.as_deref(), checks, self.uses_matrix_units());
             let entries: Vec<_> = std::iter::once((0, wgpu::BufferBindingType::Uniform))
                 .chain(
                     kernel

@@ -1,6 +1,7 @@
 //! What a kernel is: an entry point of a shader with its constants and bindings.
 
 use super::finish::Finish;
+use super::precision::Precision;
 use super::uniform::{Layout, Uniform};
 
 /// What a kernel does with a binding.
@@ -23,6 +24,31 @@ pub enum Access {
     Unused,
 }
 
+/// One kernel for each precision that matrix units compute in.
+pub(super) struct MatrixKernels {
+    pub f16: Kernel,
+    pub split: Kernel,
+}
+
+impl MatrixKernels {
+    /// The kernel for this precision, if matrix units compute in it.
+    pub fn of(&'static self, precision: Precision) -> Option<&'static Kernel> {
+        match precision {
+            Precision::F16 => Some(&self.f16),
+            Precision::Split => Some(&self.split),
+            Precision::F32 | Precision::F16Weights => None,
+        }
+    }
+}
+
+/// The kernels of this name, for each precision.
+macro_rules! matrix_kernels {
+    ($parameters:ty, $name:literal, $shader:expr, $bindings:expr) => {{
+        const KERNEL: Kernel = Kernel::new::<$parameters>(concat!($name, "_f16"), $shader, "multiply", $bindings);
+        MatrixKernels { f16: KERNEL, split: KERNEL.with(concat!($name, "_split"), &[("PARTS", 2.0)]) }
+    }};
+}
+
 /// One compute pipeline. Binding 0 is always the uniform buffer of its parameters.
 ///
 /// ```
@@ -40,6 +66,8 @@ pub struct Kernel {
     pub shader: &'static str,
     /// The text of the shader, with what it shares with others.
     pub source: &'static str,
+    /// The same with matrix units doing what they can, where `source` emulates them; `None` for other kernels.
+    pub matrix_source: Option<&'static str>,
     /// The entry point.
     pub entry: &'static str,
     /// Values of override constants.
@@ -80,6 +108,7 @@ impl Variant {
 pub(super) struct Shader {
     pub name: &'static str,
     pub source: &'static str,
+    pub matrix_source: Option<&'static str>,
 }
 
 /// The [`Shader`] in this file of `shaders/`, after those of `shaders/shared/` that it uses; all are named without their
@@ -93,11 +122,28 @@ macro_rules! shader {
                 $(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/shared/", $shared, ".wgsl")), "\n",)*
                 include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $name, ".wgsl"))
             ),
+            matrix_source: None,
         }
     };
 }
 
-pub(super) use shader;
+/// As [`shader!`], a shader of products by matrix units (`shaders/shared/matrix.wgsl`), in both of its forms.
+macro_rules! matrix_shader {
+    ($name:literal $(, $shared:literal)*) => {
+        Shader {
+            matrix_source: Some(concat!(
+                "enable f16;\nenable wgpu_cooperative_matrix;\n",
+                include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/shared/matrix.wgsl")), "\n",
+                include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/shared/matrix_units.wgsl")), "\n",
+                $(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/shared/", $shared, ".wgsl")), "\n",)*
+                include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $name, ".wgsl"))
+            )),
+            ..shader!($name, "matrix", "matrix_emulated" $(, $shared)*)
+        }
+    };
+}
+
+pub(super) use {matrix_kernels, matrix_shader, shader};
 
 impl Kernel {
     /// The operation that it is for.
@@ -116,6 +162,7 @@ impl Kernel {
             name,
             shader: shader.name,
             source: shader.source,
+            matrix_source: shader.matrix_source,
             entry,
             constants: &[],
             bindings,

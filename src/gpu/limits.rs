@@ -2,6 +2,7 @@
 
 use super::compile::MAX_GRID;
 use super::device::Gpu;
+use super::precision::Precision;
 use crate::error::{Error, Result};
 
 /// Invocations of the largest workgroup, all along x.
@@ -15,6 +16,16 @@ pub(super) const STORAGES: u64 = 8;
 pub(super) const UNIFORMS: u64 = 2;
 
 impl Gpu {
+    /// Refuses a precision that needs matrix units where there are none to use.
+    pub(super) fn check_precision(&self, precision: Precision) -> Result<()> {
+        if !precision.is_by_matrix_units() || self.has_matrix_units() {
+            return Ok(());
+        }
+        let reason = "it has no matrix units for products of 16×16×16 numbers in f16 with sums in f32 (wgpu's feature \
+                      EXPERIMENTAL_COOPERATIVE_MATRIX), or it was opened without them";
+        Err(self.refused_precision(precision, reason))
+    }
+
     /// Whether the device has what the kernels need: no more than WebGPU's default limits. How much memory there must be
     /// is up to the network, and checked for each value.
     pub(super) fn check_limits(&self) -> Result<()> {

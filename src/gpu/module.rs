@@ -3,14 +3,16 @@
 use super::kernel::Kernel;
 
 /// The module of a kernel's shader, or of the text that was given in its place. `checks` are those that the built-in
-/// shaders do without.
+/// shaders do without, `matrix_units` whether the device has some.
 pub(super) fn create(
     device: &wgpu::Device,
     kernel: &Kernel,
     replaced: Option<&str>,
     checks: bool,
+    matrix_units: bool,
 ) -> wgpu::ShaderModule {
-    let source = wgpu::ShaderSource::Wgsl(replaced.unwrap_or(kernel.source).into());
+    let own = kernel.matrix_source.filter(|_| matrix_units).unwrap_or(kernel.source);
+    let source = wgpu::ShaderSource::Wgsl(replaced.unwrap_or(own).into());
     let descriptor = wgpu::ShaderModuleDescriptor { label: Some(kernel.shader), source };
     if replaced.is_some() || checks {
         return device.create_shader_module(descriptor);

@@ -4,7 +4,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::error::Result;
@@ -16,7 +16,8 @@ const F16_SUITS: RangeInclusive<f32> = 0.000_976_562_5..=29_000.0;
 
 /// The history of one parameter.
 pub(super) struct Parameter {
-    suits_f16: AtomicBool,
+    /// The largest magnitude of what was loaded, as bits of an f32; NaN if a value is.
+    largest: AtomicU32,
     changes: AtomicU64,
     trained: AtomicBool,
     /// Packed forms, by name, while plans use them. What they are made of is not known here: they need kernels, and
@@ -28,7 +29,7 @@ impl Parameter {
     /// One that begins with these values.
     pub fn new(values: &[f32]) -> Self {
         Parameter {
-            suits_f16: AtomicBool::new(f16_suits(values)),
+            largest: AtomicU32::new(largest(values).to_bits()),
             changes: AtomicU64::default(),
             trained: AtomicBool::default(),
             packed: Mutex::default(),
@@ -52,19 +53,24 @@ impl Parameter {
 
     /// Whether what was loaded can be stored in f16.
     pub fn suits_f16(&self) -> bool {
-        self.suits_f16.load(Ordering::Relaxed)
+        F16_SUITS.contains(&self.largest())
+    }
+
+    /// The largest magnitude of what was loaded, NaN if a value is; 0 where nobody sees it.
+    pub fn largest(&self) -> f32 {
+        f32::from_bits(self.largest.load(Ordering::Relaxed))
     }
 
     /// Whether it can become these values: not if a plan stores it in f16, and f16 does not suit them.
     pub fn accepts(&self, values: &[f32]) -> bool {
         let forms = self.packed.lock().unwrap_or_else(PoisonError::into_inner);
         let in_f16 = forms.iter().any(|(form, packed)| form.contains("f16") && packed.strong_count() > 0);
-        !in_f16 || f16_suits(values)
+        !in_f16 || F16_SUITS.contains(&largest(values))
     }
 
     /// These values were written in the place of what it was.
     pub fn load(&self, values: &[f32]) {
-        self.suits_f16.store(f16_suits(values), Ordering::Relaxed);
+        self.largest.store(largest(values).to_bits(), Ordering::Relaxed);
         self.change();
     }
 
@@ -91,8 +97,8 @@ impl Parameter {
     }
 }
 
-fn f16_suits(values: &[f32]) -> bool {
+fn largest(values: &[f32]) -> f32 {
     // Not f32::max, which passes over a NaN.
     let larger = |most: f32, value: f32| if value > most || value.is_nan() { value } else { most };
-    F16_SUITS.contains(&values.iter().map(|value| value.abs()).fold(0.0, larger))
+    values.iter().map(|value| value.abs()).fold(0.0, larger)
 }

@@ -1,7 +1,7 @@
 //! Running a program on the GPU.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::binding::{Binding, Open, Port, Ports};
@@ -115,6 +115,7 @@ impl GpuPlan {
         precision: Precision,
     ) -> Result<Self> {
         gpu.check()?;
+        gpu.check_precision(precision)?;
         let plan = gpu.guarded(|| {
             let ports = Arc::new(Ports::new(gpu, &program, bound)?);
             let mut values = allocate(gpu, &program, model, &ports, checked)?;
@@ -127,9 +128,7 @@ impl GpuPlan {
             let changed = program.steps.iter().flat_map(|step| step.op.in_place().iter().map(|&i| step.inputs[i]));
             let trained: Vec<Arc<Parameter>> = changed.filter_map(|value| values[value].parameter.clone()).collect();
             let mut compiler = Compiler::new(gpu, kernel, checked);
-            if precision == Precision::F16Weights {
-                compiler.store_weights_in_f16(&trained);
-            }
+            compiler.compute_in(precision, &trained);
             let mut index = 0;
             while index < program.steps.len() {
                 let name = &program.steps[index].name;
@@ -247,6 +246,12 @@ impl GpuPlan {
     /// Refuses to touch a value from outside that is in a buffer of the application.
     pub(crate) fn check_own(&self, value: ValueId) -> Result<()> {
         self.ports.check_own(self.program.base(value))
+    }
+
+    /// The kernels for matrix units that it runs.
+    pub(crate) fn matrix_kernels(&self) -> BTreeSet<&'static str> {
+        let all = self.dispatches.iter().map(|dispatch| dispatch.kernel);
+        all.filter(|kernel| kernel.matrix_source.is_some()).map(|kernel| kernel.name).collect()
     }
 
     pub(crate) fn kernels_of_step(&self, step: usize) -> Vec<&'static str> {

@@ -112,10 +112,10 @@ pub fn shader_source(shader: &str) -> Option<&'static str> {
     kernels().find(|kernel| kernel.shader == shader).map(|kernel| kernel.source)
 }
 
-/// The texts of all shaders, by name.
+/// The texts of all shaders, in all of their forms, by name.
 #[cfg(feature = "files")]
-pub(super) fn shaders() -> BTreeMap<&'static str, &'static str> {
-    kernels().map(|kernel| (kernel.shader, kernel.source)).collect()
+pub(super) fn shaders() -> BTreeMap<&'static str, [&'static str; 2]> {
+    kernels().map(|kernel| (kernel.shader, [kernel.source, kernel.matrix_source.unwrap_or_default()])).collect()
 }
 
 #[cfg(test)]

@@ -45,6 +45,6 @@ impl Gpu {
     /// ```
     #[cfg(feature = "files")]
     pub fn cache_in(&self, folder: &std::path::Path) -> Result<()> {
-        self.open_cache(folder, super::registry::shaders().values().copied())
+        self.open_cache(folder, super::registry::shaders().values().copied().flatten())
     }
 }

@@ -21,7 +21,15 @@ pub fn adapter() -> Adapter {
 
 /// A device of its own, for tests that count, replace or destroy.
 pub fn fresh_gpu() -> Gpu {
-    adapter().open().expect("the adapter opens")
+    with_matrix_units(adapter().open().expect("the adapter opens"))
+}
+
+/// The same device, on which shaders stand in for matrix units where it has none.
+pub fn with_matrix_units(gpu: Gpu) -> Gpu {
+    if !gpu.has_matrix_units() {
+        gpu.emulate_matrix_units();
+    }
+    gpu
 }
 
 /// The device that the tests of one file share.

@@ -121,9 +121,63 @@ pub fn check_with(
             }
         }
     }
-    used.extend(check_f16_weights(gpu, case, [&inputs, &wanted], is_wanted, comparison));
+    used.extend(check_f16_weights(gpu, case, [&inputs, &wanted], &is_wanted, comparison));
+    used.extend(check_matrix_units(gpu, case, [&inputs, &wanted], &is_wanted, comparison));
     used
 }
+
+/// What matrix units compute in f16 and in two parts of f16, with every kernel that they take the place of.
+fn check_matrix_units(
+    gpu: &Gpu,
+    case: &Case,
+    [inputs, wanted]: [&[Tensor]; 2],
+    is_wanted: impl Fn(&str) -> bool,
+    comparison: &mut Comparison,
+) -> Vec<String> {
+    let mut used = Vec::new();
+    let replaced = |name: &&str| MATRIX_UNITS_REPLACE.contains(name);
+    for kernel in candidates(&case.op).into_iter().filter(replaced).filter(|_| gpu.has_matrix_units()) {
+        for precision in [Precision::F16, Precision::Split] {
+            let label = format!("{kernel} by matrix units in {precision}");
+            if !is_wanted(&label) {
+                continue;
+            }
+            let name = format!("{} with {label}", case.name());
+            let options = Options { kernel: Some(kernel.to_owned()), precision, ..checked() };
+            let plan = Device::Gpu(gpu.clone()).compile_op(&case.op, &case.shapes(), &options);
+            let run = plan.and_then(|mut plan| {
+                let found = plan.run_all(inputs)?;
+                Ok((found, plan.profile()?))
+            });
+            let (found, times) = match run {
+                Ok(run) => run,
+                Err(error) => {
+                    comparison.fail(name, error);
+                    continue;
+                }
+            };
+            let kernels: Vec<String> = times.iter().flat_map(|t| t.kernel.split(" + ").map(str::to_owned)).collect();
+            // A kernel that does not suit the sizes gives way to one that does.
+            let suits = kernels.iter().any(|kernel| kernel.contains("_matrix_"));
+            let exact = allowed(case, 0, &wanted[0]);
+            // Rounding both factors changes a product by an epsilon of it at most; the errors of many average out, but a
+            // bias may hide how large few were, and the steepest activation has a slope of 1.13. Two parts leave 2⁻¹⁰ of
+            // that.
+            let rounding = 2.0 * F16_EPSILON * largest(&wanted[0]).max(1.0);
+            let more = match (suits, precision) {
+                (false, _) => 0.0,
+                (_, Precision::Split) => rounding / 1024.0,
+                _ => rounding,
+            };
+            comparison.check_within(&name, &found[0], &wanted[0], growth(Some(kernel)) * (exact + more));
+            used.extend(kernels);
+        }
+    }
+    used
+}
+
+/// The kernels and algorithms whose products are made by matrix units where a precision asks for these.
+const MATRIX_UNITS_REPLACE: [&str; 4] = ["conv2d/winograd2", "conv2d/winograd4", "conv2d/gemm_64", "dense/matmul_64"];
 
 /// The distance between 1 and the next f16.
 const F16_EPSILON: f32 = 1.0 / 1024.0;

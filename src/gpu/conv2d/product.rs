@@ -6,7 +6,7 @@ use super::super::buffer::View;
 use super::super::compile::{Compiler, MAX_GRID};
 use super::super::finish::{Finish, limits};
 use super::super::kernel::Access::{Read, Unused, Write};
-use super::super::kernel::{Access, Kernel, Shader, Variant, shader};
+use super::super::kernel::{Access, Kernel, MatrixKernels, Shader, Variant, matrix_kernels, matrix_shader, shader};
 use super::super::tiling::{STEP, prefers_large, units_per_part};
 use super::super::uniform::uniform;
 use super::geometry::Geometry;
@@ -16,13 +16,15 @@ use crate::ops::Conv2d;
 const ALL: &[Access] = &[Read, Read, Read, Write, Read];
 const TILE_64: &[(&str, f64)] = &[("TILE", 64.0)];
 
-const SHADER: Shader = shader!("conv2d", "activation", "residual", "tiles");
+const SHADER: Shader = shader!("conv2d", "activation", "residual", "conv2d_product", "tiles");
+const MATRIX_SHADER: Shader = matrix_shader!("conv2d_matrix", "activation", "residual", "conv2d_product");
 
 const GEMM: Kernel = Kernel::new::<Product>("conv2d/gemm_128", SHADER, "gemm", ALL);
 const GEMM_WEIGHT: Kernel = Kernel::new::<Product>("conv2d/gemm_weight_128", SHADER, "gemm_weight", ALL);
 
 pub(super) static GEMM_128: Kernel = GEMM;
 pub(super) static GEMM_64: Kernel = GEMM.with("conv2d/gemm_64", TILE_64);
+pub(super) static GEMM_MATRIX: MatrixKernels = matrix_kernels!(Product, "conv2d/gemm_matrix", MATRIX_SHADER, ALL);
 pub(super) static GEMM_WEIGHT_128: Kernel = GEMM_WEIGHT;
 pub(super) static GEMM_WEIGHT_64: Kernel = GEMM_WEIGHT.with("conv2d/gemm_weight_64", TILE_64);
 pub(super) static PACK: Kernel = Kernel::new::<Product>("conv2d/pack", SHADER, "pack", &[Unused, Read, Unused, Write]);
@@ -235,6 +237,8 @@ impl Product {
                 let taps_x = self.taps[1] as usize;
                 (self.planes as usize * self.taps[0] as usize, 1, taps_x.div_ceil(STEP))
             }
+            // The steps of matrix units are two of those of the others.
+            "multiply" => (self.planes as usize, 2 * STEP, 2 * self.taps()),
             _ => (self.planes as usize, STEP, self.taps()),
         };
         let units = length.div_ceil(unit);
@@ -266,7 +270,7 @@ impl Product {
     fn dispatch_rows(self, compiler: &mut Compiler, kernel: &'static Kernel, views: &Views) -> Result<()> {
         let Views { x, weight, bias, y, residual, finish } = *views;
         let (mut product, mut packed) = (self, None);
-        if kernel.entry == "gemm" {
+        if is_gemm(kernel) {
             let planes = (self.planes as usize).next_multiple_of(STEP);
             let quads = (self.rows as usize).div_ceil(4);
             // Where no place of a filter reaches, there is nothing to pack, but something to bind.
@@ -335,7 +339,13 @@ impl Product {
     }
 }
 
+/// Whether a kernel makes y or dx, by ordinary instructions or by matrix units.
+pub(super) fn is_gemm(kernel: &Kernel) -> bool {
+    matches!(kernel.entry, "gemm" | "multiply")
+}
+
 /// Height and width of a kernel's tiles.
 fn tile(kernel: &Kernel) -> usize {
-    if kernel.constants.is_empty() { 128 } else { 64 }
+    let is_large = kernel.constants.is_empty() && kernel.matrix_source.is_none();
+    if is_large { 128 } else { 64 }
 }

@@ -1,0 +1,18 @@
+// The products of a Winograd convolution: M[p] = U[p]ᵀ · V[p] at every point p of the transforms, with U [points, inner,
+// outer], V [points, inner, tiles] and M [points, outer, tiles]. The sizes are multiples of the blocks, so that nothing
+// is checked in the loops.
+
+struct Params {
+    u_offset: u32,
+    v_offset: u32,
+    m_offset: u32,
+    // A multiple of 16.
+    inner: u32,
+    outer: u32,
+    tiles: u32,
+    points: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(2) var<storage, read> v: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> m: array<vec4<f32>>;
