@@ -36,7 +36,9 @@ pub fn say(line: &str) {
 impl From<vultus::Error> for Failure {
     fn from(error: vultus::Error) -> Self {
         match error {
-            vultus::Error::NoDevice { .. } | vultus::Error::Classes { .. } => Failure::Usage(error.to_string()),
+            vultus::Error::NoDevice { .. } | vultus::Error::Precision { .. } | vultus::Error::Classes { .. } => {
+                Failure::Usage(error.to_string())
+            }
             _ => Failure::Failed(error.to_string()),
         }
     }

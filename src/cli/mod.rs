@@ -20,6 +20,7 @@ mod imported;
 mod inputs;
 mod models;
 mod network;
+mod precision;
 mod predict;
 mod predictor;
 mod prepare;

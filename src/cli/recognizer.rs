@@ -10,7 +10,7 @@ use super::classifier::ClassifierArguments;
 use super::failure::Failure;
 use super::global::Global;
 use super::imported::is_onnx;
-use super::models;
+use super::{models, precision};
 
 /// Which model recognises faces.
 #[derive(Clone, clap::Args)]
@@ -32,9 +32,9 @@ pub struct RecognizerArguments {
     /// twice as long [default: what the model recommends]
     #[arg(long, value_name = "none|flip", value_parser = PossibleValuesParser::new(["none", "flip"]).map(tta))]
     pub tta: Option<TestTimeAugmentation>,
-    /// How a GPU stores the network's weights that it computes from: f16-weights halves what it reads, and changes the
-    /// probabilities a little
-    #[arg(long, default_value = "f32", value_parser = PossibleValuesParser::new(["f32", "f16-weights"]).map(precision))]
+    /// How a GPU computes: f16-weights halves what it reads of the network's weights, and changes the probabilities a
+    /// little; f16 and split are for GPUs with matrix units (tensor cores), split nearly as exact as f32
+    #[arg(long, default_value = "f32", value_parser = precision::parser())]
     pub precision: Precision,
 }
 
@@ -79,10 +79,6 @@ impl RecognizerArguments {
         let tta = self.tta.unwrap_or(recognizer.card().tta);
         Ok((recognizer, tta))
     }
-}
-
-fn precision(name: String) -> Precision {
-    if name == "f16-weights" { Precision::F16Weights } else { Precision::F32 }
 }
 
 fn tta(name: String) -> TestTimeAugmentation {

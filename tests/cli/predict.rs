@@ -400,3 +400,13 @@ fn weights_in_f16_are_used_where_they_are_asked_for() {
     let output = vultus().args(["predict", "--precision", "f8"]).arg(astronaut()).output().unwrap();
     assert!(messages(&output, 2).contains("f16-weights"));
 }
+
+#[test]
+fn what_the_cpu_does_not_compute_in_is_refused() {
+    for precision in ["f16", "split"] {
+        let arguments = ["predict", "--device", "cpu", "--precision", precision];
+        let output = vultus().args(arguments).arg(astronaut()).output().unwrap();
+        let text = messages(&output, 2);
+        assert!(text.contains(precision) && text.contains("choose f32 or f16-weights"), "{text}");
+    }
+}

@@ -12,8 +12,8 @@ use std::time::Instant;
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, RangedU64ValueParser};
 use vultus::nn::Published;
-use vultus::weights::safetensors::{self, Precision};
-use vultus::{Device, Error, LayerTime};
+use vultus::weights::safetensors;
+use vultus::{Device, Error, LayerTime, Precision};
 
 use super::failure::Failure;
 use super::global::Global;
@@ -66,6 +66,9 @@ pub struct Arguments {
     /// Height and width of the images [default: 224]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(32..=2048))]
     input: Option<usize>,
+    /// How a GPU computes; detectors always do in f32
+    #[arg(long, default_value = "f32", value_parser = super::precision::parser())]
+    precision: Precision,
     /// How often the network is run and the layers are timed, after the warm-up
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
     runs: usize,
@@ -192,7 +195,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     let load_ms = milliseconds(start);
     let passes = (0..WARM_UP + arguments.runs).map(|_| pass(&mut parts)).collect::<Result<Vec<f64>, Error>>()?;
     if let Some(path) = &arguments.dump {
-        safetensors::write(path, &parts[0].results()?, &BTreeMap::new(), Precision::F32)?;
+        safetensors::write(path, &parts[0].results()?, &BTreeMap::new(), safetensors::Precision::F32)?;
     }
     let mut measurement = whole(arguments, subject, &device, load_ms, &passes);
     if !arguments.no_layers {

@@ -49,7 +49,7 @@ pub fn imported(model: &ImportedModel, device: &Device, arguments: &Arguments) -
         return Err(Failure::Usage(reason));
     }
     let network = device.load(&model.model.network, &model.model.parameters)?;
-    let plan = network.compile(inputs.batch, &Options::default())?;
+    let plan = network.compile(inputs.batch, &options(arguments))?;
     let mut part = Part { prefix: "", work: Work::Inference(plan, model.model.outputs.clone()) };
     part.set_inputs(inputs.tensors)?;
     Ok((vec![part], inputs.batch))
@@ -57,6 +57,10 @@ pub fn imported(model: &ImportedModel, device: &Device, arguments: &Arguments) -
 
 pub fn batch(arguments: &Arguments) -> usize {
     arguments.batch.unwrap_or(1)
+}
+
+fn options(arguments: &Arguments) -> Options {
+    Options { precision: arguments.precision, ..Options::default() }
 }
 
 pub fn input(arguments: &Arguments) -> usize {
@@ -176,7 +180,7 @@ impl Part {
         trainable: Option<Trainable>,
         arguments: &Arguments,
     ) -> Result<Self, Error> {
-        let (batch, options) = (batch(arguments), Options::default());
+        let (batch, options) = (batch(arguments), options(arguments));
         let work = match trainable {
             None => Work::Inference(model.compile(batch, &options)?, vec![OUTPUT.to_owned()]),
             Some(trainable) => {
