@@ -153,6 +153,7 @@ impl Adapter {
         };
         let (device, queue) = (self.adapter.request_device(&descriptor).await)
             .map_err(|error| Error::NoDevice { wish: name, reason: error.to_string() })?;
+        let options = GpuOptions { matrix_units: options.matrix_units && self.has_matrix_units(), ..options };
         let gpu = Gpu::with_options(device, queue, options);
         gpu.keep_errors();
         Ok(gpu)
