@@ -31,6 +31,8 @@ struct Params {
     tile_count: u32,
     // Whether the result is added to what is there.
     accumulate: u32,
+    // In so many parts the tiles are added up for the gradient of the weights.
+    parts: u32,
     // What the activation function is made with.
     low: f32,
     high: f32,
@@ -74,6 +76,13 @@ fn x_at(line: u32, column: i32, row_exists: bool) -> f32 {
     return select(0.0, x[select(params.x_offset, line + u32(column), exists)], exists);
 }
 
+// Where the first point of a value lies in what the gradient of the weights is made from: [parts, points, inner, outer],
+// with tiles counted through all parts.
+fn by_tile(tile: u32, column: u32, points: u32) -> u32 {
+    let row = tile / params.inner * points * params.inner + tile % params.inner;
+    return params.v_offset + row * params.outer + column;
+}
+
 // Of two values the larger; a NaN is larger than any number.
 fn larger(a: f32, b: f32) -> f32 {
     return select(a, b, b > a || b != b);
@@ -90,4 +99,12 @@ fn store_output(at: u32, left: u32, column: u32, value: f32) {
     if (params.accumulate != 0u) { sum += y[at + column]; }
     if (RESIDUAL) { sum += residual[at + column + params.residual_shift]; }
     y[at + column] = activated(params.low, params.high, sum);
+}
+
+// Three taps of a filter's gradient.
+fn store_taps(at: u32, values: vec3<f32>) {
+    let sums = select(values, values + vec3<f32>(y[at], y[at + 1u], y[at + 2u]), params.accumulate != 0u);
+    y[at] = sums.x;
+    y[at + 1u] = sums.y;
+    y[at + 2u] = sums.z;
 }

@@ -1,6 +1,8 @@
 //! Convolution by Winograd's minimal filtering (Lavin & Gray 2015): 3×3 filters with step 1, in tiles of 2×2 or 4×4
 //! values of the output. Windows and filters are transformed, multiplied at every point, and transformed back.
 
+mod gradient;
+
 use std::ops::Range;
 
 use bytemuck::Zeroable;
@@ -14,6 +16,7 @@ use super::residual::Residual;
 use super::uniform::uniform;
 use crate::error::Result;
 use crate::ops::Activation;
+pub(super) use gradient::WeightJob;
 
 pub(super) static KERNELS: &[&Kernel] = &[
     &MULTIPLY,
@@ -27,6 +30,9 @@ pub(super) static KERNELS: &[&Kernel] = &[
     &TILE2.output,
     &TILE2.output_pool,
     &TILE2.output_gradient,
+    &TILE2.input_by_tile,
+    &TILE2.output_by_tile,
+    &TILE2.weight_gradient,
     &TILE4.weight,
     &TILE4.weight_f16,
     &TILE4.weight_rotated,
@@ -34,6 +40,9 @@ pub(super) static KERNELS: &[&Kernel] = &[
     &TILE4.output,
     &TILE4.output_pool,
     &TILE4.output_gradient,
+    &TILE4.input_by_tile,
+    &TILE4.output_by_tile,
+    &TILE4.weight_gradient,
 ];
 
 /// The kernels for one size of tile.
@@ -47,6 +56,9 @@ struct Transforms {
     output: Kernel,
     output_pool: Kernel,
     output_gradient: Kernel,
+    input_by_tile: Kernel,
+    output_by_tile: Kernel,
+    weight_gradient: Kernel,
 }
 
 const TO_SCRATCH: &[Access] = &[Read, Write, Unused];
@@ -72,6 +84,24 @@ macro_rules! transforms {
                 concat!($name, "_output_gradient"),
                 $shader,
                 "output_gradient",
+                GRADIENT,
+            ),
+            input_by_tile: Kernel::new::<Params>(
+                concat!($name, "_input_by_tile"),
+                $shader,
+                "input_by_tile",
+                TO_SCRATCH,
+            ),
+            output_by_tile: Kernel::new::<Params>(
+                concat!($name, "_output_by_tile"),
+                $shader,
+                "output_by_tile",
+                TO_SCRATCH,
+            ),
+            weight_gradient: Kernel::new::<Params>(
+                concat!($name, "_weight_gradient"),
+                $shader,
+                "weight_gradient",
                 GRADIENT,
             ),
         }
@@ -168,6 +198,7 @@ uniform! {
         first_tile: u32,
         tile_count: u32,
         accumulate: u32,
+        parts: u32,
         low: f32,
         high: f32,
         residual_shift: u32,
@@ -241,7 +272,12 @@ impl Winograd {
 
     /// Tiles down and across one image.
     fn tiles(&self, job: &Job) -> [usize; 2] {
-        job.output.map(|size| size.div_ceil(self.transforms.tile))
+        self.tiles_of(job.output)
+    }
+
+    /// The same for a feature map of this size.
+    fn tiles_of(&self, output: [usize; 2]) -> [usize; 2] {
+        output.map(|size| size.div_ceil(self.transforms.tile))
     }
 
     /// Multiplications of the products, with what fills the blocks.
@@ -421,7 +457,7 @@ impl Winograd {
             let transform = (10 * self.points() * tiles) as u64;
             let grid = [tiles.div_ceil(64), inner, 1];
             compiler.dispatch(&self.transforms.input, &params, &[&x, &v], grid, transform * inner as u64)?;
-            self.multiply(compiler, [&u, &v, &m], [inner, outer, tiles], job.in_f16(compiler))?;
+            self.multiply(compiler, [&u, &v, &m], [inner, outer, tiles], 1, job.in_f16(compiler))?;
             let grid = [count.div_ceil(64), piece.outer, 1];
             let flops = transform * outer as u64;
             match &bias {
@@ -436,13 +472,16 @@ impl Winograd {
         Ok(())
     }
 
+    /// The products at all points, of so many parts.
     fn multiply(
         &self,
         compiler: &mut Compiler,
         [u, v, m]: [&super::buffer::View; 3],
         [inner, outer, tiles]: [usize; 3],
+        parts: usize,
         f16: bool,
     ) -> Result<()> {
+        let points = parts * self.points();
         let params = Product {
             u_offset: if f16 { 2 * u.offset } else { u.offset },
             v_offset: v.offset,
@@ -450,11 +489,11 @@ impl Winograd {
             inner: inner as u32,
             outer: outer as u32,
             tiles: tiles as u32,
-            points: self.points() as u32,
+            points: points as u32,
         };
-        let blocks = [tiles / self.block[1], outer / self.block[0], self.points()];
+        let blocks = [tiles / self.block[1], outer / self.block[0], points];
         let grid = if self.is_blocked() { [blocks.iter().product::<usize>().div_ceil(32), 1, 1] } else { blocks };
-        let flops = 2 * (self.points() * inner * outer * tiles) as u64;
+        let flops = 2 * (points * inner * outer * tiles) as u64;
         let kernel = match (self.is_blocked(), f16) {
             (_, false) => self.multiply,
             (false, true) => &MULTIPLY_F16,
