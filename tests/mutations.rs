@@ -159,15 +159,15 @@ const MUTATIONS: &[Mutation] = &[
         "store_taps(first + 7u",
         OUTSIDE,
     ),
-    ("conv2d_winograd2", BACKWARD_WEIGHT, "conv2d/winograd2", "id.y < params.tile_count && ", "", WRONG_VALUE),
+    ("conv2d_winograd2", BACKWARD_WEIGHT, "conv2d/winograd2", "params.first_tile + id.y", "0u * id.y", WRONG_VALUE),
     ("conv2d_winograd2", BACKWARD_WEIGHT, "conv2d/winograd2", "i32(left) + 1", "i32(left)", WRONG_VALUE),
     ("conv2d_winograd2", BACKWARD_WEIGHT, "conv2d/winograd2", "part < params.parts", "part < 1u", WRONG_VALUE),
     (
         "conv2d_winograd2",
         BACKWARD_WEIGHT,
         "conv2d/winograd2",
-        "transpose(G) * points",
-        "transpose(G) * transpose(points)",
+        "first + 3u, gradient[1]",
+        "first + 3u, gradient[2]",
         WRONG_VALUE,
     ),
     (
