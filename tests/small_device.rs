@@ -283,7 +283,7 @@ fn what_cannot_be_cut_is_refused_by_the_name_of_the_limit() {
 
 #[test]
 fn large_work_is_submitted_in_pieces() {
-    let options = GpuOptions { flops_per_submit: 100_000, ..GpuOptions::default() };
+    let options = GpuOptions { flops_per_submit: Some(100_000), ..GpuOptions::default() };
     let gpu = adapter().open_with(wgpu::Features::empty(), small_limits(), options).unwrap();
     let (mut comparison, mut random) = (Comparison::default(), Random::new(6));
     for case in (Twins::of("conv2d").cases)().iter().chain(&(Twins::of("dense").cases)()) {

@@ -129,7 +129,7 @@ impl Trial {
     fn run(&self, plan: &mut GpuPlan, best: f64) -> Result<Option<f64>> {
         let state = RunState::default();
         self.program.inputs.iter().zip(&self.inputs).for_each(|(&id, input)| plan.write(id, input.data()));
-        plan.submit(&state, 1.0, true)?;
+        plan.submit(&state, 1.0, &self.program.outputs)?;
         for (&id, wanted) in self.program.outputs.iter().zip(&self.wanted) {
             if !agrees(&plan.read_copied(id)?, wanted) {
                 return Ok(None);

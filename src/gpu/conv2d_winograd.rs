@@ -324,7 +324,7 @@ impl Winograd {
     fn tiles_at_once(&self, compiler: &Compiler, [inner, outer]: [usize; 2]) -> usize {
         let fitting = Self::fitting(compiler) / (self.points() * inner.max(outer));
         let flops = 2 * (self.points() * inner * outer) as u64;
-        let affordable = usize::try_from(compiler.gpu.options().flops_per_submit / flops).unwrap_or(usize::MAX);
+        let affordable = usize::try_from(compiler.gpu.flops_per_dispatch() / flops).unwrap_or(usize::MAX);
         let block = self.block[1];
         (fitting.min(affordable).min(MAX_GRID * block) / block * block).max(block)
     }
