@@ -4,7 +4,7 @@
 //   weight            U = G g Gᵀ of every filter and channel, [16, inner, outer]
 //   weight_f16        the same in f16, two columns in a u32
 //   input             V = Bᵀ d B of every window of 4×4 values of x, [16, inner, tiles]
-//   output            y = Aᵀ M A + bias of every tile of 2×2 values of y, from M [16, outer, tiles]
+//   output            y = Aᵀ M A + bias of every tile of 2×2 values of y, from M [16, outer, tiles], the sum of its parts
 //   output_gradient   the same without bias, where y is the gradient of the input
 //
 // The points of interpolation are 0, ±1 and ∞. Rows and columns that are there to fill the products' blocks are zeros.
@@ -112,9 +112,18 @@ fn input(@builtin(global_invocation_id) id: vec3<u32>) {
     store_input(at + 12u * plane, plane, points[3]);
 }
 
+// Four points of one part of M.
+fn part_points(at: u32, plane: u32) -> vec4<f32> {
+    return vec4<f32>(m[at], m[at + plane], m[at + 2u * plane], m[at + 3u * plane]);
+}
+
 // Four points of M.
 fn output_points(at: u32, plane: u32) -> vec4<f32> {
-    return vec4<f32>(m[at], m[at + plane], m[at + 2u * plane], m[at + 3u * plane]);
+    var sum = part_points(at, plane);
+    for (var part = 1u; part < params.parts; part++) {
+        sum += part_points(at + part * params.m_part, plane);
+    }
+    return sum;
 }
 
 fn store_row(tile: vec2<u32>, row: u32, first: u32, b: f32, values: vec2<f32>) {

@@ -189,8 +189,8 @@ fn output_column(m0: f32, m1: f32, m2: f32, m3: f32, m4: f32, m5: f32) -> vec4<f
     );
 }
 
-// One column of M's tile, transformed.
-fn output_points(at: u32, plane: u32) -> vec4<f32> {
+// One column of the tile in one part of M, transformed.
+fn part_points(at: u32, plane: u32) -> vec4<f32> {
     return output_column(
         m[at],
         m[at + plane],
@@ -199,6 +199,15 @@ fn output_points(at: u32, plane: u32) -> vec4<f32> {
         m[at + 4u * plane],
         m[at + 5u * plane],
     );
+}
+
+// One column of M's tile, transformed.
+fn output_points(at: u32, plane: u32) -> vec4<f32> {
+    var sum = part_points(at, plane);
+    for (var part = 1u; part < params.parts; part++) {
+        sum += part_points(at + part * params.m_part, plane);
+    }
+    return sum;
 }
 
 fn store_row(tile: vec2<u32>, row: u32, first: u32, b: f32, values: vec4<f32>) {

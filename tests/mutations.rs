@@ -145,6 +145,10 @@ const MUTATIONS: &[Mutation] = &[
     ("conv2d_winograd4", "conv2d", "conv2d/winograd4", "P: f32 = 0.707", "P: f32 = 0.708", WRONG_VALUE),
     ("conv2d_winograd4", "conv2d_backward_input", "conv2d/winograd4", "vec3<u32>(8u) - at", "at", WRONG_VALUE),
     ("conv2d_winograd", "conv2d", "conv2d/winograd4", "params.m_offset / 4u", "params.m_offset / 4u + 1u", OUTSIDE),
+    ("conv2d_winograd", "conv2d", "conv2d/winograd2", "first + params.part", "first + 16u", WRONG_VALUE),
+    ("conv2d_winograd", "conv2d", "conv2d/winograd4", "group.z / params.points", "0u", WRONG_VALUE),
+    ("conv2d_winograd2", "conv2d", "conv2d/winograd2", "part = 1u; part", "part = 2u; part", WRONG_VALUE),
+    ("conv2d_winograd4", "conv2d", "conv2d/winograd4", "part * params.m_part", "params.m_part", WRONG_VALUE),
     ("conv2d_winograd", "conv2d", "conv2d/winograd4", "select(0u, 2u,", "select(0u, 1u,", WRONG_VALUE),
     ("conv2d_winograd", "conv2d", "conv2d/winograd4_blocked", "k < params.inner", "k + 1u < params.inner", WRONG_VALUE),
     (

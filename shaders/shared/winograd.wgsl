@@ -29,6 +29,9 @@ struct Params {
     tiles_image: u32,
     first_tile: u32,
     tile_count: u32,
+    // The parts of the products' inner dimension, whose sums are to be added up, and the values between two of them in M.
+    parts: u32,
+    m_part: u32,
     // Whether the result is added to what is there.
     accumulate: u32,
     // What the activation function is made with.
