@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::adapter::Adapter;
 use super::device::{Gpu, GpuOptions};
 use super::read_back::Mapping;
-use super::worker::{self, Last, Worker};
+use super::worker::{self, Arriving, Last, Worker};
 use crate::error::{Error, Result};
 
 impl Adapter {
@@ -103,7 +103,8 @@ impl Gpu {
                     Error::Device { device: self.name().to_owned(), reason }
                 })?),
             };
-            worker.take(begin)
+            let boxed = |mapping| Box::new(mapping) as Box<dyn Arriving>;
+            worker.take(move || Ok(begin()?.into_iter().map(boxed).collect()))
         };
         last.follow(promise).await
     }

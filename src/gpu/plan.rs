@@ -157,6 +157,7 @@ impl GpuPlan {
                 prologue,
                 _parameters: parameters,
                 state,
+                written: Mutex::default(),
                 read_back,
                 started: Mutex::default(),
                 checked,

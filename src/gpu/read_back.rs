@@ -69,12 +69,6 @@ pub(super) struct Mapping {
 }
 
 impl Mapping {
-    /// Whether all answers are there.
-    #[cfg(not(target_family = "wasm"))]
-    pub fn is_there(&self) -> bool {
-        self.answers.iter().all(|answer| answer.result().is_some())
-    }
-
     /// Waits for nothing but the executor.
     #[cfg(target_family = "wasm")]
     pub async fn arrive(&self) {
@@ -86,13 +80,6 @@ impl Mapping {
         .await;
     }
 
-    /// The values, which are there.
-    #[cfg(not(target_family = "wasm"))]
-    pub fn read(&self) -> Result<Vec<f32>> {
-        self.gpu.check()?;
-        self.values().map_err(|reason| self.gpu.refused(reason))
-    }
-
     /// The values, or why there are none.
     pub fn values(&self) -> std::result::Result<Vec<f32>, String> {
         let mut values = Vec::new();
@@ -102,6 +89,18 @@ impl Mapping {
             values.extend_from_slice(bytemuck::cast_slice(&mapped));
         }
         Ok(values)
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+impl super::worker::Arriving for Mapping {
+    fn is_there(&self) -> bool {
+        self.answers.iter().all(|answer| answer.result().is_some())
+    }
+
+    fn read(&self) -> Result<Vec<f32>> {
+        self.gpu.check()?;
+        self.values().map_err(|reason| self.gpu.refused(reason))
     }
 }
 

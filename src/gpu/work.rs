@@ -1,7 +1,7 @@
 //! What a plan gives the device in a run. It is shared with the device's own thread, which submits the runs that are awaited.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::binding::Ports;
 use super::buffer::{GUARD, GUARD_WORD, Storage};
@@ -31,6 +31,8 @@ pub(super) struct Work {
     pub prologue: Prologue,
     pub _parameters: CountedBuffer,
     pub state: CountedBuffer,
+    /// What was last written there.
+    pub written: Mutex<Option<State>>,
     /// Of the outputs that are in the plan's own memory.
     pub read_back: BTreeMap<ValueId, ReadBack>,
     /// When the last run was begun to be submitted, and its floating-point operations.
@@ -66,8 +68,9 @@ impl Work {
         let in_all = |dispatch: &Dispatch| state.ends_step() || !self.program.steps[dispatch.step].op.ends_step();
         let dispatches = &self.dispatches[self.prologue.len()..self.dispatches.partition_point(in_all)];
         let flops = dispatches.iter().map(|dispatch| dispatch.flops).sum();
-        *self.started.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), flops));
-        let mut pieces = pieces(dispatches, self.gpu.flops_per_submission()).peekable();
+        *lock(&self.started) = Some((Instant::now(), flops));
+        let most = self.gpu.flops_per_submission();
+        let mut pieces = pieces(dispatches, |dispatch| dispatch.flops, most).peekable();
         while let Some(piece) = pieces.next() {
             let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             {
@@ -91,7 +94,7 @@ impl Work {
 
     /// The last run is done: the device does as much in that time at least.
     pub fn learn_speed(&self) {
-        let started = self.started.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let started = lock(&self.started).take();
         if let Some((start, flops)) = started {
             self.gpu.speed().saw(flops, start.elapsed());
         }
@@ -127,7 +130,13 @@ impl Work {
             micro_batch: state.micro_batch,
             share,
         };
-        self.gpu.queue().write_buffer(&self.state, 0, bytemuck::bytes_of(&state));
+        // A write is a copy of its own before the run, which most runs do not need: nothing of this changes where nothing is
+        // trained.
+        let mut written = lock(&self.written);
+        if written.as_ref().map(bytemuck::bytes_of) != Some(bytemuck::bytes_of(&state)) {
+            self.gpu.queue().write_buffer(&self.state, 0, bytemuck::bytes_of(&state));
+            *written = Some(state);
+        }
     }
 
     /// The values that are surrounded by guards, by number.
@@ -163,16 +172,16 @@ impl Work {
     }
 }
 
-/// The dispatches in pieces of at most so many floating-point operations, but for a single one with more: at least one
-/// piece, which has none where there is nothing to do.
-fn pieces(dispatches: &[Dispatch], most: u64) -> impl Iterator<Item = &[Dispatch]> {
-    let mut rest = Some(dispatches);
+/// The items in pieces of at most so many floating-point operations, but for a single one with more: at least one piece,
+/// which is empty where there is nothing to do.
+fn pieces<T>(items: &[T], flops: impl Fn(&T) -> u64, most: u64) -> impl Iterator<Item = &[T]> {
+    let mut rest = Some(items);
     std::iter::from_fn(move || {
         let left = rest.take()?;
-        let mut flops = 0;
-        let fitting = left.iter().take_while(|dispatch| {
-            flops += dispatch.flops;
-            flops <= most
+        let mut sum = 0u64;
+        let fitting = left.iter().take_while(|item| {
+            sum = sum.saturating_add(flops(item));
+            sum <= most
         });
         let (piece, after) = left.split_at(fitting.count().max(1).min(left.len()));
         rest = (!after.is_empty()).then_some(after);
@@ -180,7 +189,25 @@ fn pieces(dispatches: &[Dispatch], most: u64) -> impl Iterator<Item = &[Dispatch
     })
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Says so if there is no device any more.
 pub(super) fn alive(gpu: &Gpu) -> Result<()> {
     if gpu.is_lost() { Err(gpu.lost("it does not answer any more")) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_bounded_and_leave_nothing_out() {
+        let cut = |items: &[u64], most| pieces(items, |&item| item, most).map(<[u64]>::to_vec).collect::<Vec<_>>();
+        assert_eq!(cut(&[3, 4, 2, 9, 1, 1], 7), [vec![3, 4], vec![2], vec![9], vec![1, 1]]);
+        assert_eq!(cut(&[3, 4, 2, 9, 1, 1], u64::MAX), [vec![3, 4, 2, 9, 1, 1]]);
+        assert_eq!(cut(&[u64::MAX, u64::MAX], 10), [vec![u64::MAX], vec![u64::MAX]]);
+        assert_eq!(cut(&[], 7), [Vec::<u64>::new()]);
+    }
 }

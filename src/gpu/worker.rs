@@ -12,7 +12,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use super::read_back::Mapping;
 use crate::error::Result;
 
 /// The pauses between two polls. A wait with a timeout would need none, but it keeps others from destroying their
@@ -39,8 +38,16 @@ pub(super) struct Worker {
     jobs: Sender<Job>,
 }
 
+/// Values that are on their way from the device. Dropped, they are given up.
+pub(super) trait Arriving: Send {
+    fn is_there(&self) -> bool;
+
+    /// The values, which are there.
+    fn read(&self) -> Result<Vec<f32>>;
+}
+
 /// What begins a job: it submits, and says what is to be read.
-type Begin = Box<dyn FnOnce() -> Result<Vec<Mapping>> + Send>;
+type Begin = Box<dyn FnOnce() -> Result<Vec<Box<dyn Arriving>>> + Send>;
 
 struct Job {
     begin: Begin,
@@ -56,7 +63,7 @@ impl Worker {
     }
 
     /// Begins this on the thread, after what it was given before.
-    pub fn take(&self, begin: impl FnOnce() -> Result<Vec<Mapping>> + Send + 'static) -> Arc<Promise> {
+    pub fn take(&self, begin: impl FnOnce() -> Result<Vec<Box<dyn Arriving>>> + Send + 'static) -> Arc<Promise> {
         let promise = Arc::new(Promise::default());
         // The thread outlives the sender.
         let _ = self.jobs.send(Job { begin: Box::new(begin), promise: promise.clone() });
@@ -103,7 +110,7 @@ impl Job {
             return None;
         }
         match catch_unwind(AssertUnwindSafe(begin)) {
-            Ok(Ok(mappings)) => return Some(Running { mappings, promise, idle_since: None }),
+            Ok(Ok(values)) => return Some(Running { values, promise, idle_since: None }),
             Ok(Err(error)) => promise.settle(Some(Ok(Err(error)))),
             Err(panic) => promise.settle(Some(Err(panic))),
         }
@@ -113,7 +120,7 @@ impl Job {
 
 /// A job whose work was submitted.
 struct Running {
-    mappings: Vec<Mapping>,
+    values: Vec<Box<dyn Arriving>>,
     promise: Arc<Promise>,
     idle_since: Option<Instant>,
 }
@@ -123,7 +130,7 @@ impl Running {
     fn is_given_up(&mut self) -> bool {
         let is_given_up = self.promise.is_given_up();
         if is_given_up {
-            self.mappings.clear();
+            self.values.clear();
             self.promise.settle(None);
         }
         is_given_up
@@ -132,11 +139,10 @@ impl Running {
     /// Whether its values were read, or will never be there: the device is done or gone.
     fn is_done(&mut self, is_idle: bool) -> bool {
         let is_late = |since: &mut Option<Instant>| since.get_or_insert_with(Instant::now).elapsed() > PATIENCE;
-        let is_done = self.mappings.iter().all(Mapping::is_there) || is_idle && is_late(&mut self.idle_since);
+        let is_done = self.values.iter().all(|value| value.is_there()) || is_idle && is_late(&mut self.idle_since);
         if is_done {
-            let mappings = std::mem::take(&mut self.mappings);
-            let values = mappings.iter().map(Mapping::read).collect();
-            drop(mappings);
+            let values = self.values.iter().map(|value| value.read()).collect();
+            self.values.clear();
             self.promise.settle(Some(Ok(values)));
         }
         is_done
