@@ -4,15 +4,14 @@
 //   weight            U = G g Gᵀ of every filter and channel, [16, inner, outer]
 //   weight_f16        the same in f16, two columns in a u32
 //   input             V = Bᵀ d B of every window of 4×4 values of x, [16, inner, tiles]
-//   output            y = Aᵀ M A + bias of every tile of 2×2 values of y, from M [16, outer, tiles]
+//   output            y = Aᵀ M A + bias of every tile of 2×2 values of y, from M [16, outer, tiles], the sum of its parts
 //   output_gradient   the same without bias, where y is the gradient of the input
 //
 // and for the gradient of the weights, a sum over all tiles:
 //
-//   input_by_tile     V of every window, [parts, 16, inner, outer]: rows are tiles, columns channels
+//   input_by_tile     V of every window, [16, inner, outer]: rows are tiles, columns channels
 //   output_by_tile    A dy Aᵀ of every tile of 2×2 values of dy, in the same way by filters
-//   weight_gradient   dweight = Gᵀ (sum of M over the parts) G, from M [parts, 16, outer, tiles]: rows are filters, columns
-//                     channels
+//   weight_gradient   dweight = Gᵀ M G, from M [16, outer, tiles]: rows are filters, columns channels
 //
 // The points of interpolation are 0, ±1 and ∞. Rows and columns that are there to fill the products' blocks are zeros.
 
@@ -130,7 +129,7 @@ fn input(@builtin(global_invocation_id) id: vec3<u32>) {
 @compute @workgroup_size(8, 8)
 fn input_by_tile(@builtin(global_invocation_id) id: vec3<u32>) {
     // Along x: channels; along y: tiles.
-    store_tile_points(by_tile(id.y, id.x, 16u), params.inner * params.outer, window_points(id.y, id.x));
+    store_tile_points(by_tile(id.y, id.x), params.inner * params.outer, window_points(id.y, id.x));
 }
 
 // Two neighbouring values of one row of dy.
@@ -153,12 +152,21 @@ fn output_by_tile(@builtin(global_invocation_id) id: vec3<u32>) {
     // The rows of the tile are the matrix's columns.
     let dy = mat2x2<f32>(gradient_row(image, top, left, inside), gradient_row(image, top + 1u, left, inside));
     let points = transpose(A_TRANSPOSED) * dy * A_TRANSPOSED;
-    store_tile_points(by_tile(id.y, id.x, 16u), params.inner * params.outer, points);
+    store_tile_points(by_tile(id.y, id.x), params.inner * params.outer, points);
+}
+
+// Four points of one part of M.
+fn part_points(at: u32, plane: u32) -> vec4<f32> {
+    return vec4<f32>(m[at], m[at + plane], m[at + 2u * plane], m[at + 3u * plane]);
 }
 
 // Four points of M.
 fn output_points(at: u32, plane: u32) -> vec4<f32> {
-    return vec4<f32>(m[at], m[at + plane], m[at + 2u * plane], m[at + 3u * plane]);
+    var sum = part_points(at, plane);
+    for (var part = 1u; part < params.parts; part++) {
+        sum += part_points(at + part * params.m_part, plane);
+    }
+    return sum;
 }
 
 fn store_row(tile: vec2<u32>, row: u32, first: u32, b: f32, values: vec2<f32>) {
@@ -207,16 +215,6 @@ fn output_gradient(@builtin(global_invocation_id) id: vec3<u32>) {
     if (id.x < params.tile_count) { store_tile(id, 0.0); }
 }
 
-// Four points of M, added up over all parts.
-fn sum_points(first: u32, plane: u32) -> vec4<f32> {
-    var sum = vec4<f32>();
-    for (var part = 0u; part < params.parts; part++) {
-        let at = first + part * 16u * plane;
-        sum += vec4<f32>(m[at], m[at + plane], m[at + 2u * plane], m[at + 3u * plane]);
-    }
-    return sum;
-}
-
 @compute @workgroup_size(64)
 fn weight_gradient(@builtin(global_invocation_id) id: vec3<u32>) {
     // Along x: channels; along y: filters.
@@ -224,10 +222,10 @@ fn weight_gradient(@builtin(global_invocation_id) id: vec3<u32>) {
     let plane = params.outer * params.tiles;
     let at = params.m_offset + id.y * params.tiles + id.x;
     let points = mat4x4<f32>(
-        sum_points(at, plane),
-        sum_points(at + 4u * plane, plane),
-        sum_points(at + 8u * plane, plane),
-        sum_points(at + 12u * plane, plane),
+        output_points(at, plane),
+        output_points(at + 4u * plane, plane),
+        output_points(at + 8u * plane, plane),
+        output_points(at + 12u * plane, plane),
     );
     // The rows of the filter are the matrix's columns, as those of the tiles were.
     let gradient = transpose(G) * points * G;

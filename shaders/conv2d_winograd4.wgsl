@@ -9,10 +9,9 @@
 //
 // and for the gradient of the weights, a sum over all tiles:
 //
-//   input_by_tile     V of every window, [parts, 36, inner, outer]: rows are tiles, columns channels
+//   input_by_tile     V of every window, [36, inner, outer]: rows are tiles, columns channels
 //   output_by_tile    A dy Aᵀ of every tile of 4×4 values of dy, in the same way by filters
-//   weight_gradient   dweight = Gᵀ (sum of M over the parts) G, from M [parts, 36, outer, tiles]: rows are filters, columns
-//                     channels
+//   weight_gradient   dweight = Gᵀ M G, from M [36, outer, tiles]: rows are filters, columns channels
 //
 // The points of interpolation are 0, ±√½, ±√2 and ∞: the transforms' constants stay nearer to 1 than with 0, ±1, ±2 and
 // ∞, which keeps the error small. Rows and columns that are there to fill the products' blocks are zeros.
@@ -192,7 +191,7 @@ fn input(@builtin(global_invocation_id) id: vec3<u32>) {
 @compute @workgroup_size(8, 8)
 fn input_by_tile(@builtin(global_invocation_id) id: vec3<u32>) {
     // Along x: channels; along y: tiles.
-    store_window(by_tile(id.y, id.x, 36u), params.inner * params.outer, id.y, id.x);
+    store_window(by_tile(id.y, id.x), params.inner * params.outer, id.y, id.x);
 }
 
 // A times a column of four.
@@ -234,7 +233,7 @@ fn output_by_tile(@builtin(global_invocation_id) id: vec3<u32>) {
     let r2 = spread_row(image, top + 2u, left, inside);
     let r3 = spread_row(image, top + 3u, left, inside);
     let plane = params.inner * params.outer;
-    let at = by_tile(id.y, id.x, 36u);
+    let at = by_tile(id.y, id.x);
     store_points(at, plane, spread_column(vec4<f32>(r0.a.x, r1.a.x, r2.a.x, r3.a.x)));
     store_points(at + 6u * plane, plane, spread_column(vec4<f32>(r0.a.y, r1.a.y, r2.a.y, r3.a.y)));
     store_points(at + 12u * plane, plane, spread_column(vec4<f32>(r0.a.z, r1.a.z, r2.a.z, r3.a.z)));
@@ -257,8 +256,8 @@ fn output_column(m0: f32, m1: f32, m2: f32, m3: f32, m4: f32, m5: f32) -> vec4<f
     );
 }
 
-// One column of M's tile, transformed.
-fn output_points(at: u32, plane: u32) -> vec4<f32> {
+// One column of the tile in one part of M, transformed.
+fn part_points(at: u32, plane: u32) -> vec4<f32> {
     return output_column(
         m[at],
         m[at + plane],
@@ -267,6 +266,15 @@ fn output_points(at: u32, plane: u32) -> vec4<f32> {
         m[at + 4u * plane],
         m[at + 5u * plane],
     );
+}
+
+// One column of M's tile, transformed.
+fn output_points(at: u32, plane: u32) -> vec4<f32> {
+    var sum = part_points(at, plane);
+    for (var part = 1u; part < params.parts; part++) {
+        sum += part_points(at + part * params.m_part, plane);
+    }
+    return sum;
 }
 
 fn store_row(tile: vec2<u32>, row: u32, first: u32, b: f32, values: vec4<f32>) {
@@ -342,24 +350,25 @@ fn gradient_column(m0: f32, m1: f32, m2: f32, m3: f32, m4: f32, m5: f32) -> vec3
     );
 }
 
-// One column of M's tile, added up over all parts and transformed.
-fn gradient_points(first: u32, plane: u32) -> vec3<f32> {
-    var m0 = 0.0;
-    var m1 = 0.0;
-    var m2 = 0.0;
-    var m3 = 0.0;
-    var m4 = 0.0;
-    var m5 = 0.0;
-    for (var part = 0u; part < params.parts; part++) {
-        let at = first + part * 36u * plane;
-        m0 += m[at];
-        m1 += m[at + plane];
-        m2 += m[at + 2u * plane];
-        m3 += m[at + 3u * plane];
-        m4 += m[at + 4u * plane];
-        m5 += m[at + 5u * plane];
+// One column of the tile in one part of M, transformed.
+fn gradient_part(at: u32, plane: u32) -> vec3<f32> {
+    return gradient_column(
+        m[at],
+        m[at + plane],
+        m[at + 2u * plane],
+        m[at + 3u * plane],
+        m[at + 4u * plane],
+        m[at + 5u * plane],
+    );
+}
+
+// One column of M's tile, transformed.
+fn gradient_points(at: u32, plane: u32) -> vec3<f32> {
+    var sum = gradient_part(at, plane);
+    for (var part = 1u; part < params.parts; part++) {
+        sum += gradient_part(at + part * params.m_part, plane);
     }
-    return gradient_column(m0, m1, m2, m3, m4, m5);
+    return sum;
 }
 
 @compute @workgroup_size(64)

@@ -150,7 +150,7 @@ const MUTATIONS: &[Mutation] = &[
         WRONG_VALUE,
     ),
     ("conv2d_winograd4", BACKWARD_WEIGHT, "conv2d/winograd4", "(m1 + m2) / -1.5", "(m1 - m2) / -1.5", WRONG_VALUE),
-    ("conv2d_winograd4", BACKWARD_WEIGHT, "conv2d/winograd4", "part * 36u * plane", "0u", WRONG_VALUE),
+    ("conv2d_winograd4", BACKWARD_WEIGHT, "conv2d/winograd4", "part * params.m_part", "0u", WRONG_VALUE),
     (
         "conv2d_winograd4",
         BACKWARD_WEIGHT,
@@ -179,6 +179,10 @@ const MUTATIONS: &[Mutation] = &[
         NOT_WRITTEN,
     ),
     ("conv2d_winograd", "conv2d", "conv2d/winograd4", "params.m_offset / 4u", "params.m_offset / 4u + 1u", OUTSIDE),
+    ("conv2d_winograd", "conv2d", "conv2d/winograd2", "first + params.part", "first + 16u", WRONG_VALUE),
+    ("conv2d_winograd", "conv2d", "conv2d/winograd4", "group.z / params.points", "0u", WRONG_VALUE),
+    ("conv2d_winograd2", "conv2d", "conv2d/winograd2", "part = 1u; part", "part = 2u; part", WRONG_VALUE),
+    ("conv2d_winograd4", "conv2d", "conv2d/winograd4", "part * params.m_part", "params.m_part", WRONG_VALUE),
     ("conv2d_winograd", "conv2d", "conv2d/winograd4", "select(0u, 2u,", "select(0u, 1u,", WRONG_VALUE),
     ("conv2d_winograd", "conv2d", "conv2d/winograd4_blocked", "k < params.inner", "k + 1u < params.inner", WRONG_VALUE),
     (

@@ -29,10 +29,11 @@ struct Params {
     tiles_image: u32,
     first_tile: u32,
     tile_count: u32,
+    // The parts of the products' inner dimension, whose sums are to be added up, and the values between two of them in M.
+    parts: u32,
+    m_part: u32,
     // Whether the result is added to what is there.
     accumulate: u32,
-    // In so many parts the tiles are added up for the gradient of the weights.
-    parts: u32,
     // What the activation function is made with.
     low: f32,
     high: f32,
@@ -76,11 +77,9 @@ fn x_at(line: u32, column: i32, row_exists: bool) -> f32 {
     return select(0.0, x[select(params.x_offset, line + u32(column), exists)], exists);
 }
 
-// Where the first point of a value lies in what the gradient of the weights is made from: [parts, points, inner, outer],
-// with tiles counted through all parts.
-fn by_tile(tile: u32, column: u32, points: u32) -> u32 {
-    let row = tile / params.inner * points * params.inner + tile % params.inner;
-    return params.v_offset + row * params.outer + column;
+// Where the first point of a value lies in what the gradient of the weights is made from: [points, inner, outer].
+fn by_tile(tile: u32, column: u32) -> u32 {
+    return params.v_offset + tile * params.outer + column;
 }
 
 // Of two values the larger; a NaN is larger than any number.

@@ -132,6 +132,15 @@ const INNER: usize = 16;
 /// The most values of one piece of scratch memory: 64 MiB.
 const MAX_SCRATCH: usize = 1 << 24;
 
+/// Channels of a part of the products' inner dimension, at least: with fewer, adding the parts up costs more than it saves.
+const LEAST_CHANNELS: usize = 64;
+
+/// Blocks of products that keep a GPU busy: those of a GPU with memory of its own have several times the multiprocessors of
+/// others, and one block on each waits for memory most of the time.
+fn enough_blocks(compiler: &Compiler) -> usize {
+    if compiler.gpu.info().device_type == wgpu::DeviceType::IntegratedGpu { 128 } else { 512 }
+}
+
 /// A way to convolve: its transforms, and the kernel for the products with the blocks that it works in.
 pub(super) struct Winograd {
     /// What `Options::kernel` calls it.
@@ -197,8 +206,9 @@ uniform! {
         tiles_image: u32,
         first_tile: u32,
         tile_count: u32,
-        accumulate: u32,
         parts: u32,
+        m_part: u32,
+        accumulate: u32,
         low: f32,
         high: f32,
         residual_shift: u32,
@@ -214,6 +224,7 @@ uniform! {
         outer: u32,
         tiles: u32,
         points: u32,
+        part: u32,
     }
 }
 
@@ -346,11 +357,12 @@ impl Winograd {
             let most = self.tiles_at_once(compiler, [inner, outer]);
             let longest = self.tiles(job).iter().product::<usize>() * at_once.min(job.images);
             let longest = longest.next_multiple_of(self.block[1]).min(most);
+            let part = self.part(compiler, job, [inner, outer, longest]);
             let v = compiler.scratch(self.points() * inner * longest)?;
-            let m = compiler.scratch(self.points() * outer * longest)?;
+            let m = compiler.scratch(inner.div_ceil(part) * self.points() * outer * longest)?;
             for first in (0..job.images).step_by(at_once) {
                 let images = first..(first + at_once).min(job.images);
-                self.convolve_images(compiler, job, piece, [&u, &v, &m], images, most)?;
+                self.convolve_images(compiler, job, piece, [&u, &v, &m], images, [most, part])?;
             }
         }
         Ok(())
@@ -360,9 +372,23 @@ impl Winograd {
     fn tiles_at_once(&self, compiler: &Compiler, [inner, outer]: [usize; 2]) -> usize {
         let fitting = Self::fitting(compiler) / (self.points() * inner.max(outer));
         let flops = 2 * (self.points() * inner * outer) as u64;
-        let affordable = usize::try_from(compiler.gpu.options().flops_per_submit / flops).unwrap_or(usize::MAX);
+        let affordable = usize::try_from(compiler.gpu.flops_per_dispatch() / flops).unwrap_or(usize::MAX);
         let block = self.block[1];
         (fitting.min(affordable).min(MAX_GRID * block) / block * block).max(block)
+    }
+
+    /// How many channels of the products' inner dimension a workgroup takes: a part of them, where there are too few blocks.
+    /// What the work is cut into otherwise does not count, so that sums are the same however it is.
+    fn part(&self, compiler: &Compiler, job: &Job, [inner, outer, longest]: [usize; 3]) -> usize {
+        if self.is_blocked() {
+            return inner;
+        }
+        let tiles = job.images * self.tiles(job).iter().product::<usize>();
+        let blocks = self.points() * (outer / self.block[0]) * tiles.div_ceil(self.block[1]);
+        let fitting = Self::fitting(compiler) / (self.points() * outer * longest);
+        let most = (inner / LEAST_CHANNELS).min(fitting).max(1);
+        let parts = (enough_blocks(compiler) / blocks.max(1)).clamp(1, most);
+        inner.div_ceil(parts).next_multiple_of(INNER)
     }
 
     /// The transformed weights of these filters: made once for a parameter, in every run for other values.
@@ -402,7 +428,7 @@ impl Winograd {
         piece: &Piece,
         [u, v, m]: [&Storage; 3],
         images: Range<usize>,
-        most: usize,
+        [most, part]: [usize; 2],
     ) -> Result<()> {
         let [down, across] = self.tiles(job);
         let [inner, outer] = self.padded(piece);
@@ -448,6 +474,8 @@ impl Winograd {
                 tiles_image: (down * across) as u32,
                 first_tile: first as u32,
                 tile_count: count as u32,
+                parts: inner.div_ceil(part) as u32,
+                m_part: (self.points() * outer * tiles) as u32,
                 accumulate: u32::from(job.is_gradient() && piece.rows.start > 0),
                 low,
                 high,
@@ -457,7 +485,7 @@ impl Winograd {
             let transform = (10 * self.points() * tiles) as u64;
             let grid = [tiles.div_ceil(64), inner, 1];
             compiler.dispatch(&self.transforms.input, &params, &[&x, &v], grid, transform * inner as u64)?;
-            self.multiply(compiler, [&u, &v, &m], [inner, outer, tiles], 1, job.in_f16(compiler))?;
+            self.multiply(compiler, [&u, &v, &m], [inner, outer, tiles, part], job.in_f16(compiler))?;
             let grid = [count.div_ceil(64), piece.outer, 1];
             let flops = transform * outer as u64;
             match &bias {
@@ -472,16 +500,14 @@ impl Winograd {
         Ok(())
     }
 
-    /// The products at all points, of so many parts.
+    /// The products at all points, of so many steps of the inner dimension in each part.
     fn multiply(
         &self,
         compiler: &mut Compiler,
         [u, v, m]: [&super::buffer::View; 3],
-        [inner, outer, tiles]: [usize; 3],
-        parts: usize,
+        [inner, outer, tiles, part]: [usize; 4],
         f16: bool,
     ) -> Result<()> {
-        let points = parts * self.points();
         let params = Product {
             u_offset: if f16 { 2 * u.offset } else { u.offset },
             v_offset: v.offset,
@@ -489,11 +515,13 @@ impl Winograd {
             inner: inner as u32,
             outer: outer as u32,
             tiles: tiles as u32,
-            points: points as u32,
+            points: self.points() as u32,
+            part: part as u32,
         };
+        let points = self.points() * inner.div_ceil(part);
         let blocks = [tiles / self.block[1], outer / self.block[0], points];
         let grid = if self.is_blocked() { [blocks.iter().product::<usize>().div_ceil(32), 1, 1] } else { blocks };
-        let flops = 2 * (points * inner * outer * tiles) as u64;
+        let flops = 2 * (self.points() * inner * outer * tiles) as u64;
         let kernel = match (self.is_blocked(), f16) {
             (_, false) => self.multiply,
             (false, true) => &MULTIPLY_F16,

@@ -143,7 +143,8 @@ impl Winograd {
         for first in (0..all).step_by(round.tiles) {
             let count = round.tiles.min(all - first);
             let parts = count.div_ceil(round.part);
-            let of_tiles = self.tile_params(job, round.part, first, count);
+            let tiles = parts * round.part;
+            let of_tiles = self.tile_params(job, tiles, first, count);
             let of_x = Params {
                 channels: job.channels as u32,
                 height: job.input[0] as u32,
@@ -166,7 +167,6 @@ impl Winograd {
                 outer: sides[0] as u32,
                 ..of_tiles
             };
-            let tiles = parts * round.part;
             for (kernel, params, from, to) in
                 [(&self.transforms.input_by_tile, of_x, &x, &v), (&self.transforms.output_by_tile, of_dy, &dy, &u)]
             {
@@ -174,7 +174,7 @@ impl Winograd {
                 let flops = (10 * self.points() * tiles) as u64 * u64::from(params.outer);
                 compiler.dispatch(kernel, &params, &[from, to], grid, flops)?;
             }
-            self.multiply(compiler, [&u, &v, &m], [round.part, sides[0], sides[1]], parts, false)?;
+            self.multiply(compiler, [&u, &v, &m], [tiles, sides[0], sides[1], round.part], false)?;
             let params = Params {
                 channels: job.channels as u32,
                 outer: sides[0] as u32,
@@ -182,6 +182,7 @@ impl Winograd {
                 m_offset: m.offset,
                 y_offset: dweight.offset,
                 parts: parts as u32,
+                m_part: (self.points() * sides[0] * sides[1]) as u32,
                 accumulate: u32::from(images.start + first > 0),
                 ..Params::zeroed()
             };
@@ -191,10 +192,10 @@ impl Winograd {
     }
 
     /// What both transforms know of the tiles.
-    fn tile_params(&self, job: &WeightJob, part: usize, first: usize, count: usize) -> Params {
+    fn tile_params(&self, job: &WeightJob, tiles: usize, first: usize, count: usize) -> Params {
         let [down, across] = self.tiles_of(job.output);
         Params {
-            inner: part as u32,
+            inner: tiles as u32,
             tiles_across: across as u32,
             tiles_image: (down * across) as u32,
             first_tile: first as u32,
