@@ -71,14 +71,17 @@ fn add_block(sums: Sums, row: u32, column: u32) -> Sums {
 
 @compute @workgroup_size(128)
 fn multiply(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    // Along x: blocks of tiles; along y: blocks of filters; along z: points.
+    // Along x: blocks of tiles; along y: blocks of filters; along z: points, part by part.
     let u_row = params.outer / 4u;
     let v_row = params.tiles / 4u;
+    let first = group.z / params.points * params.part;
+    let end = min(first + params.part, params.inner);
     // This invocation brings one vec4 of every block.
     let k = local / QUADS;
     let quad = local % QUADS;
-    var u_at = params.u_offset / 4u + (group.z * params.inner + k) * u_row + group.y * QUADS + quad;
-    var v_at = params.v_offset / 4u + (group.z * params.inner + k) * v_row + group.x * QUADS + quad;
+    let step = group.z % params.points * params.inner + first + k;
+    var u_at = params.u_offset / 4u + step * u_row + group.y * QUADS + quad;
+    var v_at = params.v_offset / 4u + step * v_row + group.x * QUADS + quad;
     let u_step = STEP * u_row;
     let v_step = STEP * v_row;
     u_block[local] = u_quad(u_at);
@@ -86,7 +89,7 @@ fn multiply(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
     workgroupBarrier();
     var sums: Sums;
     let row = k * 2u;
-    for (var start = 0u; start < params.inner; start += 2u * STEP) {
+    for (var start = first; start < end; start += 2u * STEP) {
         var u_next = u_quad(u_at + u_step);
         var v_next = v[v_at + v_step];
         sums = add_block(sums, row, quad);
@@ -94,7 +97,7 @@ fn multiply(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
         v_block[BLOCK + local] = v_next;
         workgroupBarrier();
         // After the last rows the present ones are read again, and not used.
-        let more = select(0u, 2u, start + 2u * STEP < params.inner);
+        let more = select(0u, 2u, start + 2u * STEP < end);
         u_at += more * u_step;
         v_at += more * v_step;
         u_next = u_quad(u_at);

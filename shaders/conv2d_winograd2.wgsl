@@ -4,8 +4,14 @@
 //   weight            U = G g Gᵀ of every filter and channel, [16, inner, outer]
 //   weight_f16        the same in f16, two columns in a u32
 //   input             V = Bᵀ d B of every window of 4×4 values of x, [16, inner, tiles]
-//   output            y = Aᵀ M A + bias of every tile of 2×2 values of y, from M [16, outer, tiles]
+//   output            y = Aᵀ M A + bias of every tile of 2×2 values of y, from M [16, outer, tiles], the sum of its parts
 //   output_gradient   the same without bias, where y is the gradient of the input
+//
+// and for the gradient of the weights, a sum over all tiles:
+//
+//   input_by_tile     V of every window, [16, inner, outer]: rows are tiles, columns channels
+//   output_by_tile    A dy Aᵀ of every tile of 2×2 values of dy, in the same way by filters
+//   weight_gradient   dweight = Gᵀ M G, from M [16, outer, tiles]: rows are filters, columns channels
 //
 // The points of interpolation are 0, ±1 and ∞. Rows and columns that are there to fill the products' blocks are zeros.
 
@@ -78,21 +84,26 @@ fn input_row(plane: u32, row: i32, left: i32, inside: bool) -> vec4<f32> {
     );
 }
 
-fn store_input(at: u32, plane: u32, points: vec4<f32>) {
+fn store_points(at: u32, plane: u32, points: vec4<f32>) {
     v[at] = points.x;
     v[at + plane] = points.y;
     v[at + 2u * plane] = points.z;
     v[at + 3u * plane] = points.w;
 }
 
-@compute @workgroup_size(64)
-fn input(@builtin(global_invocation_id) id: vec3<u32>) {
-    // Along x: tiles; along y: channels.
-    if (id.x >= params.tiles) { return; }
-    let inside = id.x < params.tile_count && id.y < params.channels;
-    let tile = params.first_tile + id.x;
+// All points of a value, which are stored so far apart from this place on.
+fn store_tile_points(at: u32, plane: u32, points: mat4x4<f32>) {
+    store_points(at, plane, points[0]);
+    store_points(at + 4u * plane, plane, points[1]);
+    store_points(at + 8u * plane, plane, points[2]);
+    store_points(at + 12u * plane, plane, points[3]);
+}
+
+fn window_points(place: u32, channel: u32) -> mat4x4<f32> {
+    let inside = place < params.tile_count && channel < params.channels;
+    let tile = params.first_tile + place;
     let within = tile % params.tiles_image;
-    let first = params.x_offset + tile / params.tiles_image * params.x_image + id.y * params.height * params.width;
+    let first = params.x_offset + tile / params.tiles_image * params.x_image + channel * params.height * params.width;
     let image = select(params.x_offset, first, inside);
     let top = i32(within / params.tiles_across * 2u) - i32(params.padding_y);
     let left = i32(within % params.tiles_across * 2u) - i32(params.padding_x);
@@ -103,18 +114,59 @@ fn input(@builtin(global_invocation_id) id: vec3<u32>) {
         input_row(image, top + 2, left, inside),
         input_row(image, top + 3, left, inside),
     );
-    let points = B_TRANSPOSED * window * transpose(B_TRANSPOSED);
-    let plane = params.inner * params.tiles;
+    return B_TRANSPOSED * window * transpose(B_TRANSPOSED);
+}
+
+@compute @workgroup_size(64)
+fn input(@builtin(global_invocation_id) id: vec3<u32>) {
+    // Along x: tiles; along y: channels.
+    if (id.x >= params.tiles) { return; }
     let at = params.v_offset + id.y * params.tiles + id.x;
-    store_input(at, plane, points[0]);
-    store_input(at + 4u * plane, plane, points[1]);
-    store_input(at + 8u * plane, plane, points[2]);
-    store_input(at + 12u * plane, plane, points[3]);
+    store_tile_points(at, params.inner * params.tiles, window_points(id.x, id.y));
+}
+
+// Workgroups of eight tiles by eight channels: what neighbours read and what they write lies side by side.
+@compute @workgroup_size(8, 8)
+fn input_by_tile(@builtin(global_invocation_id) id: vec3<u32>) {
+    // Along x: channels; along y: tiles.
+    store_tile_points(by_tile(id.y, id.x), params.inner * params.outer, window_points(id.y, id.x));
+}
+
+// Two neighbouring values of one row of dy.
+fn gradient_row(plane: u32, row: u32, left: u32, inside: bool) -> vec2<f32> {
+    let exists = inside && row < params.height;
+    let line = plane + row * params.width;
+    return vec2<f32>(x_at(line, i32(left), exists), x_at(line, i32(left) + 1, exists));
+}
+
+@compute @workgroup_size(8, 8)
+fn output_by_tile(@builtin(global_invocation_id) id: vec3<u32>) {
+    // Along x: filters; along y: tiles.
+    let inside = id.y < params.tile_count && id.x < params.channels;
+    let tile = params.first_tile + id.y;
+    let within = tile % params.tiles_image;
+    let first = params.x_offset + tile / params.tiles_image * params.x_image + id.x * params.height * params.width;
+    let image = select(params.x_offset, first, inside);
+    let top = within / params.tiles_across * 2u;
+    let left = within % params.tiles_across * 2u;
+    // The rows of the tile are the matrix's columns.
+    let dy = mat2x2<f32>(gradient_row(image, top, left, inside), gradient_row(image, top + 1u, left, inside));
+    let points = transpose(A_TRANSPOSED) * dy * A_TRANSPOSED;
+    store_tile_points(by_tile(id.y, id.x), params.inner * params.outer, points);
+}
+
+// Four points of one part of M.
+fn part_points(at: u32, plane: u32) -> vec4<f32> {
+    return vec4<f32>(m[at], m[at + plane], m[at + 2u * plane], m[at + 3u * plane]);
 }
 
 // Four points of M.
 fn output_points(at: u32, plane: u32) -> vec4<f32> {
-    return vec4<f32>(m[at], m[at + plane], m[at + 2u * plane], m[at + 3u * plane]);
+    var sum = part_points(at, plane);
+    for (var part = 1u; part < params.parts; part++) {
+        sum += part_points(at + part * params.m_part, plane);
+    }
+    return sum;
 }
 
 fn store_row(tile: vec2<u32>, row: u32, first: u32, b: f32, values: vec2<f32>) {
@@ -161,4 +213,24 @@ fn output(@builtin(global_invocation_id) id: vec3<u32>) {
 @compute @workgroup_size(64)
 fn output_gradient(@builtin(global_invocation_id) id: vec3<u32>) {
     if (id.x < params.tile_count) { store_tile(id, 0.0); }
+}
+
+@compute @workgroup_size(64)
+fn weight_gradient(@builtin(global_invocation_id) id: vec3<u32>) {
+    // Along x: channels; along y: filters.
+    if (id.x >= params.channels) { return; }
+    let plane = params.outer * params.tiles;
+    let at = params.m_offset + id.y * params.tiles + id.x;
+    let points = mat4x4<f32>(
+        output_points(at, plane),
+        output_points(at + 4u * plane, plane),
+        output_points(at + 8u * plane, plane),
+        output_points(at + 12u * plane, plane),
+    );
+    // The rows of the filter are the matrix's columns, as those of the tiles were.
+    let gradient = transpose(G) * points * G;
+    let first = params.y_offset + (id.y * params.channels + id.x) * 9u;
+    store_taps(first, gradient[0]);
+    store_taps(first + 3u, gradient[1]);
+    store_taps(first + 6u, gradient[2]);
 }

@@ -7,6 +7,12 @@
 //   output            y = Aᵀ M A + bias of every tile of 4×4 values of y, from M [36, outer, tiles]
 //   output_gradient   the same without bias, where y is the gradient of the input
 //
+// and for the gradient of the weights, a sum over all tiles:
+//
+//   input_by_tile     V of every window, [36, inner, outer]: rows are tiles, columns channels
+//   output_by_tile    A dy Aᵀ of every tile of 4×4 values of dy, in the same way by filters
+//   weight_gradient   dweight = Gᵀ M G, from M [36, outer, tiles]: rows are filters, columns channels
+//
 // The points of interpolation are 0, ±√½, ±√2 and ∞: the transforms' constants stay nearer to 1 than with 0, ±1, ±2 and
 // ∞, which keeps the error small. Rows and columns that are there to fill the products' blocks are zeros.
 
@@ -137,8 +143,7 @@ fn input_row(plane: u32, row: i32, left: i32, inside: bool) -> Six {
     );
 }
 
-fn store_input(at: u32, plane: u32, a: vec4<f32>, b: vec2<f32>) {
-    let values = input_column(a, b);
+fn store_points(at: u32, plane: u32, values: Six) {
     v[at] = values.a.x;
     v[at + plane] = values.a.y;
     v[at + 2u * plane] = values.a.z;
@@ -147,14 +152,16 @@ fn store_input(at: u32, plane: u32, a: vec4<f32>, b: vec2<f32>) {
     v[at + 5u * plane] = values.b.y;
 }
 
-@compute @workgroup_size(64)
-fn input(@builtin(global_invocation_id) id: vec3<u32>) {
-    // Along x: tiles; along y: channels.
-    if (id.x >= params.tiles) { return; }
-    let inside = id.x < params.tile_count && id.y < params.channels;
-    let tile = params.first_tile + id.x;
+fn store_input(at: u32, plane: u32, a: vec4<f32>, b: vec2<f32>) {
+    store_points(at, plane, input_column(a, b));
+}
+
+// The points of a window, which are stored so far apart from this place on.
+fn store_window(at: u32, plane: u32, place: u32, channel: u32) {
+    let inside = place < params.tile_count && channel < params.channels;
+    let tile = params.first_tile + place;
     let within = tile % params.tiles_image;
-    let first = params.x_offset + tile / params.tiles_image * params.x_image + id.y * params.height * params.width;
+    let first = params.x_offset + tile / params.tiles_image * params.x_image + channel * params.height * params.width;
     let image = select(params.x_offset, first, inside);
     let top = i32(within / params.tiles_across * 4u) - i32(params.padding_y);
     let left = i32(within % params.tiles_across * 4u) - i32(params.padding_x);
@@ -164,15 +171,75 @@ fn input(@builtin(global_invocation_id) id: vec3<u32>) {
     let r3 = input_row(image, top + 3, left, inside);
     let r4 = input_row(image, top + 4, left, inside);
     let r5 = input_row(image, top + 5, left, inside);
-
-    let plane = params.inner * params.tiles;
-    let at = params.v_offset + id.y * params.tiles + id.x;
     store_input(at, plane, vec4<f32>(r0.a.x, r1.a.x, r2.a.x, r3.a.x), vec2<f32>(r4.a.x, r5.a.x));
     store_input(at + 6u * plane, plane, vec4<f32>(r0.a.y, r1.a.y, r2.a.y, r3.a.y), vec2<f32>(r4.a.y, r5.a.y));
     store_input(at + 12u * plane, plane, vec4<f32>(r0.a.z, r1.a.z, r2.a.z, r3.a.z), vec2<f32>(r4.a.z, r5.a.z));
     store_input(at + 18u * plane, plane, vec4<f32>(r0.a.w, r1.a.w, r2.a.w, r3.a.w), vec2<f32>(r4.a.w, r5.a.w));
     store_input(at + 24u * plane, plane, vec4<f32>(r0.b.x, r1.b.x, r2.b.x, r3.b.x), vec2<f32>(r4.b.x, r5.b.x));
     store_input(at + 30u * plane, plane, vec4<f32>(r0.b.y, r1.b.y, r2.b.y, r3.b.y), vec2<f32>(r4.b.y, r5.b.y));
+}
+
+@compute @workgroup_size(64)
+fn input(@builtin(global_invocation_id) id: vec3<u32>) {
+    // Along x: tiles; along y: channels.
+    if (id.x >= params.tiles) { return; }
+    let plane = params.inner * params.tiles;
+    store_window(params.v_offset + id.y * params.tiles + id.x, plane, id.x, id.y);
+}
+
+// Workgroups of eight tiles by eight channels: what neighbours read and what they write lies side by side.
+@compute @workgroup_size(8, 8)
+fn input_by_tile(@builtin(global_invocation_id) id: vec3<u32>) {
+    // Along x: channels; along y: tiles.
+    store_window(by_tile(id.y, id.x), params.inner * params.outer, id.y, id.x);
+}
+
+// A times a column of four.
+fn spread_column(y: vec4<f32>) -> Six {
+    let even_p = y.x + 0.5 * y.z;
+    let odd_p = P * y.y + P3 * y.w;
+    let even_q = y.x + 2.0 * y.z;
+    let odd_q = Q * y.y + Q3 * y.w;
+    return Six(vec4<f32>(y.x, even_p + odd_p, even_p - odd_p, even_q + odd_q), vec2<f32>(even_q - odd_q, y.w));
+}
+
+// Four neighbouring values of one row of dy, spread along it.
+fn spread_row(plane: u32, row: u32, left: u32, inside: bool) -> Six {
+    let exists = inside && row < params.height;
+    let line = plane + row * params.width;
+    let column = i32(left);
+    return spread_column(
+        vec4<f32>(
+            x_at(line, column, exists),
+            x_at(line, column + 1, exists),
+            x_at(line, column + 2, exists),
+            x_at(line, column + 3, exists),
+        ),
+    );
+}
+
+@compute @workgroup_size(8, 8)
+fn output_by_tile(@builtin(global_invocation_id) id: vec3<u32>) {
+    // Along x: filters; along y: tiles.
+    let inside = id.y < params.tile_count && id.x < params.channels;
+    let tile = params.first_tile + id.y;
+    let within = tile % params.tiles_image;
+    let first = params.x_offset + tile / params.tiles_image * params.x_image + id.x * params.height * params.width;
+    let image = select(params.x_offset, first, inside);
+    let top = within / params.tiles_across * 4u;
+    let left = within % params.tiles_across * 4u;
+    let r0 = spread_row(image, top, left, inside);
+    let r1 = spread_row(image, top + 1u, left, inside);
+    let r2 = spread_row(image, top + 2u, left, inside);
+    let r3 = spread_row(image, top + 3u, left, inside);
+    let plane = params.inner * params.outer;
+    let at = by_tile(id.y, id.x);
+    store_points(at, plane, spread_column(vec4<f32>(r0.a.x, r1.a.x, r2.a.x, r3.a.x)));
+    store_points(at + 6u * plane, plane, spread_column(vec4<f32>(r0.a.y, r1.a.y, r2.a.y, r3.a.y)));
+    store_points(at + 12u * plane, plane, spread_column(vec4<f32>(r0.a.z, r1.a.z, r2.a.z, r3.a.z)));
+    store_points(at + 18u * plane, plane, spread_column(vec4<f32>(r0.a.w, r1.a.w, r2.a.w, r3.a.w)));
+    store_points(at + 24u * plane, plane, spread_column(vec4<f32>(r0.b.x, r1.b.x, r2.b.x, r3.b.x)));
+    store_points(at + 30u * plane, plane, spread_column(vec4<f32>(r0.b.y, r1.b.y, r2.b.y, r3.b.y)));
 }
 
 // Aᵀ times a column of six.
@@ -189,8 +256,8 @@ fn output_column(m0: f32, m1: f32, m2: f32, m3: f32, m4: f32, m5: f32) -> vec4<f
     );
 }
 
-// One column of M's tile, transformed.
-fn output_points(at: u32, plane: u32) -> vec4<f32> {
+// One column of the tile in one part of M, transformed.
+fn part_points(at: u32, plane: u32) -> vec4<f32> {
     return output_column(
         m[at],
         m[at + plane],
@@ -199,6 +266,15 @@ fn output_points(at: u32, plane: u32) -> vec4<f32> {
         m[at + 4u * plane],
         m[at + 5u * plane],
     );
+}
+
+// One column of M's tile, transformed.
+fn output_points(at: u32, plane: u32) -> vec4<f32> {
+    var sum = part_points(at, plane);
+    for (var part = 1u; part < params.parts; part++) {
+        sum += part_points(at + part * params.m_part, plane);
+    }
+    return sum;
 }
 
 fn store_row(tile: vec2<u32>, row: u32, first: u32, b: f32, values: vec4<f32>) {
@@ -261,4 +337,54 @@ fn output(@builtin(global_invocation_id) id: vec3<u32>) {
 @compute @workgroup_size(64)
 fn output_gradient(@builtin(global_invocation_id) id: vec3<u32>) {
     if (id.x < params.tile_count) { store_tile(id, 0.0); }
+}
+
+// Gᵀ times a column of six.
+fn gradient_column(m0: f32, m1: f32, m2: f32, m3: f32, m4: f32, m5: f32) -> vec3<f32> {
+    let even_p = (m1 + m2) / -1.5;
+    let even_q = (m3 + m4) / 6.0;
+    return vec3<f32>(
+        m0 + even_p + even_q,
+        P / -1.5 * (m1 - m2) + Q / 6.0 * (m3 - m4),
+        0.5 * even_p + 2.0 * even_q + m5,
+    );
+}
+
+// One column of the tile in one part of M, transformed.
+fn gradient_part(at: u32, plane: u32) -> vec3<f32> {
+    return gradient_column(
+        m[at],
+        m[at + plane],
+        m[at + 2u * plane],
+        m[at + 3u * plane],
+        m[at + 4u * plane],
+        m[at + 5u * plane],
+    );
+}
+
+// One column of M's tile, transformed.
+fn gradient_points(at: u32, plane: u32) -> vec3<f32> {
+    var sum = gradient_part(at, plane);
+    for (var part = 1u; part < params.parts; part++) {
+        sum += gradient_part(at + part * params.m_part, plane);
+    }
+    return sum;
+}
+
+@compute @workgroup_size(64)
+fn weight_gradient(@builtin(global_invocation_id) id: vec3<u32>) {
+    // Along x: channels; along y: filters.
+    if (id.x >= params.channels) { return; }
+    let plane = params.outer * params.tiles;
+    let at = params.m_offset + id.y * params.tiles + id.x;
+    let c0 = gradient_points(at, plane);
+    let c1 = gradient_points(at + 6u * plane, plane);
+    let c2 = gradient_points(at + 12u * plane, plane);
+    let c3 = gradient_points(at + 18u * plane, plane);
+    let c4 = gradient_points(at + 24u * plane, plane);
+    let c5 = gradient_points(at + 30u * plane, plane);
+    let first = params.y_offset + (id.y * params.channels + id.x) * 9u;
+    store_taps(first, gradient_column(c0.x, c1.x, c2.x, c3.x, c4.x, c5.x));
+    store_taps(first + 3u, gradient_column(c0.y, c1.y, c2.y, c3.y, c4.y, c5.y));
+    store_taps(first + 6u, gradient_column(c0.z, c1.z, c2.z, c3.z, c4.z, c5.z));
 }

@@ -2,6 +2,8 @@
 //! 1, 2, 3", 2011). The number at a place depends on key and counter only, so that the GPU and the CPU draw the same
 //! ones in any order.
 
+use crate::parallel::*;
+
 const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 
@@ -15,6 +17,9 @@ pub(crate) fn philox4x32(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     }
     counter
 }
+
+/// Numbers that one thread draws at a time.
+const PART: usize = 1 << 14;
 
 /// A stream of random numbers, the same on every machine for the same seed.
 ///
@@ -66,6 +71,30 @@ impl Random {
         (radius * (std::f64::consts::TAU * f64::from(self.uniform())).cos()) as f32
     }
 
+    /// So many numbers of a normal distribution with this deviation, drawn on all threads: they are those that
+    /// [`Random::normal`] gives one after the other.
+    pub(crate) fn normals(&mut self, count: usize, deviation: f32) -> Vec<f32> {
+        let start = self.clone();
+        // A normal number takes two words.
+        *self = start.ahead(2 * count as u64);
+        let mut values = vec![0.0; count];
+        values.par_chunks_mut(PART).enumerate().for_each(|(part, values)| {
+            let mut random = start.ahead(2 * (part * PART) as u64);
+            values.iter_mut().for_each(|value| *value = random.normal() * deviation);
+        });
+        values
+    }
+
+    /// The stream after so many words.
+    fn ahead(&self, words: u64) -> Self {
+        let place = 4 * self.counter - self.left as u64 + words;
+        let mut random = Random { counter: place / 4, left: 0, ..self.clone() };
+        for _ in 0..place % 4 {
+            random.bits();
+        }
+        random
+    }
+
     /// A whole number below `n`; 0 if `n` is 0.
     pub fn below(&mut self, n: usize) -> usize {
         ((u64::from(self.bits()) * n as u64) >> 32) as usize
@@ -104,6 +133,20 @@ mod tests {
         assert_abs_diff_eq!(mean(&uniform), 0.5, epsilon = 4.0 * (1.0f32 / 12.0 / n as f32).sqrt());
         assert_abs_diff_eq!(mean(&normal), 0.0, epsilon = 4.0 * (1.0 / n as f32).sqrt());
         assert_abs_diff_eq!(mean(&squares), 1.0, epsilon = 4.0 * (2.0 / n as f32).sqrt());
+    }
+
+    #[test]
+    fn many_numbers_at_once_are_those_of_the_stream() {
+        // From any place in a block of four words, across parts and on.
+        for (before, count) in [(0, 0), (0, 5), (1, 2 * PART + 7), (2, PART), (3, 3)] {
+            let (mut one, mut all) = (Random::new(5), Random::new(5));
+            for _ in 0..before {
+                assert_eq!(one.bits(), all.bits());
+            }
+            let wanted: Vec<f32> = (0..count).map(|_| one.normal() * 0.25).collect();
+            assert_eq!(all.normals(count, 0.25), wanted);
+            assert_eq!(all.bits(), one.bits(), "the stream goes on after {before} words and {count} numbers");
+        }
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! A room (a module at the top of `src/`) imports only from its own floor and lower ones, and neither rooms nor the files
 //! of a room import each other in a circle. The table of `docs/architecture.md` shows the same floors.
 
+#[path = "floors/public_types.rs"]
+mod public_types;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;

@@ -283,13 +283,56 @@ fn what_cannot_be_cut_is_refused_by_the_name_of_the_limit() {
 
 #[test]
 fn large_work_is_submitted_in_pieces() {
-    let options = GpuOptions { flops_per_submit: 100_000, ..GpuOptions::default() };
+    let options = GpuOptions { flops_per_submit: Some(100_000), ..GpuOptions::default() };
     let gpu = adapter().open_with(wgpu::Features::empty(), small_limits(), options).unwrap();
     let (mut comparison, mut random) = (Comparison::default(), Random::new(6));
     for case in (Twins::of("conv2d").cases)().iter().chain(&(Twins::of("dense").cases)()) {
         twins::check(&gpu, case, random.bits().into(), &mut comparison);
     }
     comparison.finish();
+}
+
+#[test]
+fn where_a_run_is_cut_into_submissions_changes_no_bit() {
+    let network = vgg16::base(64);
+    let parameters = network.initialize(3).unwrap();
+    let x = Tensor::from_fn([1, 3, 64, 64], |i| (i as f32 * 0.37).sin());
+    let run = |flops_per_submit| {
+        let options = GpuOptions { flops_per_submit, ..GpuOptions::default() };
+        let gpu = adapter().open_with(wgpu::Features::empty(), wgpu::Limits::default(), options).unwrap();
+        let model = Device::Gpu(gpu.clone()).load(&network, &parameters).unwrap();
+        let mut plan = model.compile(1, &Options::default()).unwrap();
+        // Weights are packed in the first run.
+        plan.run(&x).unwrap();
+        let before = gpu.submissions();
+        let outputs = plan.run(&x).unwrap();
+        let submissions = gpu.submissions() - before;
+        (outputs, submissions, plan.profile().unwrap().iter().map(|layer| layer.flops).max().unwrap())
+    };
+    let (whole, submissions, largest) = run(None);
+    assert_eq!(submissions, 1, "a run, with the copy of what it gives");
+    // No single layer is cut.
+    let (cut, submissions, _) = run(Some(2 * largest));
+    assert!(submissions > 2, "{submissions}");
+    assert_eq!(cut, whole);
+}
+
+#[test]
+fn a_run_of_the_whole_vgg16_is_one_submission_of_few_dispatches() {
+    let widths: [&[usize]; 5] = [&[16; 2], &[16; 2], &[16; 3], &[16; 3], &[16; 3]];
+    let network = vgg16::whole_with_widths(224, &widths, &[32, 32], 10).unwrap();
+    let gpu = adapter().open_with(wgpu::Features::empty(), wgpu::Limits::default(), GpuOptions::default()).unwrap();
+    let model = Device::Gpu(gpu.clone()).load(&network, &network.initialize(3).unwrap()).unwrap();
+    let mut plan = model.compile(1, &Options::default()).unwrap();
+    let x = Tensor::filled([1, 3, 224, 224], 0.5);
+    plan.run(&x).unwrap();
+    let (submissions, counts) = (gpu.submissions(), gpu.counts());
+    plan.run(&x).unwrap();
+    assert_eq!((gpu.submissions() - submissions, gpu.counts()), (1, counts));
+    // One for the first convolution, three for each by Winograd's algorithm with its activation and pooling, one each for
+    // the last pooling, three dense layers and the softmax.
+    let dispatches = plan.gpu().unwrap().dispatches();
+    assert!(dispatches <= 1 + 3 * 12 + 5, "{dispatches}");
 }
 
 #[test]

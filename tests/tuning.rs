@@ -88,6 +88,22 @@ fn only_right_candidates_win() {
 }
 
 #[test]
+fn candidates_are_tried_on_all_images_of_a_batch() {
+    // The kernels that are no product read the third image from the fourth on.
+    let gpu = broken(&[("group.z * params.x_image", "min(group.z, 2u) * params.x_image")]);
+    gpu.tune_within(LONG);
+    let model = Device::Gpu(gpu.clone()).load(&network(), &network().initialize(1).unwrap()).unwrap();
+    model.compile(8, &Options::default()).unwrap();
+    let tuned = gpu.tuned();
+    let (key, tuned) = tuned.first_key_value().unwrap();
+    assert!(key.contains("8x3x12x10"), "{key}");
+    let direct = tuned.wrong.iter().filter(|name| name.starts_with("conv2d/direct")).count();
+    let rule_is_wrong = usize::from(tuned.rule_milliseconds.is_none());
+    assert_eq!((direct + rule_is_wrong, direct), (2, tuned.wrong.len()), "{tuned:?}");
+    assert!(tuned.kernel.as_deref().is_none_or(|kernel| !kernel.starts_with("conv2d/direct")), "{tuned:?}");
+}
+
+#[test]
 fn what_was_measured_is_kept_for_other_processes() {
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");

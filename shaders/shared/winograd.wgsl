@@ -29,6 +29,9 @@ struct Params {
     tiles_image: u32,
     first_tile: u32,
     tile_count: u32,
+    // The parts of the products' inner dimension, whose sums are to be added up, and the values between two of them in M.
+    parts: u32,
+    m_part: u32,
     // Whether the result is added to what is there.
     accumulate: u32,
     // What the activation function is made with.
@@ -74,6 +77,11 @@ fn x_at(line: u32, column: i32, row_exists: bool) -> f32 {
     return select(0.0, x[select(params.x_offset, line + u32(column), exists)], exists);
 }
 
+// Where the first point of a value lies in what the gradient of the weights is made from: [points, inner, outer].
+fn by_tile(tile: u32, column: u32) -> u32 {
+    return params.v_offset + tile * params.outer + column;
+}
+
 // Of two values the larger; a NaN is larger than any number.
 fn larger(a: f32, b: f32) -> f32 {
     return select(a, b, b > a || b != b);
@@ -90,4 +98,12 @@ fn store_output(at: u32, left: u32, column: u32, value: f32) {
     if (params.accumulate != 0u) { sum += y[at + column]; }
     if (RESIDUAL) { sum += residual[at + column + params.residual_shift]; }
     y[at + column] = activated(params.low, params.high, sum);
+}
+
+// Three taps of a filter's gradient.
+fn store_taps(at: u32, values: vec3<f32>) {
+    let sums = select(values, values + vec3<f32>(y[at], y[at + 1u], y[at + 2u]), params.accumulate != 0u);
+    y[at] = sums.x;
+    y[at + 1u] = sums.y;
+    y[at + 2u] = sums.z;
 }

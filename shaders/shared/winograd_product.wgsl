@@ -1,5 +1,6 @@
 // The products of a Winograd convolution: M[p] = U[p]ᵀ · V[p] at every point p of the transforms, with U [points, inner,
-// outer], V [points, inner, tiles] and M [points, outer, tiles]. The sizes are multiples of the blocks, so that nothing
+// outer], V [points, inner, tiles] and M [points, outer, tiles]. Where there are few blocks, M is [parts, points, outer, tiles]:
+// each part of the inner dimension has sums of its own. The sizes are multiples of the blocks, so that nothing
 // is checked in the loops.
 
 struct Params {
@@ -11,6 +12,8 @@ struct Params {
     outer: u32,
     tiles: u32,
     points: u32,
+    // Steps of the inner dimension in one part of it, a multiple of 16.
+    part: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

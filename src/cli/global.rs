@@ -27,7 +27,8 @@ pub fn cache_folder() -> Option<PathBuf> {
 #[derive(Clone, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Where to compute: cpu, gpu (the best hardware adapter) or a part of an adapter's name [default: the best]
+    /// Where to compute: cpu, gpu (the best hardware adapter) or a part of an adapter's name [default: the best, but the
+    /// CPU where predict is given one picture, which is sooner done than a GPU is started]
     #[arg(long, global = true, value_name = "cpu|gpu|NAME", value_parser = NonEmptyStringValueParser::new())]
     pub device: Option<String>,
     /// A folder of weights to use instead of the embedded ones, or a .safetensors file of VGG16 with torchvision's
@@ -51,6 +52,23 @@ impl Global {
             self.prepare(gpu);
         }
         Ok(device)
+    }
+
+    /// The same, opened while this is done, which needs no device: some drivers take half a second to start.
+    pub fn device_beside<T, E: From<Error>>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<(Device, T), E> {
+        std::thread::scope(|scope| {
+            let device = scope.spawn(|| self.device());
+            let done = work();
+            let device = device.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            // What is wrong with the device is said first.
+            Ok((device?, done?))
+        })
+    }
+
+    /// The processor, for so little that it is sooner done than a GPU is started. Says so.
+    pub fn processor_for_little(&self) -> Device {
+        self.note("device: CPU (sooner done with so little than a GPU is started; --device gpu takes a GPU)");
+        Device::Cpu
     }
 
     /// Lets a GPU use what earlier processes have compiled and measured, and measure what they have not.

@@ -19,11 +19,23 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// What the command line asks for.
-    pub fn new(recognizer: &RecognizerArguments, search: &SearchArguments, global: &Global) -> Result<Self, Failure> {
-        let device = global.device()?;
-        let detector = search.load(&device, global)?;
-        let (recognizer, tta) = recognizer.load(&device, batch(&device), global)?;
+    /// What the command line asks for, for one picture or for more.
+    pub fn new(
+        recognizer: &RecognizerArguments,
+        search: &SearchArguments,
+        global: &Global,
+        one: bool,
+    ) -> Result<Self, Failure> {
+        let read = || -> Result<_, Failure> { Ok((search.read(global)?, recognizer.read(global)?)) };
+        let (device, (detector, model)) = if one && global.device.is_none() && search.is_quick() {
+            let (detector, model) = read()?;
+            let device = if model.is_quick()? { global.processor_for_little() } else { global.device()? };
+            (device, (detector, model))
+        } else {
+            global.device_beside(read)?
+        };
+        let detector = search.place(&device, detector)?;
+        let (recognizer, tta) = recognizer.place(&device, model, batch(&device))?;
         Ok(Predictor { device, detector, recognizer, tta })
     }
 

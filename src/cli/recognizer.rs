@@ -64,18 +64,40 @@ impl ModelArguments {
     }
 }
 
+/// A model that was read, on no device yet.
+pub struct ReadModel {
+    card: ModelCard,
+    parameters: Parameters,
+}
+
+/// Floating-point operations for one face that take a processor a tenth of a second at most, while a GPU is started.
+const LITTLE: u64 = 2_000_000_000;
+
+impl ReadModel {
+    /// Whether a processor recognises the faces of one picture sooner than a GPU is started.
+    pub fn is_quick(&self) -> Result<bool, Error> {
+        let [flops, _] = self.card.network()?.cost()?;
+        Ok(flops <= LITTLE)
+    }
+}
+
 impl RecognizerArguments {
-    /// The recogniser on a device, for batches of this many faces, and how often it shall look at each.
-    pub fn load(
-        &self,
-        device: &Device,
-        batch: usize,
-        global: &Global,
-    ) -> Result<(Recognizer, TestTimeAugmentation), Failure> {
+    /// What needs no device.
+    pub fn read(&self, global: &Global) -> Result<ReadModel, Failure> {
         self.model.check()?;
         let (card, parameters) = self.model.load(global)?;
+        Ok(ReadModel { card, parameters })
+    }
+
+    /// The recogniser on a device, for batches of this many faces, and how often it shall look at each.
+    pub fn place(
+        &self,
+        device: &Device,
+        model: ReadModel,
+        batch: usize,
+    ) -> Result<(Recognizer, TestTimeAugmentation), Failure> {
         let options = Options { precision: self.precision, ..Options::default() };
-        let recognizer = Recognizer::from_card(device, card, &parameters, batch, &options)?;
+        let recognizer = Recognizer::from_card(device, model.card, &model.parameters, batch, &options)?;
         let tta = self.tta.unwrap_or(recognizer.card().tta);
         Ok((recognizer, tta))
     }

@@ -94,9 +94,9 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
 
 /// What the options ask for, loaded.
 fn setup(detector: &DetectorArguments, recognizer: &RecognizerArguments, global: &Global) -> Result<Setup, Error> {
-    let device = global.device()?;
-    let detector = detector.load(&device, global)?;
-    let (card, parameters) = recognizer.model.load(global)?;
+    let read = || -> Result<_, Error> { Ok((detector.read(global)?, recognizer.model.load(global)?)) };
+    let (device, (weights, (card, parameters))) = global.device_beside(read)?;
+    let detector = detector.place(&device, weights)?;
     Ok(Setup { device, detector, card, parameters, precision: recognizer.precision, tta: recognizer.tta })
 }
 

@@ -62,9 +62,34 @@ fn change(values: &mut [f32], f: impl Fn(f32) -> f32) {
 
 /// `seen` is y of the functions whose derivative follows from it, else x.
 pub(super) fn backward(op: Activation, seen: &[f32], dy: &[f32], dx: &mut [f32]) {
+    let arch = Arch::new();
+    dx.par_chunks_mut(PART).zip(seen.par_chunks(PART)).zip(dy.par_chunks(PART)).for_each(|((dx, seen), dy)| {
+        arch.dispatch(Gradient { op, seen, dy, dx });
+    });
+}
+
+struct Gradient<'a> {
+    op: Activation,
+    seen: &'a [f32],
+    dy: &'a [f32],
+    dx: &'a mut [f32],
+}
+
+impl WithSimd for Gradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        gradient(self);
+    }
+}
+
+/// Without branches in what is common, so that loops become vectors.
+#[inline(always)]
+fn gradient(Gradient { op, seen, dy, dx }: Gradient) {
     match op {
         Activation::Relu => map2(seen, dy, dx, |y, dy| if y > 0.0 { dy } else { 0.0 }),
-        Activation::Clip { min, max } => map2(seen, dy, dx, |y, dy| if y > min && y < max { dy } else { 0.0 }),
+        Activation::Clip { min, max } => map2(seen, dy, dx, |y, dy| if (y > min) & (y < max) { dy } else { 0.0 }),
         Activation::LeakyRelu { negative_slope } => {
             map2(seen, dy, dx, |y, dy| if y > 0.0 { dy } else { negative_slope * dy });
         }
@@ -140,10 +165,9 @@ fn erf(x: f32) -> f32 {
     (1.0 - series * exp(-x * x)).copysign(x)
 }
 
-fn map2(a: &[f32], b: &[f32], y: &mut [f32], f: impl Fn(f32, f32) -> f32 + Sync) {
-    y.par_chunks_mut(PART).zip(a.par_chunks(PART)).zip(b.par_chunks(PART)).for_each(|((y, a), b)| {
-        y.iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = f(a, b));
-    });
+#[inline(always)]
+fn map2(a: &[f32], b: &[f32], y: &mut [f32], f: impl Fn(f32, f32) -> f32) {
+    y.iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = f(a, b));
 }
 
 #[cfg(test)]

@@ -13,10 +13,11 @@ use super::shared_output::SharedOutput;
 use super::vector::{load, pick, store};
 use crate::ops::{Activation, Conv2d};
 use crate::parallel::*;
-use slide::{MORE_ROWS, MOST_LINES, ROWS, Slide, Window};
+use slide::{LANES, MORE_ROWS, MOST_LINES, ROWS, Slide, Window};
 
 /// Values of output that a task makes at most, if a plane has no more.
 const TASK: usize = 1 << 14;
+
 pub(super) fn forward(op: &Conv2d, x: View, weight: View, after: After, y: &mut [f32], scratch: &Scratch) {
     let ([_, channels, h, w], filters) = (x.nchw(), after.bias.len());
     let Ok(output) = op.output_size([h, w]) else { unreachable!("checked by the shape rule") };
@@ -59,9 +60,8 @@ pub(super) fn backward_weight(op: &Conv2d, x: View, dy: View, dweight: &mut [f32
     let slide = Slide::forward(op, [h, w], [oh, ow]);
     let arch = Arch::new();
     dweight.par_chunks_mut(slide.taps()).enumerate().for_each(|(filter, dweight)| {
-        scratch.with(slide.memory(), |memory| {
-            let lines = &mut memory[slide.zeros() + slide.picked()..];
-            arch.dispatch(Gradient { slide, x, dy, filter, dweight, lines });
+        scratch.with(slide.lines(slide.band()) * slide.pitch() + slide.taps() * LANES, |memory| {
+            arch.dispatch(Gradient { slide, x, dy, filter, dweight, memory });
         });
     });
 }
@@ -322,7 +322,7 @@ struct Gradient<'a> {
     dy: View<'a>,
     filter: usize,
     dweight: &'a mut [f32],
-    lines: &'a mut [f32],
+    memory: &'a mut [f32],
 }
 
 impl WithSimd for Gradient<'_> {
@@ -330,21 +330,25 @@ impl WithSimd for Gradient<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Gradient { slide, x, dy, filter, dweight, lines } = self;
+        let Gradient { slide, x, dy, filter, dweight, memory } = self;
         let ([images, channels, ..], filters) = (x.nchw(), dy.nchw()[1]);
         let (of_x, of_dy) = (slide.input[0] * slide.input[1], slide.output[0] * slide.output[1]);
-        dweight.fill(0.0);
+        // A vector for each tap, whose lanes are added up when all images are through.
+        let (sums, lines) = memory.split_at_mut(slide.taps() * LANES);
+        let sums = &mut S::as_mut_simd_f32s(sums).0[..slide.taps()];
+        sums.fill(simd.splat_f32s(0.0));
         for image in 0..images {
             let x = &x.data[(image * channels + filter / (filters / channels)) * of_x..][..of_x];
             let dy = &dy.data[(image * filters + filter) * of_dy..][..of_dy];
-            add_gradient::<S>(simd, slide, x, dy, dweight, lines);
+            add_gradient::<S>(simd, slide, x, dy, sums, lines);
         }
+        dweight.iter_mut().zip(sums).for_each(|(dweight, sum)| *dweight = simd.reduce_sum_f32s(*sum));
     }
 }
 
-/// Adds what one image gives to a filter's gradient.
+/// Adds what one image gives to the sums of a filter's taps.
 #[inline(always)]
-fn add_gradient<S: Simd>(simd: S, slide: Slide, x: &[f32], dy: &[f32], dweight: &mut [f32], lines: &mut [f32]) {
+fn add_gradient<S: Simd>(simd: S, slide: Slide, x: &[f32], dy: &[f32], sums: &mut [S::f32s], lines: &mut [f32]) {
     let (pitch, band) = (slide.pitch(), slide.band());
     for first in (0..slide.output[0]).step_by(band) {
         let rows = first..slide.output[0].min(first + band);
@@ -352,13 +356,12 @@ fn add_gradient<S: Simd>(simd: S, slide: Slide, x: &[f32], dy: &[f32], dweight: 
             slide.line::<S>(simd, x, first * slide.stride[0] + row, line);
         }
         let dy = &dy[rows.start * slide.output[1]..rows.end * slide.output[1]];
-        for ky in 0..slide.kernel[0] {
+        for (ky, sums) in sums.chunks_exact_mut(slide.kernel[1]).enumerate() {
             let lines = &lines[ky * slide.dilation[0] * pitch..];
-            let dweight = &mut dweight[ky * slide.kernel[1]..][..slide.kernel[1]];
             match slide.kernel[1] {
-                5 => row_of_taps::<S, 5>(simd, slide, lines, dy, 0, dweight),
-                3 => row_of_taps::<S, 3>(simd, slide, lines, dy, 0, dweight),
-                _ => (0..slide.kernel[1]).for_each(|kx| row_of_taps::<S, 1>(simd, slide, lines, dy, kx, dweight)),
+                5 => row_of_taps::<S, 5>(simd, slide, lines, dy, 0, sums),
+                3 => row_of_taps::<S, 3>(simd, slide, lines, dy, 0, sums),
+                _ => (0..slide.kernel[1]).for_each(|kx| row_of_taps::<S, 1>(simd, slide, lines, dy, kx, sums)),
             }
         }
     }
@@ -372,14 +375,15 @@ fn row_of_taps<S: Simd, const K: usize>(
     lines: &[f32],
     dy: &[f32],
     tap: usize,
-    dweight: &mut [f32],
+    all: &mut [S::f32s],
 ) {
     let (lanes, width, pitch) = (S::F32_LANES, slide.output[1], slide.pitch());
     let mut columns = [0; K];
-    for (k, column) in columns.iter_mut().enumerate() {
-        *column = slide.column(tap + k, slide.part());
-    }
     let mut sums = [simd.splat_f32s(0.0); K];
+    for k in 0..K {
+        columns[k] = slide.column(tap + k, slide.part());
+        sums[k] = all[tap + k];
+    }
     for (dy, lines) in dy.chunks_exact(width).zip(lines.chunks(slide.stride[0] * pitch)) {
         for (first, dy) in (0..width).step_by(lanes).zip(dy.chunks(lanes)) {
             // Zeros where the row has ended.
@@ -390,7 +394,5 @@ fn row_of_taps<S: Simd, const K: usize>(
             }
         }
     }
-    for (dweight, sum) in dweight[tap..tap + K].iter_mut().zip(sums) {
-        *dweight += simd.reduce_sum_f32s(sum);
-    }
+    all[tap..tap + K].copy_from_slice(&sums);
 }

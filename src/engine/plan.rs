@@ -195,12 +195,14 @@ impl Plan {
     #[doc(hidden)]
     pub fn run_in(&mut self, inputs: &[Tensor], state: &RunState) -> Result<Vec<Tensor>> {
         self.set_inputs(inputs)?;
-        self.submit(state, state.even_share(), true)?;
-        self.program.outputs.iter().map(|&id| at_once(self.read_copied(id, Reading::Blocking))).collect()
+        let program = self.program.clone();
+        self.submit(state, state.even_share(), &program.outputs)?;
+        at_once(self.read_copied(&program.outputs, Reading::Blocking))
     }
 
-    /// As [`Plan::run`], without blocking while a GPU computes: see [`Plan::output_async`]. The processor computes before
-    /// the future returns: give that to a thread that may block.
+    /// As [`Plan::run`], without blocking: a thread of the engine's submits the run to a GPU and reads what comes out, and who
+    /// awaits it calls no driver, which may make a thread wait. Commands that the application submits meanwhile may come
+    /// before the run or after it. The processor computes before the future returns: give that to a thread that may block.
     ///
     /// # Errors
     /// As [`Plan::run`].
@@ -224,22 +226,24 @@ impl Plan {
     /// # Errors
     /// As [`Plan::run`].
     pub async fn run_all_async(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
-        self.set_inputs(inputs)?;
-        self.submit(&RunState::default(), 1.0, true)?;
-        let mut outputs = Vec::new();
-        for &output in &self.program.outputs {
-            outputs.push(self.read_copied(output, Reading::Async).await?);
+        let program = self.program.clone();
+        if let Executor::Cpu(_) = &self.executor {
+            self.set_inputs(inputs)?;
+            self.submit(&RunState::default(), 1.0, &[])?;
+            return self.read_copied(&program.outputs, Reading::Async).await;
         }
-        Ok(outputs)
+        let given = self.check_inputs(inputs)?.map(|(id, input)| (id, input.data().to_vec())).collect();
+        let Executor::Gpu(plan) = &mut self.executor else { return Ok(Vec::new()) };
+        let values = plan.run_later(given, program.outputs.clone()).await?;
+        self.shaped(&program.outputs, values)
     }
 
     /// One output of the last run, without blocking: of [`Plan::execute`], or of commands that the application has
     /// submitted ([`GpuPlan::encode`]). No other output is read back.
     ///
     /// Any executor will do, and the application need not poll the device: the engine does that in a thread of its own
-    /// while something is awaited, which may run callbacks of the application, too. Dropping the future gives it up.
-    /// Some drivers (Mesa's software driver) make a thread that submits work wait for the work before; what
-    /// [`Plan::run_async`] does is one submission.
+    /// while something is awaited, which may run callbacks of the application, too. Dropping the future gives it up; what
+    /// blocks may then wait until the thread is done with it.
     ///
     /// ```
     /// use vultus::nn::Network;
@@ -260,7 +264,7 @@ impl Plan {
         let Some(&id) = self.program.outputs.get(index) else {
             return Err(Error::invalid(&self.program.name, format!("there is no output {index}")));
         };
-        self.read_by(id, Reading::Async).await
+        Ok(self.read_by(&[id], Reading::Async).await?.swap_remove(0))
     }
 
     /// Writes an input.
@@ -268,6 +272,13 @@ impl Plan {
     /// # Errors
     /// [`Error::InvalidArgument`] if there is no such input, or it is bound; [`Error::Shape`] if it has another shape.
     pub fn set_input(&mut self, index: usize, input: &Tensor) -> Result<()> {
+        let id = self.check_input(index, input)?;
+        self.write(id, input.data());
+        Ok(())
+    }
+
+    /// The value that an input is, if it takes this.
+    fn check_input(&self, index: usize, input: &Tensor) -> Result<ValueId> {
         let Some(&id) = self.program.inputs.get(index) else {
             return Err(Error::invalid(&self.program.name, format!("there is no input {index}")));
         };
@@ -279,8 +290,7 @@ impl Plan {
         if let Executor::Gpu(plan) = &self.executor {
             plan.check_own(id)?;
         }
-        self.write(id, input.data());
-        Ok(())
+        Ok(id)
     }
 
     /// Fills the first images of the first input from a picture: each crop is scaled to the plan's height and width
@@ -343,8 +353,9 @@ impl Plan {
             for piece in group.chunks(batch) {
                 let cut: Vec<Crop> = piece.iter().map(|&i| crops[i]).collect();
                 self.set_picture(picture, &cut, filter, normalization)?;
-                self.execute()?;
-                let output = self.read_by(self.program.outputs[0], reading).await?;
+                let first = [self.program.outputs[0]];
+                self.submit(&RunState::default(), 1.0, &first)?;
+                let output = self.read_copied(&first, reading).await?.swap_remove(0);
                 for (&i, row) in piece.iter().zip(output.data().chunks_exact(output.len() / batch)) {
                     rows[i] = row.to_vec();
                 }
@@ -360,7 +371,19 @@ impl Plan {
     /// [`Error::InvalidArgument`] if inputs or outputs are to be bound; [`Error::OutOfBounds`] if a checked plan finds
     /// such a write.
     pub fn execute(&mut self) -> Result<()> {
-        self.submit(&RunState::default(), 1.0, false)
+        self.submit(&RunState::default(), 1.0, &[])
+    }
+
+    /// As [`Plan::execute`], for what reads all outputs next ([`Plan::read_begun`]): they are copied in the same submission.
+    pub(crate) fn begin(&mut self) -> Result<()> {
+        let program = self.program.clone();
+        self.submit(&RunState::default(), 1.0, &program.outputs)
+    }
+
+    /// The outputs of a run that was begun.
+    pub(crate) async fn read_begun(&mut self, reading: Reading) -> Result<Vec<Tensor>> {
+        let program = self.program.clone();
+        self.read_copied(&program.outputs, reading).await
     }
 
     /// Runs the plan on buffers of the application: as [`Plan::execute`], not waiting.
@@ -375,9 +398,9 @@ impl Plan {
         }
     }
 
-    /// Runs the plan; `share` is what this micro-batch weighs among those of its step so far. With `copies` the outputs can
-    /// be read without another copy.
-    pub(super) fn submit(&mut self, state: &RunState, share: f32, copies: bool) -> Result<()> {
+    /// Runs the plan; `share` is what this micro-batch weighs among those of its step so far. The outputs in `copies` can be
+    /// read without another copy.
+    pub(super) fn submit(&mut self, state: &RunState, share: f32, copies: &[ValueId]) -> Result<()> {
         match &mut self.executor {
             Executor::Cpu(plan) => {
                 plan.run(state, share);
@@ -392,17 +415,8 @@ impl Plan {
     /// # Errors
     /// [`Error::DeviceLost`] if the device is gone.
     pub fn outputs(&mut self) -> Result<Vec<Tensor>> {
-        at_once(self.read_outputs(Reading::Blocking))
-    }
-
-    /// As [`Plan::outputs`], in either way.
-    pub(crate) async fn read_outputs(&mut self, reading: Reading) -> Result<Vec<Tensor>> {
         let program = self.program.clone();
-        let mut outputs = Vec::new();
-        for &id in &program.outputs {
-            outputs.push(self.read_by(id, reading).await?);
-        }
-        Ok(outputs)
+        at_once(self.read_by(&program.outputs, Reading::Blocking))
     }
 
     /// Waits until the device has done what was submitted to it.
@@ -483,11 +497,19 @@ impl Plan {
 
     /// Writes all inputs.
     fn set_inputs(&mut self, inputs: &[Tensor]) -> Result<()> {
+        let ids: Vec<ValueId> = self.check_inputs(inputs)?.map(|(id, _)| id).collect();
+        ids.into_iter().zip(inputs).for_each(|(id, input)| self.write(id, input.data()));
+        Ok(())
+    }
+
+    /// The values that all inputs are, if they take these.
+    fn check_inputs<'a>(&self, inputs: &'a [Tensor]) -> Result<impl Iterator<Item = (ValueId, &'a Tensor)> + use<'a>> {
         let (wanted, given) = (self.program.inputs.len(), inputs.len());
         if given != wanted {
             return Err(Error::shape(&self.program.name, format!("takes {wanted} inputs, not {given}")));
         }
-        inputs.iter().enumerate().try_for_each(|(index, input)| self.set_input(index, input))
+        let ids = inputs.iter().enumerate().map(|(index, input)| self.check_input(index, input));
+        Ok(ids.collect::<Result<Vec<_>>>()?.into_iter().zip(inputs))
     }
 
     pub(super) fn find(&self, name: &str) -> Option<ValueId> {
@@ -525,24 +547,37 @@ impl Plan {
         Tensor::new(self.program.values[id].shape.clone(), data)
     }
 
-    /// An output that has been copied to where it is read.
-    async fn read_copied(&self, id: ValueId, reading: Reading) -> Result<Tensor> {
-        let data = match (&self.executor, reading) {
-            (Executor::Cpu(plan), _) => plan.read(id),
-            (Executor::Gpu(plan), Reading::Blocking) => plan.read_copied(id)?,
-            (Executor::Gpu(plan), Reading::Async) => plan.read_copied_async(id).await?,
+    /// Outputs that have been copied to where they are read.
+    async fn read_copied(&mut self, ids: &[ValueId], reading: Reading) -> Result<Vec<Tensor>> {
+        let values = match (&mut self.executor, reading) {
+            (Executor::Cpu(plan), _) => ids.iter().map(|&id| plan.read(id)).collect(),
+            (Executor::Gpu(plan), Reading::Blocking) => {
+                ids.iter().map(|&id| plan.read_copied(id)).collect::<Result<_>>()?
+            }
+            (Executor::Gpu(plan), Reading::Async) => plan.read_later(ids.to_vec(), false).await?,
         };
-        Tensor::new(self.program.values[id].shape.clone(), data)
+        self.shaped(ids, values)
     }
 
     pub(super) fn read(&mut self, id: ValueId) -> Result<Tensor> {
-        at_once(self.read_by(id, Reading::Blocking))
+        Ok(at_once(self.read_by(&[id], Reading::Blocking))?.swap_remove(0))
     }
 
-    async fn read_by(&mut self, id: ValueId, reading: Reading) -> Result<Tensor> {
-        if let Executor::Gpu(plan) = &mut self.executor {
-            plan.copy(id)?;
+    /// Values, which for reading without blocking are outputs.
+    async fn read_by(&mut self, ids: &[ValueId], reading: Reading) -> Result<Vec<Tensor>> {
+        match (&mut self.executor, reading) {
+            (Executor::Gpu(plan), Reading::Async) => {
+                let values = plan.read_later(ids.to_vec(), true).await?;
+                return self.shaped(ids, values);
+            }
+            (Executor::Gpu(plan), Reading::Blocking) => ids.iter().try_for_each(|&id| plan.copy(id))?,
+            (Executor::Cpu(_), _) => {}
         }
-        self.read_copied(id, reading).await
+        self.read_copied(ids, reading).await
+    }
+
+    fn shaped(&self, ids: &[ValueId], values: Vec<Vec<f32>>) -> Result<Vec<Tensor>> {
+        let shaped = |(&id, data): (&ValueId, _)| Tensor::new(self.program.values[id].shape.clone(), data);
+        ids.iter().zip(values).map(shaped).collect()
     }
 }

@@ -237,7 +237,7 @@ impl TrainingPlan {
         let share = if before > 0.0 { weight / (before + weight) } else { 1.0 };
         // If it fails, the step begins anew.
         self.under_way = None;
-        self.plan.submit(&state, share as f32, false)?;
+        self.plan.submit(&state, share as f32, &[])?;
         if state.ends_step() {
             self.steps += 1;
         } else {

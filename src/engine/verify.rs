@@ -45,7 +45,7 @@ fn compare(gpu: &Gpu, precision: Precision, kernel: &str) -> Result<Option<Strin
     let run = |precision| -> Result<Vec<f32>> {
         let mut plan = GpuPlan::new(gpu, program.clone(), &model, &[], false, Some(ordinary), precision)?;
         program.inputs.iter().zip(&inputs).for_each(|(&id, input)| plan.write(id, input.data()));
-        plan.submit(&RunState::default(), 1.0, true)?;
+        plan.submit(&RunState::default(), 1.0, &program.outputs)?;
         plan.read_copied(program.outputs[0])
     };
     Ok(difference(&run(precision)?, &run(Precision::F32)?))

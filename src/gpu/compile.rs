@@ -285,7 +285,7 @@ impl<'a> Compiler<'a> {
     /// one submission.
     pub fn images_per_dispatch(&self, lengths: &[usize], flops: u64) -> usize {
         let fitting = lengths.iter().map(|&length| self.gpu.values_per_binding() / length.max(1)).min().unwrap_or(1);
-        let affordable = usize::try_from(self.gpu.options().flops_per_submit / flops.max(1)).unwrap_or(usize::MAX);
+        let affordable = usize::try_from(self.gpu.flops_per_dispatch() / flops.max(1)).unwrap_or(usize::MAX);
         fitting.min(affordable).max(1)
     }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::buffer::Storage;
 use super::compile::{Compiler, Operands};
-use super::conv2d_winograd::{self, Job, Winograd};
+use super::conv2d_winograd::{self, Job, WeightJob, Winograd};
 use super::finish::Finish;
 use super::kernel::Kernel;
 use super::residual::Residual;
@@ -84,7 +84,8 @@ pub(super) fn candidates(op: &Op) -> Vec<&'static str> {
         }
         Op::Conv2dBackwardWeight(op) => {
             let depthwise = (op.0.groups > 1).then_some(depthwise::WEIGHT.name);
-            [GEMM_WEIGHT_128.name, GEMM_WEIGHT_64.name].into_iter().chain(depthwise).collect()
+            let any = [GEMM_WEIGHT_128.name, GEMM_WEIGHT_64.name].into_iter();
+            any.chain(winograd(&op.0)).chain(depthwise).collect()
         }
         _ => Vec::new(),
     }
@@ -105,6 +106,22 @@ fn winograd(compiler: &Compiler, op: &Conv2d, job: &Job) -> Option<&'static Wino
         _ => algorithms
             .filter(|algorithm| algorithm.is_blocked() == (compiler.is_software() && !by_units))
             .min_by_key(|algorithm| algorithm.cost(job)),
+    }
+}
+
+/// The same for the gradient of the weights. Its products must save more than the transforms of both factors cost.
+fn winograd_weight(compiler: &Compiler, op: &Conv2d, job: &WeightJob) -> Option<&'static Winograd> {
+    if !op.suits_winograd() {
+        return None;
+    }
+    let mut algorithms = conv2d_winograd::ALGORITHMS.iter().filter(|algorithm| algorithm.suits_gradient(compiler, job));
+    match compiler.requested_kernel() {
+        Some(name) if name.starts_with("conv2d/") => algorithms.find(|algorithm| algorithm.name == name),
+        _ if job.channels < MANY_CHANNELS || job.filters < MANY_CHANNELS => None,
+        _ => algorithms
+            .filter(|algorithm| algorithm.is_blocked() == compiler.is_software())
+            .min_by_key(|algorithm| algorithm.gradient_cost(job))
+            .filter(|algorithm| 3 * algorithm.gradient_cost(job) <= 2 * job.multiplications()),
     }
 }
 
@@ -318,6 +335,21 @@ pub(super) fn backward_input(
 pub(super) fn backward_weight(compiler: &mut Compiler, op: &Conv2d, operands: &Operands) -> Result<()> {
     let ([x, dy], [dweight, dbias]) = (operands.inputs()?, operands.outputs()?);
     let geometry = Geometry::new(op, nchw(operands.shapes[0]), operands.shapes[1]);
+    let job = WeightJob {
+        x,
+        dy,
+        dweight,
+        images: geometry.images,
+        channels: geometry.channels,
+        filters: geometry.filters,
+        input: geometry.input,
+        output: geometry.output,
+        padding: op.padding_before(),
+    };
+    if let Some(algorithm) = winograd_weight(compiler, op, &job) {
+        algorithm.weight_gradient(compiler, &job)?;
+        return bias_gradient(compiler, &geometry, dweight, dy, dbias);
+    }
     let candidates = [&depthwise::WEIGHT, &GEMM_WEIGHT_128, &GEMM_WEIGHT_64];
     if geometry.is_depthwise(dweight) && compiler.choose(&candidates, candidates[0]) == candidates[0] {
         depthwise::backward_weight(compiler, &geometry, [x, dy], &compiler.gpu.whole(dweight)?)?;

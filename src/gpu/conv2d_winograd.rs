@@ -1,6 +1,8 @@
 //! Convolution by Winograd's minimal filtering (Lavin & Gray 2015): 3×3 filters with step 1, in tiles of 2×2 or 4×4
 //! values of the output. Windows and filters are transformed, multiplied at every point, and transformed back.
 
+mod gradient;
+
 use std::ops::Range;
 
 use bytemuck::Zeroable;
@@ -14,6 +16,7 @@ use super::residual::Residual;
 use super::uniform::uniform;
 use crate::error::Result;
 use crate::ops::Activation;
+pub(super) use gradient::WeightJob;
 
 pub(super) static KERNELS: &[&Kernel] = &[
     &MULTIPLY,
@@ -29,6 +32,9 @@ pub(super) static KERNELS: &[&Kernel] = &[
     &TILE2.output,
     &TILE2.output_pool,
     &TILE2.output_gradient,
+    &TILE2.input_by_tile,
+    &TILE2.output_by_tile,
+    &TILE2.weight_gradient,
     &TILE4.weight,
     &TILE4.weight_f16,
     &TILE4.weight_rotated,
@@ -36,6 +42,9 @@ pub(super) static KERNELS: &[&Kernel] = &[
     &TILE4.output,
     &TILE4.output_pool,
     &TILE4.output_gradient,
+    &TILE4.input_by_tile,
+    &TILE4.output_by_tile,
+    &TILE4.weight_gradient,
 ];
 
 /// The kernels for one size of tile.
@@ -49,6 +58,9 @@ struct Transforms {
     output: Kernel,
     output_pool: Kernel,
     output_gradient: Kernel,
+    input_by_tile: Kernel,
+    output_by_tile: Kernel,
+    weight_gradient: Kernel,
 }
 
 const TO_SCRATCH: &[Access] = &[Read, Write, Unused];
@@ -74,6 +86,24 @@ macro_rules! transforms {
                 concat!($name, "_output_gradient"),
                 $shader,
                 "output_gradient",
+                GRADIENT,
+            ),
+            input_by_tile: Kernel::new::<Params>(
+                concat!($name, "_input_by_tile"),
+                $shader,
+                "input_by_tile",
+                TO_SCRATCH,
+            ),
+            output_by_tile: Kernel::new::<Params>(
+                concat!($name, "_output_by_tile"),
+                $shader,
+                "output_by_tile",
+                TO_SCRATCH,
+            ),
+            weight_gradient: Kernel::new::<Params>(
+                concat!($name, "_weight_gradient"),
+                $shader,
+                "weight_gradient",
                 GRADIENT,
             ),
         }
@@ -107,6 +137,15 @@ const INNER: usize = 16;
 
 /// The most values of one piece of scratch memory: 64 MiB.
 const MAX_SCRATCH: usize = 1 << 24;
+
+/// Channels of a part of the products' inner dimension, at least: with fewer, adding the parts up costs more than it saves.
+const LEAST_CHANNELS: usize = 64;
+
+/// Blocks of products that keep a GPU busy: those of a GPU with memory of its own have several times the multiprocessors of
+/// others, and one block on each waits for memory most of the time.
+fn enough_blocks(compiler: &Compiler) -> usize {
+    if compiler.gpu.info().device_type == wgpu::DeviceType::IntegratedGpu { 128 } else { 512 }
+}
 
 /// A way to convolve: its transforms, and the kernel for the products with the blocks that it works in.
 pub(super) struct Winograd {
@@ -173,6 +212,8 @@ uniform! {
         tiles_image: u32,
         first_tile: u32,
         tile_count: u32,
+        parts: u32,
+        m_part: u32,
         accumulate: u32,
         low: f32,
         high: f32,
@@ -189,6 +230,7 @@ uniform! {
         outer: u32,
         tiles: u32,
         points: u32,
+        part: u32,
     }
 }
 
@@ -252,7 +294,12 @@ impl Winograd {
 
     /// Tiles down and across one image.
     fn tiles(&self, job: &Job) -> [usize; 2] {
-        job.output.map(|size| size.div_ceil(self.transforms.tile))
+        self.tiles_of(job.output)
+    }
+
+    /// The same for a feature map of this size.
+    fn tiles_of(&self, output: [usize; 2]) -> [usize; 2] {
+        output.map(|size| size.div_ceil(self.transforms.tile))
     }
 
     /// Multiplications of the products, with what fills the blocks.
@@ -321,11 +368,12 @@ impl Winograd {
             let most = self.tiles_at_once(compiler, [inner, outer]);
             let longest = self.tiles(job).iter().product::<usize>() * at_once.min(job.images);
             let longest = longest.next_multiple_of(self.block[1]).min(most);
+            let part = self.part(compiler, job, [inner, outer, longest]);
             let v = compiler.scratch(self.points() * inner * longest)?;
-            let m = compiler.scratch(self.points() * outer * longest)?;
+            let m = compiler.scratch(inner.div_ceil(part) * self.points() * outer * longest)?;
             for first in (0..job.images).step_by(at_once) {
                 let images = first..(first + at_once).min(job.images);
-                self.convolve_images(compiler, job, piece, [&u, &v, &m], images, most)?;
+                self.convolve_images(compiler, job, piece, [&u, &v, &m], images, [most, part])?;
             }
         }
         Ok(())
@@ -335,9 +383,23 @@ impl Winograd {
     fn tiles_at_once(&self, compiler: &Compiler, [inner, outer]: [usize; 2]) -> usize {
         let fitting = Self::fitting(compiler) / (self.points() * inner.max(outer));
         let flops = 2 * (self.points() * inner * outer) as u64;
-        let affordable = usize::try_from(compiler.gpu.options().flops_per_submit / flops).unwrap_or(usize::MAX);
+        let affordable = usize::try_from(compiler.gpu.flops_per_dispatch() / flops).unwrap_or(usize::MAX);
         let block = self.block[1];
         (fitting.min(affordable).min(MAX_GRID * block) / block * block).max(block)
+    }
+
+    /// How many channels of the products' inner dimension a workgroup takes: a part of them, where there are too few blocks.
+    /// What the work is cut into otherwise does not count, so that sums are the same however it is.
+    fn part(&self, compiler: &Compiler, job: &Job, [inner, outer, longest]: [usize; 3]) -> usize {
+        if self.is_blocked() {
+            return inner;
+        }
+        let tiles = job.images * self.tiles(job).iter().product::<usize>();
+        let blocks = self.points() * (outer / self.block[0]) * tiles.div_ceil(self.block[1]);
+        let fitting = Self::fitting(compiler) / (self.points() * outer * longest);
+        let most = (inner / LEAST_CHANNELS).min(fitting).max(1);
+        let parts = (enough_blocks(compiler) / blocks.max(1)).clamp(1, most);
+        inner.div_ceil(parts).next_multiple_of(INNER)
     }
 
     /// The transformed weights of these filters: made once for a parameter, in every run for other values.
@@ -377,7 +439,7 @@ impl Winograd {
         piece: &Piece,
         [u, v, m]: [&Storage; 3],
         images: Range<usize>,
-        most: usize,
+        [most, part]: [usize; 2],
     ) -> Result<()> {
         let [down, across] = self.tiles(job);
         let [inner, outer] = self.padded(piece);
@@ -423,6 +485,8 @@ impl Winograd {
                 tiles_image: (down * across) as u32,
                 first_tile: first as u32,
                 tile_count: count as u32,
+                parts: inner.div_ceil(part) as u32,
+                m_part: (self.points() * outer * tiles) as u32,
                 accumulate: u32::from(job.is_gradient() && piece.rows.start > 0),
                 low,
                 high,
@@ -432,7 +496,8 @@ impl Winograd {
             let transform = (10 * self.points() * tiles) as u64;
             let grid = [tiles.div_ceil(64), inner, 1];
             compiler.dispatch(&self.transforms.input, &params, &[&x, &v], grid, transform * inner as u64)?;
-            self.multiply(compiler, job, [&u, &v, &m], [inner, outer, tiles])?;
+            let kernel = self.product_kernel(compiler, job)?;
+            self.multiply(compiler, kernel, [&u, &v, &m], [inner, outer, tiles, part])?;
             let grid = [count.div_ceil(64), piece.outer, 1];
             let flops = transform * outer as u64;
             match &bias {
@@ -447,35 +512,42 @@ impl Winograd {
         Ok(())
     }
 
+    /// The kernel for the products of a convolution.
+    fn product_kernel(&self, compiler: &mut Compiler, job: &Job) -> Result<&'static Kernel> {
+        if let Some(kernel) = job.matrix_kernel(compiler) {
+            compiler.check_for_matrix_units(job.weight)?;
+            return Ok(kernel);
+        }
+        Ok(match (self.is_blocked(), job.in_f16(compiler)) {
+            (_, false) => self.multiply,
+            (false, true) => &MULTIPLY_F16,
+            (true, true) => &MULTIPLY_BLOCKED_F16,
+        })
+    }
+
+    /// The products at all points, of so many steps of the inner dimension in each part.
     fn multiply(
         &self,
         compiler: &mut Compiler,
-        job: &Job,
+        kernel: &'static Kernel,
         [u, v, m]: [&super::buffer::View; 3],
-        [inner, outer, tiles]: [usize; 3],
+        [inner, outer, tiles, part]: [usize; 4],
     ) -> Result<()> {
-        let f16 = job.in_f16(compiler);
+        let is_in_f16 = [&MULTIPLY_F16, &MULTIPLY_BLOCKED_F16].contains(&kernel);
         let params = Product {
-            u_offset: if f16 { 2 * u.offset } else { u.offset },
+            u_offset: if is_in_f16 { 2 * u.offset } else { u.offset },
             v_offset: v.offset,
             m_offset: m.offset,
             inner: inner as u32,
             outer: outer as u32,
             tiles: tiles as u32,
             points: self.points() as u32,
+            part: part as u32,
         };
-        let blocks = [tiles / self.block[1], outer / self.block[0], self.points()];
+        let points = self.points() * inner.div_ceil(part);
+        let blocks = [tiles / self.block[1], outer / self.block[0], points];
         let grid = if self.is_blocked() { [blocks.iter().product::<usize>().div_ceil(32), 1, 1] } else { blocks };
         let flops = 2 * (self.points() * inner * outer * tiles) as u64;
-        let kernel = match (job.matrix_kernel(compiler), self.is_blocked(), f16) {
-            (Some(kernel), ..) => {
-                compiler.check_for_matrix_units(job.weight)?;
-                kernel
-            }
-            (None, _, false) => self.multiply,
-            (None, false, true) => &MULTIPLY_F16,
-            (None, true, true) => &MULTIPLY_BLOCKED_F16,
-        };
         compiler.dispatch(kernel, &params, &[u, v, m], grid, flops)
     }
 }

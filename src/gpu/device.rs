@@ -9,10 +9,11 @@ use std::time::Duration;
 use super::cache::Cache;
 use super::finish::Finish;
 use super::kernel::{Access, Variant};
-#[cfg(not(target_arch = "wasm32"))]
-use super::poller::Poller;
 use super::precision::Precision;
+use super::speed::{self, Speed};
 use super::tuning::{Tuned, Tuning};
+#[cfg(not(target_family = "wasm"))]
+use super::worker::Worker;
 use crate::error::{Error, Result};
 use crate::parallel::*;
 
@@ -53,14 +54,17 @@ pub struct Counts {
 ///
 /// # fn embed(device: &wgpu::Device, queue: &wgpu::Queue) {
 /// // For a slow GPU that also draws: smaller pieces leave it time between them.
-/// let options = GpuOptions { flops_per_submit: 2_000_000_000, ..GpuOptions::default() };
+/// let options = GpuOptions { flops_per_submit: Some(2_000_000_000), ..GpuOptions::default() };
 /// let gpu = Gpu::with_options(device.clone(), queue.clone(), options);
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GpuOptions {
-    /// Floating-point operations per submission, so that no driver's watchdog takes a slow GPU for a hung one.
-    pub flops_per_submit: u64,
+    /// Floating-point operations per submission, so that no driver's watchdog takes a slow GPU for a hung one, and others
+    /// get their turn. `None`: as many as take the device some tens of milliseconds, as far as it was seen at work, and
+    /// few at first. Another number also cuts the work of single layers elsewhere, which in training may round sums in
+    /// another way.
+    pub flops_per_submit: Option<u64>,
     /// The most bytes that one binding is made for; less than the device's limit to try out small devices.
     pub max_binding: u64,
     /// Whether the built-in shaders check every index and bound every loop, as those of [`Gpu::replace_shader`] always
@@ -75,12 +79,7 @@ pub struct GpuOptions {
 
 impl Default for GpuOptions {
     fn default() -> Self {
-        GpuOptions {
-            flops_per_submit: 20_000_000_000,
-            max_binding: u64::MAX,
-            runtime_checks: false,
-            matrix_units: false,
-        }
+        GpuOptions { flops_per_submit: None, max_binding: u64::MAX, runtime_checks: false, matrix_units: false }
     }
 }
 
@@ -127,9 +126,11 @@ struct Shared {
     tuning: Mutex<Option<Tuning>>,
     /// What the driver complained of, where this library owns the device.
     complaint: Arc<Mutex<Option<Complaint>>>,
+    speed: Speed,
+    submissions: AtomicU64,
     /// Once something was awaited.
-    #[cfg(not(target_arch = "wasm32"))]
-    poller: Mutex<Option<Poller>>,
+    #[cfg(not(target_family = "wasm"))]
+    worker: Mutex<Option<Worker>>,
 }
 
 /// What a driver complains of.
@@ -186,8 +187,10 @@ impl Gpu {
             cache: OnceLock::new(),
             tuning: Mutex::default(),
             complaint: Arc::default(),
-            #[cfg(not(target_arch = "wasm32"))]
-            poller: Mutex::default(),
+            speed: Speed::default(),
+            submissions: AtomicU64::new(0),
+            #[cfg(not(target_family = "wasm"))]
+            worker: Mutex::default(),
         };
         Gpu { shared: Arc::new(shared) }
     }
@@ -359,8 +362,32 @@ impl Gpu {
         Ok(())
     }
 
-    pub(super) fn options(&self) -> &GpuOptions {
-        &self.shared.options
+    /// Floating-point operations of one dispatch: where work is cut does not depend on what was measured, so that sums are
+    /// the same from run to run.
+    pub(super) fn flops_per_dispatch(&self) -> u64 {
+        self.shared.options.flops_per_submit.unwrap_or(speed::PER_DISPATCH)
+    }
+
+    /// Floating-point operations of the dispatches that are submitted together.
+    pub(super) fn flops_per_submission(&self) -> u64 {
+        // No watchdog minds a software adapter, which makes each submission wait for the one before.
+        let least = if self.is_software() { speed::PER_DISPATCH } else { 0 };
+        self.shared.options.flops_per_submit.unwrap_or_else(|| self.shared.speed.per_submission().max(least))
+    }
+
+    /// How fast the device was seen to be.
+    pub(super) fn speed(&self) -> &Speed {
+        &self.shared.speed
+    }
+
+    pub(super) fn count_submission(&self) {
+        self.shared.submissions.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often the engine has given the device work so far.
+    #[doc(hidden)]
+    pub fn submissions(&self) -> u64 {
+        self.shared.submissions.load(Ordering::Relaxed)
     }
 
     pub(super) fn limits(&self) -> &wgpu::Limits {
@@ -454,10 +481,10 @@ impl Gpu {
         Error::DeviceLost { device: self.name().to_owned(), reason: reason.into() }
     }
 
-    /// Who polls the device for those who await something.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub(super) fn poller(&self) -> MutexGuard<'_, Option<Poller>> {
-        lock(&self.shared.poller)
+    /// Who serves those who await something.
+    #[cfg(not(target_family = "wasm"))]
+    pub(super) fn worker(&self) -> MutexGuard<'_, Option<Worker>> {
+        lock(&self.shared.worker)
     }
 
     /// What the driver has complained of and nobody was told yet.

@@ -72,7 +72,7 @@ impl Packed {
         if *made != Some(changes) {
             let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             self.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
-            gpu.queue().submit([encoder.finish()]);
+            gpu.submit(encoder.finish());
             *made = Some(changes);
         }
     }

@@ -57,8 +57,6 @@ mod peak;
 mod picture;
 mod plan;
 mod planes;
-#[cfg(not(target_arch = "wasm32"))]
-mod poller;
 mod precision;
 mod prelu;
 mod prologue;
@@ -73,6 +71,7 @@ mod sgd;
 mod shaders;
 mod slice;
 mod softmax;
+mod speed;
 mod state;
 mod stochastic_depth;
 mod tiling;
@@ -85,6 +84,9 @@ mod upsample;
 mod walk;
 #[cfg(target_family = "wasm")]
 mod web;
+mod work;
+#[cfg(not(target_family = "wasm"))]
+mod worker;
 
 pub use adapter::Adapter;
 pub use binding::{Binding, Port};

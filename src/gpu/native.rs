@@ -1,11 +1,11 @@
 //! What waits for drivers: adapters and devices as they are opened, and what devices say of what they were asked for.
 
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::adapter::Adapter;
-use super::answer::Answer;
 use super::device::{Gpu, GpuOptions};
-use super::poller::Poller;
+use super::read_back::Mapping;
+use super::worker::{self, Arriving, Last, Worker};
 use crate::error::{Error, Result};
 
 impl Adapter {
@@ -77,18 +77,36 @@ impl Gpu {
         pollster::block_on(self.probe()).is_some()
     }
 
-    /// Sees to it that these answers arrive, whether the application polls the device or not.
-    pub(super) fn poll_until(&self, answers: &[Arc<Answer>]) -> Result<()> {
-        let mut poller = self.poller();
-        let poller = match &mut *poller {
-            Some(poller) => poller,
-            none => {
-                let refused = |error: std::io::Error| self.refused(format!("no thread to poll it: {error}"));
-                none.insert(Poller::start(self.device().clone()).map_err(refused)?)
-            }
+    /// Submits commands.
+    pub(super) fn submit(&self, commands: wgpu::CommandBuffer) {
+        self.count_submission();
+        if worker::is_here() {
+            // A callback of the application that panics in there must not end what others wait for.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.queue().submit([commands])));
+        } else {
+            self.queue().submit([commands]);
+        }
+    }
+
+    /// Begins this on the device's own thread, and gives what it asks for. `last` is that of the plan whose memory it uses.
+    pub(super) async fn read_later(
+        &self,
+        last: &Last,
+        begin: impl FnOnce() -> Result<Vec<Mapping>> + Send + 'static,
+    ) -> Result<Vec<Vec<f32>>> {
+        let promise = {
+            let mut worker = self.worker();
+            let worker = match &mut *worker {
+                Some(worker) => worker,
+                none => none.insert(Worker::start(self.device().clone()).map_err(|error| {
+                    let reason = format!("no thread to serve it: {error}");
+                    Error::Device { device: self.name().to_owned(), reason }
+                })?),
+            };
+            let boxed = |mapping| Box::new(mapping) as Box<dyn Arriving>;
+            worker.take(move || Ok(begin()?.into_iter().map(boxed).collect()))
         };
-        answers.iter().for_each(|answer| poller.poll_until(answer));
-        Ok(())
+        last.follow(promise).await
     }
 
     /// Blocks until the device has done what was submitted.

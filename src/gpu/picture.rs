@@ -119,7 +119,7 @@ impl GpuPicture {
             wgpu::TexelCopyBufferInfo { buffer: &self.buffer, layout },
             wgpu::Extent3d { width: texture.width(), height: texture.height(), depth_or_array_layers: 1 },
         );
-        self.gpu.queue().submit([encoder.finish()]);
+        self.gpu.submit(encoder.finish());
     }
 }
 

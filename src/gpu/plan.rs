@@ -2,13 +2,13 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::binding::{Binding, Open, Port, Ports};
-use super::buffer::{GUARD, GUARD_WORD, Storage};
+use super::buffer::{GUARD, Storage};
 use super::compile::{Compiler, Operands};
-use super::device::{CountedBuffer, Gpu};
-use super::dispatch::{Compiled, Dispatch, Packed};
+use super::device::Gpu;
+use super::dispatch::Compiled;
 use super::parameter::Parameter;
 use super::picture::GpuPixels;
 use super::precision::Precision;
@@ -17,6 +17,11 @@ use super::read_back::ReadBack;
 use super::resize::Resizer;
 use super::state::State;
 use super::timer::Timer;
+#[cfg(target_family = "wasm")]
+use super::web::Last;
+use super::work::{Work, alive};
+#[cfg(not(target_family = "wasm"))]
+use super::worker::Last;
 use crate::error::{Error, Result};
 use crate::ops::{Crop, Filter, Normalization, Op, RunState};
 use crate::program::{self, Place, Program, Span, ValueId, plan_memory};
@@ -84,24 +89,13 @@ impl GpuModel {
 /// }
 /// ```
 pub struct GpuPlan {
-    gpu: Gpu,
-    program: Arc<Program>,
-    values: Vec<Storage>,
-    dispatches: Vec<Dispatch>,
-    /// What of it is the application's.
-    ports: Arc<Ports>,
+    work: Arc<Work>,
     open: Vec<Open>,
-    scratch: Vec<Storage>,
-    packed: Vec<Arc<Packed>>,
-    /// The parameters that every run changes.
-    trained: Vec<Arc<Parameter>>,
-    prologue: Prologue,
-    _parameters: CountedBuffer,
-    state: CountedBuffer,
-    read_back: BTreeMap<ValueId, ReadBack>,
+    /// Of values that are read though they are no outputs.
+    others: BTreeMap<ValueId, ReadBack>,
     resizers: BTreeMap<ValueId, Resizer>,
     timer: Option<Timer>,
-    checked: bool,
+    last: Last,
 }
 
 impl GpuPlan {
@@ -150,23 +144,30 @@ impl GpuPlan {
             for &output in program.outputs.iter().filter(|&&output| !ports.holds(program.base(output))) {
                 read_back.insert(output, ReadBack::new(gpu, &values[output])?);
             }
-            Ok(GpuPlan {
+            let work = Work {
                 gpu: gpu.clone(),
                 program: program.clone(),
                 values,
                 dispatches,
                 ports,
-                open,
                 scratch,
                 packed,
                 trained,
                 prologue,
                 _parameters: parameters,
                 state,
+                written: Mutex::default(),
                 read_back,
+                started: Mutex::default(),
+                checked,
+            };
+            Ok(GpuPlan {
+                work: Arc::new(work),
+                open,
+                others: BTreeMap::new(),
                 resizers: BTreeMap::new(),
                 timer: None,
-                checked,
+                last: Last::default(),
             })
         })?;
         Ok(plan)
@@ -174,24 +175,30 @@ impl GpuPlan {
 
     /// The device that the plan runs on.
     pub fn gpu(&self) -> &Gpu {
-        &self.gpu
+        &self.work.gpu
+    }
+
+    /// How many dispatches a run has.
+    #[doc(hidden)]
+    pub fn dispatches(&self) -> usize {
+        self.work.dispatches.len() - self.work.prologue.len()
     }
 
     /// The buffer of an input and where in it the values begin (in bytes), for applications that fill it on the device. It
     /// has `COPY_DST` and `STORAGE`. `None` if there are fewer inputs, or it is in a buffer of the application.
     pub fn input_buffer(&self, index: usize) -> Option<(&wgpu::Buffer, u64)> {
-        self.buffer(*self.program.inputs.get(index)?)
+        self.buffer(*self.work.program.inputs.get(index)?)
     }
 
     /// The buffer of an output and where in it the values begin (in bytes), for applications that go on with it on the
     /// device. It has `COPY_SRC` and `STORAGE`. `None` if there are fewer outputs, or it is in a buffer of the application.
     pub fn output_buffer(&self, index: usize) -> Option<(&wgpu::Buffer, u64)> {
-        self.buffer(*self.program.outputs.get(index)?)
+        self.buffer(*self.work.program.outputs.get(index)?)
     }
 
     fn buffer(&self, value: ValueId) -> Option<(&wgpu::Buffer, u64)> {
-        let chunk = &self.values[value].chunks[0];
-        (!self.ports.holds(self.program.base(value))).then_some((&chunk.buffer, 4 * chunk.guard as u64))
+        let chunk = &self.work.values[value].chunks[0];
+        (!self.work.ports.holds(self.work.program.base(value))).then_some((&chunk.buffer, 4 * chunk.guard as u64))
     }
 
     /// Adds the work of one run to the application's own commands. How much goes into one submission is then the
@@ -202,7 +209,8 @@ impl GpuPlan {
     /// [`Error::InvalidArgument`] if inputs or outputs are to be buffers of the application: see
     /// [`GpuPlan::encode_bound`].
     pub fn encode(&self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
-        self.encode_with(encoder, self.ports.groups(None)?);
+        self.last.wait();
+        self.work.encode(encoder, self.work.ports.groups(None)?);
         Ok(())
     }
 
@@ -219,10 +227,11 @@ impl GpuPlan {
     /// of the above; [`Error::Shape`] if it is too small; [`Error::Device`] if it was destroyed or is another device's
     /// (but for one of another `wgpu::Instance`, which wgpu cannot tell apart); [`Error::DeviceLost`] if the device is gone.
     pub fn bind(&self, buffers: &[(Port, wgpu::BufferBinding)]) -> Result<Binding> {
-        self.gpu.check()?;
-        let own = self.values.iter().flat_map(|storage| &storage.chunks).map(|chunk| &**chunk.buffer);
-        let binding = self.ports.bind(&self.gpu, buffers, &self.open, own)?;
-        alive(&self.gpu)?;
+        let work = &self.work;
+        work.gpu.check()?;
+        let own = work.values.iter().flat_map(|storage| &storage.chunks).map(|chunk| &**chunk.buffer);
+        let binding = work.ports.bind(&work.gpu, buffers, &self.open, own)?;
+        alive(&work.gpu)?;
         Ok(binding)
     }
 
@@ -231,42 +240,36 @@ impl GpuPlan {
     /// # Errors
     /// [`Error::InvalidArgument`] if the binding is another plan's.
     pub fn encode_bound(&self, encoder: &mut wgpu::CommandEncoder, binding: &Binding) -> Result<()> {
-        self.encode_with(encoder, self.ports.groups(Some(binding))?);
+        self.last.wait();
+        self.work.encode(encoder, self.work.ports.groups(Some(binding))?);
         Ok(())
-    }
-
-    fn encode_with(&self, encoder: &mut wgpu::CommandEncoder, bound: &[wgpu::BindGroup]) {
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-        self.prologue.refresh_within(&self.gpu, &mut pass, &self.dispatches);
-        self.packed.iter().for_each(|packed| packed.refresh_within(&self.gpu, &mut pass));
-        self.dispatches[self.prologue.len()..].iter().for_each(|dispatch| dispatch.encode(&mut pass, bound));
-        self.trained.iter().for_each(|parameter| parameter.change());
     }
 
     /// Refuses to touch a value from outside that is in a buffer of the application.
     pub(crate) fn check_own(&self, value: ValueId) -> Result<()> {
-        self.ports.check_own(self.program.base(value))
+        self.work.ports.check_own(self.work.program.base(value))
     }
 
     /// The kernels for matrix units that it runs.
     pub(crate) fn matrix_kernels(&self) -> BTreeSet<&'static str> {
-        let all = self.dispatches.iter().map(|dispatch| dispatch.kernel);
+        let all = self.work.dispatches.iter().map(|dispatch| dispatch.kernel);
         all.filter(|kernel| kernel.matrix_source.is_some()).map(|kernel| kernel.name).collect()
     }
 
     pub(crate) fn kernels_of_step(&self, step: usize) -> Vec<&'static str> {
-        self.dispatches.iter().filter(|d| d.step == step).map(|d| d.kernel.name).collect()
+        self.work.dispatches.iter().filter(|d| d.step == step).map(|d| d.kernel.name).collect()
     }
 
     pub(crate) fn write(&mut self, value: ValueId, data: &[f32]) {
-        self.values[value].write(&self.gpu, data);
+        self.last.wait();
+        self.work.values[value].write(&self.work.gpu, data);
     }
 
     /// Writes these values, and says so if there is no device any more to take them.
     pub(crate) fn write_all(&mut self, values: &[(ValueId, &Tensor)]) -> Result<()> {
-        self.gpu.check()?;
-        values.iter().for_each(|(value, tensor)| self.values[*value].write(&self.gpu, tensor.data()));
-        alive(&self.gpu)
+        self.work.gpu.check()?;
+        values.iter().for_each(|(value, tensor)| self.write(*value, tensor.data()));
+        alive(&self.work.gpu)
     }
 
     pub(crate) fn write_picture(
@@ -277,151 +280,133 @@ impl GpuPlan {
         filter: Filter,
         normalization: &Normalization,
     ) -> Result<()> {
-        self.gpu.check()?;
+        let gpu = &self.work.gpu;
+        gpu.check()?;
         self.check_own(value)?;
-        let shape = &self.program.values[value].shape;
-        let storage = &self.values[value];
-        if self.checked {
-            storage.guard(&self.gpu, crops.len() * shape[1..].iter().product::<usize>());
+        self.last.wait();
+        let shape = &self.work.program.values[value].shape;
+        let storage = &self.work.values[value];
+        if self.work.checked {
+            storage.guard(gpu, crops.len() * shape[1..].iter().product::<usize>());
         }
-        self.gpu.guarded(|| {
+        gpu.guarded(|| {
             let resizer = match self.resizers.entry(value) {
                 Entry::Occupied(entry) => entry.into_mut(),
-                Entry::Vacant(entry) => entry.insert(Resizer::new(&self.gpu, shape, self.gpu.whole(storage)?)?),
+                Entry::Vacant(entry) => entry.insert(Resizer::new(gpu, shape, gpu.whole(storage)?)?),
             };
-            resizer.run(&self.gpu, pixels, crops, filter, normalization)
+            resizer.run(gpu, pixels, crops, filter, normalization)
         })?;
-        if self.checked { self.check_guards("resize", storage) } else { Ok(()) }
+        if self.work.checked { self.work.check_guards("resize", storage) } else { Ok(()) }
     }
 
     /// Submits one run, in pieces of bounded work, and does not wait for it. `share` is what this micro-batch weighs among
-    /// all of its step so far. With `copies` the last piece copies the outputs to where they are read: a driver may make
-    /// another submission wait for the run (Mesa's software driver does).
-    pub(crate) fn submit(&mut self, state: &RunState, share: f32, copies: bool) -> Result<()> {
-        let bound = self.ports.groups(None)?;
-        self.submit_with(state, share, copies, bound)
+    /// all of its step so far. The last piece copies these outputs to where they are read: a driver may make another
+    /// submission wait for the run (Mesa's software driver does).
+    pub(crate) fn submit(&mut self, state: &RunState, share: f32, copies: &[ValueId]) -> Result<()> {
+        self.last.wait();
+        self.work.submit(state, share, copies, self.work.ports.groups(None)?)
     }
 
     /// Submits one run on buffers of the application.
     pub(crate) fn submit_bound(&mut self, binding: &Binding) -> Result<()> {
-        let bound = self.ports.groups(Some(binding))?;
-        let gpu = self.gpu.clone();
+        self.last.wait();
+        let bound = self.work.ports.groups(Some(binding))?;
         // A buffer may have been destroyed meanwhile.
-        gpu.guarded(|| self.submit_with(&RunState::default(), 1.0, false, bound))
-    }
-
-    fn submit_with(&mut self, state: &RunState, share: f32, copies: bool, bound: &[wgpu::BindGroup]) -> Result<()> {
-        self.gpu.check()?;
-        self.write_state(state, share);
-        if self.checked {
-            self.guard();
-        }
-        self.prologue.refresh(&self.gpu, &self.dispatches, self.checked);
-        self.packed.iter().for_each(|packed| packed.refresh(&self.gpu));
-        // What ends a step comes after all else.
-        let in_all = |dispatch: &Dispatch| state.ends_step() || !self.program.steps[dispatch.step].op.ends_step();
-        let mut rest = &self.dispatches[self.prologue.len()..self.dispatches.partition_point(in_all)];
-        loop {
-            let mut flops = 0;
-            let fitting = rest.iter().take_while(|dispatch| {
-                flops += dispatch.flops;
-                flops <= self.gpu.options().flops_per_submit
-            });
-            let count = fitting.count().max(1).min(rest.len());
-            let (piece, after) = rest.split_at(count);
-            let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            {
-                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                piece.iter().for_each(|dispatch| dispatch.encode(&mut pass, bound));
-            }
-            if copies && after.is_empty() {
-                let outputs =
-                    self.program.outputs.iter().filter_map(|output| Some((*output, self.read_back.get(output)?)));
-                outputs.for_each(|(output, read_back)| read_back.encode_copy(&mut encoder, &self.values[output]));
-            }
-            self.gpu.queue().submit([encoder.finish()]);
-            rest = after;
-            if rest.is_empty() {
-                break;
-            }
-        }
-        if state.ends_step() {
-            self.trained.iter().for_each(|parameter| parameter.change());
-        }
-        if self.checked {
-            let mut guarded = self.guarded_values().map(|(_, storage)| storage).chain(&self.scratch);
-            guarded.try_for_each(|storage| self.check_guards(&self.program.name, storage))?;
-        }
-        Ok(())
+        self.work.gpu.guarded(|| self.work.submit(&RunState::default(), 1.0, &[], bound))
     }
 
     /// The values of an output that `submit` has copied, or of a value that `copy` has, once the work submitted so far is
     /// done.
     pub(crate) fn read_copied(&self, output: ValueId) -> Result<Vec<f32>> {
-        self.read_back[&output].read_blocking(&self.gpu)
+        let read_back = self.work.read_back.get(&output).or_else(|| self.others.get(&output));
+        let Some(read_back) = read_back else {
+            return Err(Error::invalid(&self.work.program.name, "a value is read that was not copied"));
+        };
+        let values = read_back.read_blocking(&self.work.gpu)?;
+        self.work.learn_speed();
+        Ok(values)
     }
 
-    /// As `read_copied`, without blocking.
-    pub(crate) async fn read_copied_async(&self, output: ValueId) -> Result<Vec<f32>> {
-        self.read_back[&output].read(&self.gpu).await
+    /// Writes these inputs, runs, and reads these outputs, without blocking.
+    pub(crate) async fn run_later(
+        &mut self,
+        inputs: Vec<(ValueId, Vec<f32>)>,
+        outputs: Vec<ValueId>,
+    ) -> Result<Vec<Vec<f32>>> {
+        self.work.ports.groups(None)?;
+        let work = self.work.clone();
+        let begin = move || {
+            work.gpu.guarded(|| {
+                inputs.iter().for_each(|(value, data)| work.values[*value].write(&work.gpu, data));
+                work.submit(&RunState::default(), 1.0, &outputs, work.ports.groups(None)?)?;
+                Ok(work.map(&outputs))
+            })
+        };
+        let values = self.work.gpu.read_later(&self.last, begin).await?;
+        self.work.learn_speed();
+        Ok(values)
+    }
+
+    /// Reads these outputs of the last run, without blocking; `copies` where the run has not copied them itself.
+    pub(crate) async fn read_later(&mut self, outputs: Vec<ValueId>, copies: bool) -> Result<Vec<Vec<f32>>> {
+        outputs.iter().try_for_each(|&output| self.check_own(output))?;
+        let work = self.work.clone();
+        let begin = move || {
+            work.gpu.guarded(|| {
+                if copies {
+                    work.copy(&outputs);
+                }
+                Ok(work.map(&outputs))
+            })
+        };
+        self.work.gpu.read_later(&self.last, begin).await
     }
 
     /// The values of any value that is still there, for what is seldom read: keeps no buffer for the next time.
     pub(crate) fn read_once(&self, value: ValueId) -> Result<Vec<f32>> {
-        self.gpu.check()?;
-        read_once(&self.gpu, &self.values[value])
+        self.last.wait();
+        self.work.gpu.check()?;
+        read_once(&self.work.gpu, &self.work.values[value])
     }
 
     /// Copies the values of an output, or of any other value that is still there, to where they are read.
     pub(crate) fn copy(&mut self, value: ValueId) -> Result<()> {
         self.check_own(value)?;
-        let storage = &self.values[value];
-        let read_back = match self.read_back.entry(value) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(self.gpu.guarded(|| ReadBack::new(&self.gpu, storage))?),
+        self.last.wait();
+        let (gpu, storage) = (&self.work.gpu, &self.work.values[value]);
+        let read_back = match (self.work.read_back.get(&value), self.others.entry(value)) {
+            (Some(output), _) => output,
+            (None, Entry::Occupied(entry)) => entry.into_mut(),
+            (None, Entry::Vacant(entry)) => entry.insert(gpu.guarded(|| ReadBack::new(gpu, storage))?),
         };
-        read_back.copy(&self.gpu, storage);
+        read_back.copy(gpu, storage);
         Ok(())
     }
 
     /// Waits until everything submitted is done.
     pub(crate) fn wait(&self) -> Result<()> {
-        self.gpu.wait()?;
-        alive(&self.gpu)
-    }
-
-    fn write_state(&self, state: &RunState, share: f32) {
-        let adam = self.program.steps.iter().find_map(|step| match &step.op {
-            Op::Adam(adam) => Some(adam),
-            _ => None,
-        });
-        let state = State {
-            seed: [state.seed as u32, (state.seed >> 32) as u32],
-            step: state.step,
-            learning_rate: state.learning_rate,
-            corrections: adam.map_or([1.0; 2], |adam| adam.bias_corrections(state.step)),
-            micro_batch: state.micro_batch,
-            share,
-        };
-        self.gpu.queue().write_buffer(&self.state, 0, bytemuck::bytes_of(&state));
+        self.last.wait();
+        self.work.gpu.wait()?;
+        self.work.learn_speed();
+        alive(&self.work.gpu)
     }
 
     /// Runs once; when each step ran, by the device's own clock where it has one. A step of several dispatches took what
     /// these took.
     pub(crate) fn profile(&mut self, state: &RunState) -> Result<Vec<Span>> {
-        self.gpu.check()?;
-        self.ports.groups(None)?;
-        self.write_state(state, 1.0);
-        self.prologue.refresh(&self.gpu, &self.dispatches, self.checked);
-        self.packed.iter().for_each(|packed| packed.refresh(&self.gpu));
-        let dispatches = &self.dispatches[self.prologue.len()..];
+        self.last.wait();
+        let work = &self.work;
+        work.gpu.check()?;
+        work.ports.groups(None)?;
+        work.prepare(state, 1.0);
+        let dispatches = &work.dispatches[work.prologue.len()..];
         let timer = match &mut self.timer {
             Some(timer) => timer,
-            None => self.timer.insert(Timer::new(&self.gpu, dispatches.len())?),
+            None => self.timer.insert(Timer::new(&work.gpu, dispatches.len())?),
         };
-        let measured = self.gpu.guarded(|| timer.run(&self.gpu, dispatches))?;
-        self.trained.iter().for_each(|parameter| parameter.change());
-        let mut steps: Vec<Option<Span>> = vec![None; self.program.steps.len()];
+        let measured = work.gpu.guarded(|| timer.run(&work.gpu, dispatches))?;
+        work.trained.iter().for_each(|parameter| parameter.change());
+        let mut steps: Vec<Option<Span>> = vec![None; work.program.steps.len()];
         for (dispatch, span) in dispatches.iter().zip(measured) {
             match &mut steps[dispatch.step] {
                 Some(step) => step.milliseconds += span.milliseconds,
@@ -430,49 +415,13 @@ impl GpuPlan {
         }
         // A step without dispatches is done by the one before, when that ends.
         let mut end = 0.0;
-        let spans = steps.into_iter().skip(self.program.prologue).map(|step| {
+        let spans = steps.into_iter().skip(work.program.prologue).map(|step| {
             let span = step.unwrap_or(Span { start: end, milliseconds: 0.0 });
             end = span.start + span.milliseconds;
             span
         });
         Ok(spans.collect())
     }
-
-    /// The values that are surrounded by guards, by number.
-    fn guarded_values(&self) -> impl Iterator<Item = (ValueId, &Storage)> {
-        self.values.iter().enumerate().filter(|(_, storage)| storage.chunks.iter().all(|chunk| chunk.guard > 0))
-    }
-
-    /// Surrounds every value with a pattern, and fills those that are yet to be computed with NaN.
-    fn guard(&self) {
-        for (id, storage) in self.guarded_values() {
-            let computed =
-                self.program.steps.iter().any(|step| step.op.in_place().is_empty() && step.outputs.contains(&id));
-            storage.guard(&self.gpu, if computed { storage.len } else { 0 });
-        }
-        self.scratch.iter().for_each(|storage| storage.guard(&self.gpu, storage.len));
-    }
-
-    /// Whether the pattern around a value is still there.
-    fn check_guards(&self, step: &str, storage: &Storage) -> Result<()> {
-        for chunk in &storage.chunks {
-            let size = chunk.buffer.size();
-            let read_back = ReadBack::for_bytes(&self.gpu, std::iter::once(0..size))?;
-            let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
-            encoder.copy_buffer_to_buffer(&chunk.buffer, 0, &read_back.parts[0].0, 0, size);
-            self.gpu.queue().submit([encoder.finish()]);
-            let words = read_back.read_blocking(&self.gpu)?;
-            let intact = |words: &[f32]| words.iter().all(|word| word.to_bits() == GUARD_WORD);
-            if !intact(&words[..GUARD]) || !intact(&words[words.len() - GUARD..]) {
-                return Err(Error::OutOfBounds { step: step.to_owned(), value: storage.name.clone() });
-            }
-        }
-        Ok(())
-    }
-}
-
-fn alive(gpu: &Gpu) -> Result<()> {
-    if gpu.is_lost() { Err(gpu.lost("it does not answer any more")) } else { Ok(()) }
 }
 
 fn read_once(gpu: &Gpu, storage: &Storage) -> Result<Vec<f32>> {

@@ -37,7 +37,7 @@ impl Prologue {
         let changes = changes.collect();
         let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         self.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()), dispatches);
-        gpu.queue().submit([encoder.finish()]);
+        gpu.submit(encoder.finish());
         *made = Some(changes);
     }
 

@@ -1,9 +1,7 @@
-//! Reading values back from the device, with and without blocking.
+//! Reading values back from the device.
 
-use std::future::poll_fn;
 use std::ops::Range;
 use std::sync::Arc;
-use std::task::Poll;
 
 use super::answer::Answer;
 use super::buffer::{Chunk, Storage};
@@ -13,7 +11,7 @@ use crate::error::Result;
 /// Buffers through which a value is read back.
 pub(super) struct ReadBack {
     /// Each with the first byte to copy.
-    pub parts: Vec<(CountedBuffer, u64)>,
+    pub parts: Arc<[(CountedBuffer, u64)]>,
 }
 
 impl ReadBack {
@@ -34,7 +32,7 @@ impl ReadBack {
     pub fn copy(&self, gpu: &Gpu, storage: &Storage) {
         let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         self.encode_copy(&mut encoder, storage);
-        gpu.queue().submit([encoder.finish()]);
+        gpu.submit(encoder.finish());
     }
 
     pub fn encode_copy(&self, encoder: &mut wgpu::CommandEncoder, storage: &Storage) {
@@ -50,44 +48,40 @@ impl ReadBack {
         mapping.values().map_err(|reason| gpu.refused(reason))
     }
 
-    /// Waits for nothing but the executor: whoever polls the device delivers the answers.
-    pub async fn read(&self, gpu: &Gpu) -> Result<Vec<f32>> {
-        let mapping = gpu.guarded_async(|| Ok(self.map(gpu))).await?;
-        gpu.poll_until(&mapping.answers)?;
-        poll_fn(|context| {
-            let ready = mapping.answers.iter().all(|answer| answer.is_ready(context));
-            if ready { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
-        gpu.check()?;
-        match mapping.values() {
-            Ok(values) => Ok(values),
-            Err(reason) => Err(gpu.refused_async(reason).await),
-        }
-    }
-
-    fn map<'a>(&'a self, gpu: &'a Gpu) -> Mapping<'a> {
+    /// Asks for the values once the work submitted so far is done.
+    pub fn map(&self, gpu: &Gpu) -> Mapping {
         let map = |(buffer, _): &(CountedBuffer, u64)| {
             let answer = Arc::new(Answer::default());
             let sender = answer.clone();
             buffer.map_async(wgpu::MapMode::Read, .., move |result| sender.set(result));
             answer
         };
-        Mapping { gpu, parts: &self.parts, answers: self.parts.iter().map(map).collect() }
+        Mapping { gpu: gpu.clone(), parts: self.parts.clone(), answers: self.parts.iter().map(map).collect() }
     }
 }
 
-/// Buffers that are mapped, or about to be. However reading ends, also when its future is dropped, they are unmapped,
-/// so that the next copy can be made.
-struct Mapping<'a> {
-    gpu: &'a Gpu,
-    parts: &'a [(CountedBuffer, u64)],
+/// Buffers that are mapped, or about to be. However reading ends, also when it is given up, they are unmapped, so that the
+/// next copy can be made.
+pub(super) struct Mapping {
+    gpu: Gpu,
+    parts: Arc<[(CountedBuffer, u64)]>,
     answers: Vec<Arc<Answer>>,
 }
 
-impl Mapping<'_> {
+impl Mapping {
+    /// Waits for nothing but the executor.
+    #[cfg(target_family = "wasm")]
+    pub async fn arrive(&self) {
+        use std::task::Poll;
+        std::future::poll_fn(|context| {
+            let ready = self.answers.iter().all(|answer| answer.is_ready(context));
+            if ready { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
     /// The values, or why there are none.
-    fn values(&self) -> std::result::Result<Vec<f32>, String> {
+    pub fn values(&self) -> std::result::Result<Vec<f32>, String> {
         let mut values = Vec::new();
         for ((buffer, _), answer) in self.parts.iter().zip(&self.answers) {
             answer.result().ok_or("the read-back did not finish")?.map_err(|error| error.to_string())?;
@@ -98,7 +92,19 @@ impl Mapping<'_> {
     }
 }
 
-impl Drop for Mapping<'_> {
+#[cfg(not(target_family = "wasm"))]
+impl super::worker::Arriving for Mapping {
+    fn is_there(&self) -> bool {
+        self.answers.iter().all(|answer| answer.result().is_some())
+    }
+
+    fn read(&self) -> Result<Vec<f32>> {
+        self.gpu.check()?;
+        self.values().map_err(|reason| self.gpu.refused(reason))
+    }
+}
+
+impl Drop for Mapping {
     fn drop(&mut self) {
         let mapped =
             self.parts.iter().zip(&self.answers).filter(|(_, answer)| !matches!(answer.result(), Some(Err(_))));

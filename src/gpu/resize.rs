@@ -135,7 +135,7 @@ impl Resizer {
             pass.set_bind_group(0, bind_group, &[]);
             pass.dispatch_workgroups(across as u32, groups.div_ceil(across) as u32, 1);
         }
-        gpu.queue().submit([encoder.finish()]);
+        gpu.submit(encoder.finish());
         Ok(())
     }
 

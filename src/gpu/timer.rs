@@ -80,7 +80,7 @@ impl Clock {
         let count = 2 * dispatches.len() as u32;
         encoder.resolve_query_set(&self.queries, 0..count, &self.resolved, 0);
         encoder.copy_buffer_to_buffer(&self.resolved, 0, &self.read_back.parts[0].0, 0, self.resolved.size());
-        gpu.queue().submit([encoder.finish()]);
+        gpu.submit(encoder.finish());
         let words = self.read_back.read_blocking(gpu)?;
         let stamp = |pair: &[f32]| u64::from(pair[0].to_bits()) | u64::from(pair[1].to_bits()) << 32;
         Ok(words.chunks_exact(2).take(count as usize).map(stamp).collect())
@@ -95,7 +95,7 @@ fn by_the_host(gpu: &Gpu, dispatches: &[Dispatch]) -> Result<Vec<Span>> {
         let start = elapsed();
         let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         dispatch.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()), &[]);
-        gpu.queue().submit([encoder.finish()]);
+        gpu.submit(encoder.finish());
         gpu.wait()?;
         Ok(Span { start, milliseconds: elapsed() - start })
     };

@@ -1,10 +1,8 @@
 //! In a browser nothing can be waited for: what the device complains of is told by the next call, and values are read
 //! back without blocking only.
 
-use std::sync::Arc;
-
-use super::answer::Answer;
 use super::device::{Complaint, Gpu};
+use super::read_back::Mapping;
 use crate::error::{Error, Result};
 
 impl Gpu {
@@ -20,9 +18,28 @@ impl Gpu {
         matches!(*self.complaint(), Some(Complaint::Lost(_)))
     }
 
-    /// A browser polls its devices itself.
-    pub(super) fn poll_until(&self, _: &[Arc<Answer>]) -> Result<()> {
-        Ok(())
+    /// Submits commands.
+    pub(super) fn submit(&self, commands: wgpu::CommandBuffer) {
+        self.count_submission();
+        self.queue().submit([commands]);
+    }
+
+    /// Begins this, and gives what it asks for. A browser polls its devices itself, and makes nobody wait who submits.
+    pub(super) async fn read_later(
+        &self,
+        _: &Last,
+        begin: impl FnOnce() -> Result<Vec<Mapping>>,
+    ) -> Result<Vec<Vec<f32>>> {
+        let mut values = Vec::new();
+        for mapping in begin()? {
+            mapping.arrive().await;
+            self.check()?;
+            match mapping.values() {
+                Ok(read) => values.push(read),
+                Err(reason) => return Err(self.refused_async(reason).await),
+            }
+        }
+        Ok(values)
     }
 
     /// Refuses.
@@ -31,4 +48,12 @@ impl Gpu {
         let reason = "a browser does not let a program wait for it: use the functions that are async".to_owned();
         Err(Error::Device { device: self.name().to_owned(), reason })
     }
+}
+
+/// Nothing goes on in a browser once a future is dropped.
+#[derive(Default)]
+pub(super) struct Last;
+
+impl Last {
+    pub fn wait(&self) {}
 }

@@ -238,13 +238,15 @@ impl Network {
     pub fn initialize(&self, seed: u64) -> Result<Parameters> {
         let mut random = Random::new(seed);
         let mut fill = |shape: Shape, start: Start| match start {
-            Start::Constant(value) => Tensor::filled(shape, value),
+            Start::Constant(value) => Ok(Tensor::filled(shape, value)),
             Start::He => {
                 let deviation = (2.0 / shape[1..].iter().product::<usize>() as f32).sqrt();
-                Tensor::from_fn(shape, |_| random.normal() * deviation)
+                let values = random.normals(shape.iter().product(), deviation);
+                Tensor::new(shape, values)
             }
         };
-        Ok(self.starts()?.into_iter().map(|(name, shape, start)| (name, fill(shape, start))).collect())
+        let starts = self.starts()?.into_iter();
+        starts.map(|(name, shape, start)| Ok((name, fill(shape, start)?))).collect()
     }
 
     /// Whether these are the network's parameters, by names and shapes.

@@ -1,9 +1,11 @@
 //! Batches that are made ready on other threads while the device computes.
 
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use rayon::{Scope, ThreadPool, ThreadPoolBuilder};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::Examples;
 use crate::error::{Error, Result};
@@ -95,7 +97,7 @@ impl Stream {
             .num_threads(threads)
             .thread_name(|i| format!("vultus-batches-{i}"))
             .build()
-            .map_err(|error| Error::io(std::path::Path::new("threads"), std::io::Error::other(error)))?;
+            .map_err(|error| no_threads(std::io::Error::other(error)))?;
         Ok(Stream { pool, threads, waited: Duration::ZERO })
     }
 
@@ -103,14 +105,18 @@ impl Stream {
     /// memory does not grow with the pass.
     ///
     /// # Errors
-    /// The first error of `take`.
+    /// The first error of `take`; [`Error::Io`] if the system gives no threads.
     pub fn run(&mut self, pass: Pass, mut take: impl FnMut(Batch) -> Result<()>) -> Result<()> {
         let threads = self.threads.min(pass.batches()).max(1);
-        let (senders, receivers): (Vec<_>, Vec<_>) = (0..threads).map(|_| sync_channel(AHEAD)).unzip();
-        let waited = &mut self.waited;
-        self.pool.in_place_scope(move |scope| {
-            for (thread, sender) in senders.into_iter().enumerate() {
-                make(scope, pass, (thread, threads), sender);
+        let (pool, waited) = (&self.pool, &mut self.waited);
+        thread::scope(move |scope| {
+            let mut receivers = Vec::new();
+            for first in 0..threads {
+                let (sender, receiver) = sync_channel(AHEAD);
+                let make = move || make(pool, pass, (first, threads), &sender);
+                let name = format!("vultus-batches-{first}");
+                thread::Builder::new().name(name).spawn_scoped(scope, make).map_err(no_threads)?;
+                receivers.push(receiver);
             }
             for number in 0..pass.batches() {
                 let begin = Instant::now();
@@ -124,15 +130,19 @@ impl Stream {
     }
 }
 
-/// Every `threads`th batch, until nobody takes them any more.
-fn make<'a>(scope: &Scope<'a>, pass: Pass<'a>, (first, threads): (usize, usize), sender: SyncSender<Result<Batch>>) {
-    scope.spawn(move |_| {
-        for number in (first..pass.batches()).step_by(threads) {
-            if sender.send(pass.batch(number)).is_err() {
-                return;
-            }
+fn no_threads(error: std::io::Error) -> Error {
+    Error::io(Path::new("threads"), error)
+}
+
+/// Every `threads`th batch, until nobody takes them any more. The pool works on batches but waits for nobody who takes
+/// them: one of its threads that waits for a part of a batch may begin another batch meanwhile, and if that one waited for
+/// its turn, the first would never be done.
+fn make(pool: &ThreadPool, pass: Pass, (first, threads): (usize, usize), sender: &SyncSender<Result<Batch>>) {
+    for number in (first..pass.batches()).step_by(threads) {
+        if sender.send(pool.install(|| pass.batch(number))).is_err() {
+            return;
         }
-    });
+    }
 }
 
 fn next(receiver: &Receiver<Result<Batch>>) -> Result<Batch> {
@@ -142,6 +152,43 @@ fn next(receiver: &Receiver<Result<Batch>>) -> Result<Batch> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Pictures whose making is shared among threads, which wait for each other.
+    struct Shared;
+
+    impl Examples for Shared {
+        fn shape(&self) -> [usize; 3] {
+            [1, 1, 1]
+        }
+
+        fn write(&self, index: usize, _: Option<&mut Random>, out: &mut [f32]) -> Result<()> {
+            let pause = || thread::sleep(Duration::from_micros(200));
+            rayon::join(pause, pause);
+            out[0] = index as f32;
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn batches_come_in_order_though_threads_that_make_them_help_each_other() {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        thread::spawn(move || {
+            let mut stream = Stream::new().unwrap();
+            for _ in 0..20 {
+                let (order, mut taken): (Vec<usize>, _) = ((0..40).collect(), Vec::new());
+                let pass = Pass { examples: &Shared, order: &order, size: 1, seed: None };
+                let take = |batch: Batch| {
+                    taken.push(batch.input.data()[0] as usize);
+                    Ok(())
+                };
+                stream.run(pass, take).unwrap();
+                assert_eq!(taken, order);
+            }
+            sender.send(()).unwrap();
+        });
+        // Far longer than it takes: what waits for itself never ends.
+        receiver.recv_timeout(Duration::from_secs(60)).unwrap();
+    }
 
     #[test]
     fn what_is_missing_in_a_batch_repeats_the_others() {

@@ -100,6 +100,26 @@ fn the_astronaut_is_found_and_described() {
 }
 
 #[test]
+fn for_one_picture_no_gpu_is_started() {
+    let said = |arguments: &[&str]| {
+        let output = vultus().arg("predict").args(arguments).output().unwrap();
+        messages(&output, 0).trim_end().to_owned()
+    };
+    let (photo, folder) = (astronaut(), tempfile::tempdir().unwrap());
+    let sooner = "device: CPU (sooner done with so little than a GPU is started; --device gpu takes a GPU)";
+    assert_eq!(said(&[&photo]), sooner);
+    // What is asked for is taken.
+    assert_eq!(said(&[&photo, "--device", "cpu"]), "device: CPU");
+    // What takes longer is the best device's.
+    let copy = folder.path().join("copy.png");
+    fs::copy(&photo, &copy).unwrap();
+    for more in [[&photo, path(&copy)].as_slice(), &[&photo, "--detector", "mtcnn", "--min-face", "300"]] {
+        let said = said(more);
+        assert!(said.starts_with("device: ") && !said.contains("sooner"), "{said}");
+    }
+}
+
+#[test]
 fn the_detector_can_be_chosen() {
     let folder = folder();
     let boxes = ["yunet", "mtcnn"].map(|name| {

@@ -1,10 +1,11 @@
 //! Runs that are awaited: by any executor, without anybody who polls the device, and without blocking.
 
 use std::future::Future;
-use std::pin::pin;
-use std::sync::Arc;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Waker};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use vultus::nn::light;
@@ -99,25 +100,88 @@ fn a_runtime_goes_on_while_it_awaits() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let (_, _, engine) = embedded();
     let (mut plan, x) = slow(&engine);
-    let blocked = plan.run(&x).and_then(|_| {
-        let start = Instant::now();
-        plan.run(&x).map(|outputs| (start.elapsed(), outputs))
-    });
-    let (time, wanted) = blocked.unwrap();
+    let wanted = plan.run(&x).unwrap();
     let ticks = Arc::new(AtomicU64::new(0));
     let counter = ticks.clone();
-    let found = runtime.block_on(async move {
+    let (found, time) = runtime.block_on(async move {
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(Duration::from_millis(1)).await;
                 counter.fetch_add(1, Ordering::Relaxed);
             }
         });
-        tokio::spawn(async move { plan.run_async(&x).await }).await.unwrap().unwrap()
+        let awaited = async move {
+            let start = Instant::now();
+            (plan.run_async(&x).await, start.elapsed())
+        };
+        tokio::spawn(awaited).await.unwrap()
     });
-    assert_eq!(found, wanted);
-    // At least one tick in 10 ms of a run.
+    assert_eq!(found.unwrap(), wanted);
+    // At least one tick in 10 ms of this very run: another one may take longer.
     assert!(u128::from(ticks.load(Ordering::Relaxed)) >= time.as_millis() / 10, "{ticks:?} ticks in {time:?}");
+}
+
+/// A callback of the application that blocks whoever gives the device work or polls it, until it is told to go on. What it
+/// gives are the thread that it came upon, and what lets it go on.
+fn blocking_callback(queue: &wgpu::Queue) -> (mpsc::Receiver<ThreadId>, mpsc::Sender<()>) {
+    let (caught, blocked) = mpsc::channel();
+    let (go_on, wait) = mpsc::channel::<()>();
+    queue.on_submitted_work_done(move || {
+        let _ = caught.send(thread::current().id());
+        // Not for ever, should the test fail.
+        let _ = wait.recv_timeout(Duration::from_secs(20));
+    });
+    (blocked, go_on)
+}
+
+#[test]
+fn a_driver_that_blocks_does_not_block_who_awaits() {
+    let (_, queue, engine) = embedded();
+    let mut plan = plan(&engine, 1).unwrap();
+    // What is compiled in the first run is not what this is about.
+    plan.run(&input(1)).unwrap();
+    let mut comparison = Comparison::default();
+    for door in ["run_async", "output_async"] {
+        let (blocked, go_on) = blocking_callback(&queue);
+        let x = input(1);
+        let mut future: Pin<Box<dyn Future<Output = _> + '_>> = match door {
+            "run_async" => Box::pin(async { plan.run_async(&x).await.map(|mut outputs| outputs.swap_remove(0)) }),
+            _ => Box::pin(plan.output_async(0)),
+        };
+        let mut ask = || future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(ask().is_pending(), "{door}: nothing can be there while the device's thread is blocked");
+        let thread = blocked.recv_timeout(Duration::from_secs(20)).expect("somebody gives the device work");
+        assert_ne!(thread, thread::current().id(), "{door} has run what blocks");
+        // It is still blocked, and asking again takes no part in that.
+        assert!(ask().is_pending(), "{door}");
+        go_on.send(()).unwrap();
+        comparison.check(door.to_owned(), &pollster::block_on(future).unwrap(), &wanted(1, 1), 1e-5);
+    }
+    comparison.finish();
+}
+
+#[test]
+fn a_run_given_up_while_it_waits_its_turn_touches_nothing() {
+    let (_, queue, engine) = embedded();
+    let mut plan = plan(&engine, 1).unwrap();
+    plan.run(&input(1)).unwrap();
+    let mut comparison = Comparison::default();
+    for number in 2..6 {
+        let (blocked, go_on) = blocking_callback(&queue);
+        // One in which the device's thread is blocked, and one behind it, both given up.
+        let (first, second) = (input(20), input(30));
+        let mut future = Box::pin(plan.run_async(&first));
+        assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        blocked.recv_timeout(Duration::from_secs(20)).expect("somebody gives the device work");
+        drop(future);
+        let mut future = Box::pin(plan.run_async(&second));
+        assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        drop(future);
+        go_on.send(()).unwrap();
+        let found = plan.run(&input(number)).unwrap();
+        comparison.check(format!("run {number}"), &found[0], &wanted(1, number), 1e-5);
+    }
+    comparison.finish();
 }
 
 #[test]

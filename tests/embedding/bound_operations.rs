@@ -35,7 +35,7 @@ fn run_bound(app: &Application, op: &Op, inputs: &[Tensor], options: Options) ->
 #[test]
 fn every_operation_computes_the_same_in_bound_buffers() {
     let (device, queue) = request(wgpu::Limits::default());
-    let small = GpuOptions { max_binding: 1 << 14, flops_per_submit: 200_000, ..GpuOptions::default() };
+    let small = GpuOptions { max_binding: 1 << 14, flops_per_submit: Some(200_000), ..GpuOptions::default() };
     let apps = [
         Application::with_options(device.clone(), queue.clone(), GpuOptions::default()),
         Application::with_options(device, queue, small),

@@ -7,7 +7,7 @@ mod workload;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, RangedU64ValueParser};
@@ -24,10 +24,10 @@ use workload::Part;
 
 /// Time a network, whole and layer by layer
 ///
-/// After a warm-up the network is run several times as a whole, each time until the device has finished. Then every
-/// layer is timed on its own, by the device's clock where it has one, and set against what the device reaches at most:
-/// the rates of multiply-adds and of a copy, measured just before. Layers run apart from each other take longer
-/// together than the whole network.
+/// After a warm-up (on a GPU of half a second at least) the network is run several times as a whole, each time until the
+/// device has finished. Then every layer is timed on its own, by the device's clock where it has one, and set against what
+/// the device reaches at most: the rates of multiply-adds and of a copy, measured just before. Layers run apart from each
+/// other take longer together than the whole network.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   vultus bench
@@ -172,8 +172,11 @@ impl Arguments {
     }
 }
 
-/// Runs before the first that counts: kernels are compiled and caches filled.
+/// Runs before the first that counts, at least: kernels are compiled and caches filled.
 const WARM_UP: usize = 2;
+
+/// How long runs that do not count go on upon a GPU: one that had nothing to do while weights were read lowers its clocks.
+const AWAKE: Duration = Duration::from_millis(500);
 
 /// Times the network.
 pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
@@ -193,11 +196,12 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     let start = Instant::now();
     let (mut parts, subject) = load(&device, global, arguments)?;
     let load_ms = milliseconds(start);
-    let passes = (0..WARM_UP + arguments.runs).map(|_| pass(&mut parts)).collect::<Result<Vec<f64>, Error>>()?;
+    let first_ms = warm_up(&mut parts, if device.gpu().is_some() { AWAKE } else { Duration::ZERO })?;
+    let passes = (0..arguments.runs).map(|_| pass(&mut parts)).collect::<Result<Vec<f64>, Error>>()?;
     if let Some(path) = &arguments.dump {
         safetensors::write(path, &parts[0].results()?, &BTreeMap::new(), safetensors::Precision::F32)?;
     }
-    let mut measurement = whole(arguments, subject, &device, load_ms, &passes);
+    let mut measurement = whole(arguments, subject, &device, [load_ms, first_ms], &passes);
     if !arguments.no_layers {
         let peak = device.peak()?;
         let profiles = profile(&mut parts, arguments.runs)?;
@@ -254,9 +258,14 @@ fn load(device: &Device, global: &Global, arguments: &Arguments) -> Result<(Vec<
 }
 
 /// What is known without the layers.
-fn whole(arguments: &Arguments, subject: Subject, device: &Device, load_ms: f64, passes: &[f64]) -> Measurement {
-    let counted = &passes[WARM_UP..];
-    let median_ms = median(counted.to_vec());
+fn whole(
+    arguments: &Arguments,
+    subject: Subject,
+    device: &Device,
+    [load_ms, first_ms]: [f64; 2],
+    passes: &[f64],
+) -> Measurement {
+    let median_ms = median(passes.to_vec());
     Measurement {
         device: device.to_string(),
         network: subject.name,
@@ -264,9 +273,9 @@ fn whole(arguments: &Arguments, subject: Subject, device: &Device, load_ms: f64,
         batch: subject.batch,
         input: subject.input,
         load_ms,
-        first_ms: passes[0],
+        first_ms,
         median_ms,
-        min_ms: counted.iter().copied().fold(f64::INFINITY, f64::min),
+        min_ms: passes.iter().copied().fold(f64::INFINITY, f64::min),
         pictures_per_second: subject
             .batch
             .filter(|_| subject.takes_pictures)
@@ -278,6 +287,18 @@ fn whole(arguments: &Arguments, subject: Subject, device: &Device, load_ms: f64,
 
 fn milliseconds(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1e3
+}
+
+/// Runs that do not count, for so long at least; the milliseconds of the first.
+fn warm_up(parts: &mut [Part], time: Duration) -> Result<f64, Error> {
+    let start = Instant::now();
+    let first_ms = pass(parts)?;
+    let mut runs = 1;
+    while runs < WARM_UP || start.elapsed() < time {
+        pass(parts)?;
+        runs += 1;
+    }
+    Ok(first_ms)
 }
 
 /// Runs all networks once, until the device has finished; the milliseconds.

@@ -120,9 +120,9 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         data = data.with_votes(table)?;
     }
     let (data, part) = part_of(data, arguments.part, global)?;
-    let device = global.device()?;
+    let (device, model) = global.device_beside(|| arguments.recognizer.read(global))?;
     let batch = arguments.batch.unwrap_or_else(|| batch(&device));
-    let (recognizer, tta) = arguments.recognizer.load(&device, batch, global)?;
+    let (recognizer, tta) = arguments.recognizer.place(&device, model, batch)?;
     let data = match &arguments.classes {
         Some(map) => map.check_model(recognizer.classes()).map(|()| data)?,
         None => matched(data, recognizer.classes(), global)?,

@@ -81,7 +81,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         sources = shard.part(sources);
         annotations = annotations.map(|annotations| annotations.part(shard));
     }
-    let mut predictor = Predictor::new(&arguments.recognizer, &arguments.search, global)?;
+    let mut predictor = Predictor::new(&arguments.recognizer, &arguments.search, global, sources.len() == 1)?;
 
     let names: Vec<String> = sources.iter().map(Source::to_string).collect();
     let report = match (arguments.json, arguments.csv) {

@@ -107,7 +107,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     let options = TrackerOptions { smoothing: arguments.smoothing, ..TrackerOptions::default() };
     let rate = source.rate().to_string();
     let course = Course {
-        predictor: Predictor::new(&arguments.recognizer, &arguments.search, global)?,
+        predictor: Predictor::new(&arguments.recognizer, &arguments.search, global, false)?,
         tracker: Tracker::new(options)?,
         source,
         annotated,

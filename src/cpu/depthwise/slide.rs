@@ -8,7 +8,7 @@ use crate::ops::Conv2d;
 /// Values of lines that are made at once: 32 KiB.
 const BAND: usize = 1 << 13;
 /// Lanes of the widest vectors, of whose length the lines are multiples.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 /// Output rows that are made at once, for strides of 1 and 2.
 pub(super) const ROWS: [usize; 2] = [4, 2];
 /// The same for filters of 3×3 with a stride of 1 where there are registers for all.

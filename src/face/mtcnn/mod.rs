@@ -106,8 +106,8 @@ async fn judge(
     for piece in inside.chunks(batch) {
         let crops: Vec<Crop> = piece.iter().map(|(_, crop)| *crop).collect();
         plan.set_picture(picture, &crops, Filter::Area, &Normalization::MTCNN)?;
-        plan.execute()?;
-        let outputs = plan.read_outputs(reading).await?;
+        plan.begin()?;
+        let outputs = plan.read_begun(reading).await?;
         for (i, &(bounds, _)) in piece.iter().enumerate() {
             let (score, offsets) = (outputs[0].data()[2 * i + 1], &outputs[1].data()[4 * i..]);
             if score > threshold {

@@ -111,7 +111,7 @@ impl Level {
     /// Starts to look at a tile.
     fn submit(&mut self, picture: &Picture, tile: usize) -> Result<()> {
         self.plan.set_picture(picture, &[self.tiles[tile].crop], Filter::Area, &Normalization::MTCNN)?;
-        self.plan.execute()
+        self.plan.begin()
     }
 
     /// What is found in all tiles, of which the first was submitted.
@@ -132,7 +132,7 @@ impl Level {
 
     /// Appends what was found in the tile that was submitted last.
     async fn read(&mut self, tile: usize, threshold: f32, reading: Reading, found: &mut Vec<Candidate>) -> Result<()> {
-        let outputs = self.plan.read_outputs(reading).await?;
+        let outputs = self.plan.read_begun(reading).await?;
         let (width, Tile { x, y, .. }, scale) = (outputs[0].shape()[3], &self.tiles[tile], self.scale as f32);
         let cells = outputs[0].shape()[2] * width;
         let (scores, offsets) = (&outputs[0].data()[cells..], outputs[1].data());

@@ -86,7 +86,7 @@ impl View {
     /// Starts to look at a part.
     fn submit(&mut self, picture: &Picture, part: usize) -> Result<()> {
         self.plan.set_picture(picture, &[self.look.parts[part]], Filter::Area, &PIXELS)?;
-        self.plan.execute()
+        self.plan.begin()
     }
 
     /// Appends the faces in all parts, of which the first was submitted.
@@ -95,7 +95,7 @@ impl View {
             if part > 0 {
                 self.submit(picture, part)?;
             }
-            let outputs = self.plan.read_outputs(reading).await?;
+            let outputs = self.plan.read_begun(reading).await?;
             let found = decode::faces(outputs[0].data(), &self.grids, score);
             let (crop, size) = (&self.look.parts[part], [picture.width(), picture.height()]);
             faces.extend(found.into_iter().filter_map(|face| self.look.placed(face, crop, size)));

@@ -67,7 +67,7 @@ impl Geometry {
     /// their weights lie in several buffers, or where one image of y is larger than a binding or too much work at once; then images go one by
     /// one, because the same filters of two images do not lie side by side.
     pub fn parts(&self, compiler: &Compiler, weight: &Storage) -> Vec<(Range<usize>, Range<usize>)> {
-        let affordable = usize::try_from(compiler.gpu.options().flops_per_submit / self.flops(1, 1).max(1));
+        let affordable = usize::try_from(compiler.gpu.flops_per_dispatch() / self.flops(1, 1).max(1));
         let fitting = compiler.gpu.values_per_binding() / self.plane();
         let planes = fitting.min(affordable.unwrap_or(usize::MAX)).max(1);
         let rows: Vec<Range<usize>> = weight.rows().flat_map(|rows| cut_evenly(rows, planes)).collect();

@@ -53,7 +53,7 @@ impl Geometry {
             && self.plane().is_multiple_of(4)
             && weight.rows().count() == 1
             && longest <= compiler.gpu.values_per_binding()
-            && self.flops(1, self.filters) <= compiler.gpu.options().flops_per_submit
+            && self.flops(1, self.filters) <= compiler.gpu.flops_per_dispatch()
     }
 }
 

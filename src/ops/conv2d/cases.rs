@@ -25,6 +25,7 @@ pub fn cases() -> Vec<Case> {
         ([1, 1, 1, 1], 1, 1, 1, 0),
         ([3, 17, 13, 5], 19, 3, 1, 1),
         ([1, 66, 9, 7], 130, 3, 1, 1),
+        ([1, 200, 6, 5], 20, 3, 1, 1),
         ([2, 3, 12, 12], 10, 3, 1, 0),
         ([2, 48, 4, 4], 64, 2, 1, 0),
         ([1, 4, 11, 8], 7, 3, 2, 1),
@@ -57,6 +58,8 @@ pub fn cases() -> Vec<Case> {
         (square(3, 1, 2).dilation(2), [1, 17, 9, 8], 20),
         (square(3, 2, 0).padded(0, 0, 1, 1), [2, 3, 16, 14], 9),
         (square(3, 1, 0).padded(2, 0, 1, 1), [1, 18, 9, 10], 17),
+        // So many windows that the gradient of the filters is summed in parts.
+        (square(3, 1, 1), [24, 3, 17, 15], 2),
         // Whole vectors of what is left of the picture.
         (square(3, 1, 0).padded(1, 40, 1, 3), [1, 3, 6, 9], 4),
         (square(3, 1, 0).padded(0, 1600, 0, 1), [1, 2, 4, 9], 3),
