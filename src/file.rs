@@ -40,6 +40,29 @@ pub(crate) fn write_atomically(path: &Path, write: impl FnOnce(&mut BufWriter<&m
     pending.keep()
 }
 
+/// Fills a buffer from a place in a file; several threads may do so at once.
+pub(crate) fn read_exact_at(file: &File, offset: u64, out: &mut [u8]) -> io::Result<()> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::read_exact_at(file, out, offset);
+    #[cfg(windows)]
+    {
+        let (mut out, mut offset) = (out, offset);
+        while !out.is_empty() {
+            let read = std::os::windows::fs::FileExt::seek_read(file, out, offset)?;
+            if read == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            (out, offset) = (&mut out[read..], offset + read as u64);
+        }
+        Ok(())
+    }
+    #[cfg(not(any(unix, windows)))]
+    {
+        let _ = (file, offset, out);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
 /// A file that is being written under a temporary name, and is removed if it is not kept.
 ///
 /// ```

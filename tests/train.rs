@@ -139,7 +139,7 @@ fn what_can_be_told_apart_is_learnt_and_every_step_and_epoch_is_reported() {
         let trained = Setting::new(&device).fit(|event| match event {
             Event::Step { done, all, loss } => steps.push((done, all, loss)),
             Event::Epoch(epoch) => epochs.push(epoch.clone()),
-            Event::Resumed(_) => panic!("there was nothing to go on with"),
+            Event::Resumed(_) | Event::Warning(_) => panic!("there was nothing to go on with, and nothing wrong"),
         });
         let trained = trained.unwrap();
         let best = trained.epochs[trained.best - 1].validation.unwrap();

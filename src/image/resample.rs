@@ -78,7 +78,7 @@ pub(crate) fn resample<T: Sample>(
 }
 
 /// What a network takes of a pixel.
-fn normalized(rgb: [f32; 3], Normalization { order, mean, std, gray }: &Normalization) -> [f32; 3] {
+pub(crate) fn normalized(rgb: [f32; 3], Normalization { order, mean, std, gray }: &Normalization) -> [f32; 3] {
     let [red, green, blue] = rgb;
     let given = match (gray, order) {
         (true, _) => [red * LUMA[0] + green * LUMA[1] + blue * LUMA[2]; 3],

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::decoded::{Decoded, Hearer};
 use super::head::{first_of, head};
 use super::{Event, Examples, Features, Frozen, Job, Labels, Pictures, Recipe, Trained, fit};
 use crate::engine::{Device, Options};
@@ -70,14 +71,15 @@ pub struct Course<'a> {
     pub validation: &'a [usize],
     /// How it is trained.
     pub recipe: &'a Recipe,
-    /// The folder for what the frozen layers make of pictures that are not varied; without one they are computed in
-    /// every epoch.
+    /// The folder for what is made once: decoded pictures, or what the frozen layers make of pictures that are not
+    /// varied. Without one it is made in every epoch.
     pub cache: Option<&'a Path>,
     /// Where the state is kept after each epoch.
     pub checkpoint: Option<PathBuf>,
 }
 
-/// What a course reports before its epochs begin: how many pictures have gone through the frozen layers.
+/// What a course reports before its epochs begin: how many pictures have been decoded, or have gone through the frozen
+/// layers.
 ///
 /// ```
 /// use vultus::train::Prepared;
@@ -94,8 +96,8 @@ impl Course<'_> {
     /// Trains: the parameters that were trained and how it went.
     ///
     /// # Errors
-    /// As [`fit`]; [`Error::Io`] if the cache cannot be written.
-    pub fn run(mut self, prepared: Prepared, hear: impl FnMut(Event)) -> Result<Trained> {
+    /// As [`fit`]; [`Error::Io`] if features cannot be written into the cache.
+    pub fn run(mut self, prepared: Prepared, mut hear: impl FnMut(Event)) -> Result<Trained> {
         let network = self.card.training_network(self.dropout)?;
         let (frozen, rest) = network.split(&self.trainable)?;
         // Features are kept as maps; behind the mean over them there are none.
@@ -118,7 +120,11 @@ impl Course<'_> {
         };
         match features {
             Some(features) => fit_on_features(job, features, &rest, self.pictures, hear),
-            None => fit(job, hear),
+            None => {
+                let hearer = Hearer { progress: prepared, warn: &mut |text| hear(Event::Warning(text)) };
+                let decoded = Decoded::new(self.pictures, [self.training, self.validation], self.cache, hearer);
+                fit(Job { examples: &decoded, ..job }, hear)
+            }
         }
     }
 

@@ -134,15 +134,19 @@ impl<'a> Pictures<'a> {
     pub(super) fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
         hash.update(self.settings());
-        for sample in &self.data.samples {
-            let stamp = sample.file().metadata().ok().map(|file| (file.len(), file.modified().ok()));
-            hash.update(format!("{:?} {:?} {:?} {stamp:?}\n", sample.source, sample.face, sample.detected));
-        }
+        (0..self.data.samples.len()).for_each(|index| hash.update(self.stamp(index)));
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// A text that is another one if a picture is in another place or is another one.
+    pub(super) fn stamp(&self, index: usize) -> String {
+        let sample = &self.data.samples[index];
+        let stamp = sample.file().metadata().ok().map(|file| (file.len(), file.modified().ok()));
+        format!("{:?} {:?} {:?} {stamp:?}\n", sample.source, sample.face, sample.detected)
+    }
+
     /// The prepared face of a sample in its own size.
-    fn face(&self, index: usize) -> Result<RgbImage> {
+    pub(super) fn face(&self, index: usize) -> Result<RgbImage> {
         let sample = &self.data.samples[index];
         let image = sample.decode()?;
         let bounds = sample.face.or(sample.detected.as_ref().map(|face| face.bounds));
@@ -175,16 +179,19 @@ impl Examples for Pictures<'_> {
     }
 }
 
+/// Leaves values as they are.
+pub(super) const PLAIN: Normalization =
+    Normalization { order: Order::Rgb, mean: [0.0; 3], std: [1.0; 3], gray: false };
+
 /// Scales a picture to a square and normalises it: exactly what a device makes of an uploaded picture.
-fn normalize(picture: &RgbImage, side: usize, normalization: &Normalization, out: &mut [f32]) {
+pub(super) fn normalize(picture: &RgbImage, side: usize, normalization: &Normalization, out: &mut [f32]) {
     let crop = Crop::whole(picture.width(), picture.height());
     let pixels = Pixels { data: picture.as_raw(), width: picture.width(), linear: false };
     resample(&pixels, &[crop], [side, side], Filter::for_crop(&crop, side), normalization, out);
 }
 
 /// A picture scaled to a square as [`normalize`] does it, rounded to bytes.
-fn scale(picture: &RgbImage, side: usize) -> RgbImage {
-    const PLAIN: Normalization = Normalization { order: Order::Rgb, mean: [0.0; 3], std: [1.0; 3], gray: false };
+pub(super) fn scale(picture: &RgbImage, side: usize) -> RgbImage {
     if picture.dimensions() == (side as u32, side as u32) {
         return picture.clone();
     }

@@ -128,6 +128,7 @@ pub struct Epoch {
 ///     Event::Step { done, all, loss } => format!("step {done} of {all}: {loss:.3}"),
 ///     Event::Epoch(epoch) => format!("epoch {} took {:.1} s", epoch.number, epoch.seconds),
 ///     Event::Resumed(epochs) => format!("{} epochs were done before", epochs.len()),
+///     Event::Warning(text) => format!("warning: {text}"),
 /// };
 /// assert_eq!(line(Event::Step { done: 7, all: 90, loss: 1.25 }), "step 7 of 90: 1.250");
 /// assert_eq!(line(Event::Resumed(&[])), "0 epochs were done before");
@@ -146,6 +147,8 @@ pub enum Event<'a> {
     Epoch(&'a Epoch),
     /// A training goes on behind these epochs.
     Resumed(&'a [Epoch]),
+    /// Something is not as it should be, and the training goes on all the same.
+    Warning(&'a str),
 }
 
 /// A trained network.

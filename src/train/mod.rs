@@ -44,6 +44,7 @@ mod batch;
 mod calibrate;
 mod checkpoint;
 mod course;
+mod decoded;
 mod examples;
 mod features;
 mod fit;
@@ -53,6 +54,7 @@ mod labels;
 mod order;
 mod predict;
 mod recipe;
+mod rows;
 mod schedule;
 mod stream;
 

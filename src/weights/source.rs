@@ -133,22 +133,8 @@ impl<'a> Source<'a> {
                 let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
                 (&bytes[start..]).read_exact(out)
             }
-            #[cfg(all(feature = "files", unix))]
-            Bytes::File(file) => std::os::unix::fs::FileExt::read_exact_at(file, out, offset),
-            #[cfg(all(feature = "files", windows))]
-            Bytes::File(file) => {
-                let (mut out, mut offset) = (out, offset);
-                while !out.is_empty() {
-                    let read = std::os::windows::fs::FileExt::seek_read(file, out, offset)?;
-                    if read == 0 {
-                        return Err(io::ErrorKind::UnexpectedEof.into());
-                    }
-                    (out, offset) = (&mut out[read..], offset + read as u64);
-                }
-                Ok(())
-            }
-            #[cfg(all(feature = "files", not(any(unix, windows))))]
-            Bytes::File(_) => Err(io::ErrorKind::Unsupported.into()),
+            #[cfg(feature = "files")]
+            Bytes::File(file) => crate::file::read_exact_at(file, offset, out),
         }
     }
 }

@@ -252,6 +252,34 @@ fn a_cache_that_is_broken_is_computed_again() {
 }
 
 #[test]
+fn pictures_are_decoded_once_and_a_damaged_cache_is_made_anew() {
+    let place = Place::new(&["a", "b"], 6);
+    let settings = ["--network", "light", "--epochs", "2", "--augment", "light"];
+    let cached = || -> Vec<PathBuf> {
+        fs::read_dir(place.path("cache")).unwrap().map(|entry| entry.unwrap().path()).collect()
+    };
+    results(&place.train(&settings), 0);
+    let (head, files) = (fs::read(place.head()).unwrap(), cached());
+    // Those to be varied, and those to validate with: pictures of 40 pixels for a network that takes 32.
+    assert_eq!(files.len(), 2, "{files:?}");
+    let identities: Vec<_> = files.iter().map(|file| identity(file)).collect();
+    let said = messages(&place.train(&settings), 0);
+    assert!(!said.contains("warning"), "{said}");
+    assert_eq!(fs::read(place.head()).unwrap(), head);
+    assert_eq!(cached().iter().map(|file| identity(file)).collect::<Vec<_>>(), identities);
+    for file in &files {
+        let whole = fs::read(file).unwrap();
+        let mut damaged = whole.clone();
+        damaged[whole.len() / 2] ^= 1;
+        fs::write(file, damaged).unwrap();
+        let said = messages(&place.train(&settings), 0);
+        assert!(said.contains(&format!("warning: {}: is damaged and is made anew", file.display())), "{said}");
+        assert_eq!(fs::read(place.head()).unwrap(), head);
+        assert_eq!(fs::read(file).unwrap(), whole);
+    }
+}
+
+#[test]
 fn a_trained_head_knows_its_own_pictures() {
     let place = Place::new(&["across", "down", "disc"], 12);
     let faces = place.faces();

@@ -99,7 +99,7 @@ pub struct Arguments {
     /// Number of resamples that intervals are made from; 0 for no intervals
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = RangedU64ValueParser::<usize>::new().range(0..=1_000_000))]
     resamples: usize,
-    /// Folder for what the frozen layers make of each picture [default: vultus in the user's cache folder]
+    /// Folder for decoded pictures, and what frozen layers make of them [default: vultus in the user's cache folder]
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
 }

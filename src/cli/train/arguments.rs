@@ -173,7 +173,7 @@ pub struct Arguments {
     /// Overwrite an existing model
     #[arg(long, help_heading = "Files")]
     pub force: bool,
-    /// Folder for what the frozen layers make of each picture [default: vultus in the user's cache folder]
+    /// Folder for decoded pictures, and what frozen layers make of them [default: vultus in the user's cache folder]
     #[arg(long, value_name = "DIR", help_heading = "Files")]
     pub cache: Option<PathBuf>,
     /// Write a row for each epoch into this CSV file, which has all rows so far after every epoch

@@ -16,7 +16,7 @@ use vultus::face::{ModelCard, TestTimeAugmentation, without_base};
 use vultus::image::write_png;
 use vultus::nn::Trainable;
 use vultus::prepare::{Augmentation, augmentation_sheet};
-use vultus::train::{Balance, Calibration, Course, Labels, Pictures, Predictor, Trained, start};
+use vultus::train::{Balance, Calibration, Course, Event, Labels, Pictures, Predictor, Trained, start};
 use vultus::weights::safetensors;
 use vultus::{Device, Parameters};
 
@@ -329,10 +329,15 @@ fn train(
     pictures: usize,
     out: &mut dyn Write,
 ) -> Result<(Trained, Result<(), Failure>), Failure> {
-    let bar = global.progress("features", pictures);
+    let bar = global.progress("pictures", pictures);
     let mut progress = Progress::new(global, arguments.batch, arguments.log.as_deref(), out);
-    let trained = course.run(&mut |done| bar.set_position(done as u64), |event| progress.hear(event))?;
-    bar.finish_and_clear();
+    let hear = |event: Event| {
+        if !bar.is_finished() {
+            bar.finish_and_clear();
+        }
+        progress.hear(event);
+    };
+    let trained = course.run(&mut |done| bar.set_position(done as u64), hear)?;
     Ok((trained, progress.finish()))
 }
 

@@ -18,6 +18,7 @@ const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█
 
 /// The rows of a training, and its bar.
 pub struct Progress<'a> {
+    global: &'a Global,
     bar: ProgressBar,
     table: Table<7>,
     has_head: bool,
@@ -34,7 +35,7 @@ pub struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    pub fn new(global: &Global, batch: usize, log: Option<&'a Path>, out: &'a mut dyn Write) -> Self {
+    pub fn new(global: &'a Global, batch: usize, log: Option<&'a Path>, out: &'a mut dyn Write) -> Self {
         let table = Table::new([
             ("epoch", Align::Right, 5),
             ("loss", Align::Right, 8),
@@ -45,6 +46,7 @@ impl<'a> Progress<'a> {
             ("waited", Align::Right, 6),
         ]);
         Progress {
+            global,
             bar: global.progress("training", 0),
             table,
             has_head: false,
@@ -68,6 +70,7 @@ impl<'a> Progress<'a> {
             }
             Event::Epoch(epoch) => self.add(std::slice::from_ref(epoch)),
             Event::Resumed(epochs) => self.add(epochs),
+            Event::Warning(text) => self.bar.suspend(|| self.global.note(&format!("warning: {text}"))),
         }
     }
 
