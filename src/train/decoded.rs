@@ -162,12 +162,7 @@ impl Pictures<'_> {
 }
 
 /// Opens a file of rows for these pictures, or makes it where it is not there or is damaged.
-fn open(
-    path: &Path,
-    indices: &[usize],
-    make: &(dyn Fn(usize) -> Vec<u8> + Sync),
-    hearer: &mut Hearer,
-) -> Option<Rows> {
+fn open(path: &Path, indices: &[usize], make: &(dyn Fn(usize) -> Vec<u8> + Sync), hearer: &mut Hearer) -> Option<Rows> {
     match Rows::open(path) {
         Ok(rows) if rows.are_of(indices) => return Some(rows),
         Err(error) if !matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) => {}

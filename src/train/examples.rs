@@ -180,8 +180,7 @@ impl Examples for Pictures<'_> {
 }
 
 /// Leaves values as they are.
-pub(super) const PLAIN: Normalization =
-    Normalization { order: Order::Rgb, mean: [0.0; 3], std: [1.0; 3], gray: false };
+pub(super) const PLAIN: Normalization = Normalization { order: Order::Rgb, mean: [0.0; 3], std: [1.0; 3], gray: false };
 
 /// Scales a picture to a square and normalises it: exactly what a device makes of an uploaded picture.
 pub(super) fn normalize(picture: &RgbImage, side: usize, normalization: &Normalization, out: &mut [f32]) {

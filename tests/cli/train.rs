@@ -255,9 +255,8 @@ fn a_cache_that_is_broken_is_computed_again() {
 fn pictures_are_decoded_once_and_a_damaged_cache_is_made_anew() {
     let place = Place::new(&["a", "b"], 6);
     let settings = ["--network", "light", "--epochs", "2", "--augment", "light"];
-    let cached = || -> Vec<PathBuf> {
-        fs::read_dir(place.path("cache")).unwrap().map(|entry| entry.unwrap().path()).collect()
-    };
+    let cached =
+        || -> Vec<PathBuf> { fs::read_dir(place.path("cache")).unwrap().map(|entry| entry.unwrap().path()).collect() };
     results(&place.train(&settings), 0);
     let (head, files) = (fs::read(place.head()).unwrap(), cached());
     // Those to be varied, and those to validate with: pictures of 40 pixels for a network that takes 32.
