@@ -209,7 +209,7 @@ fn numbers_are_rounded_to_the_nearest() {
     // Numbers of all sizes, those between two neighbours in f16 among them, and small ones where f16 has few bits.
     let mut random = Random::new(3);
     let x = Tensor::from_fn([1, 16, 64, 64], |i| {
-        let bits = random.bits() as u32;
+        let bits = random.bits();
         let size = 2f32.powi(i as i32 % 44 - 24);
         let tie = 1.0 + (2 * (bits % 1024) + 1) as f32 / 2048.0;
         64.0 * size * if i % 3 == 0 { tie } else { 2.0 * random.uniform() - 1.0 }

@@ -155,7 +155,7 @@ fn a_driver_that_blocks_does_not_block_who_awaits() {
         // It is still blocked, and asking again takes no part in that.
         assert!(ask().is_pending(), "{door}");
         go_on.send(()).unwrap();
-        comparison.check(door.to_owned(), &pollster::block_on(future).unwrap(), &wanted(1, 1), 1e-5);
+        comparison.check(door, &pollster::block_on(future).unwrap(), &wanted(1, 1), 1e-5);
     }
     comparison.finish();
 }
