@@ -268,15 +268,6 @@ fn part_points(at: u32, plane: u32) -> vec4<f32> {
     );
 }
 
-// One column of M's tile, transformed.
-fn output_points(at: u32, plane: u32) -> vec4<f32> {
-    var sum = part_points(at, plane);
-    for (var part = 1u; part < params.parts; part++) {
-        sum += part_points(at + part * params.m_part, plane);
-    }
-    return sum;
-}
-
 fn store_row(tile: vec2<u32>, row: u32, first: u32, b: f32, values: vec4<f32>) {
     if (tile.y + row >= stored_size().y) { return; }
     let at = first + (tile.y + row) * stored_size().x + tile.x;

@@ -107,3 +107,12 @@ fn store_taps(at: u32, values: vec3<f32>) {
     y[at + 1u] = sums.y;
     y[at + 2u] = sums.z;
 }
+
+// What `part_points` of a tile's transform makes of each part of M, added up.
+fn output_points(at: u32, plane: u32) -> vec4<f32> {
+    var sum = part_points(at, plane);
+    for (var part = 1u; part < params.parts; part++) {
+        sum += part_points(at + part * params.m_part, plane);
+    }
+    return sum;
+}
