@@ -100,19 +100,13 @@ fn store_tile_points(at: u32, plane: u32, points: mat4x4<f32>) {
 }
 
 fn window_points(place: u32, channel: u32) -> mat4x4<f32> {
-    let inside = place < params.tile_count && channel < params.channels;
-    let tile = params.first_tile + place;
-    let within = tile % params.tiles_image;
-    let first = params.x_offset + tile / params.tiles_image * params.x_image + channel * params.height * params.width;
-    let image = select(params.x_offset, first, inside);
-    let top = i32(within / params.tiles_across * 2u) - i32(params.padding_y);
-    let left = i32(within % params.tiles_across * 2u) - i32(params.padding_x);
+    let tile = tile_at(place, channel, 2u);
     // The rows of the window are the matrix's columns.
     let window = mat4x4<f32>(
-        input_row(image, top, left, inside),
-        input_row(image, top + 1, left, inside),
-        input_row(image, top + 2, left, inside),
-        input_row(image, top + 3, left, inside),
+        input_row(tile.plane, tile.top, tile.left, tile.exists),
+        input_row(tile.plane, tile.top + 1, tile.left, tile.exists),
+        input_row(tile.plane, tile.top + 2, tile.left, tile.exists),
+        input_row(tile.plane, tile.top + 3, tile.left, tile.exists),
     );
     return B_TRANSPOSED * window * transpose(B_TRANSPOSED);
 }
@@ -133,24 +127,21 @@ fn input_by_tile(@builtin(global_invocation_id) id: vec3<u32>) {
 }
 
 // Two neighbouring values of one row of dy.
-fn gradient_row(plane: u32, row: u32, left: u32, inside: bool) -> vec2<f32> {
-    let exists = inside && row < params.height;
-    let line = plane + row * params.width;
-    return vec2<f32>(x_at(line, i32(left), exists), x_at(line, i32(left) + 1, exists));
+fn gradient_row(plane: u32, row: i32, left: i32, inside: bool) -> vec2<f32> {
+    let exists = inside && row < i32(params.height);
+    let line = plane + u32(row) * params.width;
+    return vec2<f32>(x_at(line, left, exists), x_at(line, left + 1, exists));
 }
 
 @compute @workgroup_size(8, 8)
 fn output_by_tile(@builtin(global_invocation_id) id: vec3<u32>) {
     // Along x: filters; along y: tiles.
-    let inside = id.y < params.tile_count && id.x < params.channels;
-    let tile = params.first_tile + id.y;
-    let within = tile % params.tiles_image;
-    let first = params.x_offset + tile / params.tiles_image * params.x_image + id.x * params.height * params.width;
-    let image = select(params.x_offset, first, inside);
-    let top = within / params.tiles_across * 2u;
-    let left = within % params.tiles_across * 2u;
+    let tile = tile_at(id.y, id.x, 2u);
     // The rows of the tile are the matrix's columns.
-    let dy = mat2x2<f32>(gradient_row(image, top, left, inside), gradient_row(image, top + 1u, left, inside));
+    let dy = mat2x2<f32>(
+        gradient_row(tile.plane, tile.top, tile.left, tile.exists),
+        gradient_row(tile.plane, tile.top + 1, tile.left, tile.exists),
+    );
     let points = transpose(A_TRANSPOSED) * dy * A_TRANSPOSED;
     store_tile_points(by_tile(id.y, id.x), params.inner * params.outer, points);
 }

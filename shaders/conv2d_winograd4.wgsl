@@ -158,19 +158,13 @@ fn store_input(at: u32, plane: u32, a: vec4<f32>, b: vec2<f32>) {
 
 // The points of a window, which are stored so far apart from this place on.
 fn store_window(at: u32, plane: u32, place: u32, channel: u32) {
-    let inside = place < params.tile_count && channel < params.channels;
-    let tile = params.first_tile + place;
-    let within = tile % params.tiles_image;
-    let first = params.x_offset + tile / params.tiles_image * params.x_image + channel * params.height * params.width;
-    let image = select(params.x_offset, first, inside);
-    let top = i32(within / params.tiles_across * 4u) - i32(params.padding_y);
-    let left = i32(within % params.tiles_across * 4u) - i32(params.padding_x);
-    let r0 = input_row(image, top, left, inside);
-    let r1 = input_row(image, top + 1, left, inside);
-    let r2 = input_row(image, top + 2, left, inside);
-    let r3 = input_row(image, top + 3, left, inside);
-    let r4 = input_row(image, top + 4, left, inside);
-    let r5 = input_row(image, top + 5, left, inside);
+    let tile = tile_at(place, channel, 4u);
+    let r0 = input_row(tile.plane, tile.top, tile.left, tile.exists);
+    let r1 = input_row(tile.plane, tile.top + 1, tile.left, tile.exists);
+    let r2 = input_row(tile.plane, tile.top + 2, tile.left, tile.exists);
+    let r3 = input_row(tile.plane, tile.top + 3, tile.left, tile.exists);
+    let r4 = input_row(tile.plane, tile.top + 4, tile.left, tile.exists);
+    let r5 = input_row(tile.plane, tile.top + 5, tile.left, tile.exists);
     store_input(at, plane, vec4<f32>(r0.a.x, r1.a.x, r2.a.x, r3.a.x), vec2<f32>(r4.a.x, r5.a.x));
     store_input(at + 6u * plane, plane, vec4<f32>(r0.a.y, r1.a.y, r2.a.y, r3.a.y), vec2<f32>(r4.a.y, r5.a.y));
     store_input(at + 12u * plane, plane, vec4<f32>(r0.a.z, r1.a.z, r2.a.z, r3.a.z), vec2<f32>(r4.a.z, r5.a.z));
@@ -204,16 +198,15 @@ fn spread_column(y: vec4<f32>) -> Six {
 }
 
 // Four neighbouring values of one row of dy, spread along it.
-fn spread_row(plane: u32, row: u32, left: u32, inside: bool) -> Six {
-    let exists = inside && row < params.height;
-    let line = plane + row * params.width;
-    let column = i32(left);
+fn spread_row(plane: u32, row: i32, left: i32, inside: bool) -> Six {
+    let exists = inside && row < i32(params.height);
+    let line = plane + u32(row) * params.width;
     return spread_column(
         vec4<f32>(
-            x_at(line, column, exists),
-            x_at(line, column + 1, exists),
-            x_at(line, column + 2, exists),
-            x_at(line, column + 3, exists),
+            x_at(line, left, exists),
+            x_at(line, left + 1, exists),
+            x_at(line, left + 2, exists),
+            x_at(line, left + 3, exists),
         ),
     );
 }
@@ -221,17 +214,11 @@ fn spread_row(plane: u32, row: u32, left: u32, inside: bool) -> Six {
 @compute @workgroup_size(8, 8)
 fn output_by_tile(@builtin(global_invocation_id) id: vec3<u32>) {
     // Along x: filters; along y: tiles.
-    let inside = id.y < params.tile_count && id.x < params.channels;
-    let tile = params.first_tile + id.y;
-    let within = tile % params.tiles_image;
-    let first = params.x_offset + tile / params.tiles_image * params.x_image + id.x * params.height * params.width;
-    let image = select(params.x_offset, first, inside);
-    let top = within / params.tiles_across * 4u;
-    let left = within % params.tiles_across * 4u;
-    let r0 = spread_row(image, top, left, inside);
-    let r1 = spread_row(image, top + 1u, left, inside);
-    let r2 = spread_row(image, top + 2u, left, inside);
-    let r3 = spread_row(image, top + 3u, left, inside);
+    let tile = tile_at(id.y, id.x, 4u);
+    let r0 = spread_row(tile.plane, tile.top, tile.left, tile.exists);
+    let r1 = spread_row(tile.plane, tile.top + 1, tile.left, tile.exists);
+    let r2 = spread_row(tile.plane, tile.top + 2, tile.left, tile.exists);
+    let r3 = spread_row(tile.plane, tile.top + 3, tile.left, tile.exists);
     let plane = params.inner * params.outer;
     let at = by_tile(id.y, id.x);
     store_points(at, plane, spread_column(vec4<f32>(r0.a.x, r1.a.x, r2.a.x, r3.a.x)));
@@ -256,16 +243,16 @@ fn output_column(m0: f32, m1: f32, m2: f32, m3: f32, m4: f32, m5: f32) -> vec4<f
     );
 }
 
-// One column of the tile in one part of M, transformed.
+// One column of the tile in one part of M.
+fn m_column(at: u32, plane: u32) -> Six {
+    let first = vec4<f32>(m[at], m[at + plane], m[at + 2u * plane], m[at + 3u * plane]);
+    return Six(first, vec2<f32>(m[at + 4u * plane], m[at + 5u * plane]));
+}
+
+// The same, transformed.
 fn part_points(at: u32, plane: u32) -> vec4<f32> {
-    return output_column(
-        m[at],
-        m[at + plane],
-        m[at + 2u * plane],
-        m[at + 3u * plane],
-        m[at + 4u * plane],
-        m[at + 5u * plane],
-    );
+    let c = m_column(at, plane);
+    return output_column(c.a.x, c.a.y, c.a.z, c.a.w, c.b.x, c.b.y);
 }
 
 fn store_row(tile: vec2<u32>, row: u32, first: u32, b: f32, values: vec4<f32>) {
@@ -343,14 +330,8 @@ fn gradient_column(m0: f32, m1: f32, m2: f32, m3: f32, m4: f32, m5: f32) -> vec3
 
 // One column of the tile in one part of M, transformed.
 fn gradient_part(at: u32, plane: u32) -> vec3<f32> {
-    return gradient_column(
-        m[at],
-        m[at + plane],
-        m[at + 2u * plane],
-        m[at + 3u * plane],
-        m[at + 4u * plane],
-        m[at + 5u * plane],
-    );
+    let c = m_column(at, plane);
+    return gradient_column(c.a.x, c.a.y, c.a.z, c.a.w, c.b.x, c.b.y);
 }
 
 // One column of M's tile, transformed.

@@ -77,6 +77,30 @@ fn x_at(line: u32, column: i32, row_exists: bool) -> f32 {
     return select(0.0, x[select(params.x_offset, line + u32(column), exists)], exists);
 }
 
+// A tile of a plane.
+struct Tile {
+    exists: bool,
+    // Where the plane begins.
+    plane: u32,
+    // The row and the column that the tile's window begins with.
+    top: i32,
+    left: i32,
+}
+
+// The tile at a place of this dispatch, of `size` values a side.
+fn tile_at(place: u32, channel: u32, size: u32) -> Tile {
+    let exists = place < params.tile_count && channel < params.channels;
+    let tile = params.first_tile + place;
+    let within = tile % params.tiles_image;
+    let first = params.x_offset + tile / params.tiles_image * params.x_image + channel * params.height * params.width;
+    return Tile(
+        exists,
+        select(params.x_offset, first, exists),
+        i32(within / params.tiles_across * size) - i32(params.padding_y),
+        i32(within % params.tiles_across * size) - i32(params.padding_x),
+    );
+}
+
 // Where the first point of a value lies in what the gradient of the weights is made from: [points, inner, outer].
 fn by_tile(tile: u32, column: u32) -> u32 {
     return params.v_offset + tile * params.outer + column;

@@ -30,20 +30,11 @@ pub struct SearchArguments {
 impl DetectorArguments {
     /// The detector on a device.
     pub fn load(&self, device: &Device, global: &Global) -> Result<Detector, Error> {
-        self.place(device, self.read(global)?)
+        let options = self.options();
+        Detector::new(device, weights(options, global)?, options)
     }
 
-    /// The detector's weights.
-    pub fn read(&self, global: &Global) -> Result<WeightFile, Error> {
-        read(self.options(), global)
-    }
-
-    /// The detector with these weights on a device.
-    pub fn place(&self, device: &Device, weights: WeightFile) -> Result<Detector, Error> {
-        Detector::new(device, weights, self.options())
-    }
-
-    fn options(&self) -> DetectorOptions {
+    pub fn options(&self) -> DetectorOptions {
         DetectorOptions { kind: self.detector, ..DetectorOptions::default() }
     }
 }
@@ -51,17 +42,8 @@ impl DetectorArguments {
 impl SearchArguments {
     /// The detector on a device.
     pub fn load(&self, device: &Device, global: &Global) -> Result<Detector, Error> {
-        self.place(device, self.read(global)?)
-    }
-
-    /// The detector's weights.
-    pub fn read(&self, global: &Global) -> Result<WeightFile, Error> {
-        read(self.options(), global)
-    }
-
-    /// The detector with these weights on a device.
-    pub fn place(&self, device: &Device, weights: WeightFile) -> Result<Detector, Error> {
-        Detector::new(device, weights, self.options())
+        let options = self.options();
+        Detector::new(device, weights(options, global)?, options)
     }
 
     /// Whether a processor finds the faces of one picture sooner than a GPU is started.
@@ -69,13 +51,14 @@ impl SearchArguments {
         self.detector.detector == DetectorKind::Yunet
     }
 
-    fn options(&self) -> DetectorOptions {
+    pub fn options(&self) -> DetectorOptions {
         let (kind, min_face) = (self.detector.detector, self.min_face);
         DetectorOptions { kind, min_face, ..DetectorOptions::default() }
     }
 }
 
-fn read(options: DetectorOptions, global: &Global) -> Result<WeightFile, Error> {
+/// What such a detector is made from.
+pub fn weights(options: DetectorOptions, global: &Global) -> Result<WeightFile, Error> {
     global.store()?.load(options.kind.file())
 }
 

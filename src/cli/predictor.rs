@@ -5,7 +5,7 @@ use vultus::image::RgbImage;
 use vultus::wgpu::DeviceType;
 use vultus::{Device, Error};
 
-use super::detector::SearchArguments;
+use super::detector::{self, SearchArguments};
 use super::failure::Failure;
 use super::global::Global;
 use super::recognizer::RecognizerArguments;
@@ -26,15 +26,16 @@ impl Predictor {
         global: &Global,
         one: bool,
     ) -> Result<Self, Failure> {
-        let read = || -> Result<_, Failure> { Ok((search.read(global)?, recognizer.read(global)?)) };
-        let (device, (detector, model)) = if one && global.device.is_none() && search.is_quick() {
-            let (detector, model) = read()?;
+        let read =
+            || -> Result<_, Failure> { Ok((detector::weights(search.options(), global)?, recognizer.read(global)?)) };
+        let (device, (weights, model)) = if one && global.device.is_none() && search.is_quick() {
+            let (weights, model) = read()?;
             let device = if model.is_quick()? { global.processor_for_little() } else { global.device()? };
-            (device, (detector, model))
+            (device, (weights, model))
         } else {
             global.device_beside(read)?
         };
-        let detector = search.place(&device, detector)?;
+        let detector = Detector::new(&device, weights, search.options())?;
         let (recognizer, tta) = recognizer.place(&device, model, batch(&device))?;
         Ok(Predictor { device, detector, recognizer, tta })
     }

@@ -4,8 +4,9 @@ use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use vultus::Error;
+use vultus::face::Detector;
 
-use super::detector::DetectorArguments;
+use super::detector::{self, DetectorArguments};
 use super::failure::{Failure, say};
 use super::global::Global;
 use super::recognizer::RecognizerArguments;
@@ -93,10 +94,12 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
 }
 
 /// What the options ask for, loaded.
-fn setup(detector: &DetectorArguments, recognizer: &RecognizerArguments, global: &Global) -> Result<Setup, Error> {
-    let read = || -> Result<_, Error> { Ok((detector.read(global)?, recognizer.model.load(global)?)) };
+fn setup(arguments: &DetectorArguments, recognizer: &RecognizerArguments, global: &Global) -> Result<Setup, Error> {
+    let read = || -> Result<_, Error> {
+        Ok((detector::weights(arguments.options(), global)?, recognizer.model.load(global)?))
+    };
     let (device, (weights, (card, parameters))) = global.device_beside(read)?;
-    let detector = detector.place(&device, weights)?;
+    let detector = Detector::new(&device, weights, arguments.options())?;
     Ok(Setup { device, detector, card, parameters, precision: recognizer.precision, tta: recognizer.tta })
 }
 

@@ -138,7 +138,7 @@ impl Example {
 /// Different images in the batch that a candidate is tried on: the CPU computes no more than these.
 const DISTINCT: usize = 2;
 
-/// A batch in which a few images are repeated in no order, so that what the CPU makes of these says what every image of the
+/// A batch in which a few images are repeated in random order, so that what the CPU makes of these says what every image of the
 /// result must be, or what the sum over the whole batch is.
 struct Images {
     /// Which of the distinct images each image of the batch is.
@@ -311,7 +311,7 @@ mod tests {
         };
         assert!((seconds(32) - seconds(2)).abs() < 1e-9);
         assert!(seconds(32) < 1.0, "{}", seconds(32));
-        // What is no batch of images is computed as it is.
+        // What is not a batch of images is computed as it is.
         assert!(Images::of(&conv, &[&[2, 4, 6, 5], &[8, 4, 3, 3], &[8]]).is_none());
         assert!(Images::of(&Op::Softmax(Default::default()), &[&[7, 9]]).is_none());
     }

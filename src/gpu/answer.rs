@@ -21,8 +21,9 @@ struct Inner {
     waker: Option<std::task::Waker>,
 }
 
-/// How long an answer may take to arrive once the device has done everything.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an answer may take to arrive once the device has done everything: another thread that polls may be about to
+/// deliver it.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Answer {
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -93,35 +93,43 @@ pub(super) fn candidates(op: &Op) -> Vec<&'static str> {
 
 /// The Winograd algorithm for this job: the one that is forced, or else the cheapest where the rules want one.
 fn winograd(compiler: &Compiler, op: &Conv2d, job: &Job) -> Option<&'static Winograd> {
-    if !op.suits_winograd() {
-        return None;
-    }
     // Matrix units take the place of products in workgroup memory.
     let by_units = job.matrix_kernel(compiler).is_some();
-    let suits = |algorithm: &&Winograd| algorithm.suits(compiler, job) && !(by_units && algorithm.is_blocked());
-    let mut algorithms = conv2d_winograd::ALGORITHMS.iter().filter(suits);
-    match compiler.requested_kernel() {
-        Some(name) if name.starts_with("conv2d/") => algorithms.find(|algorithm| algorithm.name == name),
-        _ if job.inner < MANY_CHANNELS || job.outer < MANY_CHANNELS => None,
-        _ => algorithms
-            .filter(|algorithm| algorithm.is_blocked() == (compiler.is_software() && !by_units))
-            .min_by_key(|algorithm| algorithm.cost(job)),
-    }
+    let suits = |algorithm: &Winograd| algorithm.suits(compiler, job) && !(by_units && algorithm.is_blocked());
+    let is_blocked = compiler.is_software() && !by_units;
+    let cost = |algorithm: &Winograd| Some(algorithm.cost(job));
+    choose_winograd(compiler, op, [job.inner, job.outer], is_blocked, suits, cost)
 }
 
 /// The same for the gradient of the weights. Its products must save more than the transforms of both factors cost.
 fn winograd_weight(compiler: &Compiler, op: &Conv2d, job: &WeightJob) -> Option<&'static Winograd> {
+    let suits = |algorithm: &Winograd| algorithm.suits_gradient(compiler, job);
+    let cost =
+        |algorithm: &Winograd| Some(algorithm.gradient_cost(job)).filter(|cost| 3 * cost <= 2 * job.multiplications());
+    choose_winograd(compiler, op, [job.channels, job.filters], compiler.is_software(), suits, cost)
+}
+
+/// Of the algorithms that suit, the one that is forced, or the cheapest of this form among those that are worth it.
+fn choose_winograd(
+    compiler: &Compiler,
+    op: &Conv2d,
+    channels: [usize; 2],
+    is_blocked: bool,
+    suits: impl Fn(&Winograd) -> bool,
+    cost: impl Fn(&Winograd) -> Option<usize>,
+) -> Option<&'static Winograd> {
     if !op.suits_winograd() {
         return None;
     }
-    let mut algorithms = conv2d_winograd::ALGORITHMS.iter().filter(|algorithm| algorithm.suits_gradient(compiler, job));
+    let mut algorithms = conv2d_winograd::ALGORITHMS.iter().filter(|algorithm| suits(algorithm));
     match compiler.requested_kernel() {
         Some(name) if name.starts_with("conv2d/") => algorithms.find(|algorithm| algorithm.name == name),
-        _ if job.channels < MANY_CHANNELS || job.filters < MANY_CHANNELS => None,
+        _ if channels.iter().any(|&channels| channels < MANY_CHANNELS) => None,
         _ => algorithms
-            .filter(|algorithm| algorithm.is_blocked() == compiler.is_software())
-            .min_by_key(|algorithm| algorithm.gradient_cost(job))
-            .filter(|algorithm| 3 * algorithm.gradient_cost(job) <= 2 * job.multiplications()),
+            .filter(|algorithm| algorithm.is_blocked() == is_blocked)
+            .filter_map(|algorithm| Some((cost(algorithm)?, algorithm)))
+            .min_by_key(|(cost, _)| *cost)
+            .map(|(_, algorithm)| algorithm),
     }
 }
 

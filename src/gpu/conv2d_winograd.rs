@@ -138,8 +138,9 @@ const INNER: usize = 16;
 /// The most values of one piece of scratch memory: 64 MiB.
 const MAX_SCRATCH: usize = 1 << 24;
 
-/// Channels of a part of the products' inner dimension, at least: with fewer, adding the parts up costs more than it saves.
-const LEAST_CHANNELS: usize = 64;
+/// Steps of a part of the products' inner dimension (channels, or tiles for the gradient of the weights), at least: with
+/// fewer, adding the parts up costs more than it saves.
+const LEAST_STEPS: usize = 64;
 
 /// Blocks of products that keep a GPU busy: those of a GPU with memory of its own have several times the multiprocessors of
 /// others, and one block on each waits for memory most of the time.
@@ -336,11 +337,17 @@ impl Winograd {
 
     /// The filters of each round: as many as lie in one buffer and fit.
     fn pieces(&self, compiler: &Compiler, job: &Job) -> Vec<Piece> {
-        let rows = job.weight.rows().flat_map(|rows| {
-            let most = (1..=rows.len()).rev().find(|&most| self.fits(compiler, job, most)).unwrap_or(1);
+        let rows = Self::cut(job.weight, |rows| self.fits(compiler, job, rows));
+        rows.into_iter().map(|rows| job.piece(rows)).collect()
+    }
+
+    /// As few pieces of the rows of weights as lie in one buffer each and fit.
+    fn cut(weight: &Storage, fits: impl Fn(usize) -> bool) -> Vec<Range<usize>> {
+        let pieces = weight.rows().map(|rows| {
+            let most = (1..=rows.len()).rev().find(|&most| fits(most)).unwrap_or(1);
             cut_evenly(rows, most)
         });
-        rows.map(|rows| job.piece(rows)).collect()
+        pieces.flatten().collect()
     }
 
     /// Whether all of x is read before anything is written: the work is done in one round.
@@ -366,11 +373,14 @@ impl Winograd {
             let u = self.weights(compiler, job, piece)?;
             let [inner, outer] = self.padded(piece);
             let most = self.tiles_at_once(compiler, [inner, outer]);
-            let longest = self.tiles(job).iter().product::<usize>() * at_once.min(job.images);
-            let longest = longest.next_multiple_of(self.block[1]).min(most);
-            let part = self.part(compiler, job, [inner, outer, longest]);
+            let of_image = self.tiles(job).iter().product::<usize>();
+            let longest = (of_image * at_once.min(job.images)).next_multiple_of(self.block[1]).min(most);
+            // Of all tiles, so that sums are the same however the work is cut.
+            let blocks = self.blocks(outer, of_image * job.images);
+            let values = self.points() * outer * longest;
+            let part = self.part(compiler, inner, blocks, values);
             let v = compiler.scratch(self.points() * inner * longest)?;
-            let m = compiler.scratch(inner.div_ceil(part) * self.points() * outer * longest)?;
+            let m = compiler.scratch(inner.div_ceil(part) * values)?;
             for first in (0..job.images).step_by(at_once) {
                 let images = first..(first + at_once).min(job.images);
                 self.convolve_images(compiler, job, piece, [&u, &v, &m], images, [most, part])?;
@@ -388,18 +398,20 @@ impl Winograd {
         (fitting.min(affordable).min(MAX_GRID * block) / block * block).max(block)
     }
 
-    /// How many channels of the products' inner dimension a workgroup takes: a part of them, where there are too few blocks.
-    /// What the work is cut into otherwise does not count, so that sums are the same however it is.
-    fn part(&self, compiler: &Compiler, job: &Job, [inner, outer, longest]: [usize; 3]) -> usize {
+    /// How many steps of the products' inner dimension a workgroup takes: a part of them, where there are too few blocks. Each
+    /// part adds so many values.
+    fn part(&self, compiler: &Compiler, inner: usize, blocks: usize, values: usize) -> usize {
         if self.is_blocked() {
             return inner;
         }
-        let tiles = job.images * self.tiles(job).iter().product::<usize>();
-        let blocks = self.points() * (outer / self.block[0]) * tiles.div_ceil(self.block[1]);
-        let fitting = Self::fitting(compiler) / (self.points() * outer * longest);
-        let most = (inner / LEAST_CHANNELS).min(fitting).max(1);
+        let most = (inner / LEAST_STEPS).min(Self::fitting(compiler) / values).max(1);
         let parts = (enough_blocks(compiler) / blocks.max(1)).clamp(1, most);
         inner.div_ceil(parts).next_multiple_of(INNER)
+    }
+
+    /// Blocks of the products at all points.
+    fn blocks(&self, outer: usize, columns: usize) -> usize {
+        self.points() * (outer / self.block[0]) * columns.div_ceil(self.block[1])
     }
 
     /// The transformed weights of these filters: made once for a parameter, in every run for other values.

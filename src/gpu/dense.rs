@@ -9,7 +9,7 @@ use super::compile::{Compiler, MAX_GRID, Operands};
 use super::finish::{Finish, limits};
 use super::kernel::Access::{Read, Unused, Write};
 use super::kernel::{Access, Kernel, MatrixKernels, Shader, Variant, matrix_kernels, matrix_shader, shader};
-use super::tiling::{STEP, prefers_large, units_per_part};
+use super::tiling::{STEP, prefers_large, steps_at_once, units_per_part};
 use super::uniform::uniform;
 use crate::error::Result;
 use crate::ops::{Dense, Op};
@@ -132,8 +132,7 @@ fn choose_matmul(compiler: &Compiler, params: &Params) -> &'static Kernel {
 fn matmul(compiler: &mut Compiler, variant: impl Into<Variant>, params: Params, views: [&View; 4]) -> Result<()> {
     let Variant { kernel, finish } = variant.into();
     let [across, down] = tiles(&params, if std::ptr::eq(kernel, &MATMUL_128) { 128 } else { 64 });
-    // The steps of matrix units are two of those of the others.
-    let step = if kernel.matrix_source.is_some() { 2 * STEP } else { STEP };
+    let step = steps_at_once(kernel);
     let (steps, values) = ((params.inner as usize).div_ceil(step), params.rows as usize * params.columns as usize);
     let part = units_per_part(compiler, steps, step / STEP, across * down, values);
     let parts = steps.div_ceil(part);

@@ -427,15 +427,6 @@ impl Gpu {
         self.shared.device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout, entries })
     }
 
-    /// As [`Gpu::guarded`], without blocking where drivers answer late, as browsers do.
-    pub(super) async fn guarded_async<T>(&self, make: impl FnOnce() -> Result<T>) -> Result<T> {
-        let (made, errors) = self.scoped(make);
-        match errors.await {
-            Some(error) => Err(self.refused_async(error.to_string()).await),
-            None => made,
-        }
-    }
-
     /// Runs this within error scopes; the first error that they have caught.
     pub(super) fn scoped<T, F: FnOnce() -> T>(
         &self,
@@ -459,12 +450,6 @@ impl Gpu {
     /// The error for what the driver has refused; whatever a lost device is asked for, the loss is the reason.
     pub(super) fn refused(&self, reason: String) -> Error {
         if self.is_lost() { self.lost(reason) } else { Error::Device { device: self.name().to_owned(), reason } }
-    }
-
-    /// As [`Gpu::refused`], without blocking.
-    pub(super) async fn refused_async(&self, reason: String) -> Error {
-        let is_lost = self.probe().await.is_some();
-        if is_lost { self.lost(reason) } else { Error::Device { device: self.name().to_owned(), reason } }
     }
 
     /// Asks for the smallest thing that every device can do, and what is wrong with that: a loss is told to the

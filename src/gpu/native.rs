@@ -69,7 +69,11 @@ impl Gpu {
 
     /// Runs what creates objects, and gives what the driver complains of as an error.
     pub(super) fn guarded<T>(&self, make: impl FnOnce() -> Result<T>) -> Result<T> {
-        pollster::block_on(self.guarded_async(make))
+        let (made, errors) = self.scoped(make);
+        match pollster::block_on(errors) {
+            Some(error) => Err(self.refused(error.to_string())),
+            None => made,
+        }
     }
 
     /// Whether the device is gone.

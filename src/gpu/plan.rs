@@ -91,7 +91,7 @@ impl GpuModel {
 pub struct GpuPlan {
     work: Arc<Work>,
     open: Vec<Open>,
-    /// Of values that are read though they are no outputs.
+    /// Of values that are read although they are not outputs.
     others: BTreeMap<ValueId, ReadBack>,
     resizers: BTreeMap<ValueId, Resizer>,
     timer: Option<Timer>,

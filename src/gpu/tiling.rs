@@ -1,9 +1,15 @@
 //! How a product of matrices is cut for a GPU: into tiles, and its inner dimension into parts where there are few tiles.
 
 use super::compile::{Compiler, MAX_GRID};
+use super::kernel::Kernel;
 
 /// Steps along the inner dimension that the products' kernels make at once.
 pub(super) const STEP: usize = 8;
+
+/// The same for a kernel: matrix units make twice as many.
+pub(super) fn steps_at_once(kernel: &Kernel) -> usize {
+    if kernel.matrix_source.is_some() { 2 * STEP } else { STEP }
+}
 
 /// Workgroups that keep a GPU busy. With fewer tiles than this, the inner dimension is cut into parts…
 const ENOUGH_GROUPS: usize = 256;

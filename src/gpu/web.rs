@@ -42,6 +42,12 @@ impl Gpu {
         Ok(values)
     }
 
+    /// As [`Gpu::refused`], without blocking.
+    async fn refused_async(&self, reason: String) -> Error {
+        let is_lost = self.probe().await.is_some();
+        if is_lost { self.lost(reason) } else { Error::Device { device: self.name().to_owned(), reason } }
+    }
+
     /// Refuses.
     pub(super) fn wait(&self) -> Result<()> {
         self.check()?;

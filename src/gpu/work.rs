@@ -193,7 +193,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Says so if there is no device any more.
+/// An error if the device is gone.
 pub(super) fn alive(gpu: &Gpu) -> Result<()> {
     if gpu.is_lost() { Err(gpu.lost("it does not answer any more")) } else { Ok(()) }
 }

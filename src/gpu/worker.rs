@@ -12,6 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use super::answer::PATIENCE;
 use crate::error::Result;
 
 /// The pauses between two polls. A wait with a timeout would need none, but it keeps others from destroying their
@@ -19,10 +20,6 @@ use crate::error::Result;
 /// loses the answers that it was to deliver (<https://github.com/gfx-rs/wgpu/pull/9958>).
 const SHORTEST: Duration = Duration::from_micros(20);
 const LONGEST: Duration = Duration::from_millis(2);
-
-/// How long an answer may take to arrive once the device has done everything: another thread that polls may be about to
-/// deliver it.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 thread_local! {
     static IS_WORKER: Cell<bool> = const { Cell::new(false) };

@@ -103,7 +103,10 @@ fn the_astronaut_is_found_and_described() {
 fn for_one_picture_no_gpu_is_started() {
     let said = |arguments: &[&str]| {
         let output = vultus().arg("predict").args(arguments).output().unwrap();
-        messages(&output, 0).trim_end().to_owned()
+        // Mesa complains by itself where there is no desktop.
+        let messages = messages(&output, 0);
+        let own = messages.lines().filter(|line| !line.starts_with("error: XDG_RUNTIME_DIR"));
+        own.collect::<Vec<_>>().join("\n")
     };
     let (photo, folder) = (astronaut(), tempfile::tempdir().unwrap());
     let sooner = "device: CPU (sooner done with so little than a GPU is started; --device gpu takes a GPU)";

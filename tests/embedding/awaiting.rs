@@ -168,7 +168,7 @@ fn a_run_given_up_while_it_waits_its_turn_touches_nothing() {
     let mut comparison = Comparison::default();
     for number in 2..6 {
         let (blocked, go_on) = blocking_callback(&queue);
-        // One in which the device's thread is blocked, and one behind it, both given up.
+        // One in which the device's thread is blocked, and one after it, both given up.
         let (first, second) = (input(20), input(30));
         let mut future = Box::pin(plan.run_async(&first));
         assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());

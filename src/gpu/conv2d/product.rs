@@ -7,7 +7,7 @@ use super::super::compile::{Compiler, MAX_GRID};
 use super::super::finish::{Finish, limits};
 use super::super::kernel::Access::{Read, Unused, Write};
 use super::super::kernel::{Access, Kernel, MatrixKernels, Shader, Variant, matrix_kernels, matrix_shader, shader};
-use super::super::tiling::{STEP, prefers_large, units_per_part};
+use super::super::tiling::{STEP, prefers_large, steps_at_once, units_per_part};
 use super::super::uniform::uniform;
 use super::geometry::Geometry;
 use crate::error::Result;
@@ -237,9 +237,10 @@ impl Product {
                 let taps_x = self.taps[1] as usize;
                 (self.planes as usize * self.taps[0] as usize, 1, taps_x.div_ceil(STEP))
             }
-            // The steps of matrix units are two of those of the others.
-            "multiply" => (self.planes as usize, 2 * STEP, 2 * self.taps()),
-            _ => (self.planes as usize, STEP, self.taps()),
+            _ => {
+                let unit = steps_at_once(kernel);
+                (self.planes as usize, unit, unit / STEP * self.taps())
+            }
         };
         let units = length.div_ceil(unit);
         let tiles = self.tiles(kernel).iter().product();

@@ -7,9 +7,8 @@ use std::ops::Range;
 use bytemuck::Zeroable;
 
 use super::super::buffer::{Storage, View};
-use super::super::compile::{Compiler, cut_evenly};
-use super::super::tiling::{STEP, units_per_part};
-use super::{INNER, MAX_SCRATCH, Params, Winograd};
+use super::super::compile::Compiler;
+use super::{INNER, Params, Winograd};
 use crate::error::Result;
 
 /// Tiles and channels of a workgroup that transforms.
@@ -27,13 +26,6 @@ pub(in crate::gpu) struct WeightJob<'a> {
     pub input: [usize; 2],
     pub output: [usize; 2],
     pub padding: [usize; 2],
-}
-
-/// How the tiles are added up: so many at a time, in parts of so many.
-#[derive(Clone, Copy)]
-struct Round {
-    tiles: usize,
-    part: usize,
 }
 
 impl WeightJob<'_> {
@@ -80,7 +72,7 @@ impl Winograd {
     /// Adds the dispatches of the gradient. How the sum is cut depends on the shapes and on the size of a binding alone, so
     /// that its bits do not depend on how much a submission may take.
     pub fn weight_gradient(&self, compiler: &mut Compiler, job: &WeightJob) -> Result<()> {
-        let rows: Vec<Range<usize>> = job.dweight.rows().flat_map(|rows| self.cut(compiler, job, rows)).collect();
+        let rows = Self::cut(job.dweight, |rows| self.fits_gradient(compiler, job, rows));
         let at_once = compiler.images_per_dispatch(&[job.x_image(), job.filters * job.plane()], 1).min(job.images);
         for rows in rows {
             for first in (0..job.images).step_by(at_once) {
@@ -90,33 +82,6 @@ impl Winograd {
             }
         }
         Ok(())
-    }
-
-    /// As few pieces of these filters as fit.
-    fn cut(
-        &self,
-        compiler: &Compiler,
-        job: &WeightJob,
-        rows: Range<usize>,
-    ) -> impl Iterator<Item = Range<usize>> + use<> {
-        let most = (1..=rows.len()).rev().find(|&most| self.fits_gradient(compiler, job, most)).unwrap_or(1);
-        cut_evenly(rows, most)
-    }
-
-    /// How so many tiles are added up, where the products have these sides. On an adapter that computes on the CPU few
-    /// workgroups are enough.
-    fn round(&self, compiler: &Compiler, tiles: usize, [filters, channels]: [usize; 2]) -> Round {
-        let values = self.points() * filters * channels;
-        let fitting = (Self::fitting(compiler) / (self.points() * filters.max(channels)) / INNER).max(1);
-        let units = tiles.div_ceil(INNER).min(fitting);
-        let blocks = values / self.block.iter().product::<usize>();
-        let of_part = if self.is_blocked() {
-            units
-        } else {
-            units_per_part(compiler, units, INNER / STEP, blocks, values).max(units.div_ceil(MAX_SCRATCH / values))
-        };
-        let parts = units.div_ceil(of_part).min(fitting / of_part).max(1);
-        Round { tiles: parts * of_part * INNER, part: of_part * INNER }
     }
 
     /// Adds what these images give to the gradient of these filters.
@@ -136,14 +101,16 @@ impl Winograd {
         let dweight = compiler.gpu.view(job.dweight, rows.start * filter..rows.end * filter)?;
         let sides = self.padded_sides(rows.len(), job.channels);
         let all = images.len() * self.tiles_of(job.output).iter().product::<usize>();
-        let round = self.round(compiler, all, sides);
-        let [u, v] = sides.map(|side| compiler.scratch(self.points() * round.tiles * side));
-        let m = compiler.scratch(self.points() * round.tiles / round.part * sides[0] * sides[1])?;
+        let values = self.points() * sides[0] * sides[1];
+        let fitting = Self::fitting(compiler) / (self.points() * sides[0].max(sides[1])) / INNER * INNER;
+        let most = all.next_multiple_of(INNER).min(fitting);
+        let part = self.part(compiler, most, self.blocks(sides[0], sides[1]), values);
+        let [u, v] = sides.map(|side| compiler.scratch(self.points() * most * side));
+        let m = compiler.scratch(most.div_ceil(part) * values)?;
         let [u, v, m] = [compiler.gpu.whole(&u?)?, compiler.gpu.whole(&v?)?, compiler.gpu.whole(&m)?];
-        for first in (0..all).step_by(round.tiles) {
-            let count = round.tiles.min(all - first);
-            let parts = count.div_ceil(round.part);
-            let tiles = parts * round.part;
+        for first in (0..all).step_by(most) {
+            let count = most.min(all - first);
+            let tiles = count.next_multiple_of(INNER);
             let of_tiles = self.tile_params(job, tiles, first, count);
             let of_x = Params {
                 channels: job.channels as u32,
@@ -174,15 +141,15 @@ impl Winograd {
                 let flops = (10 * self.points() * tiles) as u64 * u64::from(params.outer);
                 compiler.dispatch(kernel, &params, &[from, to], grid, flops)?;
             }
-            self.multiply(compiler, self.multiply, [&u, &v, &m], [tiles, sides[0], sides[1], round.part])?;
+            self.multiply(compiler, self.multiply, [&u, &v, &m], [tiles, sides[0], sides[1], part])?;
             let params = Params {
                 channels: job.channels as u32,
                 outer: sides[0] as u32,
                 tiles: sides[1] as u32,
                 m_offset: m.offset,
                 y_offset: dweight.offset,
-                parts: parts as u32,
-                m_part: (self.points() * sides[0] * sides[1]) as u32,
+                parts: tiles.div_ceil(part) as u32,
+                m_part: values as u32,
                 accumulate: u32::from(images.start + first > 0),
                 ..Params::zeroed()
             };
