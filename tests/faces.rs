@@ -245,6 +245,8 @@ fn a_card_comes_back_from_its_metadata() {
     }
     card.tta = TestTimeAugmentation::Flip;
     (card.uncertain_below, card.temperature) = (Some(0.45), Some(1.3));
+    let even = 1.0 / card.classes.len() as f32;
+    card.priors = Some(vec![even; card.classes.len()]);
     card.preparation = Preparation { illumination: "clahe".parse().unwrap(), ..Preparation::default() };
     card.alignment = Some(Alignment { eye_x: 0.3, ..Alignment::default() });
     card.notes = BTreeMap::from([("license".to_owned(), "MIT".to_owned())]);
@@ -252,6 +254,11 @@ fn a_card_comes_back_from_its_metadata() {
     assert_eq!(ModelCard::from_file(&file).unwrap(), card);
     assert_eq!(file.metadata["license"], "MIT");
     assert_eq!(["uncertain_below", "temperature"].map(|key| file.metadata[key].as_str()), ["0.45", "1.3"]);
+    for (priors, reason) in [(vec![1.0], "there are 1"), (vec![0.0; card.classes.len()], "one is 0, which is no share")]
+    {
+        let error = ModelCard { priors: Some(priors), ..card.clone() }.to_metadata().unwrap_err().to_string();
+        assert!(error.contains("priors is a list of which ") && error.contains(reason), "{error}");
+    }
     card.notes.insert("input".to_owned(), "64".to_owned());
     let error = card.to_metadata().unwrap_err().to_string();
     assert!(error.contains("a note must not have the card's own key \"input\""), "{error}");

@@ -290,6 +290,33 @@ fn a_restricted_choice_is_among_the_given_classes_only() {
 }
 
 #[test]
+fn other_frequencies_of_classes_scale_their_probabilities() {
+    let predictions = Predictions {
+        labels: vec![0, 1],
+        probabilities: vec![vec![0.5, 0.25, 0.25], vec![1.0, 0.0, 0.0]],
+        subjects: Some(["a", "b"].map(Arc::from).into()),
+        ..Predictions::new(names(3))
+    };
+    let same = predictions.with_priors(&[0.5, 0.25, 0.25], &[0.5, 0.25, 0.25]).unwrap();
+    assert_eq!(same, predictions);
+    // 0.5 / 2, 0.25 * 2, 0.25 * 1, by their sum.
+    let other = predictions.with_priors(&[0.5, 0.25, 0.25], &[0.25, 0.5, 0.25]).unwrap();
+    assert_eq!(other.probabilities, [[0.25, 0.5, 0.25], [1.0, 0.0, 0.0]]);
+    assert_eq!((&other.labels, &other.subjects), (&predictions.labels, &predictions.subjects));
+    // Where only what cannot be was probable, what is expected is all that is known.
+    let never = predictions.with_priors(&[0.5, 0.25, 0.25], &[0.0, 0.75, 0.25]).unwrap();
+    assert_eq!(never.probabilities, [[0.0, 0.75, 0.25], [0.0, 0.75, 0.25]]);
+
+    let refused = |learned: &[f32], priors: &[f32]| predictions.with_priors(learned, priors).unwrap_err().to_string();
+    let third = 1.0 / 3.0;
+    assert!(refused(&[0.5, 0.5], &[third; 3]).contains("there are 2, for 3 classes"));
+    assert!(refused(&[0.5, 0.5, 0.0], &[third; 3]).contains("one is 0, which is no share"));
+    assert!(refused(&[third; 3], &[0.5, 0.8, -0.3]).contains("one is -0.3, which is no share"));
+    assert!(refused(&[third; 3], &[0.5, f32::NAN, 0.5]).contains("one is NaN, which is no share"));
+    assert!(refused(&[third; 3], &[0.5, 0.2, 0.2]).contains("not 1"));
+}
+
+#[test]
 fn folds_are_merged_if_they_belong_together() {
     let (mut folds, first, second) = (Predictions::new(names(2)), outcomes(&[true, false]), outcomes(&[true]));
     folds.extend(first.clone()).unwrap();

@@ -13,8 +13,9 @@ train() {
 }
 # What ten people voted, and to three tenths what FER2013 says, where anyone agrees with it.
 train --network mobilenet --start "$start" --input 96 --epochs 12 --warm-up 0.3 --learning-rate 5e-4 --dropout 0.3 \
-    --own-share 0.3 --balance weights:0.35 --calibrate weights:0.5 \
+    --own-share 0.3 --balance weights:0.35 --calibrate 0.05 \
     --log expression_model.csv --out expression_model.f32.safetensors
 # The light model begins with what the other has learned.
 train --network mobilenet_short --start expression_model.f32.safetensors --input 64 --epochs 4 --warm-up 0.1 \
-    --learning-rate 4e-4 --dropout 0.2 --own-share 0.4 --balance weights:0.5 --log light_model.csv --out light_model.f32.safetensors
+    --learning-rate 4e-4 --dropout 0.2 --own-share 0.4 --balance weights:0.5 --calibrate 0.05 \
+    --log light_model.csv --out light_model.f32.safetensors

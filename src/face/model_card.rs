@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use super::answer::Answer;
 use super::crop::cut_square;
 use crate::error::{Error, Result};
+use crate::metrics::check_priors;
 use crate::nn::vgg16::{self, Pooling};
 use crate::nn::{Layer, Network, Published, light};
 use crate::ops::Normalization;
@@ -19,7 +20,7 @@ use crate::tensor::Parameters;
 use crate::weights::WeightFile;
 
 /// The keys that the card itself has; all others are notes.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "network",
     "classes",
     "input",
@@ -33,6 +34,7 @@ const KEYS: [&str; 13] = [
     "tta",
     "uncertain_below",
     "temperature",
+    "priors",
 ];
 
 /// The margin of a model that says nothing else.
@@ -79,6 +81,10 @@ pub struct ModelCard {
     /// What the logits were divided by to make the probabilities true (C. Guo et al. 2017, *On Calibration of Modern
     /// Neural Networks*). The parameters have it in them already; the card only says so. Key `temperature`.
     pub temperature: Option<f32>,
+    /// How frequent each class is expected to be, all together 1, where probabilities were calibrated. They are true of
+    /// pictures of which that holds; [`Predictions::with_priors`](crate::metrics::Predictions::with_priors) gives those of
+    /// others. Key `priors`, a list.
+    pub priors: Option<Vec<f32>>,
     /// Free text under other keys, such as `trained_on`, `recipe` and `license`.
     pub notes: BTreeMap<String, String>,
 }
@@ -168,6 +174,7 @@ impl ModelCard {
             tta: TestTimeAugmentation::None,
             uncertain_below: None,
             temperature: None,
+            priors: None,
             notes: BTreeMap::new(),
         }
     }
@@ -221,6 +228,7 @@ impl ModelCard {
             tta,
             uncertain_below: keys.optional_json("uncertain_below")?,
             temperature: keys.optional_json("temperature")?,
+            priors: keys.optional_json("priors")?,
             notes: notes.map(|(key, text)| (key.clone(), text.clone())).collect(),
         };
         card.check().map_err(|(key, reason)| keys.wrong(key, reason))?;
@@ -252,6 +260,9 @@ impl ModelCard {
         }
         if let Some(temperature) = &self.temperature {
             pairs.push(("temperature", json(temperature)?));
+        }
+        if let Some(priors) = &self.priors {
+            pairs.push(("priors", json(priors)?));
         }
         if self.preparation != Preparation::NONE {
             pairs.push(("preparation", json(&self.preparation)?));
@@ -431,6 +442,10 @@ impl ModelCard {
         }
         if let Some(temperature) = self.temperature.filter(|value| !(value.is_finite() && *value > 0.0)) {
             return wrong("temperature", format!("is {temperature}, not a number above 0"));
+        }
+        let check = |priors: &Vec<f32>| check_priors(priors, self.classes.len(), f32::MIN_POSITIVE);
+        if let Some(Err(reason)) = self.priors.as_ref().map(check) {
+            return wrong("priors", format!("is a list of which {reason}"));
         }
         let Architecture::Vgg16 { hidden, base_sha256, .. } = &self.architecture else { return Ok(()) };
         if let Some(width) = hidden.iter().find(|width| !(1..=65_536).contains(*width)) {

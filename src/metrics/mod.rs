@@ -29,6 +29,7 @@ pub use evaluation::{ClassMeasures, Evaluation};
 pub use measures::Measures;
 pub use paired::PairedTest;
 pub use predictions::Predictions;
+pub(crate) use predictions::check_priors;
 #[cfg(feature = "train")]
 pub(crate) use row::most_probable;
 #[cfg(feature = "train")]

@@ -151,6 +151,43 @@ impl Predictions {
         Ok(restricted)
     }
 
+    /// What would be predicted where classes are as frequent as the second numbers say, by a model that expects them to be as
+    /// frequent as the first: each probability is multiplied by the ratio of the two, and those of a sample are divided by
+    /// their sum (Saerens, Latinne, Decaestecker, "Adjusting the outputs of a classifier to new a priori probabilities",
+    /// Neural Computation 14, 2002, equation 2.4).
+    ///
+    /// ```
+    /// use vultus::metrics::Predictions;
+    ///
+    /// let mut predictions = Predictions::new(["neutral", "disgust"].map(str::to_owned).into());
+    /// (predictions.labels, predictions.probabilities) = (vec![1], vec![vec![0.75, 0.25]]);
+    /// // Of everyday pictures one in ten shows disgust, of these every other.
+    /// let posed = predictions.with_priors(&[0.9, 0.1], &[0.5, 0.5])?;
+    /// assert_eq!((predictions.predicted(), posed.predicted()), (vec![0], vec![1]));
+    /// assert!((posed.probabilities[0][1] - 0.75).abs() < 1e-6);
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Predictions::check`]; [`Error::Predictions`] if there is not a number for each class that is above 0 (0 or above
+    /// for the second), or their sum is not 1 within 0.01.
+    pub fn with_priors(&self, learned: &[f32], priors: &[f32]) -> Result<Predictions> {
+        self.check()?;
+        for (frequencies, least) in [(learned, f32::MIN_POSITIVE), (priors, 0.0)] {
+            check_priors(frequencies, self.classes.len(), least)
+                .or_else(|reason| refuse(format!("get priors of which {reason}")))?;
+        }
+        let ratios: Vec<f64> = learned.iter().zip(priors).map(|(&old, &new)| f64::from(new) / f64::from(old)).collect();
+        let expecting = |row: &Vec<f32>| {
+            let scaled: Vec<f64> = row.iter().zip(&ratios).map(|(&value, ratio)| f64::from(value) * ratio).collect();
+            let sum: f64 = scaled.iter().sum();
+            let values =
+                scaled.iter().zip(priors).map(|(value, &prior)| if sum > 0.0 { (value / sum) as f32 } else { prior });
+            values.collect()
+        };
+        Ok(Predictions { probabilities: self.probabilities.iter().map(expecting).collect(), ..self.clone() })
+    }
+
     /// Writes comma-separated values (RFC 4180): a header, then for each sample its name, its true class, the predicted
     /// one, and the probability of every class, rounded to f32's shortest decimal form.
     ///
@@ -173,6 +210,21 @@ impl Predictions {
         }
         Ok(())
     }
+}
+
+/// What is wrong with numbers of how frequent so many classes are.
+pub(crate) fn check_priors(priors: &[f32], classes: usize, least: f32) -> std::result::Result<(), String> {
+    if priors.len() != classes {
+        return Err(format!("there are {}, for {classes} classes", priors.len()));
+    }
+    if let Some(value) = priors.iter().find(|value| !(least..=1.0).contains(*value)) {
+        return Err(format!("one is {value}, which is no share of the pictures"));
+    }
+    let sum: f64 = priors.iter().copied().map(f64::from).sum();
+    if (sum - 1.0).abs() > SUM_TOLERANCE {
+        return Err(format!("the sum is {sum}, not 1"));
+    }
+    Ok(())
 }
 
 /// What is wrong with a sample.

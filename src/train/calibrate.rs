@@ -20,12 +20,15 @@ const SWEEPS: usize = 12;
 
 /// What makes a network's probabilities true: logits are divided by the temperature, then the biases are added.
 ///
+/// How frequent classes are is part of it: by the biases, the probabilities are those of pictures in which each class is as
+/// frequent as its prior says.
+///
 /// ```
 /// use vultus::train::{Answers, Calibration};
 ///
 /// // It says 99 %, and is right in three of four.
 /// let answers: Answers = (0..400).map(|index| (index, vec![0.99, 0.01])).collect();
-/// let found = Calibration::of(&answers, |index| Some(usize::from(index % 4 == 3)), &[]).unwrap();
+/// let found = Calibration::of(&answers, |index| Some(usize::from(index % 4 == 3)), 0.0).unwrap();
 /// let logit = 99f32.ln() / found.temperature + found.biases[0] - found.biases[1];
 /// assert!((logit - 3f32.ln()).abs() < 0.02);
 /// ```
@@ -35,12 +38,15 @@ pub struct Calibration {
     pub temperature: f32,
     /// A number for each class: above 0 the network says it too seldom.
     pub biases: Vec<f32>,
+    /// How frequent each class is expected to be; all together 1.
+    pub priors: Vec<f32>,
 }
 
 impl Calibration {
-    /// The calibration by which the labels of examples get the least mean negative logarithm of their probability. Classes
-    /// count by these weights, or alike where there are none; `None` without answers to examples with a label.
-    pub fn of(answers: &Answers, label: impl Fn(usize) -> Option<usize>, weights: &[f32]) -> Option<Self> {
+    /// The calibration by which the labels of examples get the least mean negative logarithm of their probability, where
+    /// classes are as frequent as among the examples or, to this share (0 to 1), all alike. `None` without answers to
+    /// examples with a label.
+    pub fn of(answers: &Answers, label: impl Fn(usize) -> Option<usize>, alike: f32) -> Option<Self> {
         let judged: Vec<(Vec<f64>, usize)> = answers
             .iter()
             .filter_map(|(index, row)| {
@@ -49,19 +55,32 @@ impl Calibration {
             })
             .collect();
         let classes = judged.first()?.0.len();
+        let mut sizes = vec![0.0; classes];
+        judged.iter().for_each(|(_, label)| sizes[*label] += 1.0);
+        let priors = priors(&sizes, f64::from(alike));
+        let counts = judged.len() as f64;
+        let weights: Vec<f64> = sizes.iter().zip(&priors).map(|(size, prior)| prior * counts / size.max(1.0)).collect();
         let mut found = Found { logarithm: 0.0, biases: vec![0.0; classes] };
         for _ in 0..SWEEPS {
             let [low, high] = TEMPERATURES.map(f64::ln);
-            found.logarithm = least([low, high], |logarithm| found.with(logarithm).loss(&judged, weights));
+            found.logarithm = least([low, high], |logarithm| found.with(logarithm).loss(&judged, &weights));
             for class in 0..classes {
-                let loss = |bias| found.with_bias(class, bias).loss(&judged, weights);
+                let loss = |bias| found.with_bias(class, bias).loss(&judged, &weights);
                 let bias = least([-LARGEST_BIAS, LARGEST_BIAS], loss);
                 found.biases[class] = bias;
             }
         }
-        let biases = found.biases.iter().map(|&bias| bias as f32).collect();
-        Some(Calibration { temperature: found.logarithm.exp() as f32, biases })
+        let [biases, priors] = [found.biases, priors].map(|all| all.into_iter().map(|value| value as f32).collect());
+        Some(Calibration { temperature: found.logarithm.exp() as f32, biases, priors })
     }
+}
+
+/// How frequent classes are by these numbers of examples or, to this share, all alike. A class without any could still have
+/// had half a one (Krichevsky, Trofimov, "The performance of universal encoding", 1981).
+fn priors(sizes: &[f64], alike: f64) -> Vec<f64> {
+    let classes = sizes.len() as f64;
+    let all = sizes.iter().sum::<f64>() + classes / 2.0;
+    sizes.iter().map(|size| (1.0 - alike) * (size + 0.5) / all + alike / classes).collect()
 }
 
 /// A calibration under way.
@@ -83,7 +102,7 @@ impl Found {
     }
 
     /// The mean over the examples, with what biases are expected to be. It has one minimum along each number.
-    fn loss(&self, judged: &[(Vec<f64>, usize)], weights: &[f32]) -> f64 {
+    fn loss(&self, judged: &[(Vec<f64>, usize)], weights: &[f64]) -> f64 {
         let temperature = self.logarithm.exp();
         let (mut sum, mut weight) = (0.0, 0.0);
         let mut logits = vec![0.0; self.biases.len()];
@@ -91,7 +110,7 @@ impl Found {
             for ((logit, known), bias) in logits.iter_mut().zip(row).zip(&self.biases) {
                 *logit = known / temperature + bias;
             }
-            let counts = weights.get(*label).copied().map_or(1.0, f64::from);
+            let counts = weights[*label];
             sum += counts * negative_logarithm(&logits, *label);
             weight += counts;
         }
@@ -136,7 +155,7 @@ mod tests {
     #[test]
     fn probabilities_become_as_high_as_answers_are_right() {
         for (confidence, right) in [(0.99, 600), (0.6, 900), (0.7, 700)] {
-            let found = Calibration::of(&answers(confidence, 1000), |i| Some(usize::from(i >= right)), &[]).unwrap();
+            let found = Calibration::of(&answers(confidence, 1000), |i| Some(usize::from(i >= right)), 0.0).unwrap();
             let probability = first(&found, confidence);
             // What biases are expected to be counts for a few of a thousand examples.
             assert!((probability - right as f32 / 1000.0).abs() < 0.01, "{confidence}: {probability}, {found:?}");
@@ -149,7 +168,7 @@ mod tests {
         let of = |count: usize| {
             let rows = |index: usize| if index.is_multiple_of(2) { vec![0.8, 0.2] } else { vec![0.2, 0.8] };
             let all: Answers = (0..count).map(|index| (index, rows(index))).collect();
-            Calibration::of(&all, |index| Some(usize::from(index % 4 == 1)), &[]).unwrap()
+            Calibration::of(&all, |index| Some(usize::from(index % 4 == 1)), 0.0).unwrap()
         };
         let (many, few) = (of(4000), of(4));
         let shift = |found: &Calibration| found.biases[0] - found.biases[1];
@@ -157,26 +176,36 @@ mod tests {
     }
 
     #[test]
-    fn weights_make_a_class_louder() {
-        let of = |weights: &[f32]| {
-            let found = Calibration::of(&answers(0.5, 1000), |i| Some(usize::from(i >= 800)), weights).unwrap();
-            first(&found, 0.5)
-        };
-        assert!((of(&[]) - 0.8).abs() < 0.01 && (of(&[1.0, 4.0]) - 0.5).abs() < 0.01);
+    fn what_says_nothing_gets_the_probabilities_that_are_expected() {
+        for alike in [0.0, 0.5, 1.0] {
+            let found = Calibration::of(&answers(0.5, 1000), |i| Some(usize::from(i >= 800)), alike).unwrap();
+            let expected = 0.8 * (1.0 - alike) + 0.5 * alike;
+            assert!(
+                (found.priors[0] - expected).abs() < 0.001 && (first(&found, 0.5) - expected).abs() < 0.01,
+                "{found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_class_without_examples_is_still_expected() {
+        let found = priors(&[7.0, 0.0, 1.0], 0.0);
+        assert!((found.iter().sum::<f64>() - 1.0).abs() < 1e-12 && found[1] > 0.0, "{found:?}");
+        assert!(priors(&[7.0, 0.0, 1.0], 1.0).iter().all(|prior| (prior - 1.0 / 3.0).abs() < 1e-12));
     }
 
     #[test]
     fn what_has_no_label_does_not_count() {
         let some = |index: usize| (index < 4).then_some(usize::from(index == 3));
-        let four = Calibration::of(&answers(0.9, 4), some, &[]);
-        assert_eq!(Calibration::of(&answers(0.9, 10), some, &[]), four);
-        assert_eq!(Calibration::of(&answers(0.9, 10), |_| None, &[]), None);
-        assert_eq!(Calibration::of(&Answers::new(), |_| Some(0), &[]), None);
+        let four = Calibration::of(&answers(0.9, 4), some, 0.0);
+        assert_eq!(Calibration::of(&answers(0.9, 10), some, 0.0), four);
+        assert_eq!(Calibration::of(&answers(0.9, 10), |_| None, 0.0), None);
+        assert_eq!(Calibration::of(&Answers::new(), |_| Some(0), 0.0), None);
     }
 
     #[test]
     fn probabilities_of_0_are_no_trouble() {
-        let found = Calibration::of(&vec![(0, vec![1.0, 0.0]), (1, vec![1.0, 0.0])], Some, &[]).unwrap();
+        let found = Calibration::of(&vec![(0, vec![1.0, 0.0]), (1, vec![1.0, 0.0])], Some, 0.0).unwrap();
         assert!(found.temperature.is_finite() && found.temperature > 1.0);
     }
 }

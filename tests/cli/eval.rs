@@ -275,6 +275,37 @@ fn classes_are_mapped_and_the_choice_restricted_to_common_ones() {
 }
 
 #[test]
+fn a_choice_that_leaves_out_what_the_model_expects_is_among_equals() {
+    let place = Place::with(&CLASSES, 3);
+    let said = |arguments: &[&str]| json(&results(&place.eval(&[&["--faces", "--json"], arguments].concat()), 0));
+    assert_eq!(said(&["--restrict=glad,wild"])["priors"], Value::Null);
+    let unknown = messages(&place.eval(&["--faces", "--priors", "equal"]), 2);
+    assert!(unknown.contains("--priors equal: the model does not say"), "{unknown}");
+
+    let mut file = safetensors::read(&place.model()).unwrap();
+    file.metadata.insert("priors".to_owned(), "[0.85,0.1,0.05]".to_owned());
+    safetensors::write(&place.model(), &file.parameters, &file.metadata, Precision::F32).unwrap();
+    let taken = |arguments: &[&str]| said(arguments)["priors"]["taken"].as_str().unwrap().to_owned();
+    assert_eq!(taken(&[]), "learned");
+    assert_eq!(taken(&["--restrict=calm,glad"]), "learned");
+    assert_eq!(taken(&["--restrict=glad,wild"]), "equal");
+    assert_eq!(taken(&["--restrict=glad,wild", "--priors", "learned"]), "learned");
+
+    let csv = place.path("predictions.csv");
+    let figures = said(&["--restrict=glad,wild", "--csv", csv.to_str().unwrap()]);
+    assert_eq!(figures["priors"]["accuracy_equal"], figures["accuracy"]);
+    let all = place.probabilities(&faces(&place, &["glad", "wild"], 3));
+    for (row, all) in rows(&fs::read_to_string(csv).unwrap()).iter().zip(all) {
+        let [glad, wild] = [all[1] / 0.1, all[2] / 0.05];
+        assert!(close(&row.3, &[glad / (glad + wild), wild / (glad + wild)]), "{row:?}, {all:?}");
+    }
+    let table = results(&place.eval(&["--faces", "--restrict=glad,wild"]), 0);
+    assert!(table.contains("the choice is among 2 classes: each expected as often as the others, "), "{table}");
+    assert!(table.contains("the figures are by the first (--priors)\n"), "{table}");
+    assert!(!results(&place.eval(&["--faces"]), 0).contains("--priors"));
+}
+
+#[test]
 fn names_that_mean_the_same_are_matched_and_said() {
     let place = Place::with(&["CALM", "Wild", "other"], 2);
     let output = place.eval(&["--faces", "--json"]);

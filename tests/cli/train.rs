@@ -582,7 +582,9 @@ fn a_training_starts_from_the_default_model_and_keeps_what_it_knows_of_classes()
     let (model, known) = default_model();
     let (card, parameters) = assemble(Some(base()), safetensors::read(&place.head()).unwrap()).unwrap();
     let classes = ["happy", "angry", "calm"].map(str::to_owned);
-    assert_eq!(card, ModelCard { classes: classes.to_vec(), notes: card.notes.clone(), ..model.clone() });
+    let (classes_of_card, notes) = (classes.to_vec(), card.notes.clone());
+    // Its probabilities are no longer what it was calibrated to.
+    assert_eq!(card, ModelCard { classes: classes_of_card, temperature: None, priors: None, notes, ..model.clone() });
     // Nothing is learned at a rate of 0: the rows of the two classes are the model's, that of the third is empty.
     let adapted = vultus::train::adapt(&model, known, &classes).unwrap();
     assert_eq!(parameters.len(), adapted.len());
@@ -784,6 +786,7 @@ fn what_people_voted_is_learnt() {
     for (arguments, status, reason) in [
         (&["--own-share", "2"][..], 2, "--own-share 2 is not within 0 and 1"),
         (&["--balance", "weights:3"], 2, "the power \"3\" is not within 0 and 2"),
+        (&["--calibrate", "1.5"], 2, "it is no number within 0 and 1"),
         (&["--votes", "nowhere.csv"], 1, "nowhere.csv"),
     ] {
         let refused = if arguments[0] == "--votes" { place.train(arguments) } else { train(arguments) };
@@ -805,6 +808,8 @@ fn probabilities_are_calibrated_where_there_are_pictures_enough() {
     // Who was taught to doubt what is plain to see was less sure than right.
     let temperature: f32 = file.metadata["temperature"].parse().unwrap();
     assert!(temperature < 1.0, "{temperature}");
+    let priors = |file: WeightFile| ModelCard::from_file(&file).unwrap().priors.unwrap();
+    assert!(priors(file).iter().all(|prior| (prior - 0.5).abs() < 0.05));
     let few = Place::new(&["calm", "glad"], 20);
     assert!(few.train(&[]).status.success());
     assert!(!safetensors::read(&few.head()).unwrap().metadata.contains_key("temperature"));

@@ -4,6 +4,7 @@ mod classes;
 mod files;
 mod judge;
 mod page;
+mod priors;
 mod results;
 mod table;
 mod votes;
@@ -26,6 +27,7 @@ use super::recognizer::RecognizerArguments;
 use classes::Classes;
 use files::Files;
 use judge::{Judge, Judged};
+use priors::Expectation;
 use results::{Results, Uncertain};
 use votes::Rule;
 
@@ -51,6 +53,7 @@ JSON, one object:
    \"per_class\": {CLASS: {\"support\", \"predicted\", \"recall\", ...}}, \"confusion\": [[...], ...],
    \"reliability\": [...], \"intervals\": {\"accuracy\": [low, high], \"macro\": {...}, ...},
    \"data\", \"part\", \"model\", \"faces\", \"detector\", \"tta\", \"restricted\",
+   \"priors\": {\"taken\", \"accuracy_learned\", \"accuracy_equal\"},
    \"votes\": {\"table\", \"rule\", \"voted\", \"judged\", \"log_loss\", \"entropy\", \"own_labels\"},
    \"uncertain\": {\"below\", \"n\", \"share\", \"accuracy_of_others\"},
    \"left_out\": {CLASS: count}, \"without_face\": [...], \"unreadable\": [...]}
@@ -76,6 +79,10 @@ pub struct Arguments {
     /// Choose among those classes only that the model and the data set both have, or among these
     #[arg(long, value_name = "CLASS,…", num_args = 0..=1, require_equals = true, value_delimiter = ',', default_missing_value = "")]
     restrict: Option<Vec<String>>,
+    /// How frequent the classes are expected to be, for a model whose card says what it learned [default: learned, but equal
+    /// where --restrict leaves less than nine tenths of what the model expects, as with posed faces of which none is neutral]
+    #[arg(long, value_enum)]
+    priors: Option<Expectation>,
     /// A table of what several people said of each picture, such as FER+'s fer2013new.csv: the majority is the label then,
     /// and pictures without one are left out
     #[arg(long, value_name = "FILE")]
@@ -158,6 +165,8 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         kept.retain(|_| labels.next().is_some_and(|&label| chosen.contains(&predictions.classes[label])));
         predictions = predictions.restrict(chosen)?;
     }
+    let is_restricted = classes.restricted.is_some();
+    let (predictions, priors) = priors::expecting(predictions, &card, arguments.priors, is_restricted)?;
     let names: Vec<String> = kept.iter().map(|&index| names[index].clone()).collect();
     let answered: Vec<bool> = kept.iter().map(|&index| answered[index]).collect();
     let results = Results {
@@ -169,7 +178,8 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         detector: found_by,
         tta: results::tta_name(tta),
         uncertain: card.uncertain_below.map(|below| Uncertain::count(below, &answered, &predictions)),
-        restricted: arguments.restrict.is_some(),
+        restricted: is_restricted,
+        priors,
         votes: agreement,
         left_out: classes.left_out,
         without_face,

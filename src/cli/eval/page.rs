@@ -19,6 +19,7 @@ pub fn page(results: &Results) -> Page {
         ("test-time augmentation", results.tta.to_owned()),
         ("uncertain answers", uncertain(results)),
         ("forced choice among common classes", yes(results.restricted)),
+        ("classes are expected to be", expected(results)),
         ("images without a face", results.without_face.len().to_string()),
         ("images that could not be read", results.unreadable.len().to_string()),
         ("software", format!("vultus {}", env!("CARGO_PKG_VERSION"))),
@@ -27,6 +28,16 @@ pub fn page(results: &Results) -> Page {
         .cards(evaluation_cards(&results.evaluation))
         .section(Section::new("What was evaluated").facts(facts))
         .sections(evaluation_sections(&results.evaluation))
+}
+
+/// How frequent classes were expected to be, in words.
+fn expected(results: &Results) -> String {
+    match results.priors.as_ref().map(|priors| priors.taken) {
+        Some("equal") => "equally frequent",
+        Some(_) => "as frequent as the model learned",
+        None => "as frequent as in what the model was trained on",
+    }
+    .to_owned()
 }
 
 /// What the model leaves open, in words.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use vultus::face::TestTimeAugmentation;
 use vultus::metrics::{Evaluation, Predictions};
 
+use super::priors::Priors;
 use super::votes::Agreement;
 
 /// The results of `vultus eval`, as they are written in JSON.
@@ -30,6 +31,8 @@ pub struct Results {
     pub uncertain: Option<Uncertain>,
     /// Whether the choice was among those classes only that the model and the data set both have.
     pub restricted: bool,
+    /// How frequent classes were expected to be; none for a model that does not say what it learned.
+    pub priors: Option<Priors>,
     /// How people voted, where a table of votes was given.
     pub votes: Option<Agreement>,
     /// Numbers of images of the data set's classes that the model does not have.

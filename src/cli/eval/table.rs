@@ -16,6 +16,7 @@ pub fn write(out: &mut dyn Write, results: &Results) -> io::Result<()> {
     writeln!(out, "{model} on {}{part}: {} images", results.data, results.evaluation.n)?;
     write_not_evaluated(out, results)?;
     write_votes(out, results)?;
+    write_priors(out, results)?;
     writeln!(out)?;
     write_classes(out, results)?;
     writeln!(out)?;
@@ -48,6 +49,21 @@ fn write_votes(out: &mut dyn Write, results: &Results) -> io::Result<()> {
     writeln!(out, "log loss against all votes: {:.3}, at best {:.3}", votes.log_loss, votes.entropy)?;
     let interval = interval.unwrap_or_default();
     writeln!(out, "by the data set's own labels {:.1} %{interval} of {} are right", 100.0 * own.accuracy, own.n)
+}
+
+/// Where it is a question: the choice is among fewer classes than the model's, or all are expected alike.
+fn write_priors(out: &mut dyn Write, results: &Results) -> io::Result<()> {
+    let Some(priors) = results.priors.as_ref().filter(|priors| results.restricted || priors.taken == "equal") else {
+        return Ok(());
+    };
+    let (classes, [learned, equal]) =
+        (results.evaluation.classes.len(), [priors.accuracy_learned, priors.accuracy_equal].map(|right| 100.0 * right));
+    writeln!(
+        out,
+        "the choice is among {classes} classes: each expected as often as the others, {equal:.1} % are right, as often as \
+         the model learned, {learned:.1} %; the figures are by the {} (--priors)",
+        if priors.taken == "equal" { "first" } else { "second" }
+    )
 }
 
 fn write_classes(out: &mut dyn Write, results: &Results) -> io::Result<()> {

@@ -17,6 +17,7 @@ use vultus::{Device, Options, Parameters, Tensor};
 use super::outcome::{Choice, Outcome};
 use super::{Arguments, Failure, Global, Protocol, Trial};
 use crate::cli::models;
+use crate::cli::train::fine_tuning_rate;
 
 /// The share of the training part that chooses the best epoch.
 const VALIDATION: f64 = 0.1;
@@ -203,8 +204,11 @@ impl<'a> Networks<'a> {
         let Arguments { epochs, batch, input, augment, .. } = self.arguments;
         let classes = self.data.classes.clone();
         let recipe = Recipe { epochs: *epochs, batch: *batch, ..Recipe::default() };
-        let deep =
-            Recipe { learning_rate: 1e-4, schedule: Schedule { warm_up: 1.0, ..recipe.schedule }, ..recipe.clone() };
+        let deep = |architecture| Recipe {
+            learning_rate: fine_tuning_rate(architecture),
+            schedule: Schedule { warm_up: 1.0, ..recipe.schedule },
+            ..recipe.clone()
+        };
         let gray = |normalization| Normalization { gray: true, ..normalization };
         let vgg = |hidden| Architecture::Vgg16 {
             pooling: Pooling::Flatten,
@@ -245,23 +249,28 @@ impl<'a> Networks<'a> {
                 let card = with_flip(card(vgg(vec![256]), self.known.base.preprocessing()?));
                 Way {
                     trainable: deep_part(&card),
+                    recipe: deep(&card.architecture),
                     card,
                     known: self.known.base.parameters.clone(),
                     augmentation: *augment,
-                    recipe: deep,
                 }
             }
             (Choice::Adapted, Some((expert, parameters))) => {
                 // It sees faces as it has learnt to, and what was measured of it is not true of what comes of it.
-                let mut card =
-                    ModelCard { classes: classes.clone(), uncertain_below: None, temperature: None, ..expert.clone() };
+                let mut card = ModelCard {
+                    classes: classes.clone(),
+                    uncertain_below: None,
+                    temperature: None,
+                    priors: None,
+                    ..expert.clone()
+                };
                 card.notes.clear();
                 Way {
                     trainable: deep_part(&card),
                     card: with_flip(card),
                     known: adapt(expert, parameters.clone(), &self.data.classes)?,
                     augmentation: *augment,
-                    recipe: deep,
+                    recipe: deep(&expert.architecture),
                 }
             }
             _ => Way {

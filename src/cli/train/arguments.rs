@@ -98,7 +98,8 @@ pub struct Arguments {
     /// Rule of the optimiser
     #[arg(long, value_enum, default_value_t = RuleName::Adamw, help_heading = "Recipe")]
     pub optimizer: RuleName,
-    /// Learning rate after the warm-up [default: 1e-3 for a head or a network that begins with random numbers, else 1e-4]
+    /// Learning rate after the warm-up [default: 1e-3 for a head or a network that begins with random numbers, 1e-4 for
+    /// VGG16, else 5e-4]
     #[arg(long, value_name = "RATE", help_heading = "Recipe")]
     pub learning_rate: Option<f32>,
     /// Factor for the learning rate of the dense layers
@@ -121,10 +122,10 @@ pub struct Arguments {
     /// it is given
     #[arg(long, value_name = "NAME", default_value = "none", value_parser = balance, help_heading = "Recipe")]
     pub balance: Balance,
-    /// How classes count when probabilities are calibrated on the validation part: none (every picture alike) or
-    /// weights[:POWER] [default: as by --balance]
-    #[arg(long, value_name = "NAME", value_parser = calibration, help_heading = "Recipe")]
-    pub calibrate: Option<Balance>,
+    /// How frequent classes are expected to be where the model will be used, for its probabilities to be true: 0 as in the
+    /// validation part, 1 all alike, or a share between [default: 0, with --balance weights the power, with under and over 1]
+    #[arg(long, value_name = "SHARE", value_parser = share, help_heading = "Recipe")]
+    pub calibrate: Option<f32>,
     /// A table of what several people said of each picture, such as FER+'s fer2013new.csv: a column that names the
     /// picture, and one with the votes for each class
     #[arg(long, value_name = "FILE", help_heading = "Recipe")]
@@ -217,11 +218,9 @@ pub enum TruthName {
     Drawn,
 }
 
-fn calibration(text: &str) -> Result<Balance, String> {
-    match balance(text)? {
-        Balance::Under | Balance::Over => Err("it is none, weights or weights:POWER".to_owned()),
-        weights => Ok(weights),
-    }
+fn share(text: &str) -> Result<f32, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "it is no number within 0 and 1".to_owned())
 }
 
 fn balance(text: &str) -> Result<Balance, String> {
@@ -377,7 +376,8 @@ impl Arguments {
     }
 
     fn like(&self, model: &ModelCard, classes: Vec<String>) -> ModelCard {
-        let mut card = ModelCard { classes, notes: BTreeMap::new(), ..model.clone() };
+        // What its probabilities were calibrated to is not true of what comes of it.
+        let mut card = ModelCard { classes, temperature: None, priors: None, notes: BTreeMap::new(), ..model.clone() };
         if let Architecture::Vgg16 { pooling, hidden, .. } = &mut card.architecture {
             *pooling = self.pooling.map_or(*pooling, Pooling::from);
             if let Some(widths) = &self.hidden {
@@ -404,8 +404,8 @@ impl Arguments {
     /// How it is trained.
     pub fn recipe(&self, card: &ModelCard, beginning: &Beginning) -> Recipe {
         let is_head = self.trainable(card, beginning) == Trainable::From(card.architecture.head().to_owned());
-        // Convolutions that have learnt before move little, and those that know faces are soon there.
-        let rate = if is_head || !beginning.knows() { 1e-3 } else { 1e-4 };
+        let rate = if is_head || !beginning.knows() { 1e-3 } else { fine_tuning_rate(&card.architecture) };
+        // What knows faces is soon there.
         let epochs = if is_head || beginning.model().is_none() { 20 } else { 5 };
         Recipe {
             epochs: self.epochs.unwrap_or(epochs),
@@ -429,6 +429,11 @@ impl Arguments {
             seed: self.seed,
         }
     }
+}
+
+/// The learning rate for convolutions that have learnt before: those of VGG16 move little, small networks more.
+pub fn fine_tuning_rate(architecture: &Architecture) -> f32 {
+    if matches!(architecture, Architecture::Vgg16 { .. }) { 1e-4 } else { 5e-4 }
 }
 
 impl From<PoolingName> for Pooling {

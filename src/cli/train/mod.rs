@@ -11,7 +11,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use vultus::Random;
-use vultus::data::{Dataset, Part, Protocol, Split, class_weights, inspect};
+use vultus::data::{Dataset, Part, Protocol, Split, inspect};
 use vultus::face::{ModelCard, TestTimeAugmentation, without_base};
 use vultus::image::write_png;
 use vultus::nn::Trainable;
@@ -24,7 +24,7 @@ use super::class_names::{matched, unified};
 use super::existing::refuse_existing;
 use super::failure::Failure;
 use super::global::Global;
-pub use arguments::{Arguments, augmentation};
+pub use arguments::{Arguments, augmentation, fine_tuning_rate};
 use beginning::Beginning;
 use closing::Closing;
 use progress::Progress;
@@ -107,6 +107,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
             found.temperature
         ));
         metadata.insert("temperature".to_owned(), found.temperature.to_string());
+        metadata.insert("priors".to_owned(), serde_json::to_string(&found.priors)?);
         metadata.insert("biases".to_owned(), serde_json::to_string(&found.biases)?);
     }
     let read = training.iter().filter(|index| !trained.unreadable.contains_key(index)).count();
@@ -149,7 +150,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
 /// The fewest pictures by which probabilities are calibrated: with fewer the temperature is little more than chance.
 const FEWEST_TO_CALIBRATE: usize = 100;
 
-/// Makes the probabilities mean what they say on the validation part, where classes count as in the training.
+/// Makes the probabilities mean what they say on the validation part.
 fn calibrate(
     card: &ModelCard,
     parameters: &mut Parameters,
@@ -167,14 +168,13 @@ fn calibrate(
     let pictures = Pictures { augmentation: Augmentation::none(), ..pictures.clone() };
     let predictor = Predictor { device, network: &network, parameters, batch: arguments.batch, flip };
     let answers = predictor.predict(&pictures, validation)?;
-    let mut sizes = vec![0.0; card.classes.len()];
-    validation.iter().filter_map(|&index| labels.majority(index)).for_each(|class| sizes[class] += 1.0);
-    let weights = match arguments.calibrate.unwrap_or(arguments.balance) {
-        Balance::Weights(power) => class_weights(&sizes, f64::from(power)),
-        Balance::Under | Balance::Over => class_weights(&sizes, 1.0),
-        Balance::None => Vec::new(),
-    };
-    let found = Calibration::of(&answers, |index| labels.majority(index), &weights);
+    // What the training made of them, unless something else is asked for.
+    let alike = arguments.calibrate.unwrap_or(match arguments.balance {
+        Balance::None => 0.0,
+        Balance::Under | Balance::Over => 1.0,
+        Balance::Weights(power) => power.min(1.0),
+    });
+    let found = Calibration::of(&answers, |index| labels.majority(index), alike);
     if let Some(found) = &found {
         card.calibrate(parameters, found.temperature, &found.biases)?;
     }
