@@ -1,4 +1,4 @@
-// Maximum over windows, and its gradient. One invocation per value of the result.
+// Maximum over windows, and its gradient. One invocation per value of the result, or per window where these share nothing.
 
 struct Params {
     planes: u32,
@@ -15,6 +15,8 @@ struct Params {
     out_offset: u32,
     // Workgroups along x: grids of more than 65,535 go on along y.
     grid: u32,
+    // 1: x is what a ReLU gave, and the gradient is of what that took.
+    relu: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -62,6 +64,12 @@ fn first_window(padded: vec2<u32>) -> vec2<u32> {
     return select(vec2<u32>(), (padded - params.kernel) / params.stride + 1u, padded >= params.kernel);
 }
 
+// The part of a window's gradient that goes to its maximum.
+fn gradient(plane: u32, oy: u32, ox: u32, maximum: f32) -> f32 {
+    let value = dy[params.dy_offset + (plane * params.out_height + oy) * params.out_width + ox];
+    return select(0.0, value, params.relu == 0u || maximum > 0.0);
+}
+
 @compute @workgroup_size(256)
 fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let i = (group.y * params.grid + group.x) * 256u + local;
@@ -75,10 +83,36 @@ fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
     var sum = 0.0;
     for (var oy = first.x; oy < end.x; oy++) {
         for (var ox = first.y; ox < end.y; ox++) {
-            if (first_maximum(plane * in_plane, oy, ox).place == place) {
-                sum += dy[params.dy_offset + (plane * params.out_height + oy) * params.out_width + ox];
-            }
+            let maximum = first_maximum(plane * in_plane, oy, ox);
+            if (maximum.place == place) { sum += gradient(plane, oy, ox, maximum.value); }
         }
     }
     out[params.out_offset + i] = sum;
+}
+
+@compute @workgroup_size(256)
+fn backward_apart(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let i = (group.y * params.grid + group.x) * 256u + local;
+    let size = vec2<u32>(params.height, params.width);
+    // What lies behind the last window is a block, too.
+    let blocks = (size + params.kernel - 1u) / params.kernel;
+    if (i >= params.planes * blocks.x * blocks.y) { return; }
+    let plane = i / (blocks.x * blocks.y);
+    let block = vec2<u32>(i / blocks.y % blocks.x, i % blocks.y);
+    // No value of the block, and no gradient.
+    var place = params.height * params.width;
+    var passed = 0.0;
+    if (all(block < vec2<u32>(params.out_height, params.out_width))) {
+        let maximum = first_maximum(plane * params.height * params.width, block.x, block.y);
+        place = maximum.place;
+        passed = gradient(plane, block.x, block.y, maximum.value);
+    }
+    let end = min((block + 1u) * params.kernel, size);
+    let first = params.out_offset + plane * params.height * params.width;
+    for (var y = block.x * params.kernel.x; y < end.x; y++) {
+        for (var x = block.y * params.kernel.y; x < end.y; x++) {
+            let at = y * params.width + x;
+            out[first + at] = select(0.0, passed, at == place);
+        }
+    }
 }

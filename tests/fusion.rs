@@ -4,7 +4,7 @@ mod compare;
 
 use compare::{Comparison, devices};
 use vultus::nn::{Network, Training};
-use vultus::ops::{Activation, Conv2d};
+use vultus::ops::{Activation, Conv2d, MaxPool2d};
 use vultus::{Device, Options, Random, StepOptions, Targets, Tensor};
 
 /// A block with a residual and one whose shortcut has a convolution of its own, with convolutions for all kernels.
@@ -86,4 +86,45 @@ fn a_training_with_residuals_within_convolutions_is_the_same() {
         assert!(fused.0[2] < fused.0[0], "{function:?}: {:?}", fused.0);
         assert_eq!(fused, wanted, "{function:?}");
     }
+}
+
+#[test]
+fn a_max_pool_takes_the_relu_before_it_along_on_the_way_back() {
+    let pools = [
+        MaxPool2d::new(2, 2),
+        MaxPool2d { ceil_mode: true, ..MaxPool2d::new(2, 2) },
+        MaxPool2d { padding: [1, 1], ..MaxPool2d::new(3, 2) },
+    ];
+    let mut comparison = Comparison::default();
+    for pool in pools {
+        let square = Conv2d::square(3, 1, 1);
+        let network = Network::new("pools", [4, 9, 10])
+            .conv2d("conv1", "conv1", 20, square)
+            .activation_named("relu1", Activation::Relu)
+            .max_pool2d("pool1", pool)
+            .conv2d("conv2", "conv2", 20, square)
+            .activation_named("relu2", Activation::Relu)
+            .max_pool2d("pool2", pool)
+            .flatten()
+            .dense("fc", "fc", 5);
+        for device in devices() {
+            let train = |options: &Options| {
+                let model = device.load(&network, &network.initialize(7).unwrap()).unwrap();
+                let mut plan = model.compile_training(2, &Training::default(), options).unwrap();
+                let step = StepOptions { learning_rate: 0.1, ..StepOptions::default() };
+                (0..3).for_each(|_| {
+                    plan.train(&input(), Targets::Classes(&[Some(1), Some(4)]), &step).unwrap();
+                });
+                let layers = plan.profile().unwrap();
+                let relus = layers.iter().filter(|layer| layer.operation == "activation_backward").count();
+                (relus, model.parameters().unwrap())
+            };
+            let ((none, fused), (two, wanted)) = (train(&Options::default()), train(&apart()));
+            assert_eq!((none, two), (0, 2), "{pool:?} on {device}");
+            for (name, tensor) in &fused {
+                comparison.check(format!("{name}, {pool:?} on {device}"), tensor, &wanted[name], ROUNDING);
+            }
+        }
+    }
+    comparison.finish();
 }

@@ -126,7 +126,7 @@ fn pools() {
             ..MaxPool2d::new(number(parameters, "kernel"), number(parameters, "stride"))
         };
         check(&golden, case, &Op::MaxPool2d(pool), &["x"], &["y"], &mut comparison);
-        check(&golden, case, &MaxPool2dBackward(pool).into(), &["x", "dy"], &["dx"], &mut comparison);
+        check(&golden, case, &MaxPool2dBackward { pool, relu: false }.into(), &["x", "dy"], &["dx"], &mut comparison);
     }
     let golden = Golden::read("adaptive_avg_pool2d");
     for (case, parameters) in golden.cases() {

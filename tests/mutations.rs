@@ -335,6 +335,10 @@ const MUTATIONS: &[Mutation] = &[
     ("prelu", "prelu_backward", "", "params.out_offset + channel", "params.out_offset + channel + 1u", OUTSIDE),
     ("max_pool2d", "max_pool2d", "", "start + params.kernel,", "start + params.kernel - 1u,", WRONG_VALUE),
     ("max_pool2d", "max_pool2d_backward", "", "value > best.value", "value >= best.value", WRONG_VALUE),
+    ("max_pool2d", "max_pool2d_backward", "", "maximum > 0.0", "maximum >= 0.0", WRONG_VALUE),
+    ("max_pool2d", "max_pool2d_backward", "max_pool2d/backward", "maximum.place == place", "true", WRONG_VALUE),
+    ("max_pool2d", "max_pool2d_backward", "max_pool2d/backward_apart", "at == place", "at != place", WRONG_VALUE),
+    ("max_pool2d", "max_pool2d_backward", "max_pool2d/backward_apart", "+ params.kernel - 1u) /", ") /", NOT_WRITTEN),
     (
         "max_pool2d",
         "max_pool2d_backward",

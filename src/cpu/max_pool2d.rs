@@ -2,7 +2,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::View;
 use super::vector::pick;
-use crate::ops::MaxPool2d;
+use crate::ops::{MaxPool2d, MaxPool2dBackward};
 use crate::parallel::*;
 
 /// The first maximum of a window in row order: its place in the plane, and its value.
@@ -134,22 +134,30 @@ fn pairs(x: &[f32], [h, w]: [usize; 2], y: &mut [f32], [oh, ow]: [usize; 2]) {
     });
 }
 
-pub(super) fn backward(op: &MaxPool2d, x: View, dy: View, dx: &mut [f32]) {
+pub(super) fn backward(op: &MaxPool2dBackward, x: View, dy: View, dx: &mut [f32]) {
     let [.., h, w] = x.nchw();
     let [.., oh, ow] = dy.nchw();
-    if is_pairs(op, [h, w], [oh, ow]) {
-        return pairs_backward(x.data, [h, w], dy.data, [oh, ow], dx);
+    let MaxPool2dBackward { pool, relu } = op;
+    if is_pairs(pool, [h, w], [oh, ow]) {
+        return pairs_backward(x.data, [h, w], dy.data, [oh, ow], *relu, dx);
     }
     let planes = dx.par_chunks_mut(h * w).zip(x.data.par_chunks(h * w)).zip(dy.data.par_chunks(oh * ow));
     planes.for_each(|((dx, x), dy)| {
         dx.fill(0.0);
         for (place, dy) in dy.iter().enumerate() {
-            dx[first_maximum(op, x, [h, w], place / ow, place % ow).0] += dy;
+            let (at, value) = first_maximum(pool, x, [h, w], place / ow, place % ow);
+            dx[at] += passed(*dy, value, *relu);
         }
     });
 }
 
-fn pairs_backward(x: &[f32], [h, w]: [usize; 2], dy: &[f32], [oh, ow]: [usize; 2], dx: &mut [f32]) {
+/// What of a maximum's gradient goes back through a ReLU that gave it, or all of it.
+#[inline(always)]
+fn passed(dy: f32, maximum: f32, relu: bool) -> f32 {
+    if !relu || maximum > 0.0 { dy } else { 0.0 }
+}
+
+fn pairs_backward(x: &[f32], [h, w]: [usize; 2], dy: &[f32], [oh, ow]: [usize; 2], relu: bool, dx: &mut [f32]) {
     let planes = dx.par_chunks_mut(h * w).zip(x.par_chunks(h * w)).zip(dy.par_chunks(oh * ow));
     planes.for_each(|((dx, x), dy)| {
         // Rows and columns that no window covers.
@@ -164,6 +172,7 @@ fn pairs_backward(x: &[f32], [h, w]: [usize; 2], dy: &[f32], [oh, ow]: [usize; 2
                 let (upper_right, lower_right) = (second_wins(upper[0], upper[1]), second_wins(lower[0], lower[1]));
                 let (top, bottom) = (larger(upper[0], upper[1]), larger(lower[0], lower[1]));
                 let below = second_wins(top, bottom);
+                let dy = passed(dy, larger(top, bottom), relu);
                 *dx.0 = [if !below && !upper_right { dy } else { 0.0 }, if !below && upper_right { dy } else { 0.0 }];
                 *dx.1 = [if below && !lower_right { dy } else { 0.0 }, if below && lower_right { dy } else { 0.0 }];
             }

@@ -103,7 +103,7 @@ fn run(
         (Op::Prelu, [x, slope], [y]) => prelu::forward(*x, slope.data, y),
         (Op::PreluBackward, [x, slope, dy], [dx, dslope]) => prelu::backward(*x, slope.data, dy.data, dx, dslope),
         (Op::MaxPool2d(op), [x], [y]) => max_pool2d::forward(op, *x, y),
-        (Op::MaxPool2dBackward(op), [x, dy], [dx]) => max_pool2d::backward(&op.0, *x, *dy, dx),
+        (Op::MaxPool2dBackward(op), [x, dy], [dx]) => max_pool2d::backward(op, *x, *dy, dx),
         (Op::AdaptiveAvgPool2d(op), [x], [y]) => adaptive_avg_pool2d::forward(op, *x, y),
         (Op::AdaptiveAvgPool2dBackward(op), [dy], [dx]) => {
             adaptive_avg_pool2d::backward(&op.pool, op.size, *dy, dx);

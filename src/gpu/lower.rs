@@ -25,7 +25,7 @@ impl Compiler<'_> {
             Op::Prelu => prelu::forward(self, operands),
             Op::PreluBackward => prelu::backward(self, operands),
             Op::MaxPool2d(op) => max_pool2d::forward(self, op, operands),
-            Op::MaxPool2dBackward(op) => max_pool2d::backward(self, &op.0, operands),
+            Op::MaxPool2dBackward(op) => max_pool2d::backward(self, op, operands),
             Op::AdaptiveAvgPool2d(_) => adaptive_avg_pool2d::forward(self, operands),
             Op::AdaptiveAvgPool2dBackward(_) => adaptive_avg_pool2d::backward(self, operands),
             Op::Dense(op) => dense::forward(self, op, operands),

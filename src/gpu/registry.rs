@@ -89,6 +89,7 @@ pub fn candidates(op: &Op) -> Vec<&'static str> {
     match op {
         Op::Conv2d(_) | Op::Conv2dBackwardInput(_) | Op::Conv2dBackwardWeight(_) => conv2d::candidates(op),
         Op::Dense(_) | Op::DenseBackwardInput | Op::DenseBackwardWeight => dense::candidates(op),
+        Op::MaxPool2dBackward(_) => vec!["max_pool2d/backward", "max_pool2d/backward_apart"],
         Op::ReduceSum(_) => vec!["reduce_sum/forward", "reduce_sum/forward_wide"],
         Op::MulReduce(_) => vec!["mul_reduce/forward", "mul_reduce/forward_wide"],
         Op::ReduceMean(_) => vec!["reduce_mean/forward", "reduce_mean/forward_wide"],

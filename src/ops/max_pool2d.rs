@@ -94,13 +94,19 @@ impl Operation for MaxPool2d {
     }
 
     fn backward(&self, _inputs: &[&[usize]]) -> Option<Vec<Backward>> {
-        Some(vec![Backward::step(MaxPool2dBackward(*self), [Operand::Input(0), Operand::Gradient], [0])])
+        let backward = MaxPool2dBackward { pool: *self, relu: false };
+        Some(vec![Backward::step(backward, [Operand::Input(0), Operand::Gradient], [0])])
     }
 }
 
 /// The gradient of a max-pool's input: `x, dy → dx`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct MaxPool2dBackward(pub MaxPool2d);
+pub struct MaxPool2dBackward {
+    /// The pool.
+    pub pool: MaxPool2d,
+    /// Whether x is what a ReLU gave and dx is the gradient of what that took: 0 where x is not above 0.
+    pub relu: bool,
+}
 
 impl Operation for MaxPool2dBackward {
     fn name(&self) -> &'static str {
@@ -109,7 +115,7 @@ impl Operation for MaxPool2dBackward {
 
     fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
         let [x, dy] = take("max_pool2d_backward", inputs)?;
-        same("max_pool2d_backward", "dy", dy, &self.0.output_shapes(&[x])?[0])?;
+        same("max_pool2d_backward", "dy", dy, &self.pool.output_shapes(&[x])?[0])?;
         Ok(vec![x.to_vec()])
     }
 
@@ -125,7 +131,7 @@ impl Operation for MaxPool2dBackward {
 /// use vultus::ops::max_pool2d;
 /// use vultus::{Device, Options};
 ///
-/// for case in max_pool2d::cases().iter().step_by(2) {
+/// for case in max_pool2d::cases().iter().step_by(3) {
 ///     let mut plan = Device::Cpu.compile_op(&case.op, &case.shapes(), &Options::default())?;
 ///     let inputs = case.inputs(1);
 ///     let outputs = plan.run_all(&inputs)?;
@@ -152,7 +158,7 @@ pub fn cases() -> Vec<Case> {
         (MaxPool2d { kernel: [1, 1500], stride: [1, 1500], ..MaxPool2d::new(1, 1) }, vec![1, 2, 3, 1500]),
     ]
     .into_iter()
-    .flat_map(|(pool, shape)| pair(pool, shape))
+    .flat_map(|(pool, shape)| directions(pool, shape))
     .collect()
 }
 
@@ -162,8 +168,8 @@ pub fn cases() -> Vec<Case> {
 /// use vultus::ops::max_pool2d::vgg16_cases;
 ///
 /// let cases = vgg16_cases(1, 224);
-/// // Five pools, forward and backward; the last one leaves 7×7.
-/// assert_eq!(cases[8].op.output_shapes(&cases[8].shapes())?, [[1, 512, 7, 7]]);
+/// // Five pools, forward, backward, and backward through a ReLU before; the last one leaves 7×7.
+/// assert_eq!(cases[12].op.output_shapes(&cases[8].shapes())?, [[1, 512, 7, 7]]);
 /// # Ok::<(), vultus::Error>(())
 /// ```
 #[doc(hidden)]
@@ -171,7 +177,7 @@ pub fn vgg16_cases(batch: usize, input: usize) -> Vec<Case> {
     [(64, 1), (128, 2), (256, 4), (512, 8), (512, 16)]
         .into_iter()
         .flat_map(|(channels, shrink)| {
-            pair(MaxPool2d::new(2, 2), vec![batch, channels, input / shrink, input / shrink])
+            directions(MaxPool2d::new(2, 2), vec![batch, channels, input / shrink, input / shrink])
         })
         .collect()
 }
@@ -196,14 +202,15 @@ pub fn random_case(random: &mut Random) -> Case {
     };
     let [height, width] = kernel.map(|size| size + random.below(16));
     let shape = vec![1 + random.below(4), 1 + random.below(9), height, width];
-    let direction = random.below(2);
-    pair(pool, shape).swap_remove(direction)
+    let direction = random.below(3);
+    directions(pool, shape).swap_remove(direction)
 }
 
-fn pair(pool: MaxPool2d, shape: Shape) -> Vec<Case> {
+fn directions(pool: MaxPool2d, shape: Shape) -> Vec<Case> {
     let Ok(dy) = pool.output_shapes(&[&shape]) else { return Vec::new() };
-    vec![
-        Case::new(pool, vec![(shape.clone(), Fill::Ties)]),
-        Case::new(MaxPool2dBackward(pool), vec![(shape, Fill::Ties), (dy[0].clone(), Fill::Normal(1.0))]),
-    ]
+    let backward = |relu| {
+        let inputs = vec![(shape.clone(), Fill::Ties), (dy[0].clone(), Fill::Normal(1.0))];
+        Case::new(MaxPool2dBackward { pool, relu }, inputs)
+    };
+    vec![Case::new(pool, vec![(shape.clone(), Fill::Ties)]), backward(false), backward(true)]
 }

@@ -1,11 +1,12 @@
 //! Steps that one kernel does together: each fusion changes what is done, and nothing of what comes out.
 
 use super::{Program, Step, Storage, ValueId};
-use crate::ops::{Activation, BatchNorm2dFold, Conv2d, Op, Shape};
+use crate::ops::{Activation, ActivationBackward, BatchNorm2dFold, Conv2d, MaxPool2dBackward, Op, Shape};
 
 impl Program {
     /// Lets convolutions take a batch normalisation along in their weights and add a residual, and convolutions and dense
-    /// layers compute the activation that alone reads them. The result keeps the name of the layer; the values in between are gone.
+    /// layers compute the activation that alone reads them. On the way back, max-pools take the ReLU before them along. The result
+    /// keeps the name of the layer; the values in between are gone.
     pub fn fuse(&mut self) {
         let mut index = 0;
         while index < self.steps.len() {
@@ -17,6 +18,14 @@ impl Program {
                 self.add_residual(index, reader, residual);
                 // What lies at this place now was after the convolution.
                 continue;
+            }
+            if let Some(reader) = self.relu_before(index) {
+                let removed = self.steps.remove(reader);
+                let step = &mut self.steps[index];
+                step.outputs = removed.outputs;
+                if let Op::MaxPool2dBackward(pool) = &mut step.op {
+                    pool.relu = true;
+                }
             }
             if let Some((reader, activation)) = self.activation_after(index) {
                 let removed = self.steps.remove(reader);
@@ -111,6 +120,18 @@ impl Program {
             Op::Activation(activation) => Some((reader, *activation)),
             _ => None,
         }
+    }
+
+    /// The way back through the ReLU before a max-pool, which alone reads what comes back from the pool.
+    fn relu_before(&self, index: usize) -> Option<usize> {
+        let Step { op: Op::MaxPool2dBackward(MaxPool2dBackward { relu: false, .. }), inputs, outputs, .. } =
+            &self.steps[index]
+        else {
+            return None;
+        };
+        let reader = self.only_reader(outputs[0]).filter(|_| !self.keep_activations)?;
+        let Step { op, inputs: seen, .. } = &self.steps[reader];
+        (*op == ActivationBackward(Activation::Relu).into() && seen[..] == [inputs[0], outputs[0]]).then_some(reader)
     }
 
     /// The step that reads a value, if it is the only one and nobody else looks at it or at a view of it.

@@ -354,7 +354,7 @@ fn allowed(case: &Case, output: usize, wanted: &Tensor) -> f32 {
         Op::DenseBackwardWeight => per_batch(&[rows(shapes[1]), 1], largest),
         Op::PreluBackward if output == 0 => EPSILON * largest,
         Op::PreluBackward => per_batch(shapes[0], largest),
-        Op::MaxPool2dBackward(backward) => sum(size(&backward.0.kernel), 1.0, largest),
+        Op::MaxPool2dBackward(backward) => sum(size(&backward.pool.kernel), 1.0, largest),
         Op::AdaptiveAvgPool2d(_) | Op::AdaptiveAvgPool2dBackward(_) => {
             let (from, to) = (size(&shapes[0][2..]), size(&wanted.shape()[2..]));
             sum(from.div_ceil(to) + 4, (to as f32 / from as f32).min(1.0).sqrt(), largest)
