@@ -5,6 +5,13 @@ cd "$(dirname "$0")"
 
 root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
+# Mesa complains, again and again, where a session without a desktop has no such folder.
+if [ -z "${XDG_RUNTIME_DIR:-}" ]; then
+    XDG_RUNTIME_DIR=$(mktemp -d)
+    export XDG_RUNTIME_DIR
+    trap 'rm -rf "$XDG_RUNTIME_DIR"' EXIT
+fi
+
 adapters() { "${CARGO_TARGET_DIR:-target}/debug/vultus" devices --json --quiet | grep -q '"backend"'; }
 
 # The program comes with its tests. Built by itself it would need most crates a second time, with other features.
