@@ -12,8 +12,8 @@ use super::checkpoint::{Checkpoint, Progress};
 use super::head::head;
 use super::judge::{Judge, Judgement};
 use super::order::epoch_order;
-use super::stream::{Pass, Stream};
-use super::{Examples, Recipe};
+use super::stream::{Input, Pass, Stream};
+use super::{Examples, Recipe, Varied};
 use crate::engine::{Device, Model, Options, StepOptions, Targets, TrainingPlan, TrainingState};
 use crate::error::{Error, Result};
 use crate::nn::{Network, Trainable, Training};
@@ -296,6 +296,14 @@ impl Job<'_> {
         self.recipe.mix.is_some() || (self.probabilities.is_some() && !self.recipe.draw)
     }
 
+    /// Pictures in bytes that the device varies and normalises, where that is the way to train. On the processor nothing
+    /// would be gained: threads that make batches do the same there while the network is computed. Mixing takes the
+    /// numbers of pictures on the host, and what is not varied has its own way (features, or decoded once).
+    fn varied(&self) -> Option<&dyn Varied> {
+        let is_gpu = matches!(self.device, Device::Gpu(_));
+        self.examples.varied().filter(|_| is_gpu && self.recipe.mix.is_none())
+    }
+
     /// A text that is another one for every other training.
     fn identity(&self) -> String {
         let mut hash = Sha256::new();
@@ -406,7 +414,8 @@ impl<'a> Fitting<'a> {
         let mut random = Random::new(seed ^ 0x313);
         let Fitting { job, plan, stream, progress, .. } = self;
         stream.waited = Duration::ZERO;
-        stream.run(pass, |batch| {
+        let varied = job.varied().map(|varied| (varied, seed));
+        stream.run_varied(pass, varied, |batch| {
             let (micro_batch, micro_batches) = batches.place(taken);
             let done = (number - 1) as f32 + taken as f32 / batches.count as f32;
             if micro_batch == 0 {
@@ -416,9 +425,13 @@ impl<'a> Fitting<'a> {
             let drawn = Random::new(seed ^ 0xD4A3 ^ u64::from(taken));
             let loss = if job.is_soft() {
                 let (input, targets) = soft(&batch, job, recipe, drawn, &mut random)?;
-                plan.train(input.as_ref().unwrap_or(&batch.input), Targets::Probabilities(&targets), &step)?
+                let targets = Targets::Probabilities(&targets);
+                match input {
+                    Some(mixed) => plan.train(&mixed, targets, &step)?,
+                    None => train(plan, &batch.input, targets, &step)?,
+                }
             } else {
-                plan.train(&batch.input, Targets::Classes(&classes(&batch, job, drawn)), &step)?
+                train(plan, &batch.input, Targets::Classes(&classes(&batch, job, drawn)), &step)?
             };
             if !loss.is_finite() {
                 return Err(Error::Diverged { what: format!("the loss is {loss}") });
@@ -496,6 +509,16 @@ impl<'a> Fitting<'a> {
         };
         let Progress { epochs, unreadable, .. } = self.progress;
         Ok(Trained { parameters: self.best, epochs, best, unreadable })
+    }
+}
+
+/// Trains by one batch: its loss.
+fn train(plan: &mut TrainingPlan, input: &Input, targets: Targets, step: &StepOptions) -> Result<f32> {
+    match input {
+        Input::Values(values) => plan.train(values, targets, step),
+        Input::Pictures(pictures) => {
+            plan.train_varied(&pictures.bytes(), &pictures.variations, &pictures.normalization, targets, step)
+        }
     }
 }
 
