@@ -94,6 +94,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
     let right = variations[picture].right;
     let upper = variations[picture].upper;
     let lower = variations[picture].lower;
+    // The second number of a counter says what is drawn: 0 noise, 1 what is erased.
     var noise = vec4<u32>();
     if (factor > 0.0) { noise = philox4x32(vec4<u32>(quad, 0u, 0u, 0u), seed); }
     var erased = vec4<u32>();

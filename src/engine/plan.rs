@@ -335,8 +335,8 @@ impl Plan {
     }
 
     /// Fills the first images of the first input from pictures that are varied and normalised on the device:
-    /// [`crate::ops::augment`] has the definition. Each picture has the plan's height and width, in rows without gaps, and for each pixel
-    /// three bytes (red, green, blue) or one (gray).
+    /// [`crate::ops::augment`] has the definition. Each picture has the plan's height and width, in rows without gaps, and
+    /// for each pixel three bytes (red, green, blue) or one (gray).
     ///
     /// # Errors
     /// [`Error::Shape`] if there are no pictures or more than images in a batch, not a variation for each, one of another

@@ -2,6 +2,7 @@
 
 use super::stream::{Batch, Input};
 use super::{Job, Recipe};
+use crate::engine::{StepOptions, Targets, TrainingPlan};
 use crate::error::Result;
 use crate::prepare::{Mix, mix};
 use crate::random::Random;
@@ -33,7 +34,7 @@ pub(super) fn soft(
     recipe: &Recipe,
     drawn: Random,
     random: &mut Random,
-) -> Result<(Option<Tensor>, Tensor)> {
+) -> Result<(Option<Input>, Tensor)> {
     let width = job.classes.len();
     // A row of −1 counts for nothing.
     let mut rows = vec![-1.0; batch.examples.len() * width];
@@ -52,7 +53,7 @@ pub(super) fn soft(
         (Some(mixing), Input::Values(values)) => {
             // Pictures at the end of the batch that are none, or could not be read, must not be mixed in.
             let count = batch.examples.iter().take_while(|example| example.is_some()).count();
-            Some(mixed(values, count, job, mixing, &mut rows, random)?)
+            Some(Input::Values(mixed(values, count, job, mixing, &mut rows, random)?))
         }
         // Where pictures are to be mixed, they are no bytes.
         (None, _) | (Some(_), Input::Pictures(_)) => None,
@@ -76,6 +77,16 @@ fn mixed(
     let targets = &mut targets[..count * job.classes.len()];
     mix(kind, alpha, images, [count, channels, height, width], targets, random)?;
     Ok(input)
+}
+
+/// Trains by one batch: its loss.
+pub(super) fn learn(plan: &mut TrainingPlan, input: &Input, targets: Targets, step: &StepOptions) -> Result<f32> {
+    match input {
+        Input::Values(values) => plan.train(values, targets, step),
+        Input::Pictures(pictures) => {
+            plan.train_varied(&pictures.bytes(), &pictures.variations, &pictures.normalization, targets, step)
+        }
+    }
 }
 
 /// The class of each example of a batch: its label, or one that is drawn by its probabilities.

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::batch::{Batches, classes, soft};
+use super::batch::{Batches, classes, learn, soft};
 use super::checkpoint::{Checkpoint, Progress};
 use super::head::head;
 use super::judge::{Judge, Judgement};
 use super::order::epoch_order;
-use super::stream::{Input, Pass, Stream};
+use super::stream::{Pass, Stream};
 use super::{Examples, Recipe, Varied};
 use crate::engine::{Device, Model, Options, StepOptions, Targets, TrainingPlan, TrainingState};
 use crate::error::{Error, Result};
@@ -424,14 +424,10 @@ impl<'a> Fitting<'a> {
             let step = StepOptions { learning_rate: rate, seed: recipe.seed, micro_batches };
             let drawn = Random::new(seed ^ 0xD4A3 ^ u64::from(taken));
             let loss = if job.is_soft() {
-                let (input, targets) = soft(&batch, job, recipe, drawn, &mut random)?;
-                let targets = Targets::Probabilities(&targets);
-                match input {
-                    Some(mixed) => plan.train(&mixed, targets, &step)?,
-                    None => train(plan, &batch.input, targets, &step)?,
-                }
+                let (mixed, targets) = soft(&batch, job, recipe, drawn, &mut random)?;
+                learn(plan, mixed.as_ref().unwrap_or(&batch.input), Targets::Probabilities(&targets), &step)?
             } else {
-                train(plan, &batch.input, Targets::Classes(&classes(&batch, job, drawn)), &step)?
+                learn(plan, &batch.input, Targets::Classes(&classes(&batch, job, drawn)), &step)?
             };
             if !loss.is_finite() {
                 return Err(Error::Diverged { what: format!("the loss is {loss}") });
@@ -509,16 +505,6 @@ impl<'a> Fitting<'a> {
         };
         let Progress { epochs, unreadable, .. } = self.progress;
         Ok(Trained { parameters: self.best, epochs, best, unreadable })
-    }
-}
-
-/// Trains by one batch: its loss.
-fn train(plan: &mut TrainingPlan, input: &Input, targets: Targets, step: &StepOptions) -> Result<f32> {
-    match input {
-        Input::Values(values) => plan.train(values, targets, step),
-        Input::Pictures(pictures) => {
-            plan.train_varied(&pictures.bytes(), &pictures.variations, &pictures.normalization, targets, step)
-        }
     }
 }
 
