@@ -1,18 +1,21 @@
-//! How fast a training gets its pictures: `cargo bench --bench feeding -- [--side 96] [--pictures 512] [--device cpu]`.
+//! How fast a training gets its pictures: `cargo bench --bench feeding -- [--side 96] [--pictures 512] [--device cpu|gpu]`.
+//! `gpu` is the first adapter, even one in software; without it the best device is taken. On the processor both ways are one.
 //!
 //! A network of next to no work is trained on pictures that need next to no decoding. Said are pictures in a second, varied
 //! by the device and by threads on the host, and the share of the time in which the device waited; each is the median of
-//! epochs of both in turns.
+//! epochs of both in turns. What one thread of the host makes ready in a second bounds what a fast device can be given.
 
 use std::path::Path;
+use std::time::Instant;
 
 use vultus::data::Dataset;
 use vultus::face::{Architecture, ModelCard};
+use vultus::gpu::Adapter;
 use vultus::image::RgbImage;
 use vultus::nn::{Network, Trainable};
 use vultus::ops::Normalization;
 use vultus::prepare::{Augmentation, Preparation};
-use vultus::train::{Epoch, Event, Examples, Job, Pictures, Recipe, fit};
+use vultus::train::{Epoch, Event, Examples, Job, Pictures, Recipe, Varied, fit};
 use vultus::{Device, Random, Result};
 
 /// Epochs of each training, of which the first is not counted, and trainings of each way.
@@ -36,7 +39,11 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let after = |name: &str| std::env::args().skip_while(|argument| argument != name).nth(1);
     let number = |name: &str, default| after(name).and_then(|number| number.parse().ok()).unwrap_or(default);
     let (side, count) = (number("--side", 96), number("--pictures", 512));
-    let device = if after("--device").as_deref() == Some("cpu") { Device::Cpu } else { Device::best() };
+    let device = match (after("--device").as_deref(), Adapter::all().first()) {
+        (Some("cpu"), _) => Device::Cpu,
+        (Some("gpu"), Some(adapter)) => Device::Gpu(adapter.open()?),
+        _ => Device::best(),
+    };
     let folder = tempfile::tempdir()?;
     write(folder.path(), side, count)?;
     let data = Dataset::open(folder.path())?;
@@ -55,7 +62,21 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         let waited = median(epochs.iter().map(|epoch| epoch.waited));
         println!("varied {way:13} {rate:9.0} pictures/s, the device waits {:3.0} % of the time", 100.0 * waited);
     }
+    let mut out = vec![0.0; 3 * side * side];
+    let bytes = per_second(count, |index, random| pictures.draw(index, random).map(drop))?;
+    let numbers = per_second(count, |index, random| pictures.write(index, Some(random), &mut out))?;
+    println!("one thread makes ready {bytes:.0} pictures/s as bytes, {numbers:.0} varied and normalised");
     Ok(())
+}
+
+/// How many pictures in a second this makes ready: the median of passes over all.
+fn per_second(count: usize, mut make: impl FnMut(usize, &mut Random) -> Result<()>) -> Result<f64> {
+    let mut pass = || {
+        let begin = Instant::now();
+        (0..count).try_for_each(|index| make(index, &mut Random::new(index as u64)))?;
+        Ok(count as f64 / begin.elapsed().as_secs_f64())
+    };
+    Ok(median((0..5).map(|_| pass()).collect::<Result<Vec<f64>>>()?.into_iter()))
 }
 
 /// Pictures of two classes, in a format without compression.
