@@ -73,9 +73,7 @@ fn encoded(given: vec3<f32>) -> vec3<f32> {
 fn store(index: u32, rgb: vec3<f32>) {
     let plane = params.height * params.width;
     let at = params.out_offset + index / plane * 3u * plane + index % plane;
-    let luma = rgb.x * 0.299 + rgb.y * 0.587 + rgb.z * 0.114;
-    let ordered = select(rgb, rgb.zyx, params.bgr != 0u);
-    let value = (select(ordered, vec3<f32>(luma), params.gray != 0u) - params.mean) / params.deviation;
+    let value = normalized(rgb, params.gray != 0u, params.bgr != 0u, params.mean, params.deviation);
     out[at] = value.x;
     out[at + plane] = value.y;
     out[at + 2u * plane] = value.z;

@@ -501,6 +501,45 @@ const RESIZE_MUTATIONS: &[(&str, &str, &str)] = &[
     ("out[at + 2u * plane]", "out[at + 2u * plane + 1u]", OUTSIDE),
 ];
 
+/// And for `augment`.
+const AUGMENT_MUTATIONS: &[(&str, &str, &str)] = &[
+    ("picture * params.words * 4u", "0u", WRONG_VALUE),
+    ("min(channels - 1u, 1u)", "1u", WRONG_VALUE),
+    ("min(channels - 1u, 1u)", "0u", WRONG_VALUE),
+    ("params.width + x) * channels", "params.width + x)", WRONG_VALUE),
+    ("f32(y)) + 0.5", "f32(y))", WRONG_VALUE),
+    ("across[1] * centre.y", "across[1] * centre.x", WRONG_VALUE),
+    ("+ across[2] - 0.5", "- 0.5", WRONG_VALUE),
+    ("down[0] * centre.x", "down[1] * centre.x", WRONG_VALUE),
+    ("+ down[2] - 0.5", "+ down[2]", WRONG_VALUE),
+    ("high = min(low + 1u, last)", "high = low", WRONG_VALUE),
+    ("- a) * part.x", "- a)", WRONG_VALUE),
+    ("(lower - upper) * part.y", "(lower - upper)", WRONG_VALUE),
+    ("value * variations[picture].gain", "value", WRONG_VALUE),
+    ("+ variations[picture].offset", "", WRONG_VALUE),
+    ("clamp(value, vec3<f32>(0.0), vec3<f32>(255.0))", "max(value, vec3<f32>(0.0))", WRONG_VALUE),
+    ("clamp(value, vec3<f32>(0.0), vec3<f32>(255.0))", "min(value, vec3<f32>(255.0))", WRONG_VALUE),
+    ("+ bytes.w) - 510.0", ") - 510.0", WRONG_VALUE),
+    ("- 510.0", "- 500.0", WRONG_VALUE),
+    ("noise_of(noise[part])", "noise_of(noise[0])", WRONG_VALUE),
+    ("noise = philox4x32(vec4<u32>(quad, 0u", "noise = philox4x32(vec4<u32>(quad, 1u", WRONG_VALUE),
+    ("erased = philox4x32(vec4<u32>(quad, 1u", "erased = philox4x32(vec4<u32>(0u, 1u", WRONG_VALUE),
+    ("variations[picture].seed_high)", "0u)", WRONG_VALUE),
+    ("vec2<u32>(variations[picture].seed_low,", "vec2<u32>(0u,", WRONG_VALUE),
+    ("f32(erased[part] >> 24u)", "f32(erased[part] & 0xffu)", WRONG_VALUE),
+    ("x >= left", "x > left", WRONG_VALUE),
+    ("x < right &&", "x <= right &&", WRONG_VALUE),
+    ("y >= upper", "y > upper", WRONG_VALUE),
+    ("y < lower) {", "y <= lower) {", WRONG_VALUE),
+    ("params.gray != 0u", "false", WRONG_VALUE),
+    ("params.bgr != 0u", "false", WRONG_VALUE),
+    ("- mean) / deviation", "- mean)", WRONG_VALUE),
+    ("part < 4u", "part < 3u", NOT_WRITTEN),
+    ("i >= params.pictures * quads", "i + 1u >= params.pictures * quads", NOT_WRITTEN),
+    ("(plane + 3u) / 4u", "plane / 4u + u32(plane < 4u)", NOT_WRITTEN),
+    ("out[at + 2u * plane]", "out[at + 5u * plane + 1u]", OUTSIDE),
+];
+
 /// A device on which a shader was changed.
 fn mutated(shader: &str, from: &str, to: &str) -> Gpu {
     let source = shader_source(shader).unwrap();
@@ -533,28 +572,49 @@ fn every_wrong_kernel_is_noticed() {
     assert!(unnoticed.is_empty(), "unnoticed:\n{}", unnoticed.join("\n"));
 }
 
-#[test]
-fn every_wrong_resize_is_noticed() {
+/// The mutations of a shader that no check of these cases notices.
+fn unnoticed<C>(
+    shader: &str,
+    mutations: &[(&str, &str, &str)],
+    cases: &[C],
+    check: impl Fn(&Gpu, &C, u64, &mut Comparison),
+) -> Vec<String> {
     let mut unnoticed = Vec::new();
-    for &(from, to, sign) in RESIZE_MUTATIONS {
-        let gpu = mutated("resize", from, to);
-        let (mut random, mut comparison) = (Random::new(1), Comparison::default());
-        // So many because few cases have only crops that are larger than the tensor, where some mistakes show.
-        for seed in 0..300 {
-            let case = vultus::ops::resize::random_case(&mut random);
-            twins::check_resize(&gpu, &case, seed, &mut comparison);
-        }
-        if !comparison.failures().iter().any(|failure| failure.contains(sign)) {
+    for &(from, to, sign) in mutations {
+        let (gpu, mut comparison) = (mutated(shader, from, to), Comparison::default());
+        let is_noticed = cases.iter().zip(0..).any(|(case, seed)| {
+            check(&gpu, case, seed, &mut comparison);
+            comparison.failures().iter().any(|failure| failure.contains(sign))
+        });
+        if !is_noticed {
             unnoticed.push(format!("{from:?} -> {to:?}, no {sign:?}"));
         }
     }
+    unnoticed
+}
+
+#[test]
+fn every_wrong_resize_is_noticed() {
+    let mut random = Random::new(1);
+    // So many because few cases have only crops that are larger than the tensor, where some mistakes show.
+    let cases: Vec<_> = (0..300).map(|_| vultus::ops::resize::random_case(&mut random)).collect();
+    let unnoticed = unnoticed("resize", RESIZE_MUTATIONS, &cases, twins::check_resize);
+    assert!(unnoticed.is_empty(), "unnoticed:\n{}", unnoticed.join("\n"));
+}
+
+#[test]
+fn every_wrong_augment_is_noticed() {
+    let mut random = Random::new(1);
+    let mut cases = vultus::ops::augment::cases();
+    cases.extend((0..40).map(|_| vultus::ops::augment::random_case(&mut random)));
+    let unnoticed = unnoticed("augment", AUGMENT_MUTATIONS, &cases, twins::check_augment);
     assert!(unnoticed.is_empty(), "unnoticed:\n{}", unnoticed.join("\n"));
 }
 
 #[test]
 fn every_shader_has_a_wrong_one() {
-    // Two have tests of their own: `every_wrong_resize_is_noticed`, and those beside the measurement of peaks.
-    for kernel in kernels().filter(|kernel| !matches!(kernel.shader, "resize" | "peak")) {
+    // Three have tests of their own: the two above, and those beside the measurement of peaks.
+    for kernel in kernels().filter(|kernel| !matches!(kernel.shader, "augment" | "resize" | "peak")) {
         assert!(MUTATIONS.iter().any(|mutation| mutation.0 == kernel.shader), "{}", kernel.shader);
     }
 }

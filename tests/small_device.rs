@@ -9,11 +9,12 @@ use compare::twins::{self, Twins};
 use compare::{Comparison, adapter, largest, run_op, with_matrix_units};
 use vultus::gpu::{Gpu, GpuOptions};
 use vultus::nn::{Network, Optimizer, Training, vgg16};
+use vultus::ops::augment::AugmentCase;
 use vultus::ops::{
     Activation, ActivationBackward, Adam, AdaptiveAvgPool2d, AdaptiveAvgPool2dBackward, AvgPool2d, AvgPool2dBackward,
     Concat, Conv2d, Conv2dBackwardInput, Conv2dBackwardWeight, CrossEntropy, Dense, Dropout, Ema, Interpolation,
-    MaxPool2d, MaxPool2dBackward, MulReduce, Op, Pad, ReduceMean, ReduceMeanBackward, RunState, Sgd, Slice, Softmax,
-    SoftmaxBackward, StochasticDepth, Transpose, Upsample, UpsampleBackward,
+    MaxPool2d, MaxPool2dBackward, MulReduce, Normalization, Op, Pad, ReduceMean, ReduceMeanBackward, RunState, Sgd,
+    Slice, Softmax, SoftmaxBackward, StochasticDepth, Transpose, Upsample, UpsampleBackward, Variation,
 };
 use vultus::{Device, Error, Options, Precision, Random, StepOptions, Targets, Tensor, wgpu};
 
@@ -122,6 +123,21 @@ fn what_is_larger_than_a_binding_is_cut() {
         check(&Softmax::default().into(), std::slice::from_ref(&x), &mut comparison);
         check(&SoftmaxBackward(Softmax::default()).into(), &[x.clone(), values(x.shape())], &mut comparison);
     }
+    comparison.finish();
+}
+
+#[test]
+fn pictures_that_are_varied_are_cut_by_images() {
+    let varied = Variation { x: [0.9, 0.1, 3.0], noise: 5.0, erased: [20, 30, 90, 100], seed: 4, ..Variation::none() };
+    let case = AugmentCase {
+        // Two of them fit a binding.
+        size: [190, 210],
+        gray: (0..5).map(|index| index % 2 == 1).collect(),
+        variations: (0..5).map(|seed| Variation { seed, ..varied }).collect(),
+        normalization: Normalization::TORCHVISION,
+    };
+    let mut comparison = Comparison::default();
+    twins::check_augment(&small(), &case, 1, &mut comparison);
     comparison.finish();
 }
 

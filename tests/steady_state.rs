@@ -5,7 +5,7 @@ mod compare;
 use compare::{Comparison, adapter, fresh_gpu, photo};
 use vultus::gpu::{Counts, Gpu};
 use vultus::nn::{Network, Optimizer, Training, vgg16};
-use vultus::ops::{Adam, BatchNorm2d, Conv2d, Crop, CrossEntropy, Filter, MaxPool2d, Normalization};
+use vultus::ops::{Adam, BatchNorm2d, Conv2d, Crop, CrossEntropy, Filter, MaxPool2d, Normalization, Variation};
 use vultus::{
     Device, Error, Model, Options, Parameters, Picture, Plan, Result, StepOptions, Targets, Tensor, TrainingPlan, wgpu,
 };
@@ -65,6 +65,13 @@ fn cut(plan: &mut Plan, picture: &Picture, step: u32) -> Result<()> {
     plan.set_picture(picture, &[crop(step), crop(step + 1)], Filter::Area, &Normalization::MTCNN)
 }
 
+/// Two pictures in bytes, one in colour and one gray, varied in another way in every step.
+fn vary(plan: &mut Plan, step: u32) -> Result<()> {
+    let (colour, gray) = ([90; 3 * 16 * 16], [120; 16 * 16]);
+    let varied = Variation { noise: 3.0, seed: u64::from(step), ..Variation::none() };
+    plan.set_varied(&[&colour, &gray], &[varied, Variation::none()], &Normalization::MTCNN)
+}
+
 /// Runs twice, and then again and again: nothing may be created any more.
 #[track_caller]
 fn assert_steady(gpu: &Gpu, mut run: impl FnMut(u32) -> Result<()>) {
@@ -100,6 +107,11 @@ fn later_runs_create_nothing_and_all_memory_comes_back() {
         let picture = device.upload(&rgb, width, height).unwrap();
         assert_steady(&gpu, |step| {
             cut(&mut plan, &picture, step)?;
+            plan.execute()?;
+            plan.outputs().map(drop)
+        });
+        assert_steady(&gpu, |step| {
+            vary(&mut plan, step)?;
             plan.execute()?;
             plan.outputs().map(drop)
         });
@@ -204,6 +216,7 @@ fn a_lost_device_is_an_error() {
         check("gradient", trained.gradient("fc1.weight").map(drop));
         check("set_picture", cut(&mut plan, &picture, 2).and_then(|()| plan.execute()).and_then(|()| plan.wait()));
         check("first set_picture", cut(trained.as_plan(), &picture, 2));
+        check("first set_varied", vary(&mut plan, 2));
         check("profile", plan.profile().map(drop));
         check("wait", plan.wait());
         check("parameters", model.parameters().map(drop));

@@ -41,7 +41,7 @@ macro_rules! every_operation {
 
         #[test]
         fn no_operation_is_left_out() {
-            let tested = BTreeSet::from(["peak", "resize", $(stringify!($op)),+]);
+            let tested = BTreeSet::from(["augment", "peak", "resize", $(stringify!($op)),+]);
             let operations: BTreeSet<&str> = kernels().map(vultus::gpu::Kernel::op).collect();
             assert_eq!(tested, operations);
         }
@@ -83,6 +83,17 @@ every_operation!(
     unary,
     upsample
 );
+
+#[test]
+fn augment() {
+    let mut comparison = Comparison::default();
+    let mut random = Random::new(2014);
+    let random_cases: Vec<_> = (0..RANDOM_CASES).map(|_| vultus::ops::augment::random_case(&mut random)).collect();
+    for (number, case) in vultus::ops::augment::cases().iter().chain(&random_cases).enumerate() {
+        twins::check_augment(&gpu(), case, number as u64, &mut comparison);
+    }
+    comparison.finish();
+}
 
 #[test]
 fn resize() {

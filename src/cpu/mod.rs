@@ -6,6 +6,7 @@ mod activation;
 mod adam;
 mod adaptive_avg_pool2d;
 mod add;
+pub(crate) mod augment;
 mod avg_pool2d;
 mod batch_norm2d;
 mod binary_cross_entropy;

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use super::scratch::Scratch;
-use super::{Algorithm, View, resize, run, update};
+use super::{Algorithm, View, augment, resize, run, update};
 use crate::error::Result;
-use crate::ops::{Crop, Filter, Normalization, RunState};
+use crate::image::bytes::Bytes;
+use crate::ops::{Crop, Filter, Normalization, RunState, Variation};
 use crate::program::{Place, Program, Span, Step, Storage, ValueId, plan_memory};
 use crate::tensor::{Parameters, Tensor};
 use crate::time::Instant;
@@ -141,6 +142,18 @@ impl CpuPlan {
         let size = [shape[2], shape[3]];
         if let Location::Memory(index) = self.locations[value] {
             resize::forward(pixels, crops, size, filter, normalization, &mut self.memory[index]);
+        }
+    }
+
+    pub fn write_varied(
+        &mut self,
+        value: ValueId,
+        pictures: &[Bytes],
+        variations: &[Variation],
+        normalization: &Normalization,
+    ) {
+        if let Location::Memory(index) = self.locations[value] {
+            augment::forward(pictures, variations, normalization, &mut self.memory[index]);
         }
     }
 

@@ -10,7 +10,8 @@ use super::verify::verify;
 use crate::cpu::{Algorithm, CpuPlan, resize::Pixels};
 use crate::error::{Error, Result};
 use crate::gpu::{Binding, GpuPixels, GpuPlan, Port, Precision, choices};
-use crate::ops::{Crop, Filter, Normalization, RunState};
+use crate::image::bytes::Bytes;
+use crate::ops::{Crop, Filter, Normalization, RunState, Variation};
 use crate::program::{Program, Step, ValueId};
 use crate::reading::{Reading, at_once};
 use crate::tensor::Tensor;
@@ -331,6 +332,45 @@ impl Plan {
             }
             _ => Err(Error::invalid(&self.program.name, "the picture is on another device than the plan")),
         }
+    }
+
+    /// Fills the first images of the first input from pictures that are varied and normalised on the device:
+    /// [`crate::ops::augment`] has the definition. Each picture has the plan's height and width, in rows without gaps, and
+    /// for each pixel three bytes (red, green, blue) or one (gray).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there are no pictures or more than images in a batch, not a variation for each, one of another
+    /// size, or the input does not have three channels; [`Error::InvalidArgument`] if a variation has a number that is not
+    /// finite, or the input is bound; [`Error::Limit`] if one picture is larger than a binding of the device.
+    pub fn set_varied(
+        &mut self,
+        pictures: &[&[u8]],
+        variations: &[Variation],
+        normalization: &Normalization,
+    ) -> Result<()> {
+        let id = self.program.inputs[0];
+        let shape = &self.program.values[id].shape;
+        let misshapen = |reason: String| Err(Error::shape(&self.program.name, reason));
+        let &[batch, 3, height, width] = shape.as_slice() else {
+            return misshapen(format!("pictures of three channels do not fill an input of {shape:?}"));
+        };
+        if pictures.is_empty() || pictures.len() > batch || pictures.len() != variations.len() {
+            let reason = format!("{} pictures and {} variations for {batch} images", pictures.len(), variations.len());
+            return misshapen(reason);
+        }
+        variations.iter().try_for_each(Variation::check)?;
+        let mut bytes = Vec::with_capacity(pictures.len());
+        for data in pictures {
+            let Some(picture) = Bytes::new(data, width, height) else {
+                return misshapen(format!("{} bytes are no picture of {width}×{height}", data.len()));
+            };
+            bytes.push(picture);
+        }
+        match &mut self.executor {
+            Executor::Cpu(plan) => plan.write_varied(id, &bytes, variations, normalization),
+            Executor::Gpu(plan) => plan.write_varied(id, &bytes, variations, normalization)?,
+        }
+        Ok(())
     }
 
     /// Runs a network on each of these crops of a picture, in batches, each crop scaled as its own size asks for: its

@@ -4,7 +4,7 @@ use super::plan::{LayerTime, Plan};
 use crate::error::{Error, Result};
 use crate::gpu::GpuPlan;
 use crate::nn::average_name;
-use crate::ops::{Op, RunState};
+use crate::ops::{Normalization, Op, RunState, Variation};
 use crate::program::{Storage, ValueId, gradient_name};
 use crate::tensor::{Parameters, Tensor, check_tensors};
 
@@ -149,8 +149,62 @@ impl TrainingPlan {
     /// is 0, not the one that the step began with, or more than the plan has room for. [`Error::DeviceLost`] if the
     /// device is gone.
     pub fn train(&mut self, input: &Tensor, targets: Targets, options: &StepOptions) -> Result<f32> {
+        self.train_by(targets, options, |plan| plan.set_input(0, input))
+    }
+
+    /// As [`TrainingPlan::train`], on pictures in bytes that are varied and normalised on the device: a whole batch of them,
+    /// as [`Plan::set_varied`] takes them.
+    ///
+    /// ```
+    /// use vultus::nn::{Network, Training};
+    /// use vultus::ops::{Normalization, Variation};
+    /// use vultus::{Device, Options, StepOptions, Targets};
+    ///
+    /// let network = Network::new("small", [3, 1, 2]).flatten().dense("fc", "fc", 2).softmax();
+    /// let model = Device::Cpu.load(&network, &network.initialize(1)?)?;
+    /// let mut plan = model.compile_training(2, &Training::default(), &Options::default())?;
+    /// let (left, right) = ([255, 0], [0, 255]);
+    /// let mirrored = Variation { x: [-1.0, 0.0, 2.0], ..Variation::none() };
+    /// let (targets, step) = ([Some(0), Some(1)], StepOptions { learning_rate: 0.1, ..StepOptions::default() });
+    /// let mut train = |variations: [Variation; 2]| {
+    ///     let targets = Targets::Classes(&targets);
+    ///     plan.train_varied(&[&left, &right], &variations, &Normalization::MTCNN, targets, &step)
+    /// };
+    /// let (first, second) = (train([Variation::none(); 2])?, train([Variation::none(); 2])?);
+    /// assert!(second < first);
+    /// // Who is mirrored looks like the other.
+    /// assert!(train([mirrored; 2])? > second);
+    /// # Ok::<(), vultus::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`TrainingPlan::train`] and [`Plan::set_varied`]; [`Error::Shape`] if there are fewer pictures than the batch has
+    /// images.
+    pub fn train_varied(
+        &mut self,
+        pictures: &[&[u8]],
+        variations: &[Variation],
+        normalization: &Normalization,
+        targets: Targets,
+        options: &StepOptions,
+    ) -> Result<f32> {
+        let batch = self.plan.input_shapes()[0][0];
+        if pictures.len() != batch {
+            let reason = format!("{} pictures for a batch of {batch}", pictures.len());
+            return Err(Error::shape(&self.plan.program().name, reason));
+        }
+        self.train_by(targets, options, |plan| plan.set_varied(pictures, variations, normalization))
+    }
+
+    /// Takes a step on what `fill` makes the input.
+    fn train_by(
+        &mut self,
+        targets: Targets,
+        options: &StepOptions,
+        fill: impl FnOnce(&mut Plan) -> Result<()>,
+    ) -> Result<f32> {
         let (values, weight) = self.target_values(targets)?;
-        self.plan.set_input(0, input)?;
+        fill(&mut self.plan)?;
         self.plan.write(self.target, &values);
         self.step(weight, options)?;
         let loss = self.plan.program().outputs[0];

@@ -18,6 +18,7 @@ mod adapter;
 mod adaptive_avg_pool2d;
 mod add;
 mod answer;
+mod augment;
 mod avg_pool2d;
 mod batch_norm2d;
 mod binary_cross_entropy;

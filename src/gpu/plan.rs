@@ -4,6 +4,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
+use super::augment::Augmenter;
 use super::binding::{Binding, Open, Port, Ports};
 use super::buffer::{GUARD, Storage};
 use super::compile::{Compiler, Operands};
@@ -23,7 +24,8 @@ use super::work::{Work, alive};
 #[cfg(not(target_family = "wasm"))]
 use super::worker::Last;
 use crate::error::{Error, Result};
-use crate::ops::{Crop, Filter, Normalization, Op, RunState};
+use crate::image::bytes::Bytes;
+use crate::ops::{Crop, Filter, Normalization, Op, RunState, Variation};
 use crate::program::{self, Place, Program, Span, ValueId, plan_memory};
 use crate::tensor::{Parameters, Tensor};
 
@@ -94,6 +96,7 @@ pub struct GpuPlan {
     /// Of values that are read although they are not outputs.
     others: BTreeMap<ValueId, ReadBack>,
     resizers: BTreeMap<ValueId, Resizer>,
+    augmenters: BTreeMap<ValueId, Augmenter>,
     timer: Option<Timer>,
     last: Last,
 }
@@ -166,6 +169,7 @@ impl GpuPlan {
                 open,
                 others: BTreeMap::new(),
                 resizers: BTreeMap::new(),
+                augmenters: BTreeMap::new(),
                 timer: None,
                 last: Last::default(),
             })
@@ -297,6 +301,32 @@ impl GpuPlan {
             resizer.run(gpu, pixels, crops, filter, normalization)
         })?;
         if self.work.checked { self.work.check_guards("resize", storage) } else { Ok(()) }
+    }
+
+    pub(crate) fn write_varied(
+        &mut self,
+        value: ValueId,
+        pictures: &[Bytes],
+        variations: &[Variation],
+        normalization: &Normalization,
+    ) -> Result<()> {
+        let gpu = &self.work.gpu;
+        gpu.check()?;
+        self.check_own(value)?;
+        self.last.wait();
+        let shape = &self.work.program.values[value].shape;
+        let storage = &self.work.values[value];
+        if self.work.checked {
+            storage.guard(gpu, pictures.len() * shape[1..].iter().product::<usize>());
+        }
+        gpu.guarded(|| {
+            let augmenter = match self.augmenters.entry(value) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => entry.insert(Augmenter::new(gpu, shape, storage)?),
+            };
+            augmenter.run(gpu, pictures, variations, normalization)
+        })?;
+        if self.work.checked { self.work.check_guards("augment", storage) } else { Ok(()) }
     }
 
     /// Submits one run, in pieces of bounded work, and does not wait for it. `share` is what this micro-batch weighs among

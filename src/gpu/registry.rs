@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use super::kernel::Kernel;
 use super::{
-    accumulate, activation, adam, adaptive_avg_pool2d, add, avg_pool2d, batch_norm2d, binary_cross_entropy, concat,
-    conv2d, conv2d_winograd, cross_entropy, dense, dropout, ema, layer_norm, masked_fill, matmul, max_pool2d, mse_loss,
-    mul, mul_reduce, pad, peak, prelu, reduce_mean, reduce_sum, relative_position_bias, resize, sgd, slice, softmax,
-    stochastic_depth, transpose, unary, upsample,
+    accumulate, activation, adam, adaptive_avg_pool2d, add, augment, avg_pool2d, batch_norm2d, binary_cross_entropy,
+    concat, conv2d, conv2d_winograd, cross_entropy, dense, dropout, ema, layer_norm, masked_fill, matmul, max_pool2d,
+    mse_loss, mul, mul_reduce, pad, peak, prelu, reduce_mean, reduce_sum, relative_position_bias, resize, sgd, slice,
+    softmax, stochastic_depth, transpose, unary, upsample,
 };
 use crate::ops::Op;
 
@@ -56,6 +56,7 @@ pub fn kernels() -> impl Iterator<Item = &'static Kernel> {
         ema::KERNELS,
         accumulate::KERNELS,
         resize::KERNELS,
+        augment::KERNELS,
         peak::KERNELS,
     ]
     .into_iter()

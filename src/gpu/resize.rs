@@ -16,7 +16,7 @@ use crate::ops::{Crop, Filter, Normalization, Order};
 
 pub(super) static KERNELS: &[&Kernel] = &[&AREA, &AREA_ANY, &BILINEAR, &BILINEAR_ANY];
 
-const SHADER: Shader = shader!("resize");
+const SHADER: Shader = shader!("resize", "normalized");
 
 const BINDINGS: &[Access] = &[Read, Read, Write];
 const BY_AREA: Kernel = Kernel::new::<Params>("resize/area", SHADER, "area", BINDINGS);

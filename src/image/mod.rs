@@ -9,6 +9,7 @@
 //! # Ok::<(), vultus::Error>(())
 //! ```
 
+pub(crate) mod bytes;
 mod decode;
 #[cfg(feature = "files")]
 mod folder;

@@ -4,15 +4,19 @@ use ::image::RgbImage;
 use serde::{Deserialize, Serialize};
 
 use super::sheet::mosaic;
-use super::warp::{Affine, warp};
+use super::warp::Affine;
+use crate::cpu::augment::vary;
 use crate::error::{Error, Result};
+use crate::image::bytes::Bytes;
+use crate::ops::Variation;
 use crate::random::Random;
 
 /// How much a training picture may be changed. The default changes nothing.
 ///
 /// A picture keeps its size. Geometry (mirror, crop, scale, rotation, shift) is one resampling between the four nearest
 /// pixels, with border pixels repeated around the picture; then come contrast and brightness, noise, and erasing. Noise
-/// and erased pixels have no colour of their own: a gray picture stays gray.
+/// and erased pixels have no colour of their own: a gray picture stays gray. What is drawn for a picture is a
+/// [`Variation`]; [`crate::ops::augment`] says what that does, on the host and on any device.
 ///
 /// ```
 /// use vultus::prepare::Augmentation;
@@ -40,7 +44,7 @@ pub struct Augmentation {
     pub crop: f32,
     /// At most this fraction of the range of values (255) is added or taken away: 0 to 1.
     pub brightness: f32,
-    /// Distances from the picture's mean change by a factor of 1 − `contrast` to 1 + `contrast`: 0 to 1.
+    /// Distances from the mean of the picture as it was change by a factor of 1 − `contrast` to 1 + `contrast`: 0 to 1.
     pub contrast: f32,
     /// The standard deviation of noise, in pixel values: 0 to 255. It is the sum of four uniform numbers, nearly normal
     /// and never more than 3.5 standard deviations.
@@ -133,22 +137,43 @@ impl Augmentation {
         Augmentation { erase_area: Self::none().erase_area, ..*self } == Self::none()
     }
 
-    /// A changed copy of a picture. The same numbers give the same copy; which change is drawn does not depend on
-    /// whether the others are switched on.
+    /// A changed copy of a picture, rounded to bytes. The same numbers give the same copy; which change is drawn does not
+    /// depend on whether the others are switched on.
     pub fn apply(&self, image: &RgbImage, random: &mut Random) -> RgbImage {
-        let (width, height) = image.dimensions();
-        let drawn = Drawn::new(self, random);
-        let map = drawn.geometry(width, height);
-        let mut out = if map == Affine::IDENTITY { image.clone() } else { warp(image, &map, [width, height], [1; 2]) };
-        drawn.light(&mut out);
-        if self.noise > 0.0 {
-            add_noise(&mut out, self.noise, random);
-        }
-        if let Some(area) = drawn.erased {
-            erase(&mut out, rectangle(area, drawn.erase_ratio, drawn.erase_place, width, height), random);
+        let mut out = image.clone();
+        if let Some(bytes) = bytes_of(image) {
+            let pixels: &mut [u8] = &mut out;
+            vary(&bytes, &self.draw_for(&bytes, random), |place, rgb| {
+                pixels[3 * place..3 * place + 3].copy_from_slice(&rgb.map(|value| value.round() as u8));
+            });
         }
         out
     }
+
+    /// What [`Augmentation::apply`] would do to this picture, for a device that does it
+    /// ([`Plan::set_varied`](crate::Plan::set_varied)).
+    ///
+    /// ```
+    /// use vultus::Random;
+    /// use vultus::prepare::Augmentation;
+    ///
+    /// let image = vultus::image::RgbImage::new(48, 48);
+    /// let flip = Augmentation { flip: 1.0, ..Augmentation::none() };
+    /// assert_eq!(flip.draw(&image, &mut Random::new(1)).x, [-1.0, 0.0, 48.0]);
+    /// ```
+    pub fn draw(&self, image: &RgbImage, random: &mut Random) -> Variation {
+        bytes_of(image).map_or(Variation::none(), |bytes| self.draw_for(&bytes, random))
+    }
+
+    /// The same for a picture in bytes.
+    pub(crate) fn draw_for(&self, picture: &Bytes, random: &mut Random) -> Variation {
+        Drawn::new(self, random).variation(picture, self.noise)
+    }
+}
+
+/// `None` for a picture without pixels.
+fn bytes_of(image: &RgbImage) -> Option<Bytes<'_>> {
+    Bytes::new(image, image.width() as usize, image.height() as usize)
 }
 
 /// One choice of all changes but the single pixels'.
@@ -169,6 +194,7 @@ struct Drawn {
     erased: Option<f32>,
     erase_ratio: f32,
     erase_place: [f32; 2],
+    seed: u64,
 }
 
 impl Drawn {
@@ -188,7 +214,21 @@ impl Drawn {
         let (erased, area) = (uniform() < of.erase, smallest + (largest - smallest) * uniform());
         let erase_place = [uniform(), uniform()];
         let erased = erased.then_some(area);
-        Drawn { flip, shift, degrees, scale, crop, crop_place, brightness, contrast, erased, erase_ratio, erase_place }
+        let seed = u64::from(random.bits()) << 32 | u64::from(random.bits());
+        Drawn {
+            flip,
+            shift,
+            degrees,
+            scale,
+            crop,
+            crop_place,
+            brightness,
+            contrast,
+            erased,
+            erase_ratio,
+            erase_place,
+            seed,
+        }
     }
 
     /// From a place in the changed picture to the one in the picture as it was.
@@ -202,16 +242,22 @@ impl Drawn {
         crop.then(&similarity).then(&mirror)
     }
 
-    /// Contrast about the picture's mean, then brightness.
-    fn light(&self, image: &mut RgbImage) {
-        if self.contrast == 1.0 && self.brightness == 0.0 {
-            return;
+    /// All of it, with noise of this standard deviation, for this picture.
+    fn variation(&self, picture: &Bytes, noise: f32) -> Variation {
+        let (width, height) = (picture.width as u32, picture.height as u32);
+        let Affine { x, y } = self.geometry(width, height);
+        let rectangle = |area| rectangle(area, self.erase_ratio, self.erase_place, width, height);
+        // The mean stays where it is, but for the brightness.
+        let kept = if self.contrast == 1.0 { 0.0 } else { picture.mean() * (1.0 - self.contrast) };
+        Variation {
+            x: x.map(|value| value as f32),
+            y: y.map(|value| value as f32),
+            gain: self.contrast,
+            offset: kept + self.brightness,
+            noise,
+            erased: self.erased.map_or([0; 4], rectangle),
+            seed: self.seed,
         }
-        let sum: u64 = image.iter().map(|&value| u64::from(value)).sum();
-        let mean = sum as f32 / image.len().max(1) as f32;
-        let of = |value: usize| ((value as f32 - mean) * self.contrast + mean + self.brightness).round() as u8;
-        let table: [u8; 256] = std::array::from_fn(of);
-        image.iter_mut().for_each(|value| *value = table[usize::from(*value)]);
     }
 }
 
@@ -226,17 +272,6 @@ fn about_centre(width: f64, height: f64, degrees: f64, scale: f64, shift: [f64; 
     Affine { x: [a, -b, cx - a * x + b * y], y: [b, a, cy - b * x - a * y] }
 }
 
-/// Adds noise of this standard deviation, the same to all channels of a pixel.
-fn add_noise(image: &mut RgbImage, deviation: f32, random: &mut Random) {
-    // The sum of four uniform bytes has the mean 4 · 127.5 and the variance 4 · (256² − 1) / 12.
-    let factor = deviation / (65535.0f32 / 3.0).sqrt();
-    for pixel in image.chunks_exact_mut(3) {
-        let sum: u32 = random.bits().to_le_bytes().map(u32::from).iter().sum();
-        let noise = (sum as f32 - 510.0) * factor;
-        pixel.iter_mut().for_each(|value| *value = (f32::from(*value) + noise).round() as u8);
-    }
-}
-
 /// Left, upper, right and lower edge of a rectangle with this part of the picture's area and this ratio of height to
 /// width, as far as the picture has room for it; `place` 0 is left or above, 1 right or below.
 fn rectangle(area: f32, ratio: f32, place: [f32; 2], width: u32, height: u32) -> [u32; 4] {
@@ -248,13 +283,6 @@ fn rectangle(area: f32, ratio: f32, place: [f32; 2], width: u32, height: u32) ->
     let start = |length: u32, side: u32, place: f32| ((length.saturating_sub(side) + 1) as f32 * place) as u32;
     let (x, y) = (start(width, w, place[0]), start(height, h, place[1]));
     [x, y, (x + w).min(width), (y + h).min(height)]
-}
-
-/// Fills a rectangle with random gray values.
-fn erase(image: &mut RgbImage, [left, upper, right, lower]: [u32; 4], random: &mut Random) {
-    for (y, x) in (upper..lower).flat_map(|y| (left..right).map(move |x| (y, x))) {
-        image.put_pixel(x, y, ::image::Rgb([(random.bits() >> 24) as u8; 3]));
-    }
 }
 
 /// A picture to judge augmentation by: a row for each of the images, itself first and `copies` changed ones behind it.
@@ -285,6 +313,7 @@ pub fn augmentation_sheet(
 
 #[cfg(test)]
 mod tests {
+    use super::super::warp::warp;
     use super::*;
 
     fn picture() -> RgbImage {
@@ -358,8 +387,8 @@ mod tests {
 
     #[test]
     fn noise_has_its_standard_deviation() {
-        let mut image = RgbImage::from_pixel(100, 100, ::image::Rgb([128; 3]));
-        add_noise(&mut image, 10.0, &mut Random::new(5));
+        let flat = RgbImage::from_pixel(100, 100, ::image::Rgb([128; 3]));
+        let image = Augmentation { noise: 10.0, ..Augmentation::none() }.apply(&flat, &mut Random::new(5));
         let n = 10_000.0f32;
         let differences = || image.pixels().map(|pixel| f32::from(pixel[0]) - 128.0);
         let mean = differences().sum::<f32>() / n;
@@ -388,8 +417,20 @@ mod tests {
     }
 
     #[test]
+    fn contrast_leaves_the_mean_where_it_is() {
+        let contrast = Augmentation { contrast: 0.5, ..Augmentation::none() };
+        let mean = |image: &RgbImage| bytes_of(image).unwrap().mean();
+        let picture = RgbImage::from_fn(48, 40, |x, y| ::image::Rgb([(80 + x + y) as u8; 3]));
+        for seed in 0..20 {
+            // Bytes are rounded, by a half at most.
+            let apart = mean(&contrast.apply(&picture, &mut Random::new(seed))) - mean(&picture);
+            assert!(apart.abs() < 0.5, "seed {seed}: {apart}");
+        }
+    }
+
+    #[test]
     fn any_size_can_be_changed() {
-        for size in [(1, 1), (1, 9), (9, 1), (2, 3)] {
+        for size in [(0, 4), (1, 1), (1, 9), (9, 1), (2, 3)] {
             for seed in 0..20 {
                 let image = RgbImage::from_pixel(size.0, size.1, ::image::Rgb([9; 3]));
                 assert_eq!(strong().apply(&image, &mut Random::new(seed)).dimensions(), size);

@@ -2,7 +2,7 @@
 //!
 //! A face is brought to its place ([`Alignment`], or [`centre_crop`] where the picture is a face already), goes through
 //! the stages of a [`Preparation`], in training through an [`Augmentation`], and is scaled and normalised when a plan
-//! takes it in ([`crate::Plan::set_picture`]).
+//! takes it in ([`crate::Plan::set_picture`], [`crate::Plan::set_varied`]).
 //!
 //! ```
 //! use vultus::prepare::{Alignment, Preparation};

@@ -2,6 +2,8 @@
 
 use ::image::RgbImage;
 
+use crate::image::bytes::Bytes;
+
 /// An affine map of the plane: x' = `x[0]`·x + `x[1]`·y + `x[2]`, and the same for y'. A pixel covers the unit square
 /// from its place on, so that the centre of the first one is (0.5, 0.5).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,9 +36,10 @@ impl Affine {
 /// what becomes smaller by that factor from aliasing.
 pub(crate) fn warp(image: &RgbImage, map: &Affine, [width, height]: [u32; 2], points: [u32; 2]) -> RgbImage {
     let mut out = RgbImage::new(width, height);
-    if out.is_empty() || image.is_empty() {
+    if out.is_empty() {
         return out;
     }
+    let Some(image) = Bytes::new(image.as_raw(), image.width() as usize, image.height() as usize) else { return out };
     let [across, down] = points.map(|count| count.max(1));
     let share = 1.0 / (f64::from(across) * f64::from(down));
     let within = |i: u32, count: u32| (f64::from(i) + 0.5) / f64::from(count);
@@ -47,7 +50,7 @@ pub(crate) fn warp(image: &RgbImage, map: &Affine, [width, height]: [u32; 2], po
                 let mut line = [0.0; 3];
                 for i in 0..across {
                     let (u, v) = map.at(x as f64 + within(i, across), y as f64 + within(j, down));
-                    let value = bilinear(image, u as f32 - 0.5, v as f32 - 0.5);
+                    let value = image.between(u as f32 - 0.5, v as f32 - 0.5);
                     line = [0, 1, 2].map(|channel| line[channel] + value[channel]);
                 }
                 sum = [0, 1, 2].map(|channel| sum[channel] + f64::from(line[channel]));
@@ -58,31 +61,6 @@ pub(crate) fn warp(image: &RgbImage, map: &Affine, [width, height]: [u32; 2], po
         }
     }
     out
-}
-
-/// The value between the four nearest pixels; whole numbers are the centres of pixels.
-fn bilinear(image: &RgbImage, x: f32, y: f32) -> [f32; 3] {
-    let (x0, x1, fx) = neighbours(x, image.width());
-    let (y0, y1, fy) = neighbours(y, image.height());
-    let data: &[u8] = image.as_raw();
-    let pixel = |x: usize, y: usize| {
-        let at = 3 * (y * image.width() as usize + x);
-        [data[at], data[at + 1], data[at + 2]].map(f32::from)
-    };
-    let between =
-        |a: [f32; 3], b: [f32; 3], f: f32| [0, 1, 2].map(|channel| a[channel] + (b[channel] - a[channel]) * f);
-    let upper = between(pixel(x0, y0), pixel(x1, y0), fx);
-    let lower = between(pixel(x0, y1), pixel(x1, y1), fx);
-    between(upper, lower, fy)
-}
-
-/// The pixels on both sides of a place on an axis of this length, and how much of the second.
-fn neighbours(at: f32, length: u32) -> (usize, usize, f32) {
-    let last = length as usize - 1;
-    // `max` makes 0 of what is no number, so that every map gives a picture.
-    let at = at.max(0.0).min(last as f32);
-    let low = (at as usize).min(last);
-    (low, (low + 1).min(last), at - low as f32)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! What the loop makes of batches: which of them make a step, what their targets are, and how they are mixed.
 
-use super::stream::Batch;
+use super::stream::{Batch, Input};
 use super::{Job, Recipe};
+use crate::engine::{StepOptions, Targets, TrainingPlan};
 use crate::error::Result;
 use crate::prepare::{Mix, mix};
 use crate::random::Random;
@@ -28,12 +29,12 @@ impl Batches {
 
 /// The probability of each class for each example of a batch; and its pictures mixed, where they are to be.
 pub(super) fn soft(
-    batch: &Batch,
+    batch: &Batch<Input>,
     job: &Job,
     recipe: &Recipe,
     drawn: Random,
     random: &mut Random,
-) -> Result<(Option<Tensor>, Tensor)> {
+) -> Result<(Option<Input>, Tensor)> {
     let width = job.classes.len();
     // A row of −1 counts for nothing.
     let mut rows = vec![-1.0; batch.examples.len() * width];
@@ -48,21 +49,28 @@ pub(super) fn soft(
             }
         }
     }
-    let input = recipe.mix.map(|mixing| mixed(batch, job, mixing, &mut rows, random)).transpose()?;
+    let input = match (recipe.mix, &batch.input) {
+        (Some(mixing), Input::Values(values)) => {
+            // Pictures at the end of the batch that are none, or could not be read, must not be mixed in.
+            let count = batch.examples.iter().take_while(|example| example.is_some()).count();
+            Some(Input::Values(mixed(values, count, job, mixing, &mut rows, random)?))
+        }
+        // Where pictures are to be mixed, they are no bytes.
+        (None, _) | (Some(_), Input::Pictures(_)) => None,
+    };
     Ok((input, Tensor::new([batch.examples.len(), width], rows)?))
 }
 
-/// The pictures of a batch mixed, and their targets with them.
+/// The first so many pictures of a batch mixed, and their targets with them.
 fn mixed(
-    batch: &Batch,
+    values: &Tensor,
+    count: usize,
     job: &Job,
     (kind, alpha): (Mix, f32),
     targets: &mut [f32],
     random: &mut Random,
 ) -> Result<Tensor> {
-    // Pictures at the end of the batch that are none, or could not be read, must not be mixed in.
-    let count = batch.examples.iter().take_while(|example| example.is_some()).count();
-    let mut input = batch.input.clone();
+    let mut input = values.clone();
     let [channels, height, width] = job.examples.shape();
     let length = channels * height * width;
     let images = &mut input.data_mut()[..count * length];
@@ -71,8 +79,18 @@ fn mixed(
     Ok(input)
 }
 
+/// Trains by one batch: its loss.
+pub(super) fn learn(plan: &mut TrainingPlan, input: &Input, targets: Targets, step: &StepOptions) -> Result<f32> {
+    match input {
+        Input::Values(values) => plan.train(values, targets, step),
+        Input::Pictures(pictures) => {
+            plan.train_varied(&pictures.bytes(), &pictures.variations, &pictures.normalization, targets, step)
+        }
+    }
+}
+
 /// The class of each example of a batch: its label, or one that is drawn by its probabilities.
-pub(super) fn classes(batch: &Batch, job: &Job, mut random: Random) -> Vec<Option<usize>> {
+pub(super) fn classes(batch: &Batch<Input>, job: &Job, mut random: Random) -> Vec<Option<usize>> {
     let mut class = |index: usize| match job.row(index) {
         None => job.labels[index],
         Some(row) => draw(row, random.uniform()),

@@ -7,11 +7,13 @@ use std::path::Path;
 use image::RgbImage;
 use sha2::{Digest, Sha256};
 
-use super::examples::{PLAIN, normalize, scale};
+use super::examples::{PLAIN, normalize, scale, write_varied};
 use super::rows::Rows;
-use super::{Examples, Pictures};
+use super::{Examples, Pictures, Varied};
 use crate::error::Result;
+use crate::image::bytes::Bytes;
 use crate::image::resample::normalized;
+use crate::ops::{Normalization, Variation};
 use crate::random::Random;
 
 /// The pictures of a data set, those that the network is trained on and judged by from files where they can be. A row
@@ -129,15 +131,9 @@ impl Examples for Decoded<'_> {
     }
 
     fn write(&self, index: usize, random: Option<&mut Random>, out: &mut [f32]) -> Result<()> {
-        let Pictures { input, normalization, augmentation, .. } = self.pictures;
         let mut row = Vec::new();
-        match random.filter(|_| !augmentation.is_none()) {
-            Some(random) if self.read(self.varied.as_ref(), index, &mut row) => {
-                let picture = augmentation.apply(&image(*input, row[0], &row[1..]), random);
-                normalize(&picture, *input, normalization, out);
-            }
-            // What is not there, or has been damaged since, is decoded.
-            Some(random) => self.pictures.write(index, Some(random), out)?,
+        match random.filter(|_| !self.pictures.is_fixed()) {
+            Some(random) => write_varied(self, self.pictures.input, (index, random), out)?,
             None if self.read(self.fixed.as_ref(), index, &mut row) => self.write_row(&row, out),
             None if self.read(self.varied.as_ref(), index, &mut row) && row[0] & EXACT != 0 => {
                 self.write_row(&row, out);
@@ -145,6 +141,31 @@ impl Examples for Decoded<'_> {
             None => self.pictures.write(index, None, out)?,
         }
         Ok(())
+    }
+
+    fn varied(&self) -> Option<&dyn Varied> {
+        if self.pictures.is_fixed() { None } else { Some(self) }
+    }
+}
+
+impl Varied for Decoded<'_> {
+    fn normalization(&self) -> Normalization {
+        self.pictures.normalization
+    }
+
+    fn draw(&self, index: usize, random: &mut Random) -> Result<(Vec<u8>, Variation)> {
+        let Pictures { input, augmentation, .. } = self.pictures;
+        let mut row = Vec::new();
+        if self.read(self.varied.as_ref(), index, &mut row) {
+            // Behind what the row begins with lie one byte for each pixel, or three.
+            row.remove(0);
+            if let Some(picture) = Bytes::new(&row, *input, *input) {
+                let variation = augmentation.draw_for(&picture, random);
+                return Ok((row, variation));
+            }
+        }
+        // What is not there, or has been damaged since, is decoded.
+        self.pictures.draw(index, random)
     }
 }
 

@@ -4,11 +4,13 @@
 use image::RgbImage;
 use sha2::{Digest, Sha256};
 
+use crate::cpu::augment::into_planes;
 use crate::data::Dataset;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::face::{ModelCard, cut_square};
+use crate::image::bytes::Bytes;
 use crate::image::resample::{Pixels, resample};
-use crate::ops::{Crop, Filter, Normalization, Order};
+use crate::ops::{Crop, Filter, Normalization, Order, Variation};
 use crate::prepare::{Alignment, Augmentation, Preparation};
 use crate::random::Random;
 
@@ -55,6 +57,63 @@ pub trait Examples: Sync {
     /// # Errors
     /// If it cannot be read: the example is then left out and listed.
     fn write(&self, index: usize, random: Option<&mut Random>, out: &mut [f32]) -> Result<()>;
+
+    /// The same examples as pictures in bytes, where these are varied: a GPU then does what `write` would do on the host,
+    /// from the same random numbers. `None` where examples come in another way.
+    fn varied(&self) -> Option<&dyn Varied> {
+        None
+    }
+}
+
+/// Pictures in bytes that are varied and normalised on the device that is trained on.
+///
+/// ```
+/// use vultus::data::Dataset;
+/// use vultus::face::{Architecture, ModelCard};
+/// use vultus::ops::Normalization;
+/// use vultus::prepare::Augmentation;
+/// use vultus::train::{Examples, Pictures, Varied};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # for (name, shade) in [("happy/1.png", 90), ("happy/2.png", 90), ("sad/1.png", 90), ("sad/2.png", 40)] {
+/// #     std::fs::create_dir_all(folder.path().join(name).parent().unwrap())?;
+/// #     vultus::image::RgbImage::from_fn(8, 8, |x, _| [shade + x as u8; 3].into()).save(folder.path().join(name))?;
+/// # }
+/// let data = Dataset::open(folder.path())?;
+/// let card = ModelCard::new(Architecture::Light, data.classes.clone(), 48, Normalization::TORCHVISION);
+/// let pictures = Pictures::new(&data, &card, Augmentation::standard());
+/// let (bytes, variation) = pictures.draw(0, &mut vultus::Random::new(1))?;
+/// assert_eq!(bytes.len(), 3 * 48 * 48);
+/// assert_ne!(pictures.draw(0, &mut vultus::Random::new(2))?.1, variation);
+/// // What is not varied is made ready on the host.
+/// assert!(Pictures::new(&data, &card, Augmentation::none()).varied().is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait Varied: Sync {
+    /// What the network expects of its input.
+    fn normalization(&self) -> Normalization;
+
+    /// One picture of the network's size as [`Plan::set_varied`](crate::Plan::set_varied) takes it, and what is to be done
+    /// to it.
+    ///
+    /// # Errors
+    /// If it cannot be read: the example is then left out and listed.
+    fn draw(&self, index: usize, random: &mut Random) -> Result<(Vec<u8>, Variation)>;
+}
+
+/// Does on the host what a device would do with a picture of this side.
+pub(super) fn write_varied(
+    varied: &dyn Varied,
+    side: usize,
+    (index, random): (usize, &mut Random),
+    out: &mut [f32],
+) -> Result<()> {
+    let (bytes, variation) = varied.draw(index, random)?;
+    let picture = Bytes::new(&bytes, side, side);
+    let picture =
+        picture.ok_or_else(|| Error::shape("picture", format!("{} bytes for a side of {side}", bytes.len())))?;
+    into_planes(&picture, &variation, &varied.normalization(), out);
+    Ok(())
 }
 
 /// The pictures of a data set as a network takes them.
@@ -113,7 +172,7 @@ impl<'a> Pictures<'a> {
         }
     }
 
-    /// One picture as it goes into the network, before it is normalised.
+    /// One picture as it goes into the network before it is normalised, but rounded to bytes.
     ///
     /// # Errors
     /// As [`crate::data::Sample::decode`].
@@ -170,12 +229,27 @@ impl Examples for Pictures<'_> {
     }
 
     fn write(&self, index: usize, random: Option<&mut Random>, out: &mut [f32]) -> Result<()> {
-        let picture = match random.filter(|_| !self.augmentation.is_none()) {
-            Some(random) => self.picture(index, Some(random))?,
-            None => self.face(index)?,
-        };
-        normalize(&picture, self.input, &self.normalization, out);
+        match random.filter(|_| !self.is_fixed()) {
+            Some(random) => write_varied(self, self.input, (index, random), out)?,
+            None => normalize(&self.face(index)?, self.input, &self.normalization, out),
+        }
         Ok(())
+    }
+
+    fn varied(&self) -> Option<&dyn Varied> {
+        if self.is_fixed() { None } else { Some(self) }
+    }
+}
+
+impl Varied for Pictures<'_> {
+    fn normalization(&self) -> Normalization {
+        self.normalization
+    }
+
+    fn draw(&self, index: usize, random: &mut Random) -> Result<(Vec<u8>, Variation)> {
+        let picture = scale(&self.face(index)?, self.input);
+        let variation = self.augmentation.draw(&picture, random);
+        Ok((picture.into_raw(), variation))
     }
 }
 

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::batch::{Batches, classes, soft};
+use super::batch::{Batches, classes, learn, soft};
 use super::checkpoint::{Checkpoint, Progress};
 use super::head::head;
 use super::judge::{Judge, Judgement};
 use super::order::epoch_order;
 use super::stream::{Pass, Stream};
-use super::{Examples, Recipe};
+use super::{Examples, Recipe, Varied};
 use crate::engine::{Device, Model, Options, StepOptions, Targets, TrainingPlan, TrainingState};
 use crate::error::{Error, Result};
 use crate::nn::{Network, Trainable, Training};
@@ -296,6 +296,14 @@ impl Job<'_> {
         self.recipe.mix.is_some() || (self.probabilities.is_some() && !self.recipe.draw)
     }
 
+    /// Pictures in bytes that the device varies and normalises, where that is the way to train. On the processor nothing
+    /// would be gained: threads that make batches do the same there while the network is computed. Mixing takes the
+    /// numbers of pictures on the host, and what is not varied has its own way (features, or decoded once).
+    fn varied(&self) -> Option<&dyn Varied> {
+        let is_gpu = matches!(self.device, Device::Gpu(_));
+        self.examples.varied().filter(|_| is_gpu && self.recipe.mix.is_none())
+    }
+
     /// A text that is another one for every other training.
     fn identity(&self) -> String {
         let mut hash = Sha256::new();
@@ -406,7 +414,8 @@ impl<'a> Fitting<'a> {
         let mut random = Random::new(seed ^ 0x313);
         let Fitting { job, plan, stream, progress, .. } = self;
         stream.waited = Duration::ZERO;
-        stream.run(pass, |batch| {
+        let varied = job.varied().map(|varied| (varied, seed));
+        stream.run_varied(pass, varied, |batch| {
             let (micro_batch, micro_batches) = batches.place(taken);
             let done = (number - 1) as f32 + taken as f32 / batches.count as f32;
             if micro_batch == 0 {
@@ -415,10 +424,10 @@ impl<'a> Fitting<'a> {
             let step = StepOptions { learning_rate: rate, seed: recipe.seed, micro_batches };
             let drawn = Random::new(seed ^ 0xD4A3 ^ u64::from(taken));
             let loss = if job.is_soft() {
-                let (input, targets) = soft(&batch, job, recipe, drawn, &mut random)?;
-                plan.train(input.as_ref().unwrap_or(&batch.input), Targets::Probabilities(&targets), &step)?
+                let (mixed, targets) = soft(&batch, job, recipe, drawn, &mut random)?;
+                learn(plan, mixed.as_ref().unwrap_or(&batch.input), Targets::Probabilities(&targets), &step)?
             } else {
-                plan.train(&batch.input, Targets::Classes(&classes(&batch, job, drawn)), &step)?
+                learn(plan, &batch.input, Targets::Classes(&classes(&batch, job, drawn)), &step)?
             };
             if !loss.is_finite() {
                 return Err(Error::Diverged { what: format!("the loss is {loss}") });

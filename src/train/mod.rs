@@ -60,7 +60,7 @@ mod stream;
 
 pub use calibrate::Calibration;
 pub use course::{Course, Prepared, adapt, start};
-pub use examples::{Examples, Pictures};
+pub use examples::{Examples, Pictures, Varied};
 pub use features::{Features, Frozen};
 pub use fit::{Epoch, Event, Job, Trained, fit};
 pub use judge::{Answers, Judgement};

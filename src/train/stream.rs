@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use super::Examples;
+use super::{Examples, Varied};
 use crate::error::{Error, Result};
+use crate::ops::{Normalization, Variation};
 use crate::random::Random;
 use crate::tensor::Tensor;
 
@@ -16,13 +17,35 @@ use crate::tensor::Tensor;
 const AHEAD: usize = 2;
 
 /// Some examples, one behind the other.
-pub(super) struct Batch {
-    /// `[size, channels, height, width]`; what is behind the last example, or could not be read, is zero.
-    pub input: Tensor,
+pub(super) struct Batch<I = Tensor> {
+    /// As the network takes them: `[size, channels, height, width]`. What is behind the last example, or could not be read,
+    /// repeats others; where none could be read all is zero.
+    pub input: I,
     /// The examples' numbers; `None` where one could not be read and behind the last.
     pub examples: Vec<Option<usize>>,
     /// Examples that could not be read, and why.
     pub unreadable: Vec<(usize, Error)>,
+}
+
+/// What goes into a network that is trained.
+pub(super) enum Input {
+    /// As it takes them.
+    Values(Tensor),
+    /// Pictures that the device varies and normalises.
+    Pictures(Pictures),
+}
+
+/// The bytes of a batch's pictures, and what is to be done to each.
+pub(super) struct Pictures {
+    bytes: Vec<Vec<u8>>,
+    pub variations: Vec<Variation>,
+    pub normalization: Normalization,
+}
+
+impl Pictures {
+    pub fn bytes(&self) -> Vec<&[u8]> {
+        self.bytes.iter().map(Vec::as_slice).collect()
+    }
 }
 
 /// What a pass over examples reads, and how.
@@ -44,22 +67,48 @@ impl Pass<'_> {
         let shape = self.examples.shape();
         let length: usize = shape.iter().product();
         let mut values = vec![0.0; self.size * length];
+        let Batch { examples, unreadable, .. } = self.read(number, |slot, example, place| {
+            let out = &mut values[slot * length..(slot + 1) * length];
+            let mut random = self.seed.map(|seed| source(seed, place));
+            let written = self.examples.write(example, random.as_mut(), out);
+            written.inspect_err(|_| out.fill(0.0))
+        });
+        for (slot, from) in gaps(&examples) {
+            values.copy_within(from * length..(from + 1) * length, slot * length);
+        }
+        Ok(Batch { input: Tensor::new([&[self.size], &shape[..]].concat(), values)?, examples, unreadable })
+    }
+
+    /// Makes one batch of pictures in bytes.
+    fn varied(&self, varied: &dyn Varied, seed: u64, number: usize) -> Result<Batch<Input>> {
+        let mut drawn = vec![None; self.size];
+        let Batch { examples, unreadable, .. } = self.read(number, |slot, example, place| {
+            drawn[slot] = Some(varied.draw(example, &mut source(seed, place))?);
+            Ok(())
+        });
+        gaps(&examples).for_each(|(slot, from)| drawn[slot] = drawn[from].clone());
+        let (bytes, variations): (Vec<_>, Vec<_>) = drawn.into_iter().flatten().unzip();
+        let input = if bytes.is_empty() {
+            // Nothing of this batch counts.
+            Input::Values(Tensor::zeros([&[self.size], &self.examples.shape()[..]].concat()))
+        } else {
+            Input::Pictures(Pictures { bytes, variations, normalization: varied.normalization() })
+        };
+        Ok(Batch { input, examples, unreadable })
+    }
+
+    /// Goes through the examples of a batch: hands over the place of each in it, its number, and its place in the order.
+    fn read(&self, number: usize, mut read: impl FnMut(usize, usize, usize) -> Result<()>) -> Batch<()> {
         let (mut examples, mut unreadable) = (vec![None; self.size], Vec::new());
         let first = number * self.size;
         let mine = &self.order[first..self.order.len().min(first + self.size)];
-        for (slot, (&example, out)) in mine.iter().zip(values.chunks_exact_mut(length)).enumerate() {
-            // By place in the order, so that an example that comes twice is not varied twice in the same way.
-            let mut random = self.seed.map(|seed| Random::new(seed.wrapping_add((first + slot) as u64)));
-            match self.examples.write(example, random.as_mut(), out) {
+        for (slot, &example) in mine.iter().enumerate() {
+            match read(slot, example, first + slot) {
                 Ok(()) => examples[slot] = Some(example),
-                Err(error) => {
-                    out.fill(0.0);
-                    unreadable.push((example, error));
-                }
+                Err(error) => unreadable.push((example, error)),
             }
         }
-        fill_up(&mut values, length, &examples);
-        Ok(Batch { input: Tensor::new([&[self.size], &shape[..]].concat(), values)?, examples, unreadable })
+        Batch { input: (), examples, unreadable }
     }
 
     fn batches(&self) -> usize {
@@ -67,17 +116,17 @@ impl Pass<'_> {
     }
 }
 
-/// Repeats pictures where a batch has none. They count for nothing in the loss, but batch normalisation sees them, and
-/// should see what the others are like.
-fn fill_up(values: &mut [f32], length: usize, examples: &[Option<usize>]) {
-    let filled: Vec<usize> = (0..examples.len()).filter(|&slot| examples[slot].is_some()).collect();
-    if filled.is_empty() {
-        return;
-    }
-    let empty = (0..examples.len()).filter(|&slot| examples[slot].is_none());
-    for (slot, from) in empty.zip(filled.iter().cycle()) {
-        values.copy_within(from * length..(from + 1) * length, slot * length);
-    }
+/// What the variation at this place in the order is drawn from: an example that comes twice is not varied twice in the
+/// same way.
+fn source(seed: u64, place: usize) -> Random {
+    Random::new(seed.wrapping_add(place as u64))
+}
+
+/// The places of a batch that have no picture, each with the one whose picture is repeated there. They count for nothing
+/// in the loss, but batch normalisation sees them, and should see what the others are like.
+fn gaps(examples: &[Option<usize>]) -> impl Iterator<Item = (usize, usize)> {
+    let (filled, empty): (Vec<usize>, Vec<usize>) = (0..examples.len()).partition(|&slot| examples[slot].is_some());
+    empty.into_iter().zip(filled.into_iter().cycle())
 }
 
 /// Threads that make batches. Their work is kept out of rayon's global pool, on which the device may compute.
@@ -106,19 +155,49 @@ impl Stream {
     ///
     /// # Errors
     /// The first error of `take`; [`Error::Io`] if the system gives no threads.
-    pub fn run(&mut self, pass: Pass, mut take: impl FnMut(Batch) -> Result<()>) -> Result<()> {
-        let threads = self.threads.min(pass.batches()).max(1);
+    pub fn run(&mut self, pass: Pass, take: impl FnMut(Batch) -> Result<()>) -> Result<()> {
+        self.run_batches(pass.batches(), &|number| pass.batch(number), take)
+    }
+
+    /// The same in training; with these pictures in bytes, varied by this seed, where the device does the rest.
+    ///
+    /// # Errors
+    /// As [`Stream::run`].
+    pub fn run_varied(
+        &mut self,
+        pass: Pass,
+        varied: Option<(&dyn Varied, u64)>,
+        take: impl FnMut(Batch<Input>) -> Result<()>,
+    ) -> Result<()> {
+        let make = |number| match varied {
+            Some((varied, seed)) => pass.varied(varied, seed, number),
+            None => {
+                let Batch { input, examples, unreadable } = pass.batch(number)?;
+                Ok(Batch { input: Input::Values(input), examples, unreadable })
+            }
+        };
+        self.run_batches(pass.batches(), &make, take)
+    }
+
+    fn run_batches<I: Send>(
+        &mut self,
+        count: usize,
+        batch: &(impl Fn(usize) -> Result<Batch<I>> + Sync),
+        mut take: impl FnMut(Batch<I>) -> Result<()>,
+    ) -> Result<()> {
+        let threads = self.threads.min(count).max(1);
         let (pool, waited) = (&self.pool, &mut self.waited);
         thread::scope(move |scope| {
             let mut receivers = Vec::new();
             for first in 0..threads {
                 let (sender, receiver) = sync_channel(AHEAD);
-                let make = move || make(pool, pass, (first, threads), &sender);
+                let mine = (first..count).step_by(threads);
+                let make = move || make(pool, batch, mine, &sender);
                 let name = format!("vultus-batches-{first}");
                 thread::Builder::new().name(name).spawn_scoped(scope, make).map_err(no_threads)?;
                 receivers.push(receiver);
             }
-            for number in 0..pass.batches() {
+            for number in 0..count {
                 let begin = Instant::now();
                 let batch = next(&receivers[number % threads])?;
                 *waited += begin.elapsed();
@@ -134,18 +213,23 @@ fn no_threads(error: std::io::Error) -> Error {
     Error::io(Path::new("threads"), error)
 }
 
-/// Every `threads`th batch, until nobody takes them any more. The pool works on batches but waits for nobody who takes
+/// These batches, until nobody takes them any more. The pool works on batches but waits for nobody who takes
 /// them: one of its threads that waits for a part of a batch may begin another batch meanwhile, and if that one waited for
 /// its turn, the first would never be done.
-fn make(pool: &ThreadPool, pass: Pass, (first, threads): (usize, usize), sender: &SyncSender<Result<Batch>>) {
-    for number in (first..pass.batches()).step_by(threads) {
-        if sender.send(pool.install(|| pass.batch(number))).is_err() {
+fn make<I: Send>(
+    pool: &ThreadPool,
+    batch: &(impl Fn(usize) -> Result<Batch<I>> + Sync),
+    numbers: impl Iterator<Item = usize>,
+    sender: &SyncSender<Result<Batch<I>>>,
+) {
+    for number in numbers {
+        if sender.send(pool.install(|| batch(number))).is_err() {
             return;
         }
     }
 }
 
-fn next(receiver: &Receiver<Result<Batch>>) -> Result<Batch> {
+fn next<I>(receiver: &Receiver<Result<Batch<I>>>) -> Result<Batch<I>> {
     receiver.recv().unwrap_or_else(|_| Err(Error::shape("batches", "the thread that makes them has ended")))
 }
 
@@ -192,10 +276,45 @@ mod tests {
 
     #[test]
     fn what_is_missing_in_a_batch_repeats_the_others() {
-        let mut values = [1.0, 2.0, 0.0, 0.0, 3.0, 4.0, 0.0, 0.0, 0.0, 0.0];
-        fill_up(&mut values, 2, &[Some(7), None, Some(8), None, None]);
-        assert_eq!(values, [1.0, 2.0, 1.0, 2.0, 3.0, 4.0, 3.0, 4.0, 1.0, 2.0]);
-        fill_up(&mut values, 2, &[None; 5]);
-        assert_eq!(values[..2], [1.0, 2.0]);
+        let found: Vec<_> = gaps(&[Some(7), None, Some(8), None, None]).collect();
+        assert_eq!(found, [(1, 0), (3, 2), (4, 0)]);
+        assert_eq!(gaps(&[None; 5]).count(), 0);
+    }
+
+    /// Pictures of one pixel, of which every third cannot be read; all where nothing is readable.
+    struct Pixels(bool);
+
+    impl Varied for Pixels {
+        fn normalization(&self) -> Normalization {
+            Normalization::MTCNN
+        }
+
+        fn draw(&self, index: usize, random: &mut Random) -> Result<(Vec<u8>, Variation)> {
+            if !self.0 || index % 3 == 1 {
+                return Err(Error::shape("pixel", "is missing"));
+            }
+            Ok((vec![index as u8], Variation { offset: random.uniform(), ..Variation::none() }))
+        }
+    }
+
+    #[test]
+    fn pictures_in_bytes_fill_a_batch_too() {
+        let order = [0, 1, 2, 3, 4];
+        let pass = Pass { examples: &Shared, order: &order, size: 4, seed: None };
+        let batch = |readable, number| pass.varied(&Pixels(readable), 9, number).unwrap();
+        let first = batch(true, 0);
+        assert_eq!(first.examples, [Some(0), None, Some(2), Some(3)]);
+        assert_eq!((first.unreadable.len(), first.unreadable[0].0), (1, 1));
+        let Input::Pictures(pictures) = first.input else { panic!("there are no bytes") };
+        assert_eq!(pictures.bytes(), [[0], [0], [2], [3]]);
+        assert_eq!(pictures.variations[1], pictures.variations[0]);
+        assert_ne!(pictures.variations[2], pictures.variations[0]);
+        assert_eq!(pictures.variations[3].offset, source(9, 3).uniform());
+        // The rest of the last batch, of which nothing can be read.
+        for batch in [batch(true, 1), batch(false, 0)] {
+            let Input::Values(values) = batch.input else { panic!("there are bytes") };
+            assert_eq!(values, Tensor::zeros([4, 1, 1, 1]));
+            assert_eq!(batch.examples, [None; 4]);
+        }
     }
 }

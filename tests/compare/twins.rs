@@ -3,9 +3,11 @@
 use half::f16;
 use vultus::gpu::{Gpu, candidates};
 use vultus::nn::Network;
+use vultus::ops::augment::AugmentCase;
 use vultus::ops::resize::{PixelSource, ResizeCase};
 use vultus::ops::{
     self, Activation, ActivationBackward, Case, Conv2d, Dense, Filter, MaxPool2d, Op, RunState, Unary, UnaryBackward,
+    Variation,
 };
 use vultus::{Device, Options, Parameters, Picture, Precision, Random, Result, Tensor, wgpu};
 
@@ -439,6 +441,50 @@ fn per_batch(shape: &[usize], largest: f32) -> f32 {
 /// A network that gives back its input, so that the step before it shows.
 pub fn identity(height: usize, width: usize) -> Network {
     Network::new("identity", [3, height, width]).max_pool2d("identity", MaxPool2d::new(1, 1))
+}
+
+/// Varies the same pictures in the same way on both backends.
+pub fn check_augment(gpu: &Gpu, case: &AugmentCase, seed: u64, comparison: &mut Comparison) {
+    let [height, width] = case.size;
+    let pictures = case.pictures(seed);
+    let pictures: Vec<&[u8]> = pictures.iter().map(Vec::as_slice).collect();
+    let run = |device: Device| {
+        let model = device.load(&identity(height, width), &Parameters::new())?;
+        // One image is left as it was.
+        let mut plan = model.compile(pictures.len() + 1, &checked())?;
+        plan.set_input(0, &Tensor::filled([pictures.len() + 1, 3, height, width], 7.0))?;
+        plan.set_varied(&pictures, &case.variations, &case.normalization)?;
+        plan.execute()?;
+        plan.outputs()
+    };
+    let name = format!("{seed}: {case:?}");
+    let (found, wanted) = match (run(Device::Gpu(gpu.clone())), run(Device::Cpu)) {
+        (Ok(found), Ok(wanted)) => (found, wanted),
+        (found, wanted) => {
+            let errors = [found.err(), wanted.err()].map(|e| e.map(|e| e.to_string()).unwrap_or_default());
+            return comparison.fail(name, errors.join(" "));
+        }
+    };
+    let largest = case.normalization.std.iter().fold(f32::INFINITY, |least, &deviation| least.min(deviation)).recip();
+    comparison.check_within(name, &found[0], &wanted[0], largest * augmented(case));
+}
+
+/// How far pixel values may be apart. Draws are the same, and nothing is rounded to whole values. A place is a sum of three
+/// terms, of which a device may round fewer by fused multiply-adds: three half units of the largest on either side. A
+/// pixel's place is worth up to 255 on each axis. What light makes of that is rounded three times at up to 600, and
+/// normalising takes a few more units.
+fn augmented(case: &AugmentCase) -> f32 {
+    let within = |row: &[f32; 3]| {
+        let [height, width] = case.size.map(|side| side as f32);
+        row[0].abs() * width + row[1].abs() * height + row[2].abs()
+    };
+    let of = |variation: &Variation| {
+        let place = within(&variation.x) + within(&variation.y);
+        let is_still = (variation.x, variation.y) == (Variation::none().x, Variation::none().y);
+        let moved = if is_still { 0.0 } else { 3.0 * 255.0 * place + 8.0 * 255.0 };
+        EPSILON * (variation.gain.abs().max(1.0) * moved + 3.0 * 600.0 + 8.0 * 255.0)
+    };
+    case.variations.iter().map(of).fold(0.0, f32::max)
 }
 
 /// Cuts the same crops out of the same picture on both backends.

@@ -25,7 +25,7 @@ sendable! { engine:
     nn::Group, nn::Layer, nn::Loss, nn::Network, nn::Optimizer, nn::Published, nn::Source, nn::Trainable, nn::Training,
     nn::vgg16::Pooling,
     ops::Activation, ops::ActivationBackward, ops::Adam, ops::AdaptiveAvgPool2d, ops::AdaptiveAvgPool2dBackward,
-    ops::AvgPool2d, ops::AvgPool2dBackward, ops::BatchNorm2d, ops::BatchNorm2dBackward, ops::BatchNorm2dFold,
+    ops::augment::AugmentCase, ops::AvgPool2d, ops::AvgPool2dBackward, ops::BatchNorm2d, ops::BatchNorm2dBackward, ops::BatchNorm2dFold,
     ops::BatchNorm2dRunning, ops::Case, ops::Concat, ops::Conv2d, ops::Conv2dBackwardInput, ops::Conv2dBackwardWeight,
     ops::Crop, ops::CrossEntropy, ops::Dense, ops::Dropout, ops::Ema, ops::Fill, ops::Filter, ops::Interpolation,
     ops::LayerNorm, ops::LayerNormBackward, ops::MaskedFill, ops::MatMul, ops::MaxPool2d, ops::MaxPool2dBackward, ops::MulReduce,
@@ -33,6 +33,7 @@ sendable! { engine:
     ops::RelativePositionBias, ops::RelativePositionBiasBackward, ops::Reshape, ops::resize::PixelSource,
     ops::resize::ResizeCase, ops::RunState, ops::Sgd, ops::Slice, ops::Softmax, ops::SoftmaxBackward,
     ops::StochasticDepth, ops::Transpose, ops::Unary, ops::UnaryBackward, ops::Upsample, ops::UpsampleBackward,
+    ops::Variation,
 }
 
 sendable! { faces:
