@@ -169,7 +169,7 @@ pub fn cases() -> Vec<Case> {
 ///
 /// let cases = vgg16_cases(1, 224);
 /// // Five pools, forward, backward, and backward through a ReLU before; the last one leaves 7×7.
-/// assert_eq!(cases[12].op.output_shapes(&cases[8].shapes())?, [[1, 512, 7, 7]]);
+/// assert_eq!(cases[12].op.output_shapes(&cases[12].shapes())?, [[1, 512, 7, 7]]);
 /// # Ok::<(), vultus::Error>(())
 /// ```
 #[doc(hidden)]
