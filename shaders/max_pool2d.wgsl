@@ -94,7 +94,7 @@ fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
 fn backward_apart(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let i = (group.y * params.grid + group.x) * 256u + local;
     let size = vec2<u32>(params.height, params.width);
-    // What lies behind the last window is a block, too.
+    // What is left over after the last window is a block, too.
     let blocks = (size + params.kernel - 1u) / params.kernel;
     if (i >= params.planes * blocks.x * blocks.y) { return; }
     let plane = i / (blocks.x * blocks.y);

@@ -30,8 +30,7 @@ pub struct SearchArguments {
 impl DetectorArguments {
     /// The detector on a device.
     pub fn load(&self, device: &Device, global: &Global) -> Result<Detector, Error> {
-        let options = self.options();
-        Detector::new(device, weights(options, global)?, options)
+        load(self.options(), device, global)
     }
 
     pub fn options(&self) -> DetectorOptions {
@@ -42,8 +41,7 @@ impl DetectorArguments {
 impl SearchArguments {
     /// The detector on a device.
     pub fn load(&self, device: &Device, global: &Global) -> Result<Detector, Error> {
-        let options = self.options();
-        Detector::new(device, weights(options, global)?, options)
+        load(self.options(), device, global)
     }
 
     /// Whether a processor finds the faces of one picture sooner than a GPU is started.
@@ -55,6 +53,10 @@ impl SearchArguments {
         let (kind, min_face) = (self.detector.detector, self.min_face);
         DetectorOptions { kind, min_face, ..DetectorOptions::default() }
     }
+}
+
+fn load(options: DetectorOptions, device: &Device, global: &Global) -> Result<Detector, Error> {
+    Detector::new(device, weights(options, global)?, options)
 }
 
 /// What such a detector is made from.

@@ -339,8 +339,8 @@ impl Plan {
     /// for each pixel three bytes (red, green, blue) or one (gray).
     ///
     /// # Errors
-    /// [`Error::Shape`] if there are no pictures or more than images in a batch, not a variation for each, one of another
-    /// size, or the input does not have three channels; [`Error::InvalidArgument`] if a variation has a number that is not
+    /// [`Error::Shape`] if there are no pictures or more than the batch has images, not a variation for each, a picture of
+    /// another size, or an input without three channels; [`Error::InvalidArgument`] if a variation has a number that is not
     /// finite, or the input is bound; [`Error::Limit`] if one picture is larger than a binding of the device.
     pub fn set_varied(
         &mut self,
@@ -362,7 +362,7 @@ impl Plan {
         let mut bytes = Vec::with_capacity(pictures.len());
         for data in pictures {
             let Some(picture) = Bytes::new(data, width, height) else {
-                return misshapen(format!("{} bytes are no picture of {width}×{height}", data.len()));
+                return misshapen(format!("a picture of {width}×{height} does not have {} bytes", data.len()));
             };
             bytes.push(picture);
         }

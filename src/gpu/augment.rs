@@ -178,7 +178,7 @@ impl Part {
         Ok([across as u32, groups.div_ceil(across) as u32])
     }
 
-    /// Writes all pictures at once, each where so many bytes are its own: those behind a gray one are not read.
+    /// Writes all pictures at once, each in room for so many bytes: those after a gray one are not read.
     fn write_pixels(&self, gpu: &Gpu, room: usize, pictures: &[Bytes]) -> Result<()> {
         let refused = || gpu.refused("no memory for pictures was given".to_owned());
         let bytes = std::num::NonZeroU64::new((room * pictures.len()) as u64).ok_or_else(refused)?;

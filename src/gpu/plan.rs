@@ -284,23 +284,15 @@ impl GpuPlan {
         filter: Filter,
         normalization: &Normalization,
     ) -> Result<()> {
-        let gpu = &self.work.gpu;
-        gpu.check()?;
-        self.check_own(value)?;
-        self.last.wait();
-        let shape = &self.work.program.values[value].shape;
-        let storage = &self.work.values[value];
-        if self.work.checked {
-            storage.guard(gpu, crops.len() * shape[1..].iter().product::<usize>());
-        }
-        gpu.guarded(|| {
-            let resizer = match self.resizers.entry(value) {
+        self.fill("resize", value, crops.len(), |plan| {
+            let (gpu, storage) = (&plan.work.gpu, &plan.work.values[value]);
+            let shape = &plan.work.program.values[value].shape;
+            let resizer = match plan.resizers.entry(value) {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => entry.insert(Resizer::new(gpu, shape, gpu.whole(storage)?)?),
             };
             resizer.run(gpu, pixels, crops, filter, normalization)
-        })?;
-        if self.work.checked { self.work.check_guards("resize", storage) } else { Ok(()) }
+        })
     }
 
     pub(crate) fn write_varied(
@@ -310,23 +302,37 @@ impl GpuPlan {
         variations: &[Variation],
         normalization: &Normalization,
     ) -> Result<()> {
-        let gpu = &self.work.gpu;
-        gpu.check()?;
-        self.check_own(value)?;
-        self.last.wait();
-        let shape = &self.work.program.values[value].shape;
-        let storage = &self.work.values[value];
-        if self.work.checked {
-            storage.guard(gpu, pictures.len() * shape[1..].iter().product::<usize>());
-        }
-        gpu.guarded(|| {
-            let augmenter = match self.augmenters.entry(value) {
+        self.fill("augment", value, pictures.len(), |plan| {
+            let (gpu, storage) = (&plan.work.gpu, &plan.work.values[value]);
+            let shape = &plan.work.program.values[value].shape;
+            let augmenter = match plan.augmenters.entry(value) {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => entry.insert(Augmenter::new(gpu, shape, storage)?),
             };
             augmenter.run(gpu, pictures, variations, normalization)
-        })?;
-        if self.work.checked { self.work.check_guards("augment", storage) } else { Ok(()) }
+        })
+    }
+
+    /// Fills the first images of an input by work of its own before the run, which a checked plan looks at.
+    fn fill(
+        &mut self,
+        operation: &str,
+        value: ValueId,
+        images: usize,
+        fill: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        let gpu = self.work.gpu.clone();
+        gpu.check()?;
+        self.check_own(value)?;
+        self.last.wait();
+        let work = &self.work;
+        if work.checked {
+            let image: usize = work.program.values[value].shape[1..].iter().product();
+            work.values[value].guard(&gpu, images * image);
+        }
+        gpu.guarded(|| fill(self))?;
+        let work = &self.work;
+        if work.checked { work.check_guards(operation, &work.values[value]) } else { Ok(()) }
     }
 
     /// Submits one run, in pieces of bounded work, and does not wait for it. `share` is what this micro-batch weighs among

@@ -57,7 +57,7 @@ impl<'a> Bytes<'a> {
 /// The pixels on both sides of a place on an axis of this length, and how much of the second.
 fn neighbours(at: f32, length: usize) -> (usize, usize, f32) {
     let last = length - 1;
-    // `max` makes 0 of what is no number, so that every place gives a pixel.
+    // `max` turns NaN into 0, so that every place gives a pixel.
     let at = at.max(0.0).min(last as f32);
     let low = (at as usize).min(last);
     (low, (low + 1).min(last), at - low as f32)

@@ -139,10 +139,12 @@ impl Predictions {
         let kept: Vec<usize> = classes.iter().map(|class| number(class.as_ref())).collect::<Result<_>>()?;
         let names = kept.iter().map(|&class| self.classes[class].clone()).collect();
         let mut restricted = Predictions { subjects: self.subjects.as_ref().map(|_| Vec::new()), ..Self::new(names) };
+        let equal = 1.0 / kept.len() as f32;
         for (sample, (row, label)) in self.probabilities.iter().zip(&self.labels).enumerate() {
             let Some(label) = kept.iter().position(|class| class == label) else { continue };
             restricted.labels.push(label);
-            restricted.probabilities.push(renormalised(row, &kept));
+            let values = kept.iter().map(|&class| f64::from(row[class])).collect();
+            restricted.probabilities.push(shares(values, |_| equal));
             if let (Some(to), Some(from)) = (&mut restricted.subjects, &self.subjects) {
                 to.push(from[sample].clone());
             }
@@ -179,11 +181,8 @@ impl Predictions {
         }
         let ratios: Vec<f64> = learned.iter().zip(priors).map(|(&old, &new)| f64::from(new) / f64::from(old)).collect();
         let expecting = |row: &Vec<f32>| {
-            let scaled: Vec<f64> = row.iter().zip(&ratios).map(|(&value, ratio)| f64::from(value) * ratio).collect();
-            let sum: f64 = scaled.iter().sum();
-            let values =
-                scaled.iter().zip(priors).map(|(value, &prior)| if sum > 0.0 { (value / sum) as f32 } else { prior });
-            values.collect()
+            let scaled = row.iter().zip(&ratios).map(|(&value, ratio)| f64::from(value) * ratio);
+            shares(scaled.collect(), |class| priors[class])
         };
         Ok(Predictions { probabilities: self.probabilities.iter().map(expecting).collect(), ..self.clone() })
     }
@@ -245,11 +244,11 @@ fn check_sample(row: &[f32], label: usize, classes: usize) -> std::result::Resul
     Ok(())
 }
 
-/// The probabilities of these classes, so that their sum is 1.
-fn renormalised(row: &[f32], kept: &[usize]) -> Vec<f32> {
-    let sum: f64 = kept.iter().map(|&class| f64::from(row[class])).sum();
-    let share = |&class: &usize| if sum > 0.0 { f64::from(row[class]) / sum } else { 1.0 / kept.len() as f64 };
-    kept.iter().map(|class| share(class) as f32).collect()
+/// Values divided by their sum; where all are 0, what `otherwise` gives for each place.
+fn shares(values: Vec<f64>, otherwise: impl Fn(usize) -> f32) -> Vec<f32> {
+    let sum: f64 = values.iter().sum();
+    let share = |(place, value)| if sum > 0.0 { (value / sum) as f32 } else { otherwise(place) };
+    values.into_iter().enumerate().map(share).collect()
 }
 
 fn refuse<T>(reason: impl Into<String>) -> Result<T> {

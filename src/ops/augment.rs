@@ -106,7 +106,7 @@ impl Variation {
         [self.seed as u32, (self.seed >> 32) as u32]
     }
 
-    /// Whether all its numbers are finite, and the noise is no less than 0.
+    /// Checks that all numbers are finite and the noise is not negative.
     pub(crate) fn check(&self) -> Result<()> {
         let Variation { x, y, gain, offset, noise, .. } = *self;
         let is_finite = x.iter().chain(&y).chain(&[gain, offset, noise]).all(|value| value.is_finite());

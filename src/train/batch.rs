@@ -55,7 +55,7 @@ pub(super) fn soft(
             let count = batch.examples.iter().take_while(|example| example.is_some()).count();
             Some(Input::Values(mixed(values, count, job, mixing, &mut rows, random)?))
         }
-        // Where pictures are to be mixed, they are no bytes.
+        // Pictures that are to be mixed never come as bytes.
         (None, _) | (Some(_), Input::Pictures(_)) => None,
     };
     Ok((input, Tensor::new([batch.examples.len(), width], rows)?))

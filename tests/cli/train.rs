@@ -786,7 +786,7 @@ fn what_people_voted_is_learnt() {
     for (arguments, status, reason) in [
         (&["--own-share", "2"][..], 2, "--own-share 2 is not within 0 and 1"),
         (&["--balance", "weights:3"], 2, "the power \"3\" is not within 0 and 2"),
-        (&["--calibrate", "1.5"], 2, "it is no number within 0 and 1"),
+        (&["--calibrate", "1.5"], 2, "--calibrate 1.5 is not within 0 and 1"),
         (&["--votes", "nowhere.csv"], 1, "nowhere.csv"),
     ] {
         let refused = if arguments[0] == "--votes" { place.train(arguments) } else { train(arguments) };

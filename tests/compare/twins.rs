@@ -443,6 +443,23 @@ pub fn identity(height: usize, width: usize) -> Network {
     Network::new("identity", [3, height, width]).max_pool2d("identity", MaxPool2d::new(1, 1))
 }
 
+/// What the GPU and the CPU give, where both give something; else the comparison fails.
+fn on_both(
+    gpu: &Gpu,
+    name: &str,
+    run: impl Fn(Device) -> vultus::Result<Vec<Tensor>>,
+    comparison: &mut Comparison,
+) -> Option<[Vec<Tensor>; 2]> {
+    match [Device::Gpu(gpu.clone()), Device::Cpu].map(run) {
+        [Ok(found), Ok(wanted)] => Some([found, wanted]),
+        outcomes => {
+            let errors = outcomes.map(|outcome| outcome.err().map(|error| error.to_string()).unwrap_or_default());
+            comparison.fail(name, errors.join(" "));
+            None
+        }
+    }
+}
+
 /// Varies the same pictures in the same way on both backends.
 pub fn check_augment(gpu: &Gpu, case: &AugmentCase, seed: u64, comparison: &mut Comparison) {
     let [height, width] = case.size;
@@ -458,13 +475,7 @@ pub fn check_augment(gpu: &Gpu, case: &AugmentCase, seed: u64, comparison: &mut 
         plan.outputs()
     };
     let name = format!("{seed}: {case:?}");
-    let (found, wanted) = match (run(Device::Gpu(gpu.clone())), run(Device::Cpu)) {
-        (Ok(found), Ok(wanted)) => (found, wanted),
-        (found, wanted) => {
-            let errors = [found.err(), wanted.err()].map(|e| e.map(|e| e.to_string()).unwrap_or_default());
-            return comparison.fail(name, errors.join(" "));
-        }
-    };
+    let Some([found, wanted]) = on_both(gpu, &name, run, comparison) else { return };
     let largest = case.normalization.std.iter().fold(f32::INFINITY, |least, &deviation| least.min(deviation)).recip();
     comparison.check_within(name, &found[0], &wanted[0], largest * augmented(case));
 }
@@ -504,13 +515,7 @@ pub fn check_resize(gpu: &Gpu, case: &ResizeCase, seed: u64, comparison: &mut Co
         plan.outputs()
     };
     let name = format!("{seed}: {case:?}");
-    let (found, wanted) = match (run(Device::Gpu(gpu.clone())), run(Device::Cpu)) {
-        (Ok(found), Ok(wanted)) => (found, wanted),
-        (found, wanted) => {
-            let errors = [found.err(), wanted.err()].map(|e| e.map(|e| e.to_string()).unwrap_or_default());
-            return comparison.fail(name, errors.join(" "));
-        }
-    };
+    let Some([found, wanted]) = on_both(gpu, &name, run, comparison) else { return };
     // Bytes are summed exactly. A quotient may be 2.5 units in the last place off; with the bilinear filter one is a
     // position of up to 60 pixels, and a pixel's place is worth up to 255 on each axis.
     let position = if case.filter == Filter::Bilinear { 2.0 * 60.0 * 3.0 } else { 0.0 };

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use vultus::report::{Page, Section, evaluation_cards, evaluation_sections, number};
 
+use super::priors::Expectation;
 use super::results::{Results, Uncertain};
 use crate::cli::models;
 
@@ -33,8 +34,8 @@ pub fn page(results: &Results) -> Page {
 /// How frequent classes were expected to be, in words.
 fn expected(results: &Results) -> String {
     match results.priors.as_ref().map(|priors| priors.taken) {
-        Some("equal") => "equally frequent",
-        Some(_) => "as frequent as the model learned",
+        Some(Expectation::Equal) => "equally frequent",
+        Some(Expectation::Learned) => "as frequent as the model learned",
         None => "as frequent as in what the model was trained on",
     }
     .to_owned()

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 use vultus::Error;
 use vultus::face::ModelCard;
-use vultus::metrics::Predictions;
+use vultus::metrics::{Evaluation, Predictions};
 
 use crate::cli::failure::Failure;
 
@@ -13,7 +13,8 @@ use crate::cli::failure::Failure;
 const NEARLY_ALL: f32 = 0.9;
 
 /// How frequent classes are expected to be.
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum Expectation {
     /// As frequent as the model learned
     Learned,
@@ -24,16 +25,16 @@ pub enum Expectation {
 /// What expecting classes to be so frequent makes of the answers.
 #[derive(Serialize)]
 pub struct Priors {
-    /// `learned` or `equal`: by which all other figures are.
-    pub taken: &'static str,
+    /// By which all other figures are.
+    pub taken: Expectation,
     /// The share of right answers by what the model learned.
     pub accuracy_learned: f64,
     /// The share of right answers where all classes are expected alike.
     pub accuracy_equal: f64,
 }
 
-/// The predictions by what is expected, and what that makes of them; as they are for a model that does not say what it
-/// expects.
+/// The predictions adjusted to what is expected, and what that makes of them; unchanged for a model that does not say what
+/// it expects.
 pub fn expecting(
     predictions: Predictions,
     card: &ModelCard,
@@ -55,21 +56,14 @@ pub fn expecting(
         false => Expectation::Learned,
     });
     let equal = equally(&predictions, &learned)?;
-    let [accuracy_learned, accuracy_equal] = [&predictions, &equal].map(accuracy);
-    let (predictions, taken) = match expectation {
-        Expectation::Learned => (predictions, "learned"),
-        Expectation::Equal => (equal, "equal"),
-    };
-    Ok((predictions, Some(Priors { taken, accuracy_learned, accuracy_equal })))
+    let accuracy = |predictions| Evaluation::new(predictions, 0, 0).map(|evaluation| evaluation.accuracy);
+    let (accuracy_learned, accuracy_equal) = (accuracy(&predictions)?, accuracy(&equal)?);
+    let priors = Priors { taken: expectation, accuracy_learned, accuracy_equal };
+    Ok((if expectation == Expectation::Equal { equal } else { predictions }, Some(priors)))
 }
 
 fn equally(predictions: &Predictions, learned: &[f32]) -> Result<Predictions, Error> {
     let all: f32 = learned.iter().sum();
     let learned: Vec<f32> = learned.iter().map(|prior| prior / all).collect();
     predictions.with_priors(&learned, &vec![1.0 / learned.len() as f32; learned.len()])
-}
-
-fn accuracy(predictions: &Predictions) -> f64 {
-    let right = predictions.predicted().iter().zip(&predictions.labels).filter(|(found, label)| found == label).count();
-    right as f64 / predictions.labels.len() as f64
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use vultus::metrics::{Interval, Measures, Unit};
 
+use super::priors::Expectation;
 use super::results::Results;
 use crate::cli::models;
 use crate::cli::table::{Align, Table, widest};
@@ -53,7 +54,9 @@ fn write_votes(out: &mut dyn Write, results: &Results) -> io::Result<()> {
 
 /// Where it is a question: the choice is among fewer classes than the model's, or all are expected alike.
 fn write_priors(out: &mut dyn Write, results: &Results) -> io::Result<()> {
-    let Some(priors) = results.priors.as_ref().filter(|priors| results.restricted || priors.taken == "equal") else {
+    let Some(priors) =
+        results.priors.as_ref().filter(|priors| results.restricted || priors.taken == Expectation::Equal)
+    else {
         return Ok(());
     };
     let (classes, [learned, equal]) =
@@ -62,7 +65,7 @@ fn write_priors(out: &mut dyn Write, results: &Results) -> io::Result<()> {
         out,
         "the choice is among {classes} classes: each expected as often as the others, {equal:.1} % are right, as often as \
          the model learned, {learned:.1} %; the figures are by the {} (--priors)",
-        if priors.taken == "equal" { "first" } else { "second" }
+        if priors.taken == Expectation::Equal { "first" } else { "second" }
     )
 }
 

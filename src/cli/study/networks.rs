@@ -17,7 +17,7 @@ use vultus::{Device, Options, Parameters, Tensor};
 use super::outcome::{Choice, Outcome};
 use super::{Arguments, Failure, Global, Protocol, Trial};
 use crate::cli::models;
-use crate::cli::train::fine_tuning_rate;
+use crate::cli::train::{fine_tuning_rate, successor};
 
 /// The share of the training part that chooses the best epoch.
 const VALIDATION: f64 = 0.1;
@@ -256,15 +256,8 @@ impl<'a> Networks<'a> {
                 }
             }
             (Choice::Adapted, Some((expert, parameters))) => {
-                // It sees faces as it has learnt to, and what was measured of it is not true of what comes of it.
-                let mut card = ModelCard {
-                    classes: classes.clone(),
-                    uncertain_below: None,
-                    temperature: None,
-                    priors: None,
-                    ..expert.clone()
-                };
-                card.notes.clear();
+                // It sees faces as it has learnt to, and every answer of it counts.
+                let card = ModelCard { uncertain_below: None, ..successor(expert, classes) };
                 Way {
                     trainable: deep_part(&card),
                     card: with_flip(card),

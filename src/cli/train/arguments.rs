@@ -1,6 +1,5 @@
 //! The options of `vultus train`, and what they mean.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -13,7 +12,7 @@ use vultus::ops::Normalization;
 use vultus::prepare::{Augmentation, Mix, Preparation};
 use vultus::train::{Balance, Decay, Recipe, Rule, Schedule, Truth};
 
-use super::beginning::{Beginning, Start};
+use super::beginning::{Beginning, Start, successor};
 use crate::cli::faces::FaceArguments;
 use crate::cli::failure::Failure;
 use crate::cli::network::NetworkName;
@@ -124,7 +123,7 @@ pub struct Arguments {
     pub balance: Balance,
     /// How frequent classes are expected to be where the model will be used, for its probabilities to be true: 0 as in the
     /// validation part, 1 all alike, or a share between [default: 0, with --balance weights the power, with under and over 1]
-    #[arg(long, value_name = "SHARE", value_parser = share, help_heading = "Recipe")]
+    #[arg(long, value_name = "SHARE", help_heading = "Recipe")]
     pub calibrate: Option<f32>,
     /// A table of what several people said of each picture, such as FER+'s fer2013new.csv: a column that names the
     /// picture, and one with the votes for each class
@@ -218,11 +217,6 @@ pub enum TruthName {
     Drawn,
 }
 
-fn share(text: &str) -> Result<f32, String> {
-    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
-    share.ok_or_else(|| "it is no number within 0 and 1".to_owned())
-}
-
 fn balance(text: &str) -> Result<Balance, String> {
     match text {
         "none" => Ok(Balance::None),
@@ -302,6 +296,7 @@ impl Arguments {
         within("warm-up", f64::from(self.warm_up), 0.0, self.epochs.unwrap_or(20) as f64)?;
         within("weight-decay", f64::from(self.weight_decay), 0.0, 10.0)?;
         within("label-smoothing", f64::from(self.label_smoothing), 0.0, 0.99)?;
+        within("calibrate", f64::from(self.calibrate.unwrap_or(0.0)), 0.0, 1.0)?;
         within("own-share", f64::from(self.own_share), 0.0, 1.0)?;
         within("ema", f64::from(self.ema.unwrap_or(0.0)), 0.0, 0.999_999)?;
         within("validation", self.validation, 0.0, 0.9)?;
@@ -376,8 +371,7 @@ impl Arguments {
     }
 
     fn like(&self, model: &ModelCard, classes: Vec<String>) -> ModelCard {
-        // What its probabilities were calibrated to is not true of what comes of it.
-        let mut card = ModelCard { classes, temperature: None, priors: None, notes: BTreeMap::new(), ..model.clone() };
+        let mut card = successor(model, classes);
         if let Architecture::Vgg16 { pooling, hidden, .. } = &mut card.architecture {
             *pooling = self.pooling.map_or(*pooling, Pooling::from);
             if let Some(widths) = &self.hidden {

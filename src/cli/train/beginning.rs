@@ -1,5 +1,6 @@
 //! What a training starts from.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::PathBuf;
 
@@ -33,6 +34,12 @@ impl Start {
             file => Start::File(file.into()),
         })
     }
+}
+
+/// The card of what is trained on from a model, for these classes: what was measured of it, and what its probabilities were
+/// calibrated to, is not true of what comes of it.
+pub fn successor(model: &ModelCard, classes: Vec<String>) -> ModelCard {
+    ModelCard { classes, temperature: None, priors: None, notes: BTreeMap::new(), ..model.clone() }
 }
 
 /// What is known before a training.

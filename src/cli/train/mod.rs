@@ -26,6 +26,7 @@ use super::failure::Failure;
 use super::global::Global;
 pub use arguments::{Arguments, augmentation, fine_tuning_rate};
 use beginning::Beginning;
+pub use beginning::successor;
 use closing::Closing;
 use progress::Progress;
 
