@@ -115,9 +115,7 @@ fn direct(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
         let at = params.y_offset + group.z * params.y_image + (first + f) * plane + oy * params.out_width + ox;
         for (var p = 0u; p < DIRECT_PIXELS; p++) {
             if (first + f <= last && ox + p < params.out_width) {
-                var sum = sums[f][p];
-                if (RESIDUAL) { sum += residual[at + p + params.residual_shift]; }
-                y[at + p] = activated(params.low, params.high, sum);
+                y[at + p] = finished(params.low, params.high, sums[f][p], 0.0, at + p + params.residual_shift);
             }
         }
     }
@@ -230,15 +228,6 @@ fn gemm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
 // A column that no tap brings into x.
 const NOWHERE: i32 = 0x40000000;
-
-fn channel_quads() -> u32 { return (product.images + 3u) / 4u; }
-
-// The first of four neighbouring channels at one place of the filters: channel, row, column.
-fn channels_at(quad: u32) -> vec3<u32> {
-    let places = product.grid.x * product.grid.y;
-    let place = min(quad / channel_quads(), places - 1u);
-    return vec3<u32>(quad % channel_quads() * 4u, place / product.grid.y, place % product.grid.y);
-}
 
 // The taps of a row run in the hot loop, row after row of all planes, and the other factor is read as it lies. Columns
 // are channels here, at one place of the filters after the other: four neighbours see the same place of x, of which only

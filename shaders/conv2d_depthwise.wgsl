@@ -69,16 +69,16 @@ fn strip_at(group: vec3<u32>, local: u32, height: u32, width: u32) -> Strip {
     return Strip(index / (strips * height), index / strips % height, index % strips * PIXELS);
 }
 
-// Stores the pixels of a strip that exist.
-fn store(at: u32, count: u32, values: vec4<f32>) {
-    if (count > 0u) { y[at] = values.x; }
-    if (count > 1u) { y[at + 1u] = values.y; }
-    if (count > 2u) { y[at + 2u] = values.z; }
-    if (count > 3u) { y[at + 3u] = values.w; }
+fn store_sum(at: u32, sum: f32) {
+    y[at] = finished(params.low, params.high, sum, 0.0, at + params.residual_shift);
 }
 
-fn activate(x: f32) -> f32 {
-    return activated(params.low, params.high, x);
+// Stores the pixels of a strip that exist.
+fn store(at: u32, count: u32, sums: vec4<f32>) {
+    if (count > 0u) { store_sum(at, sums.x); }
+    if (count > 1u) { store_sum(at + 1u, sums.y); }
+    if (count > 2u) { store_sum(at + 2u, sums.z); }
+    if (count > 3u) { store_sum(at + 3u, sums.w); }
 }
 
 @compute @workgroup_size(64)
@@ -105,13 +105,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
         }
     }
     let at = params.y_offset + (strip.plane * params.out_height + strip.row) * params.out_width + strip.column;
-    let count = params.out_width - strip.column;
-    if (RESIDUAL) {
-        // Pixels past the last repeat it, and are not stored.
-        let places = at + min(vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(count - 1u)) + params.residual_shift;
-        sums += vec4<f32>(residual[places.x], residual[places.y], residual[places.z], residual[places.w]);
-    }
-    store(at, count, vec4<f32>(activate(sums.x), activate(sums.y), activate(sums.z), activate(sums.w)));
+    store(at, params.out_width - strip.column, sums);
 }
 
 // Here x is the gradient of the output, and y that of the input.

@@ -82,10 +82,7 @@ fn add_row(sums: vec4<f32>, row: vec3<f32>, line: Line) -> vec4<f32> {
 }
 
 fn store_pixel(at: u32, exists: bool, sum: f32) {
-    if (!exists) { return; }
-    var value = sum;
-    if (RESIDUAL) { value += residual[at + params.residual_shift]; }
-    y[at] = activated(params.low, params.high, value);
+    if (exists) { y[at] = finished(params.low, params.high, sum, 0.0, at + params.residual_shift); }
 }
 
 fn store_row(at: u32, columns: u32, row_exists: bool, sums: vec4<f32>) {

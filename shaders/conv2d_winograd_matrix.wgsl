@@ -3,6 +3,12 @@
 
 @group(0) @binding(1) var<storage, read> u: array<vec4<f32>>;
 
+@group(0) @binding(4) var<storage, read> measured: array<f32>;
+
+fn scales() -> vec2<f32> {
+    return known_scales(vec2<f32>(params.left_scale, params.right_scale), measured[params.measured_offset]);
+}
+
 fn inner_range(group: vec3<u32>) -> vec2<u32> {
     let first = group.z / params.points * params.part;
     return vec2<u32>(first, min(first + params.part, params.inner));

@@ -1,5 +1,11 @@
-// Dense layers (`shared/dense_product.wgsl`) by matrix units (`shared/matrix.wgsl`). The left factor is that of the
-// weights: rows of a block are columns of c.
+// Dense layers (`shared/dense_product.wgsl`) by matrix units (`shared/matrix.wgsl`). The left factor is b: rows of a block
+// are columns of c.
+
+@group(0) @binding(5) var<storage, read> measured: array<f32>;
+
+fn scales() -> vec2<f32> {
+    return known_scales(vec2<f32>(params.left_scale, params.right_scale), measured[params.measured_offset]);
+}
 
 fn inner_range(group: vec3<u32>) -> vec2<u32> {
     let first = group.z * params.part;

@@ -99,7 +99,7 @@ fn check_golden(device: &Device) {
             }
         };
         check(conv.into(), &[x.clone(), weight.clone(), bias], ["y", ""], FORWARD);
-        check(Conv2dBackwardInput { conv, size }.into(), &[dy.clone(), weight], ["dx", ""], GRADIENT);
+        check(Conv2dBackwardInput::new(conv, size).into(), &[dy.clone(), weight], ["dx", ""], GRADIENT);
         check(Conv2dBackwardWeight(conv).into(), &[x, dy], ["dweight", "dbias"], GRADIENT);
     }
 }

@@ -78,7 +78,7 @@ impl Case {
         let size = [self.x.shape()[2], self.x.shape()[3]];
         for (op, inputs, wanted) in [
             (Op::Conv2d(self.conv), vec![&self.x, &self.weight, &self.bias], y),
-            (Conv2dBackwardInput { conv: self.conv, size }.into(), vec![&self.dy, &self.weight], dx),
+            (Conv2dBackwardInput::new(self.conv, size).into(), vec![&self.dy, &self.weight], dx),
             (Conv2dBackwardWeight(self.conv).into(), vec![&self.x, &self.dy], dweight),
         ] {
             let inputs: Vec<Tensor> = inputs.into_iter().cloned().collect();

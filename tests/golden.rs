@@ -55,7 +55,7 @@ fn conv2d() {
         let kernel = golden.get(&format!("{case}.weight")).shape()[2];
         let conv = Conv2d::square(kernel, number(parameters, "stride"), number(parameters, "padding"));
         check(&golden, case, &Op::Conv2d(conv), &["x", "weight", "bias"], &["y"], &mut comparison);
-        let backward_input = Op::Conv2dBackwardInput(Conv2dBackwardInput { conv, size: size(&x) });
+        let backward_input = Op::Conv2dBackwardInput(Conv2dBackwardInput::new(conv, size(&x)));
         check(&golden, case, &backward_input, &["dy", "weight"], &["dx"], &mut comparison);
         let backward_weight = Op::Conv2dBackwardWeight(Conv2dBackwardWeight(conv));
         check(&golden, case, &backward_weight, &["x", "dy"], &["dweight", "dbias"], &mut comparison);

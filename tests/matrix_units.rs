@@ -8,7 +8,7 @@ use compare::{Comparison, Golden, adapter, checked, fresh_gpu, gpu, largest, pho
 use half::f16;
 use vultus::gpu::{Gpu, GpuOptions, shader_source};
 use vultus::nn::{Network, Optimizer, Trainable, Training, resnet, vgg16};
-use vultus::ops::{Adam, Conv2d, Dense, Op, RunState};
+use vultus::ops::{Adam, Conv2d, Conv2dBackwardInput, Conv2dBackwardWeight, Dense, Op, RunState};
 use vultus::weights::{DefaultFile, safetensors};
 use vultus::{Device, Error, Options, Parameters, Plan, Precision, Random, StepOptions, Targets, Tensor, wgpu};
 
@@ -119,6 +119,8 @@ fn units_that_multiply_wrongly_are_not_used() {
         ("conv2d_winograd_matrix", Precision::Split, remainder),
         ("conv2d_matrix", Precision::F16, mistaken),
         ("conv2d_matrix", Precision::Split, lost),
+        ("conv2d_weight_matrix", Precision::F16, lost),
+        ("conv2d_weight_matrix", Precision::Split, remainder),
         ("dense_matrix", Precision::F16, lost),
         ("dense_matrix", Precision::Split, remainder),
     ] {
@@ -139,11 +141,13 @@ fn units_that_multiply_wrongly_are_not_used() {
 
 /// A plan of a small operation that this shader makes the products of.
 fn compile_for(shader: &str, gpu: &Gpu, precision: Precision) -> vultus::Result<Plan> {
-    let conv = (Op::Conv2d(Conv2d::square(3, 1, 1)), [&[1, 16, 6, 6][..], &[16, 16, 3, 3], &[16]]);
+    let conv = (Op::Conv2d(Conv2d::square(3, 1, 1)), vec![&[1, 16, 6, 6][..], &[16, 16, 3, 3], &[16]]);
+    let gradient = Op::Conv2dBackwardWeight(Conv2dBackwardWeight(Conv2d::square(3, 1, 1)));
     let ((op, shapes), kernel) = match shader {
         "conv2d_winograd_matrix" => (conv, "conv2d/winograd2"),
         "conv2d_matrix" => (conv, "conv2d/gemm_64"),
-        _ => ((Op::Dense(Dense::default()), [&[9, 16][..], &[16, 16], &[16]]), "dense/matmul_64"),
+        "conv2d_weight_matrix" => ((gradient, vec![&[1, 16, 6, 6][..]; 2]), "conv2d/gemm_weight_64"),
+        _ => ((Op::Dense(Dense::default()), vec![&[9, 16][..], &[16, 16], &[16]]), "dense/matmul_64"),
     };
     let options = Options { kernel: Some(kernel.to_owned()), ..options(precision) };
     let mut plan = Device::Gpu(gpu.clone()).compile_op(&op, &shapes, &options)?;
@@ -151,24 +155,102 @@ fn compile_for(shader: &str, gpu: &Gpu, precision: Precision) -> vultus::Result<
     Ok(plan)
 }
 
+/// Three steps of a training, with everything by matrix units that can be: the losses, the parameters, and the kernels.
+fn train(precision: Precision) -> (Vec<f32>, Parameters, Vec<String>) {
+    let device = Device::Gpu(gpu());
+    let model = device.load(&network(), &network().initialize(1).unwrap()).unwrap();
+    let training = Training { optimizer: Optimizer::Adam(Adam::default()), ..Training::default() };
+    let mut plan = model.compile_training(9, &training, &options(precision)).unwrap();
+    let classes: Vec<Option<usize>> = (0..9).map(Some).collect();
+    let step = StepOptions { learning_rate: 0.01, seed: 1, ..StepOptions::default() };
+    let losses = (0..3).map(|_| plan.train(&input(9), Targets::Classes(&classes), &step).unwrap()).collect();
+    let kernels = kernels(plan.as_plan());
+    (losses, model.parameters().unwrap(), kernels)
+}
+
+/// After three steps that change each parameter by about 0.01, in the direction of its gradient: rounding may turn those that
+/// are nearly 0.
 #[test]
-fn what_a_plan_trains_stays_in_f32() {
-    let (device, parameters) = (Device::Gpu(gpu()), network().initialize(1).unwrap());
-    let losses = |trainable: Trainable, options: &Options| {
-        let model = device.load(&network(), &parameters).unwrap();
-        let training = Training { optimizer: Optimizer::Adam(Adam::default()), trainable, ..Training::default() };
-        let mut plan = model.compile_training(9, &training, options).unwrap();
-        let classes: Vec<Option<usize>> = (0..9).map(Some).collect();
-        let step = StepOptions { learning_rate: 0.01, seed: 1, ..StepOptions::default() };
-        let losses: Vec<f32> =
-            (0..3).map(|_| plan.train(&input(9), Targets::Classes(&classes), &step).unwrap()).collect();
-        (losses, kernels(plan.as_plan()))
-    };
-    let (all, used) = losses(Trainable::All, &options(Precision::F16));
-    assert_eq!((all, used.len()), (losses(Trainable::All, &Options::default()).0, 0));
-    let (head, used) = losses(Trainable::From("fc".to_owned()), &options(Precision::F16));
-    assert_eq!(used.len(), 3, "{used:?}");
-    assert!(head[2] < head[0], "{head:?}");
+fn trainings_by_matrix_units_go_the_same_way() {
+    let (wanted, parameters, none) = train(Precision::F32);
+    assert_eq!(none, [""; 0]);
+    for (precision, of_loss, of_parameters) in [(Precision::F16, 1e-2, 2e-2), (Precision::Split, 1e-5, 1e-4)] {
+        let (losses, found, used) = train(precision);
+        // Of each of four layers y and dweight, and dx but of the first: in four parts where the step is 2.
+        assert_eq!(used.len(), 14, "{used:?}");
+        for (loss, wanted) in losses.iter().zip(&wanted) {
+            assert!((loss - wanted).abs() <= of_loss * wanted, "{precision}: {losses:?} instead of {wanted:?}");
+        }
+        assert!(losses[2] < losses[0], "{losses:?}");
+        for (name, tensor) in &found {
+            let pairs = tensor.data().iter().zip(parameters[name].data());
+            let mean = pairs.map(|(a, b)| f64::from((a - b).abs())).sum::<f64>() / tensor.data().len() as f64;
+            println!("{name} in {precision}: {mean:.1e} from f32's");
+            assert!(mean <= 0.03 * of_parameters, "{name} in {precision}: {mean}");
+        }
+    }
+}
+
+/// Gradients have any size: f16 must not lose small ones, nor let large ones become infinite.
+#[test]
+fn gradients_are_brought_to_the_size_of_f16() {
+    let conv = Conv2d::square(3, 1, 1);
+    let (x, dy, weight) = ([2, 20, 9, 8], [2, 24, 9, 8], [24, 20, 3, 3]);
+    let (rows, features) = (Tensor::from_fn([11, 30], |i| (i as f32 * 0.7).sin()), Tensor::zeros([40, 30]));
+    let mut random = Random::new(5);
+    let mut normal = |shape: &[usize]| Tensor::from_fn(shape, |_| random.normal());
+    let (x, dy, weight) = (normal(&x), normal(&dy), normal(&weight));
+    let (dense_dy, dense_weight) = (normal(&[11, 40]), normal(features.shape()));
+    let through = |scale: f32, dy: &Tensor| Tensor::from_fn(dy.shape(), |i| scale * dy.data()[i]);
+    let mut comparison = Comparison::default();
+    for scale in [1e-15f32, 1e-7, 1.0, 1e9, 1e15] {
+        let (dy, dense_dy) = (through(scale, &dy), through(scale, &dense_dy));
+        let input = Op::from(Conv2dBackwardInput::new(conv, [9, 8]));
+        let filters = Op::Conv2dBackwardWeight(Conv2dBackwardWeight(conv));
+        for (op, inputs, kernel) in [
+            (&input, vec![&dy, &weight], "conv2d/gemm_64"),
+            (&input, vec![&dy, &weight], "conv2d/winograd4"),
+            (&filters, vec![&x, &dy], "conv2d/gemm_weight_64"),
+            (&filters, vec![&x, &dy], "conv2d/winograd4"),
+            (&Op::DenseBackwardInput, vec![&dense_dy, &dense_weight], "dense/matmul_64"),
+            (&Op::DenseBackwardWeight, vec![&rows, &dense_dy], "dense/matmul_64"),
+        ] {
+            let inputs: Vec<Tensor> = inputs.into_iter().cloned().collect();
+            let run = |device: &Device, options: &Options| {
+                run_op(device, op, &inputs, &RunState::default(), options).unwrap().swap_remove(0)
+            };
+            let wanted = run(&Device::Cpu, &Options { kernel: Some("conv2d/direct".to_owned()), ..checked() });
+            for (precision, allowed) in [(Precision::F16, 5e-3), (Precision::Split, 1e-5)] {
+                let options = Options { kernel: Some(kernel.to_owned()), precision, ..checked() };
+                let found = run(&Device::Gpu(gpu()), &options);
+                let name = format!("{} by {kernel} in {precision}, {scale:e}", op.name());
+                // To the size of 1, where tolerances are.
+                let (found, wanted) = (through(1.0 / scale, &found), through(1.0 / scale, &wanted));
+                println!("{name}: {:.1e}", error(&found, &wanted));
+                comparison.check(name, &found, &wanted, allowed);
+            }
+        }
+    }
+    comparison.finish();
+}
+
+/// What is no number stays none, and nothing becomes nothing.
+#[test]
+fn gradients_of_zeros_and_of_no_numbers() {
+    let shapes = ([1, 16, 4, 4], [16, 16, 3, 3]);
+    let op = Op::from(Conv2dBackwardInput::new(Conv2d::square(3, 1, 1), [4, 4]));
+    let weight = Tensor::filled(shapes.1, 1.0);
+    for precision in BOTH {
+        let run = |value: f32| {
+            let dy = Tensor::from_fn(shapes.0, |i| if i == 37 { value } else { 0.0 });
+            let options = Options { kernel: Some("conv2d/gemm_64".to_owned()), precision, ..checked() };
+            let inputs = [dy, weight.clone()];
+            run_op(&Device::Gpu(gpu()), &op, &inputs, &RunState::default(), &options).unwrap().swap_remove(0)
+        };
+        assert!(run(0.0).data().iter().all(|&value| value == 0.0), "{precision}");
+        assert!(run(f32::NAN).data().iter().any(|value| value.is_nan()), "{precision}");
+        assert!(run(f32::INFINITY).data().iter().any(|value| !value.is_finite()), "{precision}");
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ const OUTSIDE: &str = "wrote outside of its output";
 /// its place, and how the comparison fails.
 type Mutation = (&'static str, &'static str, &'static str, &'static str, &'static str, &'static str);
 
+const BACKWARD_INPUT: &str = "conv2d_backward_input";
 const BACKWARD_WEIGHT: &str = "conv2d_backward_weight";
 
 const MUTATIONS: &[Mutation] = &[
@@ -24,11 +25,30 @@ const MUTATIONS: &[Mutation] = &[
     ("conv2d", "conv2d", "conv2d/direct", "params.y_offset +", "1u + params.y_offset +", OUTSIDE),
     ("conv2d", "conv2d", "conv2d/direct", "ky * params.dilation_y", "ky", WRONG_VALUE),
     ("conv2d", "conv2d", "conv2d/direct", "+ channel_group * params.channels", "+ 0u * params.channels", WRONG_VALUE),
-    ("conv2d", "conv2d", "conv2d/direct", "params.high, sum)", "params.low, sum)", WRONG_VALUE),
+    ("conv2d", "conv2d", "conv2d/direct", "params.high, sums[f][p]", "params.low, sums[f][p]", WRONG_VALUE),
     ("conv2d", "conv2d", "conv2d/direct", "(RESIDUAL)", "(false)", WRONG_VALUE),
-    ("conv2d", "conv2d", "conv2d/gemm", "= activated(product.low, product.high, sum)", "= sum", WRONG_VALUE),
+    (
+        "conv2d",
+        "conv2d",
+        "conv2d/gemm",
+        "(product.low, product.high, sum,",
+        "(product.low, product.low, sum,",
+        WRONG_VALUE,
+    ),
     ("conv2d", "conv2d", "conv2d/gemm", "(RESIDUAL)", "(false)", WRONG_VALUE),
     ("conv2d_depthwise", "conv2d", "conv2d/depthwise", "(RESIDUAL)", "(false)", WRONG_VALUE),
+    ("conv2d", BACKWARD_INPUT, "conv2d/gemm", "(BACKWARD)", "(false)", WRONG_VALUE),
+    ("conv2d", BACKWARD_INPUT, "conv2d/gemm", "seen > low && seen < high", "seen > low", WRONG_VALUE),
+    ("conv2d_winograd2", BACKWARD_INPUT, "conv2d/winograd2", "(BACKWARD)", "(false)", WRONG_VALUE),
+    (
+        "conv2d_winograd4",
+        BACKWARD_INPUT,
+        "conv2d/winograd4",
+        "before + chained(derivative(low, high, residual[at]), sum)",
+        "before + sum",
+        WRONG_VALUE,
+    ),
+    ("conv2d_depthwise", BACKWARD_INPUT, "conv2d/depthwise_input", "(BACKWARD)", "(false)", WRONG_VALUE),
     ("conv2d_pointwise", "conv2d", "conv2d/pointwise", "(RESIDUAL)", "(false)", WRONG_VALUE),
     ("conv2d_pointwise", "conv2d", "conv2d/pointwise", "params.high, value.w)", "params.low, value.w)", WRONG_VALUE),
     ("conv2d_pointwise", "conv2d", "conv2d/pointwise", "sum + bias[", "sum - bias[", WRONG_VALUE),
@@ -37,14 +57,7 @@ const MUTATIONS: &[Mutation] = &[
     ("conv2d_pointwise", "conv2d", "conv2d/pointwise", "index / down / across,", "0u,", NOT_WRITTEN),
     ("conv2d_winograd2", "conv2d", "conv2d/winograd2", "(RESIDUAL)", "(false)", WRONG_VALUE),
     ("conv2d_depthwise_rows", "conv2d", "conv2d/depthwise_rows", "(RESIDUAL)", "(false)", WRONG_VALUE),
-    (
-        "conv2d_depthwise_rows",
-        "conv2d",
-        "conv2d/depthwise_rows",
-        "params.high, value)",
-        "params.low, value)",
-        WRONG_VALUE,
-    ),
+    ("conv2d_depthwise_rows", "conv2d", "conv2d/depthwise_rows", "params.high, sum,", "params.low, sum,", WRONG_VALUE),
     (
         "conv2d_depthwise_rows",
         "conv2d",
@@ -70,30 +83,30 @@ const MUTATIONS: &[Mutation] = &[
         WRONG_VALUE,
     ),
     ("conv2d_depthwise_rows", "conv2d", "conv2d/depthwise_rows", "rows > 3u", "rows > 4u", NOT_WRITTEN),
-    ("conv2d_depthwise_rows", "conv2d", "conv2d/depthwise_rows", "if (!exists) { return; }", "", OUTSIDE),
+    ("conv2d_depthwise_rows", "conv2d", "conv2d/depthwise_rows", "if (exists) {", "if (true) {", OUTSIDE),
     ("conv2d_depthwise_rows", "conv2d", "conv2d/depthwise_rows", "group.x * INVOCATIONS", "0u", NOT_WRITTEN),
     ("conv2d_depthwise", "conv2d", "conv2d/depthwise", "ky * params.dilation_y", "ky", WRONG_VALUE),
     ("conv2d_depthwise", "conv2d", "conv2d/depthwise", "- i32(params.padding_x);", ";", WRONG_VALUE),
     ("conv2d_depthwise", "conv2d", "conv2d/depthwise", "(count > 3u)", "(count > 4u)", NOT_WRITTEN),
     ("conv2d_depthwise", "conv2d", "conv2d/depthwise", "(count > 1u)", "(true)", OUTSIDE),
     ("conv2d_depthwise", "conv2d", "conv2d/depthwise", "/ (params.filters / params.channels)", "", WRONG_VALUE),
-    ("conv2d_depthwise", "conv2d", "conv2d/depthwise", "activated(params.low, params.high, x)", "x", WRONG_VALUE),
     (
         "conv2d_depthwise",
-        "conv2d_backward_input",
+        "conv2d",
+        "conv2d/depthwise",
+        "(params.low, params.high, sum,",
+        "(params.low, params.low, sum,",
+        WRONG_VALUE,
+    ),
+    (
+        "conv2d_depthwise",
+        BACKWARD_INPUT,
         "conv2d/depthwise_input",
         "oy * i32(params.stride_y) == reached",
         "true",
         WRONG_VALUE,
     ),
-    (
-        "conv2d_depthwise",
-        "conv2d_backward_input",
-        "conv2d/depthwise_input",
-        "part < of_channel",
-        "part < 1u",
-        WRONG_VALUE,
-    ),
+    ("conv2d_depthwise", BACKWARD_INPUT, "conv2d/depthwise_input", "part < of_channel", "part < 1u", WRONG_VALUE),
     ("conv2d_depthwise", BACKWARD_WEIGHT, "conv2d/depthwise_weight", "partial[local + half]", "0.0", WRONG_VALUE),
     (
         "conv2d_depthwise",
@@ -111,22 +124,22 @@ const MUTATIONS: &[Mutation] = &[
     // Scratch memory is guarded too, and full of NaN.
     ("conv2d", "conv2d", "conv2d/gemm", "packing[product", "packing[1u + product", OUTSIDE),
     ("conv2d", "conv2d", "conv2d/gemm", "inner >= packed_planes()", "inner >= product.planes", NOT_WRITTEN),
-    ("conv2d", "conv2d_backward_input", "conv2d/gemm", "i32(tap_x) * product.direction.y", "i32(tap_x)", WRONG_VALUE),
-    (
-        "conv2d",
-        "conv2d_backward_input",
-        "conv2d/gemm",
-        "(row >= product.rows)",
-        "(row + 1u >= product.rows)",
-        NOT_WRITTEN,
-    ),
+    ("conv2d", BACKWARD_INPUT, "conv2d/gemm", "i32(tap_x) * product.direction.y", "i32(tap_x)", WRONG_VALUE),
+    ("conv2d", BACKWARD_INPUT, "conv2d/gemm", "(row >= product.rows)", "(row + 1u >= product.rows)", NOT_WRITTEN),
     ("conv2d", BACKWARD_WEIGHT, "conv2d/gemm_weight", "tap < taps &&", "", WRONG_VALUE),
     ("conv2d", BACKWARD_WEIGHT, "conv2d/gemm_weight", "select(0u, product", "select(4u, product", OUTSIDE),
     ("conv2d", BACKWARD_WEIGHT, "conv2d/gemm_weight", "partial[local + half]", "0.0", WRONG_VALUE),
     ("conv2d_winograd2", "conv2d", "conv2d/winograd2", "params.padding_x", "(params.padding_x * 0u)", WRONG_VALUE),
     ("conv2d_winograd2", "conv2d", "conv2d/winograd2", "params.y_offset +", "1u + params.y_offset +", OUTSIDE),
     ("conv2d_winograd2", "conv2d", "conv2d/winograd2", "0.5, 0.5, 1.0);", "0.5, 0.4, 1.0);", WRONG_VALUE),
-    ("conv2d_winograd4", "conv2d", "conv2d/winograd4", "activated(params.low, params.high, sum)", "sum", WRONG_VALUE),
+    (
+        "conv2d_winograd4",
+        "conv2d",
+        "conv2d/winograd4",
+        "finished(params.low, params.high,",
+        "finished(params.low, params.low,",
+        WRONG_VALUE,
+    ),
     ("conv2d_winograd4", "conv2d", "conv2d/winograd4", "params.m_offset +", "1u + params.m_offset +", WRONG_VALUE),
     ("conv2d_winograd4", "conv2d", "conv2d/winograd4", "params.v_offset +", "1u + params.v_offset +", OUTSIDE),
     (
@@ -138,7 +151,7 @@ const MUTATIONS: &[Mutation] = &[
         NOT_WRITTEN,
     ),
     ("conv2d_winograd4", "conv2d", "conv2d/winograd4", "P: f32 = 0.707", "P: f32 = 0.708", WRONG_VALUE),
-    ("conv2d_winograd4", "conv2d_backward_input", "conv2d/winograd4", "vec3<u32>(8u) - at", "at", WRONG_VALUE),
+    ("conv2d_winograd4", BACKWARD_INPUT, "conv2d/winograd4", "vec3<u32>(8u) - at", "at", WRONG_VALUE),
     ("conv2d_winograd4", BACKWARD_WEIGHT, "conv2d/winograd4", "- i32(params.padding_y)", "", WRONG_VALUE),
     ("conv2d_winograd4", BACKWARD_WEIGHT, "conv2d/winograd4", "P3 * y.w", "P * y.w", WRONG_VALUE),
     (
@@ -246,6 +259,63 @@ const MUTATIONS: &[Mutation] = &[
         "first, sums.high",
         NOT_WRITTEN,
     ),
+    (
+        "conv2d_weight_matrix",
+        BACKWARD_WEIGHT,
+        "gemm_weight_64 by matrix units in f16",
+        "&& inner < inner_range(group).y",
+        "",
+        WRONG_VALUE,
+    ),
+    (
+        "conv2d_weight_matrix",
+        BACKWARD_WEIGHT,
+        "gemm_weight_64 by matrix units in split",
+        "tap.y * product.taps.y + tap.z",
+        "tap.z",
+        WRONG_VALUE,
+    ),
+    (
+        "conv2d_weight_matrix",
+        BACKWARD_WEIGHT,
+        "gemm_weight_64 by matrix units in f16",
+        "tap.x * product.plane",
+        "0u",
+        WRONG_VALUE,
+    ),
+    (
+        "conv2d_weight_matrix",
+        BACKWARD_WEIGHT,
+        "gemm_weight_64 by matrix units in f16",
+        "16u + column / 4u",
+        "0u + column / 4u",
+        NOT_WRITTEN,
+    ),
+    (
+        "conv2d_weight_matrix",
+        BACKWARD_WEIGHT,
+        "gemm_weight_64 by matrix units in f16",
+        "quad + 1u, sums.high",
+        "quad, sums.high",
+        NOT_WRITTEN,
+    ),
+    ("conv2d_matrix", BACKWARD_INPUT, "gemm_64 by matrix units in f16", "scale.x * scale.y", "scale.x", WRONG_VALUE),
+    (
+        "conv2d_winograd_matrix",
+        BACKWARD_WEIGHT,
+        "winograd2 by matrix units in f16",
+        "given == vec2<f32>()",
+        "vec2<bool>()",
+        WRONG_VALUE,
+    ),
+    (
+        "dense_matrix",
+        "dense_backward_weight",
+        "matmul_64 by matrix units in f16",
+        "0x7f000000u",
+        "0x7e800000u",
+        WRONG_VALUE,
+    ),
     ("dense_matrix", "dense", "matmul_64 by matrix units in f16", "first.x + 4u + i < params.rows", "true", OUTSIDE),
     ("dense_matrix", "dense", "matmul_64 by matrix units in f16", "first.y >= params.columns", "false", OUTSIDE),
     (
@@ -278,7 +348,7 @@ const MUTATIONS: &[Mutation] = &[
     ("activation", "activation", "", "select(x, 0.0, x < 0.0)", "x", WRONG_VALUE),
     ("activation", "activation_backward", "", "(0.0, 1.0, seen > 0.0)", "(0.0, 1.0, seen >= 0.0)", WRONG_VALUE),
     ("activation", "activation", "", "above > high", "false", WRONG_VALUE),
-    ("activation", "activation_backward", "", "seen > params.low && ", "", WRONG_VALUE),
+    ("activation", "activation_backward", "", "seen > low && ", "", WRONG_VALUE),
     ("activation", "activation", "", "low * x, x < 0.0", "x, x < 0.0", WRONG_VALUE),
     ("activation", "activation_backward", "", "low, 1.0, seen > 0.0", "low, 1.0, seen >= 0.0", WRONG_VALUE),
     ("activation", "activation", "", "return sigmoid(x)", "return sigmoid(0.999 * x)", WRONG_VALUE),
@@ -613,8 +683,8 @@ fn every_wrong_augment_is_noticed() {
 
 #[test]
 fn every_shader_has_a_wrong_one() {
-    // Three have tests of their own: the two above, and those beside the measurement of peaks.
-    for kernel in kernels().filter(|kernel| !matches!(kernel.shader, "augment" | "resize" | "peak")) {
+    // Four have tests of their own: the two above, and those beside the measurements of peaks and of scales.
+    for kernel in kernels().filter(|kernel| !matches!(kernel.shader, "augment" | "resize" | "peak" | "scale")) {
         assert!(MUTATIONS.iter().any(|mutation| mutation.0 == kernel.shader), "{}", kernel.shader);
     }
 }

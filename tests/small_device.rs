@@ -213,7 +213,10 @@ fn convolutions_are_cut_by_images_and_by_filters() {
             let op = Op::Conv2d(Conv2d { activation, ..conv });
             check(&op, &[x.clone(), weight.clone(), bias.clone()], &mut comparison);
         }
-        check(&Conv2dBackwardInput { conv, size: [h, w] }.into(), &[dy.clone(), weight], &mut comparison);
+        let backward = Conv2dBackwardInput::new(conv, [h, w]);
+        check(&backward.into(), &[dy.clone(), weight.clone()], &mut comparison);
+        let through = Conv2dBackwardInput { activation: Some(Activation::Relu), ..backward };
+        check(&through.into(), &[dy.clone(), weight, x.clone()], &mut comparison);
         check(&Conv2dBackwardWeight(conv).into(), &[x, dy], &mut comparison);
     }
     comparison.finish();

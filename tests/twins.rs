@@ -41,7 +41,7 @@ macro_rules! every_operation {
 
         #[test]
         fn no_operation_is_left_out() {
-            let tested = BTreeSet::from(["augment", "peak", "resize", $(stringify!($op)),+]);
+            let tested = BTreeSet::from(["augment", "peak", "resize", "scale", $(stringify!($op)),+]);
             let operations: BTreeSet<&str> = kernels().map(vultus::gpu::Kernel::op).collect();
             assert_eq!(tested, operations);
         }

@@ -44,3 +44,27 @@ fn activated(low: f32, high: f32, x: f32) -> f32 {
         default: { return 0.5 * x * (1.0 + gelu_tanh(x)); }
     }
 }
+
+// Of functions 1 to 4 `seen` is y, of the others x.
+fn derivative(low: f32, high: f32, seen: f32) -> f32 {
+    switch (FUNCTION) {
+        case 1u: { return select(0.0, 1.0, seen > 0.0); }
+        case 2u: { return select(0.0, 1.0, seen > low && seen < high); }
+        case 3u: { return select(low, 1.0, seen > 0.0); }
+        case 4u: { return seen * (1.0 - seen); }
+        case 5u: {
+            let inside = (2.0 * seen + 3.0) / 6.0;
+            return select(select(inside, 1.0, seen >= 3.0), 0.0, seen <= -3.0);
+        }
+        case 6u: {
+            let s = sigmoid(seen);
+            return s + seen * s * (1.0 - s);
+        }
+        // The density of the normal distribution: its 1 / sqrt(2 pi) is half of sqrt(2 / pi).
+        case 7u: { return normal(seen) + seen * 0.5 * ROOT_2_BY_PI * exp(-0.5 * seen * seen); }
+        default: {
+            let t = gelu_tanh(seen);
+            return 0.5 * (1.0 + t) + 0.5 * seen * (1.0 - t * t) * ROOT_2_BY_PI * (1.0 + 3.0 * CUBIC * seen * seen);
+        }
+    }
+}

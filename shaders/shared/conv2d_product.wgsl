@@ -59,6 +59,10 @@ struct Product {
     parts: u32,
     // First workgroup along x, for grids of more than 65,535.
     first_group: u32,
+    // What matrix units multiply the factors with, or 0 where that is measured, and where it lies then.
+    left_scale: f32,
+    right_scale: f32,
+    measured_offset: u32,
 }
 
 @group(0) @binding(0) var<uniform> product: Product;
@@ -103,10 +107,10 @@ fn x_quad(at: vec4<u32>, exists: vec4<bool>) -> vec4<f32> {
 fn store_sum(row: u32, at: u32, value: f32) {
     let place = at + row * product.y_row;
     var sum = value;
-    if (product.accumulate != 0u) { sum += y[place]; }
     if (product.has_bias != 0u) { sum += bias[product.bias_offset + row]; }
-    if (RESIDUAL) { sum += residual[place + product.residual_shift]; }
-    y[place] = activated(product.low, product.high, sum);
+    var before = 0.0;
+    if (product.accumulate != 0u) { before = y[place]; }
+    y[place] = finished(product.low, product.high, sum, before, place + product.residual_shift);
 }
 
 fn store_row(row: u32, at: vec4<u32>, count: u32, values: vec4<f32>) {
@@ -124,3 +128,13 @@ fn place_in_y(at: vec3<u32>) -> u32 {
 // Rows and planes of the packed weights: [tap][plane][row / 4], planes filled up with zeros to a multiple of 8.
 fn packed_rows() -> u32 { return (product.rows + 3u) / 4u; }
 fn packed_planes() -> u32 { return (product.planes + 7u) / 8u * 8u; }
+
+// In dweight neighbouring columns are channels at the same place of the filters.
+fn channel_quads() -> u32 { return (product.images + 3u) / 4u; }
+
+// The first of four neighbouring channels at one place of the filters: channel, row, column.
+fn channels_at(quad: u32) -> vec3<u32> {
+    let places = product.grid.x * product.grid.y;
+    let place = min(quad / channel_quads(), places - 1u);
+    return vec3<u32>(quad % channel_quads() * 4u, place / product.grid.y, place % product.grid.y);
+}

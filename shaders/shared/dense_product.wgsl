@@ -25,6 +25,10 @@ struct Params {
     part: u32,
     c_part: u32,
     parts: u32,
+    // What matrix units multiply b and a with, or 0 where that is measured, and where it lies then.
+    left_scale: f32,
+    right_scale: f32,
+    measured_offset: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

@@ -20,8 +20,3 @@ struct Params {
 fn element(group: vec3<u32>, local: u32) -> u32 {
     return (group.y * params.grid + group.x) * 256u + local;
 }
-
-// No product with 0: what is infinite must not become NaN.
-fn chained(factor: f32, gradient: f32) -> f32 {
-    return select(factor * gradient, 0.0, factor == 0.0);
-}

@@ -2,6 +2,7 @@
 // `matrix_units.wgsl` has what these do themselves; `matrix_emulated.wgsl` has the same in plain WGSL, so that all the
 // rest can be tried out anywhere:
 //
+//   rounded                 four values to the nearest that f16 has, ties to even; what is too large becomes infinite
 //   put_left, put_right     four neighbouring values, which f16 has, into workgroup memory
 //   load_left, load_right   a tile of 16×16 from there
 //   multiply_add            the product of two tiles, added to sums
@@ -9,7 +10,8 @@
 //
 // The shader's own are the part of the inner dimension that a workgroup takes (`inner_range`), four neighbouring rows of
 // the left factor and columns of the right one at a place of the inner dimension (`left_quad`, `right_quad`), which are
-// zero outside of it, and what becomes of eight neighbouring sums of a row (`store_eight`).
+// zero outside of it, the powers of two that the factors are multiplied with to suit f16 (`scales`), and what becomes of
+// eight neighbouring sums of a row (`store_eight`).
 //
 // A workgroup is four subgroups of 32 invocations, each of which makes 32×32 of the block. Factors lie in workgroup
 // memory as [part][inner][row or column].
@@ -19,11 +21,6 @@
 override PARTS: u32 = 1u;
 
 const REMAINDER_SCALE: f32 = 2048.0;
-
-// What the factors are multiplied with, together 1: the left one is made of weights, which are small, and the right one of
-// what runs through a network, which may be large, and which Winograd's transforms make 26 times as large.
-const LEFT_SCALE: f32 = 64.0;
-const RIGHT_SCALE: f32 = 0.015625;
 
 const TILE: u32 = 16u;
 // How much of the inner dimension is in workgroup memory.
@@ -36,29 +33,25 @@ override FACTOR: u32 = PARTS * PART;
 // A tile of each subgroup.
 var<workgroup> results: array<f32, 1024>;
 
-// To the nearest f16, ties to even; what is too large becomes infinite.
-fn rounded(x: vec4<f32>) -> vec4<f32> {
-    let bits = bitcast<vec4<u32>>(x);
-    let even = (bits + 0xfffu + ((bits >> vec4<u32>(13u)) & vec4<u32>(1u))) & vec4<u32>(0xffffe000u);
-    // Below 2^-14, f16 has multiples of 2^-24.
-    let tiny = round(x * 16777216.0) * 5.9604645e-8;
-    let finite = select(bitcast<vec4<f32>>(even), tiny, abs(x) < vec4<f32>(6.1035156e-5));
-    let value = select(finite, finite * 1e38, abs(finite) > vec4<f32>(65504.0));
-    // The sum of a NaN may be a number.
-    return select(value, x, (bits & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u));
+// The scales that are given, and in the place of 0 the one that was measured.
+fn known_scales(given: vec2<f32>, measured: f32) -> vec2<f32> {
+    return select(given, vec2<f32>(measured), given == vec2<f32>());
 }
 
-fn stage_left(inner: u32, quad: u32, values: vec4<f32>) {
+// Of a power of two, exactly.
+fn reciprocal(power: f32) -> f32 {
+    return bitcast<f32>(0x7f000000u - bitcast<u32>(power));
+}
+
+fn stage_left(inner: u32, quad: u32, scaled: vec4<f32>) {
     let at = inner * PITCH + quad * 4u;
-    let scaled = values * LEFT_SCALE;
     let high = rounded(scaled);
     put_left(at, high);
     if (PARTS == 2u) { put_left(PART + at, rounded((scaled - high) * REMAINDER_SCALE)); }
 }
 
-fn stage_right(inner: u32, quad: u32, values: vec4<f32>) {
+fn stage_right(inner: u32, quad: u32, scaled: vec4<f32>) {
     let at = inner * PITCH + quad * 4u;
-    let scaled = values * RIGHT_SCALE;
     let high = rounded(scaled);
     put_right(at, high);
     if (PARTS == 2u) { put_right(PART + at, rounded((scaled - high) * REMAINDER_SCALE)); }
@@ -113,8 +106,8 @@ fn result_quad(at: u32) -> vec4<f32> {
     return vec4<f32>(results[at], results[at + 1u], results[at + 2u], results[at + 3u]);
 }
 
-// What this invocation stores of a tile.
-fn eight_of(sums: Sums, rest: Sums, local: u32) -> Eight {
+// What this invocation stores of a tile, times a factor.
+fn eight_of(sums: Sums, rest: Sums, local: u32, factor: f32) -> Eight {
     let tile = local / 32u * 256u;
     let lane = local % 32u;
     // Half a row for each invocation.
@@ -130,6 +123,8 @@ fn eight_of(sums: Sums, rest: Sums, local: u32) -> Eight {
         eight.low += result_quad(at) / REMAINDER_SCALE;
         eight.high += result_quad(at + 4u) / REMAINDER_SCALE;
     }
+    eight.low *= factor;
+    eight.high *= factor;
     return eight;
 }
 
@@ -138,6 +133,7 @@ fn multiply(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
     let range = inner_range(group);
     let first = range.x;
     let end = range.y;
+    let scale = scales();
     // This invocation brings one quad of rows or columns at two places of the inner dimension.
     let k = local / 16u;
     let quad = local % 16u;
@@ -154,10 +150,10 @@ fn multiply(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
     var r10: Sums;
     var r11: Sums;
     for (var start = first; start < end; start += STEP) {
-        stage_left(k, quad, left0);
-        stage_left(k + 8u, quad, left1);
-        stage_right(k, quad, right0);
-        stage_right(k + 8u, quad, right1);
+        stage_left(k, quad, left0 * scale.x);
+        stage_left(k + 8u, quad, left1 * scale.x);
+        stage_right(k, quad, right0 * scale.y);
+        stage_right(k + 8u, quad, right1 * scale.y);
         workgroupBarrier();
         // The next ones are on their way meanwhile; after the last the present ones are read again, and not used.
         let next = select(start, start + STEP, start + STEP < end) + k;
@@ -168,10 +164,11 @@ fn multiply(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
         multiply_staged(local, &s00, &s01, &s10, &s11, &r00, &r01, &r10, &r11);
         workgroupBarrier();
     }
+    let factor = reciprocal(scale.x * scale.y);
     let row = local / 64u * 32u + local % 32u / 2u;
     let column = local / 32u % 2u * 32u + local % 2u * 8u;
-    store_eight(group, row, column, eight_of(s00, r00, local));
-    store_eight(group, row, column + TILE, eight_of(s01, r01, local));
-    store_eight(group, row + TILE, column, eight_of(s10, r10, local));
-    store_eight(group, row + TILE, column + TILE, eight_of(s11, r11, local));
+    store_eight(group, row, column, eight_of(s00, r00, local, factor));
+    store_eight(group, row, column + TILE, eight_of(s01, r01, local, factor));
+    store_eight(group, row + TILE, column, eight_of(s10, r10, local, factor));
+    store_eight(group, row + TILE, column + TILE, eight_of(s11, r11, local, factor));
 }

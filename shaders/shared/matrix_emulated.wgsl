@@ -19,6 +19,17 @@ override PAIRS: u32 = FACTOR / 2u;
 var<workgroup> left_factor: array<u32, PAIRS>;
 var<workgroup> right_factor: array<u32, PAIRS>;
 
+fn rounded(x: vec4<f32>) -> vec4<f32> {
+    let bits = bitcast<vec4<u32>>(x);
+    let even = (bits + 0xfffu + ((bits >> vec4<u32>(13u)) & vec4<u32>(1u))) & vec4<u32>(0xffffe000u);
+    // Below 2^-14, f16 has multiples of 2^-24.
+    let tiny = round(x * 16777216.0) * 5.9604645e-8;
+    let finite = select(bitcast<vec4<f32>>(even), tiny, abs(x) < vec4<f32>(6.1035156e-5));
+    let value = select(finite, finite * 1e38, abs(finite) > vec4<f32>(65504.0));
+    // The sum of a NaN may be a number.
+    return select(value, x, (bits & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u));
+}
+
 fn put_left(at: u32, values: vec4<f32>) {
     left_factor[at / 2u] = pack2x16float(values.xy);
     left_factor[at / 2u + 1u] = pack2x16float(values.zw);

@@ -7,6 +7,11 @@ alias Sums = coop_mat16x16<f32, C>;
 var<workgroup> left_factor: array<f16, FACTOR>;
 var<workgroup> right_factor: array<f16, FACTOR>;
 
+// Whatever a device makes of what is too large for f16.
+fn rounded(x: vec4<f32>) -> vec4<f32> {
+    return select(vec4<f32>(vec4<f16>(x)), x * 1e38, abs(x) > vec4<f32>(65504.0));
+}
+
 fn put_left(at: u32, values: vec4<f32>) {
     let halves = vec4<f16>(values);
     left_factor[at] = halves.x;

@@ -118,10 +118,9 @@ fn stored_size() -> vec2<u32> {
 
 fn store_output(at: u32, left: u32, column: u32, value: f32) {
     if (left + column >= stored_size().x) { return; }
-    var sum = value;
-    if (params.accumulate != 0u) { sum += y[at + column]; }
-    if (RESIDUAL) { sum += residual[at + column + params.residual_shift]; }
-    y[at + column] = activated(params.low, params.high, sum);
+    var before = 0.0;
+    if (params.accumulate != 0u) { before = y[at + column]; }
+    y[at + column] = finished(params.low, params.high, value, before, at + column + params.residual_shift);
 }
 
 // Three taps of a filter's gradient.

@@ -14,6 +14,10 @@ struct Params {
     points: u32,
     // Steps of the inner dimension in one part of it, a multiple of 16.
     part: u32,
+    // What matrix units multiply the factors with, or 0 where that is measured, and where it lies then.
+    left_scale: f32,
+    right_scale: f32,
+    measured_offset: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

@@ -64,15 +64,23 @@ fn change(values: &mut [f32], f: impl Fn(f32) -> f32) {
 pub(super) fn backward(op: Activation, seen: &[f32], dy: &[f32], dx: &mut [f32]) {
     let arch = Arch::new();
     dx.par_chunks_mut(PART).zip(seen.par_chunks(PART)).zip(dy.par_chunks(PART)).for_each(|((dx, seen), dy)| {
-        arch.dispatch(Gradient { op, seen, dy, dx });
+        dx.copy_from_slice(dy);
+        arch.dispatch(Gradient { op, seen, values: dx });
+    });
+}
+
+/// The same in place.
+pub(super) fn backward_through(op: Activation, seen: &[f32], values: &mut [f32]) {
+    let arch = Arch::new();
+    values.par_chunks_mut(PART).zip(seen.par_chunks(PART)).for_each(|(values, seen)| {
+        arch.dispatch(Gradient { op, seen, values });
     });
 }
 
 struct Gradient<'a> {
     op: Activation,
     seen: &'a [f32],
-    dy: &'a [f32],
-    dx: &'a mut [f32],
+    values: &'a mut [f32],
 }
 
 impl WithSimd for Gradient<'_> {
@@ -80,35 +88,36 @@ impl WithSimd for Gradient<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        gradient(self);
+        chain(self.op, self.seen, self.values);
     }
 }
 
-/// Without branches in what is common, so that loops become vectors.
+/// Makes gradients of what a function gave those of what it took, with the vectors of whoever calls it. Without branches in
+/// what is common, so that loops become vectors.
 #[inline(always)]
-fn gradient(Gradient { op, seen, dy, dx }: Gradient) {
+pub(super) fn chain(op: Activation, seen: &[f32], values: &mut [f32]) {
     match op {
-        Activation::Relu => map2(seen, dy, dx, |y, dy| if y > 0.0 { dy } else { 0.0 }),
-        Activation::Clip { min, max } => map2(seen, dy, dx, |y, dy| if (y > min) & (y < max) { dy } else { 0.0 }),
+        Activation::Relu => change_by(seen, values, |y, dy| if y > 0.0 { dy } else { 0.0 }),
+        Activation::Clip { min, max } => change_by(seen, values, |y, dy| if (y > min) & (y < max) { dy } else { 0.0 }),
         Activation::LeakyRelu { negative_slope } => {
-            map2(seen, dy, dx, |y, dy| if y > 0.0 { dy } else { negative_slope * dy });
+            change_by(seen, values, |y, dy| if y > 0.0 { dy } else { negative_slope * dy });
         }
-        Activation::Sigmoid => map2(seen, dy, dx, |y, dy| dy * y * (1.0 - y)),
-        Activation::Hardswish => map2(seen, dy, dx, |x, dy| match x {
+        Activation::Sigmoid => change_by(seen, values, |y, dy| dy * y * (1.0 - y)),
+        Activation::Hardswish => change_by(seen, values, |x, dy| match x {
             _ if x <= -3.0 => 0.0,
             _ if x >= 3.0 => dy,
             _ => dy * (2.0 * x + 3.0) / 6.0,
         }),
-        Activation::Silu => map2(seen, dy, dx, |x, dy| {
+        Activation::Silu => change_by(seen, values, |x, dy| {
             let s = sigmoid(x);
             dy * (s + x * s * (1.0 - s))
         }),
-        Activation::Gelu => map2(seen, dy, dx, |x, dy| {
+        Activation::Gelu => change_by(seen, values, |x, dy| {
             // The density of the normal distribution: its 1 / √(2π) is half of √(2 / π).
             let density = 0.5 * ROOT_2_BY_PI * exp(-0.5 * x * x);
             dy * (normal(x) + x * density)
         }),
-        Activation::GeluTanh => map2(seen, dy, dx, |x, dy| {
+        Activation::GeluTanh => change_by(seen, values, |x, dy| {
             let t = tanh(inner(x));
             let slope = ROOT_2_BY_PI * (1.0 + 3.0 * CUBIC * x * x);
             dy * (0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * slope)
@@ -166,8 +175,8 @@ fn erf(x: f32) -> f32 {
 }
 
 #[inline(always)]
-fn map2(a: &[f32], b: &[f32], y: &mut [f32], f: impl Fn(f32, f32) -> f32) {
-    y.iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = f(a, b));
+fn change_by(seen: &[f32], values: &mut [f32], f: impl Fn(f32, f32) -> f32) {
+    values.iter_mut().zip(seen).for_each(|(value, seen)| *value = f(*seen, *value));
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use super::epilogue::After;
 use super::scratch::Scratch;
 use super::transforms::{F2, F4};
 use super::winograd::{self, Convolution};
-use super::{View, depthwise, direct, im2col, winograd_weight};
-use crate::ops::{Conv2d, Op};
+use super::{View, activation, depthwise, direct, im2col, winograd_weight};
+use crate::ops::{Conv2d, Conv2dBackwardInput, Op};
 use crate::parallel::*;
 
 /// How a convolution is computed.
@@ -130,6 +130,7 @@ pub(super) fn forward(
         weight: weight.data,
         backward: false,
         after: Some(after),
+        seen: None,
         activation: op.activation,
     };
     filter(algorithm, &conv, x.data, y, scratch);
@@ -143,18 +144,22 @@ fn filter(algorithm: Algorithm, conv: &Convolution, x: &[f32], y: &mut [f32], sc
 }
 
 pub(super) fn backward_input(
-    op: &Conv2d,
+    &Conv2dBackwardInput { conv: op, size, activation }: &Conv2dBackwardInput,
     algorithm: Algorithm,
-    size: [usize; 2],
-    dy: View,
-    weight: View,
+    [dy, weight]: [View; 2],
+    seen: Option<&[f32]>,
     dx: &mut [f32],
     scratch: &Scratch,
 ) {
-    match algorithm {
-        Algorithm::Direct => return im2col::backward_input(op, size, dy, weight, dx, scratch),
-        Algorithm::Depthwise => return depthwise::backward_input(op, size, dy, weight, dx, scratch),
-        Algorithm::Winograd2 | Algorithm::Winograd4 => {}
+    if !matches!(algorithm, Algorithm::Winograd2 | Algorithm::Winograd4) {
+        match algorithm {
+            Algorithm::Depthwise => depthwise::backward_input(&op, size, dy, weight, dx, scratch),
+            _ => im2col::backward_input(&op, size, dy, weight, dx, scratch),
+        }
+        if let (Some(function), Some(seen)) = (activation, seen) {
+            activation::backward_through(function, seen, dx);
+        }
+        return;
     }
     let [images, filters, h, w] = dy.nchw();
     let conv = Convolution {
@@ -167,7 +172,8 @@ pub(super) fn backward_input(
         weight: weight.data,
         backward: true,
         after: None,
-        activation: None,
+        seen,
+        activation,
     };
     filter(algorithm, &conv, dy.data, dx, scratch);
 }

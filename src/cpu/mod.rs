@@ -91,8 +91,9 @@ fn run(
             let after = After { bias: bias.data, residual: residual.first().map(|residual| residual.data) };
             conv2d::forward(op, algorithm, *x, *weight, after, y, scratch);
         }
-        (Op::Conv2dBackwardInput(op), [dy, weight], [dx]) => {
-            conv2d::backward_input(&op.conv, algorithm, op.size, *dy, *weight, dx, scratch);
+        (Op::Conv2dBackwardInput(op), [dy, weight, seen @ ..], [dx]) => {
+            let seen = seen.first().map(|seen| seen.data);
+            conv2d::backward_input(op, algorithm, [*dy, *weight], seen, dx, scratch);
         }
         (Op::Conv2dBackwardWeight(op), [x, dy], [dweight, dbias]) => {
             conv2d::backward_weight(&op.0, algorithm, *x, *dy, dweight, dbias, scratch);

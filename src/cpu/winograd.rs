@@ -12,6 +12,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
+use super::activation::chain;
 use super::epilogue::{After, finish};
 use super::microkernel::{Product, blocks, widest};
 use super::scratch::Scratch;
@@ -47,6 +48,8 @@ pub(super) struct Convolution<'a> {
     pub backward: bool,
     /// None is zero.
     pub after: Option<After<'a>>,
+    /// What the gradient of the activation sees, if the result comes back through that.
+    pub seen: Option<&'a [f32]>,
     pub activation: Option<Activation>,
 }
 
@@ -450,7 +453,11 @@ impl<T: Transform<P, M>, const P: usize, const M: usize> Multiply<'_, T, P, M> {
                     }
                 }
                 line.copy_from_slice(&whole[..line.len()]);
-                finish(conv.after.and_then(|after| after.residual), first + columns.start, conv.activation, line);
+                let start = first + columns.start;
+                match (conv.seen, conv.activation) {
+                    (Some(seen), Some(function)) => chain(function, &seen[start..], line),
+                    _ => finish(conv.after.and_then(|after| after.residual), start, conv.activation, line),
+                }
             }
         }
     }

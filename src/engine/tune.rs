@@ -154,6 +154,7 @@ impl Images {
     fn of(op: &Op, shapes: &[&[usize]]) -> Option<Self> {
         let (inputs, counted): (&'static [usize], _) = match op {
             Op::Conv2d(_) if shapes.len() > 3 => (&[0, 3], None),
+            Op::Conv2dBackwardInput(_) if shapes.len() > 2 => (&[0, 2], None),
             Op::Conv2d(_) | Op::Dense(_) | Op::Conv2dBackwardInput(_) | Op::DenseBackwardInput => (&[0], None),
             Op::Conv2dBackwardWeight(_) | Op::DenseBackwardWeight => (&[0, 1], Some(1)),
             _ => return None,
@@ -271,7 +272,7 @@ mod tests {
         vec![
             (conv.into(), vec![x.clone(), weight.clone(), vec![8]]),
             (conv.into(), vec![x.clone(), weight.clone(), vec![8], y.clone()]),
-            (Conv2dBackwardInput { conv, size: [6, 5] }.into(), vec![y.clone(), weight]),
+            (Conv2dBackwardInput::new(conv, [6, 5]).into(), vec![y.clone(), weight]),
             (Conv2dBackwardWeight(conv).into(), vec![x, y]),
             (Dense::default().into(), vec![rows.clone(), matrix.clone(), vec![5]]),
             (Op::DenseBackwardInput, vec![results.clone(), matrix]),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::gpu::{Gpu, GpuModel, GpuPlan, Precision};
-use crate::ops::{Conv2d, Dense, Op, RunState};
+use crate::ops::{Conv2d, Conv2dBackwardWeight, Dense, Op, RunState};
 use crate::program::Program;
 use crate::random::Random;
 use crate::tensor::{Parameters, Tensor};
@@ -57,8 +57,13 @@ fn problem(kernel: &str) -> (Op, Vec<Vec<usize>>, &'static str) {
     if kernel.starts_with("dense/") {
         return (Op::Dense(Dense::default()), vec![vec![67, 139], vec![75, 139], vec![75]], "dense/matmul_64");
     }
+    let conv = Conv2d::square(3, 1, 1);
+    if kernel.contains("gemm_weight") {
+        let op = Op::Conv2dBackwardWeight(Conv2dBackwardWeight(conv));
+        return (op, vec![vec![2, 37, 11, 13], vec![2, 70, 11, 13]], "conv2d/gemm_weight_64");
+    }
     let ordinary = if kernel.contains("winograd") { "conv2d/winograd2" } else { "conv2d/gemm_64" };
-    (Op::Conv2d(Conv2d::square(3, 1, 1)), vec![vec![2, 37, 11, 13], vec![70, 37, 3, 3], vec![70]], ordinary)
+    (Op::Conv2d(conv), vec![vec![2, 37, 11, 13], vec![70, 37, 3, 3], vec![70]], ordinary)
 }
 
 /// A small multiple of a power of two: what the transforms and products make of such numbers is exact. In two parts, also

@@ -11,7 +11,7 @@ use crate::ops::Activation;
 
 pub(super) static KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD];
 
-const SHADER: Shader = shader!("activation", "activation", "elementwise");
+const SHADER: Shader = shader!("activation", "activation", "chained", "elementwise");
 
 static FORWARD: Kernel = Kernel::new::<Params>("activation/forward", SHADER, "forward", &[Read, Unused, Write]);
 static BACKWARD: Kernel = Kernel::new::<Params>("activation/backward", SHADER, "backward", &[Read, Read, Write]);

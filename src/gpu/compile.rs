@@ -19,7 +19,7 @@ use crate::ops::Op;
 pub(super) const MAX_GRID: usize = 65_535;
 
 /// The largest magnitude of weights that matrix units multiply: Winograd's transforms make them up to 1.5² as large, the
-/// kernels 64 times (`LEFT_SCALE` in `shaders/shared/matrix.wgsl`), and f16 ends at 65,504.
+/// kernels 64 times ([`Scales`](super::scale::Scales)), and f16 ends at 65,504.
 const MATRIX_UNITS_MOST: f32 = 450.0;
 
 /// A dispatch whose parameters are not in a buffer yet.
@@ -51,8 +51,9 @@ pub(super) struct Compiler<'a> {
     /// Scratch memory. How large it must be is known after the last step: until then a small buffer stands in, except
     /// in a checked plan, where nothing is shared.
     scratch: Vec<Storage>,
-    /// How many pieces of scratch memory this step has taken.
+    /// How many pieces of scratch memory this step has taken, and how many of these it keeps to its end.
     taken: usize,
+    kept: usize,
 }
 
 /// What an operation works on.
@@ -99,6 +100,7 @@ impl<'a> Compiler<'a> {
             step: 0,
             scratch,
             taken: 0,
+            kept: 0,
         }
     }
 
@@ -113,9 +115,9 @@ impl<'a> Compiler<'a> {
         self.precision == Precision::F16Weights && suits && !self.trains(weight)
     }
 
-    /// The kernel that makes products with these weights by matrix units, if the precision asks for that.
-    pub fn by_matrix_units(&self, weight: &Storage, kernels: &'static MatrixKernels) -> Option<&'static Kernel> {
-        kernels.of(self.precision).filter(|_| !self.trains(weight))
+    /// The kernel that makes products by matrix units, if the precision asks for that.
+    pub fn by_matrix_units(&self, kernels: &'static MatrixKernels) -> Option<&'static Kernel> {
+        kernels.of(self.precision)
     }
 
     /// Refuses weights that are too large for matrix units.
@@ -140,6 +142,7 @@ impl<'a> Compiler<'a> {
         let measured = || (!self.precision.is_by_matrix_units()).then(|| tuning_key(op, operands.shapes));
         self.requested_kernel =
             self.forced.map(str::to_owned).or_else(|| measured().and_then(|key| self.gpu.fastest(&key)));
+        self.kept = 0;
         self.reuse_scratch();
     }
 
@@ -201,9 +204,14 @@ impl<'a> Compiler<'a> {
         Ok(storage)
     }
 
-    /// From here on a step needs nothing any more of what it wrote into its scratch memory.
+    /// From here on a step needs nothing any more of what it wrote into its scratch memory, but for what it keeps.
     pub fn reuse_scratch(&mut self) {
-        self.taken = 0;
+        self.taken = self.kept;
+    }
+
+    /// Keeps the scratch memory that the step has taken so far.
+    pub fn keep_scratch(&mut self) {
+        self.kept = self.taken;
     }
 
     /// Puts memory in the place of what stands in for it.

@@ -12,17 +12,19 @@ use std::sync::Arc;
 use super::buffer::Storage;
 use super::compile::{Compiler, Operands};
 use super::conv2d_winograd::{self, Job, WeightJob, Winograd};
-use super::finish::Finish;
+use super::finish::{Finish, limits};
 use super::kernel::Kernel;
 use super::residual::Residual;
+use super::scale::{self, Scales};
 use crate::error::Result;
-use crate::ops::{Conv2d, Op};
+use crate::ops::{Conv2d, Conv2dBackwardInput, Op};
 use depthwise_rows::ROWS;
 use direct::{BIAS_GRADIENT, DIRECT, DIRECT_3X3, Params, direct_groups, dispatch};
 use geometry::{Geometry, Piece};
 use pointwise::POINTWISE;
 use product::{
-    GEMM_64, GEMM_128, GEMM_MATRIX, GEMM_WEIGHT_64, GEMM_WEIGHT_128, PACK, Product, SUM_PARTS, Views, is_gemm,
+    GEMM_64, GEMM_128, GEMM_MATRIX, GEMM_WEIGHT_64, GEMM_WEIGHT_128, GEMM_WEIGHT_MATRIX, PACK, Product, SUM_PARTS,
+    Views, is_gemm,
 };
 
 pub(super) static KERNELS: &[&Kernel] = &[
@@ -34,6 +36,8 @@ pub(super) static KERNELS: &[&Kernel] = &[
     &GEMM_MATRIX.split,
     &GEMM_WEIGHT_128,
     &GEMM_WEIGHT_64,
+    &GEMM_WEIGHT_MATRIX.f16,
+    &GEMM_WEIGHT_MATRIX.split,
     &PACK,
     &SUM_PARTS,
     &BIAS_GRADIENT,
@@ -94,7 +98,7 @@ pub(super) fn candidates(op: &Op) -> Vec<&'static str> {
 /// The Winograd algorithm for this job: the one that is forced, or else the cheapest where the rules want one.
 fn winograd(compiler: &Compiler, op: &Conv2d, job: &Job) -> Option<&'static Winograd> {
     // Matrix units take the place of products in workgroup memory.
-    let by_units = job.matrix_kernel(compiler).is_some();
+    let by_units = conv2d_winograd::matrix_kernel(compiler).is_some();
     let suits = |algorithm: &Winograd| algorithm.suits(compiler, job) && !(by_units && algorithm.is_blocked());
     let is_blocked = compiler.is_software() && !by_units;
     let cost = |algorithm: &Winograd| Some(algorithm.cost(job));
@@ -103,10 +107,12 @@ fn winograd(compiler: &Compiler, op: &Conv2d, job: &Job) -> Option<&'static Wino
 
 /// The same for the gradient of the weights. Its products must save more than the transforms of both factors cost.
 fn winograd_weight(compiler: &Compiler, op: &Conv2d, job: &WeightJob) -> Option<&'static Winograd> {
-    let suits = |algorithm: &Winograd| algorithm.suits_gradient(compiler, job);
+    let by_units = conv2d_winograd::matrix_kernel(compiler).is_some();
+    let suits = |algorithm: &Winograd| algorithm.suits_gradient(compiler, job) && !(by_units && algorithm.is_blocked());
+    let is_blocked = compiler.is_software() && !by_units;
     let cost =
         |algorithm: &Winograd| Some(algorithm.gradient_cost(job)).filter(|cost| 3 * cost <= 2 * job.multiplications());
-    choose_winograd(compiler, op, [job.channels, job.filters], compiler.is_software(), suits, cost)
+    choose_winograd(compiler, op, [job.channels, job.filters], is_blocked, suits, cost)
 }
 
 /// Of the algorithms that suit, the one that is forced, or the cheapest of this form among those that are worth it.
@@ -152,7 +158,7 @@ fn choose_forward(compiler: &Compiler, geometry: &Geometry, weight: &Storage) ->
     }
     // On a software adapter workgroup memory is as slow as any. Each group is a product of its own.
     let few = if geometry.op.groups > 1 { MANY_CHANNELS } else { FEW_CHANNELS };
-    let by_units = compiler.by_matrix_units(weight, &GEMM_MATRIX);
+    let by_units = compiler.by_matrix_units(&GEMM_MATRIX);
     let default = match compiler.is_software() && by_units.is_none() {
         true if candidates.contains(&&POINTWISE) => &POINTWISE,
         false if geometry.group_channels() > few => gemm,
@@ -259,7 +265,8 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands)
                 ..product
             };
             let residual = residual.or(&bias);
-            let views = Views { x: &x, weight: &weight, bias: &bias, y: &y, residual, finish };
+            let scales = &Scales::FORWARD;
+            let views = Views { x: &x, weight: &weight, bias: &bias, y: &y, residual, finish, scales };
             product.dispatch(compiler, kernel, &views)?;
             continue;
         }
@@ -280,14 +287,23 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands)
     Ok(())
 }
 
+/// What the gradient of a convolution's input reads: the last if that comes back through an activation.
+fn backward_inputs<'a>(operands: &Operands<'a>) -> Result<([&'a Storage; 2], Option<&'a Storage>)> {
+    if operands.inputs.len() < 3 {
+        return Ok((operands.inputs()?, None));
+    }
+    let [dy, weight, seen] = operands.inputs()?;
+    Ok(([dy, weight], Some(seen)))
+}
+
 pub(super) fn backward_input(
     compiler: &mut Compiler,
-    op: &Conv2d,
-    [height, width]: [usize; 2],
+    Conv2dBackwardInput { conv: op, size: [height, width], activation }: &Conv2dBackwardInput,
     operands: &Operands,
 ) -> Result<()> {
-    let ([dy, weight], [dx]) = (operands.inputs()?, operands.outputs()?);
-    let x = [operands.shapes[0][0], operands.shapes[1][1] * op.groups, height, width];
+    let [dx] = operands.outputs()?;
+    let ([dy, weight], seen) = backward_inputs(operands)?;
+    let x = [operands.shapes[0][0], operands.shapes[1][1] * op.groups, *height, *width];
     let geometry = Geometry::new(op, x, operands.shapes[0]);
     let job = Job {
         x: dy,
@@ -301,8 +317,8 @@ pub(super) fn backward_input(
         output: geometry.input,
         // A window of dy reaches as far over its edge as one of x stays within.
         padding: op.padding_before().map(|padding| 2usize.saturating_sub(padding)),
-        residual: None,
-        activation: None,
+        residual: seen,
+        activation: *activation,
         pool: false,
     };
     if let Some(algorithm) = winograd(compiler, op, &job) {
@@ -314,13 +330,23 @@ pub(super) fn backward_input(
         candidates.extend([&GEMM_128, &GEMM_64]);
         let kernel = compiler.choose(&candidates, default);
         if depthwise::INPUTS.contains(&kernel) {
-            return depthwise::backward_input(compiler, kernel, &geometry, [dy, weight], dx);
+            return depthwise::backward_input(compiler, kernel, &geometry, [dy, weight], (*activation, seen), dx);
         }
     }
+    let ([low, high], finish) = (limits(*activation), Finish::backward(*activation));
+    let by_units = compiler.by_matrix_units(&GEMM_MATRIX);
+    let scales = match by_units {
+        Some(_) => {
+            compiler.check_for_matrix_units(weight)?;
+            Scales::of_input(scale::measure(compiler, dy)?)
+        }
+        None => Scales::FORWARD,
+    };
     for Piece { images, filters, groups } in geometry.pieces(compiler, weight, false) {
         let dy = geometry.y_view(compiler, dy, &images, &filters)?;
         let weight = geometry.weight_view(compiler, weight, &filters)?;
         let dx = geometry.x_view(compiler, dx, &images)?;
+        let seen = Residual::of(seen.map(|it| geometry.x_view(compiler, it, &images)), &dx)?;
         let is_first = filters.start == groups.start * (geometry.filters / op.groups);
         for phase in Product::backward_input(&geometry, images.len(), filters.len(), groups.start) {
             let product = Product {
@@ -328,12 +354,16 @@ pub(super) fn backward_input(
                 weight_offset: weight.offset + phase.weight_offset,
                 y_offset: dx.offset + phase.y_offset,
                 accumulate: u32::from(!is_first),
+                low,
+                high,
+                residual_shift: seen.shift,
                 ..phase
             };
-            let kernel = compiler.choose(&[&GEMM_128, &GEMM_64], product.choose(compiler, &GEMM_128, &GEMM_64));
+            let ordinary = compiler.choose(&[&GEMM_128, &GEMM_64], product.choose(compiler, &GEMM_128, &GEMM_64));
+            let kernel = by_units.unwrap_or(ordinary);
             // There is no bias here: the weights stand in for the binding, which is not read.
-            let finish = Finish::default();
-            let views = Views { x: &dy, weight: &weight, bias: &weight, y: &dx, residual: &weight, finish };
+            let residual = seen.or(&weight);
+            let views = Views { x: &dy, weight: &weight, bias: &weight, y: &dx, residual, finish, scales: &scales };
             product.dispatch(compiler, kernel, &views)?;
         }
     }
@@ -363,6 +393,11 @@ pub(super) fn backward_weight(compiler: &mut Compiler, op: &Conv2d, operands: &O
         depthwise::backward_weight(compiler, &geometry, [x, dy], &compiler.gpu.whole(dweight)?)?;
         return bias_gradient(compiler, &geometry, dweight, dy, dbias);
     }
+    let by_units = compiler.by_matrix_units(&GEMM_WEIGHT_MATRIX);
+    let scales = match by_units {
+        Some(_) => Scales::of_weight(scale::measure(compiler, dy)?),
+        None => Scales::FORWARD,
+    };
     for Piece { images, filters, groups } in geometry.pieces(compiler, dweight, false) {
         let x = geometry.x_view(compiler, x, &images)?;
         let dy = geometry.y_view(compiler, dy, &images, &filters)?;
@@ -376,9 +411,10 @@ pub(super) fn backward_weight(compiler: &mut Compiler, op: &Conv2d, operands: &O
             ..product
         };
         let default = product.choose(compiler, &GEMM_WEIGHT_128, &GEMM_WEIGHT_64);
-        let kernel = compiler.choose(&[&GEMM_WEIGHT_128, &GEMM_WEIGHT_64], default);
+        let ordinary = compiler.choose(&[&GEMM_WEIGHT_128, &GEMM_WEIGHT_64], default);
+        let kernel = by_units.unwrap_or(ordinary);
         let finish = Finish::default();
-        let views = Views { x: &x, weight: &dy, bias: &dy, y: &dweight, residual: &dy, finish };
+        let views = Views { x: &x, weight: &dy, bias: &dy, y: &dweight, residual: &dy, finish, scales: &scales };
         product.dispatch(compiler, kernel, &views)?;
     }
     bias_gradient(compiler, &geometry, dweight, dy, dbias)

@@ -7,12 +7,13 @@ use std::ops::Range;
 
 use bytemuck::Zeroable;
 
-use super::buffer::Storage;
+use super::buffer::{Storage, View};
 use super::compile::{Compiler, MAX_GRID, cut_evenly};
 use super::finish::{Finish, limits};
 use super::kernel::Access::{Read, Unused, Write};
 use super::kernel::{Access, Kernel, MatrixKernels, Shader, matrix_kernels, matrix_shader, shader};
 use super::residual::Residual;
+use super::scale::{self, Scales};
 use super::uniform::uniform;
 use crate::error::Result;
 use crate::ops::Activation;
@@ -110,10 +111,16 @@ macro_rules! transforms {
     }};
 }
 
-static TILE2: Transforms =
-    transforms!(2, shader!("conv2d_winograd2", "activation", "residual", "winograd", "pair_f16"), "conv2d/winograd2");
-static TILE4: Transforms =
-    transforms!(4, shader!("conv2d_winograd4", "activation", "residual", "winograd", "pair_f16"), "conv2d/winograd4");
+static TILE2: Transforms = transforms!(
+    2,
+    shader!("conv2d_winograd2", "activation", "chained", "residual", "finish", "winograd", "pair_f16"),
+    "conv2d/winograd2"
+);
+static TILE4: Transforms = transforms!(
+    4,
+    shader!("conv2d_winograd4", "activation", "chained", "residual", "finish", "winograd", "pair_f16"),
+    "conv2d/winograd4"
+);
 
 const PRODUCT: &[Access] = &[Read, Read, Write];
 
@@ -130,7 +137,7 @@ static MULTIPLY_F16: Kernel = TILED.with("conv2d/winograd_multiply_f16", U_F16);
 static MULTIPLY_BLOCKED_F16: Kernel = BLOCKED.with("conv2d/winograd_multiply_blocked_f16", U_F16);
 
 static MULTIPLY_MATRIX: MatrixKernels =
-    matrix_kernels!(Product, "conv2d/winograd_multiply_matrix", MATRIX_SHADER, PRODUCT);
+    matrix_kernels!(Product, "conv2d/winograd_multiply_matrix", MATRIX_SHADER, &[Read, Read, Write, Read]);
 
 /// The steps along the products' inner dimension come in pairs of eight, or are of sixteen.
 const INNER: usize = 16;
@@ -180,8 +187,9 @@ pub(super) struct Job<'a> {
     pub input: [usize; 2],
     pub output: [usize; 2],
     pub padding: [usize; 2],
-    /// What is added to y before the activation. There is none with `pool`.
+    /// What is added to y before the activation, or what the gradient of the activation sees. There is none with `pool`.
     pub residual: Option<&'a Storage>,
+    /// What follows; for the gradient of the input, what this comes back through.
     pub activation: Option<Activation>,
     /// Whether only the largest of each 2×2 values of the output goes into y.
     pub pool: bool,
@@ -232,6 +240,9 @@ uniform! {
         tiles: u32,
         points: u32,
         part: u32,
+        left_scale: f32,
+        right_scale: f32,
+        measured_offset: u32,
     }
 }
 
@@ -242,6 +253,11 @@ struct Piece {
     outer: usize,
 }
 
+/// The kernel for the products, if matrix units make them.
+pub(super) fn matrix_kernel(compiler: &Compiler) -> Option<&'static Kernel> {
+    compiler.by_matrix_units(&MULTIPLY_MATRIX)
+}
+
 impl Job<'_> {
     fn is_gradient(&self) -> bool {
         self.bias.is_none()
@@ -250,11 +266,6 @@ impl Job<'_> {
     /// Whether the transformed weights are stored in f16.
     fn in_f16(&self, compiler: &Compiler) -> bool {
         !self.is_gradient() && compiler.in_f16(self.weight)
-    }
-
-    /// The kernel for the products, if matrix units make them.
-    pub fn matrix_kernel(&self, compiler: &Compiler) -> Option<&'static Kernel> {
-        if self.is_gradient() { None } else { compiler.by_matrix_units(self.weight, &MULTIPLY_MATRIX) }
     }
 
     /// Filters: the rows of the weights.
@@ -362,6 +373,10 @@ impl Winograd {
     /// Adds the dispatches of a convolution.
     pub fn convolve(&self, compiler: &mut Compiler, job: &Job) -> Result<()> {
         let pieces = self.pieces(compiler, job);
+        let scales = match matrix_kernel(compiler) {
+            Some(_) if job.is_gradient() => Scales::of_input(scale::measure(compiler, job.x)?),
+            _ => Scales::FORWARD,
+        };
         // Some of the filters of several images do not lie side by side.
         let at_once = if pieces.len() == 1 || job.is_gradient() {
             compiler.images_per_dispatch(&[job.x_image(), job.y_image()], 1)
@@ -383,7 +398,7 @@ impl Winograd {
             let m = compiler.scratch(inner.div_ceil(part) * values)?;
             for first in (0..job.images).step_by(at_once) {
                 let images = first..(first + at_once).min(job.images);
-                self.convolve_images(compiler, job, piece, [&u, &v, &m], images, [most, part])?;
+                self.convolve_images(compiler, job, piece, [&u, &v, &m], &scales, images, [most, part])?;
             }
         }
         Ok(())
@@ -450,6 +465,7 @@ impl Winograd {
         job: &Job,
         piece: &Piece,
         [u, v, m]: [&Storage; 3],
+        scales: &Scales,
         images: Range<usize>,
         [most, part]: [usize; 2],
     ) -> Result<()> {
@@ -469,7 +485,10 @@ impl Winograd {
         let bias = job.bias.map(|bias| compiler.gpu.view(bias, piece.rows.clone())).transpose()?;
         let [u, v, m] = [compiler.gpu.whole(u)?, compiler.gpu.whole(v)?, compiler.gpu.whole(m)?];
         let [low, high] = limits(job.activation);
-        let finish = Finish::new(job.activation, residual.exists());
+        let finish = match job.is_gradient() {
+            true => Finish::backward(job.activation),
+            false => Finish::new(job.activation, residual.exists()),
+        };
         let all = images.len() * down * across;
         for first in (0..all).step_by(most) {
             let count = most.min(all - first);
@@ -509,24 +528,23 @@ impl Winograd {
             let grid = [tiles.div_ceil(64), inner, 1];
             compiler.dispatch(&self.transforms.input, &params, &[&x, &v], grid, transform * inner as u64)?;
             let kernel = self.product_kernel(compiler, job)?;
-            self.multiply(compiler, kernel, [&u, &v, &m], [inner, outer, tiles, part])?;
+            self.multiply(compiler, kernel, [&u, &v, &m], scales, [inner, outer, tiles, part])?;
             let grid = [count.div_ceil(64), piece.outer, 1];
             let flops = transform * outer as u64;
-            match &bias {
-                None => compiler.dispatch(&self.transforms.output_gradient, &params, &[&m, &y, &m], grid, flops)?,
-                Some(bias) => {
-                    let kernel = if job.pool { &self.transforms.output_pool } else { &self.transforms.output };
-                    let views = [&m, bias, &y, residual.or(bias)];
-                    compiler.dispatch(kernel.finishing(finish), &params, &views, grid, flops)?;
-                }
-            }
+            let variant = match (job.is_gradient(), job.pool) {
+                (true, _) => self.transforms.output_gradient.finishing(finish),
+                (false, true) => self.transforms.output_pool.finishing(finish),
+                (false, false) => self.transforms.output.finishing(finish),
+            };
+            let views: Vec<&View> = [&m].into_iter().chain(&bias).chain([&y, residual.or(&m)]).collect();
+            compiler.dispatch(variant, &params, &views, grid, flops)?;
         }
         Ok(())
     }
 
     /// The kernel for the products of a convolution.
     fn product_kernel(&self, compiler: &mut Compiler, job: &Job) -> Result<&'static Kernel> {
-        if let Some(kernel) = job.matrix_kernel(compiler) {
+        if let Some(kernel) = matrix_kernel(compiler) {
             compiler.check_for_matrix_units(job.weight)?;
             return Ok(kernel);
         }
@@ -542,7 +560,8 @@ impl Winograd {
         &self,
         compiler: &mut Compiler,
         kernel: &'static Kernel,
-        [u, v, m]: [&super::buffer::View; 3],
+        [u, v, m]: [&View; 3],
+        scales: &Scales,
         [inner, outer, tiles, part]: [usize; 4],
     ) -> Result<()> {
         let is_in_f16 = [&MULTIPLY_F16, &MULTIPLY_BLOCKED_F16].contains(&kernel);
@@ -555,11 +574,16 @@ impl Winograd {
             tiles: tiles as u32,
             points: self.points() as u32,
             part: part as u32,
+            left_scale: scales.left,
+            right_scale: scales.right,
+            measured_offset: scales.offset(),
         };
         let points = self.points() * inner.div_ceil(part);
         let blocks = [tiles / self.block[1], outer / self.block[0], points];
         let grid = if self.is_blocked() { [blocks.iter().product::<usize>().div_ceil(32), 1, 1] } else { blocks };
         let flops = 2 * (self.points() * inner * outer * tiles) as u64;
-        compiler.dispatch(kernel, &params, &[u, v, m], grid, flops)
+        let scale = kernel.matrix_source.map(|_| scales.or(u));
+        let views: Vec<&View> = [u, v, m].into_iter().chain(scale).collect();
+        compiler.dispatch(kernel, &params, &views, grid, flops)
     }
 }

@@ -9,6 +9,7 @@ use super::compile::{Compiler, MAX_GRID, Operands};
 use super::finish::{Finish, limits};
 use super::kernel::Access::{Read, Unused, Write};
 use super::kernel::{Access, Kernel, MatrixKernels, Shader, Variant, matrix_kernels, matrix_shader, shader};
+use super::scale::{self, Scales};
 use super::tiling::{STEP, prefers_large, steps_at_once, units_per_part};
 use super::uniform::uniform;
 use crate::error::Result;
@@ -41,7 +42,8 @@ static ROWS_F16: Kernel = Kernel::new::<Params>("dense/rows_f16", SHADER, "rows_
 static PACK_F16: Kernel = Kernel::new::<Params>("dense/pack_f16", SHADER, "pack_f16", &[Read, Unused, Unused, Write]);
 static MATMUL_128: Kernel = MATMUL;
 static MATMUL_64: Kernel = MATMUL.with("dense/matmul_64", TILE_64);
-static MATMUL_MATRIX: MatrixKernels = matrix_kernels!(Params, "dense/matmul_matrix", MATRIX_SHADER, ALL);
+static MATMUL_MATRIX: MatrixKernels =
+    matrix_kernels!(Params, "dense/matmul_matrix", MATRIX_SHADER, &[Read, Read, Read, Write, Read]);
 static SUM_PARTS: Kernel = Kernel::new::<Params>("dense/sum_parts", SHADER, "sum_parts", &[Read, Unused, Read, Write]);
 static COLUMNS: Kernel = Kernel::new::<Params>("dense/columns", SHADER, "columns", &[Read, Unused, Read, Write]);
 
@@ -77,6 +79,9 @@ uniform! {
         part: u32,
         c_part: u32,
         parts: u32,
+        left_scale: f32,
+        right_scale: f32,
+        measured_offset: u32,
     }
 }
 
@@ -123,14 +128,29 @@ pub(super) fn candidates(op: &Op) -> Vec<&'static str> {
     }
 }
 
+/// The kernel for the gradients of a batch, if matrix units make them: those of few rows wait for memory.
+fn matrix_kernel(compiler: &Compiler, batch: usize) -> Option<&'static Kernel> {
+    compiler.by_matrix_units(&MATMUL_MATRIX).filter(|_| batch > SMALL_BATCH || compiler.requested_kernel().is_some())
+}
+
 fn choose_matmul(compiler: &Compiler, params: &Params) -> &'static Kernel {
     let [many, more] = [128, 64].map(|tile| tiles(params, tile).iter().product());
     if prefers_large(compiler, many, more) { &MATMUL_128 } else { &MATMUL_64 }
 }
 
 /// A product of `a`, `b` and a bias. The last view is of the result.
-fn matmul(compiler: &mut Compiler, variant: impl Into<Variant>, params: Params, views: [&View; 4]) -> Result<()> {
+fn matmul(
+    compiler: &mut Compiler,
+    variant: impl Into<Variant>,
+    params: Params,
+    [a, b, bias, c]: [&View; 4],
+    scales: &Scales,
+) -> Result<()> {
     let Variant { kernel, finish } = variant.into();
+    let (left_scale, right_scale, measured_offset) = (scales.left, scales.right, scales.offset());
+    let params = Params { left_scale, right_scale, measured_offset, ..params };
+    let scale = kernel.matrix_source.map(|_| scales.or(a));
+    let to = |c| [a, b, bias, c].into_iter().chain(scale).collect::<Vec<&View>>();
     let [across, down] = tiles(&params, if std::ptr::eq(kernel, &MATMUL_128) { 128 } else { 64 });
     let step = steps_at_once(kernel);
     let (steps, values) = ((params.inner as usize).div_ceil(step), params.rows as usize * params.columns as usize);
@@ -138,7 +158,7 @@ fn matmul(compiler: &mut Compiler, variant: impl Into<Variant>, params: Params, 
     let parts = steps.div_ceil(part);
     let params = Params { part: (part * step) as u32, ..params };
     if parts == 1 {
-        return dispatch(compiler, kernel.finishing(finish), params, &views, [across, down, 1]);
+        return dispatch(compiler, kernel.finishing(finish), params, &to(c), [across, down, 1]);
     }
     compiler.reuse_scratch();
     let storage = compiler.scratch(parts * values)?;
@@ -146,8 +166,7 @@ fn matmul(compiler: &mut Compiler, variant: impl Into<Variant>, params: Params, 
     let params = Params { parts: parts as u32, c_part: values as u32, ..params };
     let (c_row, c_offset) = (params.columns, sums.offset);
     let partial = Params { c_row, c_offset, accumulate: 0, has_bias: 0, ..params };
-    let [a, b, bias, c] = views;
-    dispatch(compiler, kernel, partial, &[a, b, bias, &sums], [across, down, parts])?;
+    dispatch(compiler, kernel, partial, &to(&sums), [across, down, parts])?;
     let params = Params { a_offset: sums.offset, inner: parts as u32, ..params };
     dispatch(compiler, SUM_PARTS.finishing(finish), params, &[&sums, bias, c], [values.div_ceil(64), 1, 1])
 }
@@ -214,7 +233,7 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Dense, operands: &Operands) 
                 _ => choose_matmul(compiler, &params),
             };
             let kernel = compiler.choose(&candidates, default);
-            let by_units = compiler.by_matrix_units(storage, &MATMUL_MATRIX);
+            let by_units = compiler.by_matrix_units(&MATMUL_MATRIX);
             let kernel = by_units.filter(|_| kernel.entry == "matmul").unwrap_or(kernel);
             if kernel.matrix_source.is_some() {
                 compiler.check_for_matrix_units(storage)?;
@@ -230,7 +249,7 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Dense, operands: &Operands) 
             match kernel.entry {
                 "rows" => dispatch(compiler, variant, params, &views, [part.len(), groups[1], 1])?,
                 "rows_quads" => dispatch(compiler, variant, params, &views, groups)?,
-                _ => matmul(compiler, variant, params, views)?,
+                _ => matmul(compiler, variant, params, views, &Scales::FORWARD)?,
             }
         }
     }
@@ -241,6 +260,14 @@ pub(super) fn backward_input(compiler: &mut Compiler, operands: &Operands) -> Re
     let ([dy, weight], [dx]) = (operands.inputs()?, operands.outputs()?);
     let (out, features) = (operands.shapes[1][0], operands.shapes[1][1]);
     let batch = dy.len / out;
+    let by_units = matrix_kernel(compiler, batch);
+    let scales = match by_units {
+        Some(_) => {
+            compiler.check_for_matrix_units(weight)?;
+            Scales::of_input(scale::measure(compiler, dy)?)
+        }
+        None => Scales::FORWARD,
+    };
     let rows_at_once = compiler.images_per_dispatch(&[features, out], 2 * (features * out) as u64);
     for first in (0..batch).step_by(rows_at_once) {
         let rows = rows_at_once.min(batch - first);
@@ -264,8 +291,8 @@ pub(super) fn backward_input(compiler: &mut Compiler, operands: &Operands) -> Re
                 ..Params::zeroed()
             };
             // There is no bias here: the weights stand in for the binding, which is not read.
-            let kernel = compiler.choose(&[&MATMUL_128, &MATMUL_64], choose_matmul(compiler, &params));
-            matmul(compiler, kernel, params, [&dy, &weight, &weight, &dx])?;
+            let ordinary = compiler.choose(&[&MATMUL_128, &MATMUL_64], choose_matmul(compiler, &params));
+            matmul(compiler, by_units.unwrap_or(ordinary), params, [&dy, &weight, &weight, &dx], &scales)?;
         }
     }
     Ok(())
@@ -275,6 +302,11 @@ pub(super) fn backward_weight(compiler: &mut Compiler, operands: &Operands) -> R
     let ([x, dy], [dweight, dbias]) = (operands.inputs()?, operands.outputs()?);
     let [out, features] = [operands.output_shapes[0][0], operands.output_shapes[0][1]];
     let batch = dy.len / out;
+    let by_units = matrix_kernel(compiler, batch);
+    let scales = match by_units {
+        Some(_) => Scales::of_dense_weight(scale::measure(compiler, dy)?),
+        None => Scales::FORWARD,
+    };
     let rows_at_once = compiler.images_per_dispatch(&[features, out], 2 * (features * out) as u64);
     for first in (0..batch).step_by(rows_at_once) {
         let rows = rows_at_once.min(batch - first);
@@ -298,8 +330,8 @@ pub(super) fn backward_weight(compiler: &mut Compiler, operands: &Operands) -> R
                 accumulate,
                 ..Params::zeroed()
             };
-            let kernel = compiler.choose(&[&MATMUL_128, &MATMUL_64], choose_matmul(compiler, &params));
-            matmul(compiler, kernel, params, [&dy, &x, &x, &dweight])?;
+            let ordinary = compiler.choose(&[&MATMUL_128, &MATMUL_64], choose_matmul(compiler, &params));
+            matmul(compiler, by_units.unwrap_or(ordinary), params, [&dy, &x, &x, &dweight], &scales)?;
         }
         let dbias = compiler.gpu.whole(dbias)?;
         let params = Params {

@@ -1,4 +1,5 @@
-//! What kernels do with their sums before they store them: a residual is added, an activation function is applied.
+//! What kernels do with their sums before they store them: a residual is added, an activation function or its gradient is
+//! applied.
 
 use crate::ops::Activation;
 
@@ -8,25 +9,45 @@ use crate::ops::Activation;
 pub(super) struct Finish {
     /// The number of the function: of activation functions 0 is none.
     function: u32,
-    /// Whether a residual is added before.
-    residual: bool,
+    /// What lies at the same place of another value.
+    beside: Beside,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+enum Beside {
+    #[default]
+    Nothing,
+    /// A residual that is added before.
+    Residual,
+    /// What the gradient of the function sees, which is computed instead.
+    Seen,
 }
 
 impl Finish {
     pub fn new(activation: Option<Activation>, residual: bool) -> Self {
-        Finish { function: activation.map_or(0, number), residual }
+        let beside = if residual { Beside::Residual } else { Beside::Nothing };
+        Finish { function: activation.map_or(0, number), beside }
+    }
+
+    /// Sums are what comes back from this function, if there is one.
+    pub fn backward(activation: Option<Activation>) -> Self {
+        activation.map_or_else(Finish::default, |function| Finish { function: number(function), beside: Beside::Seen })
     }
 
     /// Of a kernel that does nothing but compute the function of this number.
     pub fn function(number: u32) -> Self {
-        Finish { function: number, residual: false }
+        Finish { function: number, beside: Beside::Nothing }
     }
 
     /// The constants of shaders that differ from what they are by default.
     pub fn constants(self) -> impl Iterator<Item = (&'static str, f64)> {
         let function = (self.function != 0).then_some(("FUNCTION", f64::from(self.function)));
-        let residual = self.residual.then_some(("RESIDUAL", 1.0));
-        function.into_iter().chain(residual)
+        let beside = match self.beside {
+            Beside::Nothing => None,
+            Beside::Residual => Some(("RESIDUAL", 1.0)),
+            Beside::Seen => Some(("BACKWARD", 1.0)),
+        };
+        function.into_iter().chain(beside)
     }
 }
 

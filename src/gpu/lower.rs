@@ -16,7 +16,7 @@ impl Compiler<'_> {
         self.begin(index, op, operands);
         let lowered = match op {
             Op::Conv2d(op) => conv2d::forward(self, op, operands),
-            Op::Conv2dBackwardInput(op) => conv2d::backward_input(self, &op.conv, op.size, operands),
+            Op::Conv2dBackwardInput(op) => conv2d::backward_input(self, op, operands),
             Op::Conv2dBackwardWeight(op) => conv2d::backward_weight(self, &op.0, operands),
             Op::Activation(op) => activation::forward(self, *op, operands),
             Op::ActivationBackward(op) => activation::backward(self, op.0, operands),

@@ -68,6 +68,7 @@ mod registry;
 mod relative_position_bias;
 mod residual;
 mod resize;
+mod scale;
 mod sgd;
 mod shaders;
 mod slice;

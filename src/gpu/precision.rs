@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-/// In which precision the layers of a plan compute that make nearly all of its work: convolutions and dense layers. What
-/// else there is computes in f32, and so does everything that a plan trains, and gradients.
+use serde::{Deserialize, Serialize};
+
+/// In which precision the layers of a plan compute that make nearly all of its work: convolutions and dense layers, and
+/// their gradients. What else there is computes in f32, and parameters, their gradients and activations are kept in f32.
 ///
 /// [`Precision::F16`] and [`Precision::Split`] are for GPUs with matrix units (tensor cores), which have not been measured
 /// yet; a plan that asks for them elsewhere is refused with [`Error::Precision`](crate::Error::Precision).
@@ -25,7 +27,8 @@ use std::fmt;
 /// assert!(matches!(model.compile(1, &f16), Err(Error::Precision { .. })));
 /// # Ok::<(), vultus::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Precision {
     /// In f32.
     #[default]
@@ -42,7 +45,7 @@ pub enum Precision {
     F16Weights,
     /// By matrix units, wherever a kernel for that exists, from weights and inputs that are rounded to f16; products are
     /// added up in f32. Weights may reach 450 and inputs 160,000: a plan with larger weights is refused, and larger inputs
-    /// make results infinite.
+    /// make results infinite, as do weights that grow so large in a training. Gradients may have any size.
     F16,
     /// As [`Precision::F16`], but each number is the sum of two in f16, and three products take the place of one: nearly as
     /// exact as f32.

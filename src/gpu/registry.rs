@@ -7,8 +7,8 @@ use super::kernel::Kernel;
 use super::{
     accumulate, activation, adam, adaptive_avg_pool2d, add, augment, avg_pool2d, batch_norm2d, binary_cross_entropy,
     concat, conv2d, conv2d_winograd, cross_entropy, dense, dropout, ema, layer_norm, masked_fill, matmul, max_pool2d,
-    mse_loss, mul, mul_reduce, pad, peak, prelu, reduce_mean, reduce_sum, relative_position_bias, resize, sgd, slice,
-    softmax, stochastic_depth, transpose, unary, upsample,
+    mse_loss, mul, mul_reduce, pad, peak, prelu, reduce_mean, reduce_sum, relative_position_bias, resize, scale, sgd,
+    slice, softmax, stochastic_depth, transpose, unary, upsample,
 };
 use crate::ops::Op;
 
@@ -58,6 +58,7 @@ pub fn kernels() -> impl Iterator<Item = &'static Kernel> {
         resize::KERNELS,
         augment::KERNELS,
         peak::KERNELS,
+        scale::KERNELS,
     ]
     .into_iter()
     .flatten()

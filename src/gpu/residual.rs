@@ -1,9 +1,9 @@
-//! What convolutions add to their sums before the activation, as kernels see it.
+//! What convolutions add to their sums before the activation, or what its gradient sees, as kernels see it.
 
 use super::buffer::View;
 use crate::error::Result;
 
-/// What is added to a part of y, if anything.
+/// What meets a part of y, if anything.
 pub(super) struct Residual {
     view: Option<View>,
     /// How much further than the same value of y it lies, as the shaders take it.

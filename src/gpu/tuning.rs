@@ -65,7 +65,7 @@ pub(crate) fn tuning_key(op: &Op, shapes: &[&[usize]]) -> String {
         _ => String::new(),
     };
     let size = match op {
-        Op::Conv2dBackwardInput(op) => format!(", to {}", join(&op.size)),
+        Op::Conv2dBackwardInput(op) => format!(", to {}{}", join(&op.size), activation(op.activation)),
         _ => String::new(),
     };
     format!("{} of {}{parameters}{size}", op.name(), shapes.join(" "))

@@ -11,7 +11,7 @@ use crate::ops::Unary;
 
 pub(super) static KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD];
 
-const SHADER: Shader = shader!("unary", "elementwise");
+const SHADER: Shader = shader!("unary", "chained", "elementwise");
 
 static FORWARD: Kernel = Kernel::new::<Params>("unary/forward", SHADER, "forward", &[Read, Unused, Write]);
 static BACKWARD: Kernel = Kernel::new::<Params>("unary/backward", SHADER, "backward", &[Read, Read, Write]);

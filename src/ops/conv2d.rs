@@ -208,20 +208,30 @@ impl Operation for Conv2d {
         let (conv, size) = (*self, [inputs[0][2], inputs[0][3]]);
         let mut parts = vec![
             Backward::step(Conv2dBackwardWeight(conv), [Operand::Input(0), Operand::Gradient], [1, 2]),
-            Backward::step(Conv2dBackwardInput { conv, size }, [Operand::Gradient, Operand::Input(1)], [0]),
+            Backward::step(Conv2dBackwardInput::new(conv, size), [Operand::Gradient, Operand::Input(1)], [0]),
         ];
         parts.extend((inputs.len() > 3).then_some(Backward::Same(3)));
         Some(parts)
     }
 }
 
-/// The gradient of a convolution's input: `dy, weight → dx`.
+/// The gradient of a convolution's input: `dy, weight → dx`; with an activation `dy, weight, seen → dx`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conv2dBackwardInput {
     /// The convolution.
     pub conv: Conv2d,
     /// Height and width of its input.
     pub size: [usize; 2],
+    /// The function that made the convolution's input, if dx is the gradient of what that function took. `seen`, in the
+    /// shape of dx, is then what [`ActivationBackward`](super::ActivationBackward) sees.
+    pub activation: Option<Activation>,
+}
+
+impl Conv2dBackwardInput {
+    /// For an input of this height and width.
+    pub fn new(conv: Conv2d, size: [usize; 2]) -> Self {
+        Conv2dBackwardInput { conv, size, activation: None }
+    }
 }
 
 impl Operation for Conv2dBackwardInput {
@@ -230,13 +240,25 @@ impl Operation for Conv2dBackwardInput {
     }
 
     fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>> {
-        let [dy, weight] = take("conv2d_backward_input", inputs)?;
+        self.activation.as_ref().map_or(Ok(()), Activation::check)?;
+        let (values, seen) = inputs.split_at(inputs.len().min(2));
+        let [dy, weight] = take("conv2d_backward_input", values)?;
         let [n, ..] = image("conv2d_backward_input", dy)?;
         let channels = image("conv2d_backward_input", weight)?[1].saturating_mul(self.conv.groups);
         let filters = self.conv.filters(weight, channels)?;
         let [oh, ow] = self.conv.output_size(self.size)?;
         same("conv2d_backward_input", "dy", dy, &[n, filters, oh, ow])?;
-        Ok(vec![vec![n, channels, self.size[0], self.size[1]]])
+        let x = vec![n, channels, self.size[0], self.size[1]];
+        match (self.activation, seen) {
+            (None, []) => {}
+            (Some(_), [seen]) => same("conv2d_backward_input", "seen", seen, &x)?,
+            (activation, _) => {
+                let wanted = if activation.is_some() { 3 } else { 2 };
+                let reason = format!("takes {wanted} inputs, not {}", inputs.len());
+                return Err(Error::shape("conv2d_backward_input", reason));
+            }
+        }
+        Ok(vec![x])
     }
 
     fn flops(&self, inputs: &[&[usize]], _outputs: &[Shape]) -> u64 {

@@ -1,12 +1,12 @@
 //! Steps that one kernel does together: each fusion changes what is done, and nothing of what comes out.
 
 use super::{Program, Step, Storage, ValueId};
-use crate::ops::{Activation, ActivationBackward, BatchNorm2dFold, Conv2d, MaxPool2dBackward, Op, Shape};
+use crate::ops::{Activation, ActivationBackward, BatchNorm2dFold, Conv2d, Op, Shape};
 
 impl Program {
     /// Lets convolutions take a batch normalisation along in their weights and add a residual, and convolutions and dense
-    /// layers compute the activation that alone reads them. On the way back, max-pools take the ReLU before them along. The result
-    /// keeps the name of the layer; the values in between are gone.
+    /// layers compute the activation that alone reads them. On the way back, convolutions take the activation before them along,
+    /// and max-pools the ReLU. The result keeps the name of the layer; the values in between are gone.
     pub fn fuse(&mut self) {
         let mut index = 0;
         while index < self.steps.len() {
@@ -19,12 +19,17 @@ impl Program {
                 // What lies at this place now was after the convolution.
                 continue;
             }
-            if let Some(reader) = self.relu_before(index) {
+            if let Some((reader, activation)) = self.activation_before(index) {
                 let removed = self.steps.remove(reader);
                 let step = &mut self.steps[index];
                 step.outputs = removed.outputs;
-                if let Op::MaxPool2dBackward(pool) = &mut step.op {
-                    pool.relu = true;
+                match &mut step.op {
+                    Op::MaxPool2dBackward(pool) => pool.relu = true,
+                    Op::Conv2dBackwardInput(conv) => {
+                        conv.activation = Some(activation);
+                        step.inputs.push(removed.inputs[0]);
+                    }
+                    _ => {}
                 }
             }
             if let Some((reader, activation)) = self.activation_after(index) {
@@ -122,16 +127,25 @@ impl Program {
         }
     }
 
-    /// The way back through the ReLU before a max-pool, which alone reads what comes back from the pool.
-    fn relu_before(&self, index: usize) -> Option<usize> {
-        let Step { op: Op::MaxPool2dBackward(MaxPool2dBackward { relu: false, .. }), inputs, outputs, .. } =
-            &self.steps[index]
+    /// The way back through the activation before a convolution, or through the ReLU before a max-pool, which alone reads what
+    /// comes back from these.
+    fn activation_before(&self, index: usize) -> Option<(usize, Activation)> {
+        let Step { op, inputs, outputs, .. } = &self.steps[index];
+        let takes_one = match op {
+            Op::MaxPool2dBackward(pool) => !pool.relu,
+            Op::Conv2dBackwardInput(conv) => conv.activation.is_none(),
+            _ => false,
+        };
+        let reader = self.only_reader(*outputs.first().filter(|_| takes_one && !self.keep_activations)?)?;
+        let Step { op: Op::ActivationBackward(ActivationBackward(activation)), inputs: read, .. } = &self.steps[reader]
         else {
             return None;
         };
-        let reader = self.only_reader(outputs[0]).filter(|_| !self.keep_activations)?;
-        let Step { op, inputs: seen, .. } = &self.steps[reader];
-        (*op == ActivationBackward(Activation::Relu).into() && seen[..] == [inputs[0], outputs[0]]).then_some(reader)
+        let seen = read[0];
+        let is_there = !self.steps[index..].iter().any(|step| step.outputs.contains(&seen));
+        let is_of_pool = *activation == Activation::Relu && seen == inputs[0];
+        let fits = if matches!(op, Op::MaxPool2dBackward(_)) { is_of_pool } else { is_there };
+        (fits && read[1..] == outputs[..]).then_some((reader, *activation))
     }
 
     /// The step that reads a value, if it is the only one and nobody else looks at it or at a view of it.

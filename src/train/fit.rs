@@ -340,7 +340,8 @@ impl<'a> Fitting<'a> {
     fn new(job: Job<'a>) -> Result<Self> {
         let identity = job.identity();
         let model = job.device.load(job.network, &job.start)?;
-        let plan = model.compile_training(job.recipe.batch, &job.training_settings()?, &Options::default())?;
+        let options = Options { precision: job.recipe.precision, ..Options::default() };
+        let plan = model.compile_training(job.recipe.batch, &job.training_settings()?, &options)?;
         let names = job.network.parameters_from(&job.trainable)?;
         let judge = Judge::new(job.device, job.network, &job.start, job.recipe.batch)?;
         let progress =

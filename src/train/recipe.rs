@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Decay, Schedule};
 use crate::data::class_weights;
 use crate::error::{Error, Result};
+use crate::gpu::Precision;
 use crate::nn::{Group, Optimizer};
 use crate::ops::{Adam, Sgd};
 use crate::prepare::Mix;
@@ -79,6 +80,9 @@ pub struct Recipe {
     pub batch: usize,
     /// Batches whose gradients make one step.
     pub accumulate: u32,
+    /// The precision that a GPU computes in.
+    #[serde(default, skip_serializing_if = "is_f32")]
+    pub precision: Precision,
     /// The rule of the optimiser.
     pub rule: Rule,
     /// The learning rate of the convolutions after the warm-up.
@@ -107,12 +111,18 @@ pub struct Recipe {
     pub seed: u64,
 }
 
+/// Checkpoints of trainings in f32 do not say so.
+fn is_f32(precision: &Precision) -> bool {
+    *precision == Precision::F32
+}
+
 impl Default for Recipe {
     fn default() -> Self {
         Recipe {
             epochs: 20,
             batch: 64,
             accumulate: 1,
+            precision: Precision::F32,
             rule: Rule::AdamW,
             learning_rate: 1e-3,
             head_factor: 1.0,

@@ -183,7 +183,8 @@ fn check_matrix_units(
 }
 
 /// The kernels and algorithms whose products are made by matrix units where a precision asks for these.
-const MATRIX_UNITS_REPLACE: [&str; 4] = ["conv2d/winograd2", "conv2d/winograd4", "conv2d/gemm_64", "dense/matmul_64"];
+const MATRIX_UNITS_REPLACE: [&str; 5] =
+    ["conv2d/winograd2", "conv2d/winograd4", "conv2d/gemm_64", "conv2d/gemm_weight_64", "dense/matmul_64"];
 
 /// The distance between 1 and the next f16.
 const F16_EPSILON: f32 = 1.0 / 1024.0;
@@ -350,7 +351,14 @@ fn allowed(case: &Case, output: usize, wanted: &Tensor) -> f32 {
             let groups = if let Op::Conv2dBackwardInput(backward) = &case.op { backward.conv.groups } else { 1 };
             let (weight, filters) = (shapes[1], shapes[1][0] / groups);
             let terms = filters * size(&weight[1..]) / size(&weight[1..2]).max(1);
-            sum(terms.max(filters), (2.0 * filters as f32 / size(&weight[1..]) as f32).sqrt(), largest)
+            let exact = sum(terms.max(filters), (2.0 * filters as f32 / size(&weight[1..]) as f32).sqrt(), largest);
+            match &case.op {
+                // As forward: other functions have slopes up to 1.13 and an arithmetic of their own.
+                Op::Conv2dBackwardInput(op) if op.activation.is_some_and(|function| !is_piecewise(function)) => {
+                    1.13 * exact + 8.0 * EPSILON * (1.0 + largest)
+                }
+                _ => exact,
+            }
         }
         Op::Conv2dBackwardWeight(_) => per_batch(shapes[1], largest),
         Op::DenseBackwardWeight => per_batch(&[rows(shapes[1]), 1], largest),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use clap::builder::RangedU64ValueParser;
+use vultus::Precision;
 use vultus::data::Dataset;
 use vultus::face::{Architecture, ModelCard, TestTimeAugmentation};
 use vultus::nn::Trainable;
@@ -16,6 +17,7 @@ use super::beginning::{Beginning, Start, successor};
 use crate::cli::faces::FaceArguments;
 use crate::cli::failure::Failure;
 use crate::cli::network::NetworkName;
+use crate::cli::precision;
 use crate::cli::stored::Stored;
 
 /// Train a model on labelled faces
@@ -94,6 +96,9 @@ pub struct Arguments {
     /// Batches whose gradients make one step
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4096), help_heading = "Recipe")]
     pub accumulate: u32,
+    /// Precision that a GPU computes in; f16 and split need matrix units
+    #[arg(long, value_name = "PRECISION", default_value = "f32", value_parser = precision::parser(), help_heading = "Recipe")]
+    pub compute: Precision,
     /// Rule of the optimiser
     #[arg(long, value_enum, default_value_t = RuleName::Adamw, help_heading = "Recipe")]
     pub optimizer: RuleName,
@@ -405,6 +410,7 @@ impl Arguments {
             epochs: self.epochs.unwrap_or(epochs),
             batch: self.batch,
             accumulate: self.accumulate,
+            precision: self.compute,
             rule: match self.optimizer {
                 RuleName::Sgd => Rule::Sgd,
                 RuleName::Adam => Rule::Adam,

@@ -13,16 +13,18 @@ use super::super::residual::Residual;
 use super::super::uniform::uniform;
 use super::geometry::Geometry;
 use crate::error::Result;
+use crate::ops::Activation;
 
-const SHADER: Shader = shader!("conv2d_depthwise", "activation", "residual");
+const SHADER: Shader = shader!("conv2d_depthwise", "activation", "chained", "residual", "finish");
 
 const FORWARD: &[Access] = &[Read, Read, Read, Write, Read];
 const GRADIENT: &[Access] = &[Read, Read, Unused, Write];
 const KERNEL_3: &[(&str, f64)] = &[("KERNEL", 3.0)];
 const KERNEL_5: &[(&str, f64)] = &[("KERNEL", 5.0)];
 
+const TO_X: &[Access] = &[Read, Read, Unused, Write, Read];
 const ANY: Kernel = Kernel::new::<Params>("conv2d/depthwise", SHADER, "forward", FORWARD);
-const TO_INPUT: Kernel = Kernel::new::<Params>("conv2d/depthwise_input", SHADER, "backward_input", GRADIENT);
+const TO_INPUT: Kernel = Kernel::new::<Params>("conv2d/depthwise_input", SHADER, "backward_input", TO_X);
 
 pub(super) static DEPTHWISE: Kernel = ANY;
 pub(super) static DEPTHWISE_3X3: Kernel = ANY.with("conv2d/depthwise_3x3", KERNEL_3);
@@ -160,22 +162,29 @@ pub(super) fn backward_input(
     kernel: &'static Kernel,
     geometry: &Geometry,
     [dy, weight]: [&Storage; 2],
+    (activation, seen): (Option<Activation>, Option<&Storage>),
     dx: &Storage,
 ) -> Result<()> {
     let weight = compiler.gpu.whole(weight)?;
+    let [low, high] = limits(activation);
     for images in geometry.stretches(compiler) {
         let dy = geometry.y_view(compiler, dy, &images, &(0..geometry.filters))?;
         let dx = geometry.x_view(compiler, dx, &images)?;
+        let seen = Residual::of(seen.map(|it| geometry.x_view(compiler, it, &images)), &dx)?;
         let grid = grid(compiler, images.len() * geometry.channels, geometry.input);
         let params = Params {
             x_offset: dy.offset,
             weight_offset: weight.offset,
             y_offset: dx.offset,
             grid: grid[0] as u32,
+            low,
+            high,
+            residual_shift: seen.shift,
             ..geometry.depthwise(&images)
         };
         let flops = geometry.flops(images.len(), geometry.filters);
-        compiler.dispatch(kernel, &params, &[&dy, &weight, &dx], grid, flops)?;
+        let variant = kernel.finishing(Finish::backward(activation));
+        compiler.dispatch(variant, &params, &[&dy, &weight, &dx, seen.or(&weight)], grid, flops)?;
     }
     Ok(())
 }

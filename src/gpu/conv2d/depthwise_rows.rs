@@ -11,7 +11,7 @@ use super::geometry::Geometry;
 use crate::error::Result;
 use crate::ops::Conv2d;
 
-const SHADER: Shader = shader!("conv2d_depthwise_rows", "activation", "residual");
+const SHADER: Shader = shader!("conv2d_depthwise_rows", "activation", "chained", "residual", "finish");
 
 pub(super) static ROWS: Kernel =
     Kernel::new::<Params>("conv2d/depthwise_rows", SHADER, "forward", &[Read, Read, Read, Write, Read]);

@@ -11,7 +11,7 @@ use super::super::uniform::uniform;
 use super::geometry::{Geometry, Piece};
 use crate::error::Result;
 
-const SHADER: Shader = shader!("conv2d", "activation", "residual", "conv2d_product", "tiles");
+const SHADER: Shader = shader!("conv2d", "activation", "chained", "residual", "finish", "conv2d_product", "tiles");
 
 const FORWARD: &[Access] = &[Read, Read, Read, Write, Read];
 const SQUARE: &[(&str, f64)] = &[("KERNEL", 3.0)];

@@ -7,6 +7,7 @@ use super::super::compile::{Compiler, MAX_GRID};
 use super::super::finish::{Finish, limits};
 use super::super::kernel::Access::{Read, Unused, Write};
 use super::super::kernel::{Access, Kernel, MatrixKernels, Shader, Variant, matrix_kernels, matrix_shader, shader};
+use super::super::scale::Scales;
 use super::super::tiling::{STEP, prefers_large, steps_at_once, units_per_part};
 use super::super::uniform::uniform;
 use super::geometry::Geometry;
@@ -14,17 +15,25 @@ use crate::error::Result;
 use crate::ops::Conv2d;
 
 const ALL: &[Access] = &[Read, Read, Read, Write, Read];
+const WITH_SCALE: &[Access] = &[Read, Read, Read, Write, Read, Read];
 const TILE_64: &[(&str, f64)] = &[("TILE", 64.0)];
 
-const SHADER: Shader = shader!("conv2d", "activation", "residual", "conv2d_product", "tiles");
-const MATRIX_SHADER: Shader = matrix_shader!("conv2d_matrix", "activation", "residual", "conv2d_product");
+const SHADER: Shader = shader!("conv2d", "activation", "chained", "residual", "finish", "conv2d_product", "tiles");
+const MATRIX_SHADER: Shader =
+    matrix_shader!("conv2d_matrix", "activation", "chained", "residual", "finish", "conv2d_product");
+
+const WEIGHT_MATRIX_SHADER: Shader =
+    matrix_shader!("conv2d_weight_matrix", "activation", "chained", "residual", "finish", "conv2d_product");
 
 const GEMM: Kernel = Kernel::new::<Product>("conv2d/gemm_128", SHADER, "gemm", ALL);
 const GEMM_WEIGHT: Kernel = Kernel::new::<Product>("conv2d/gemm_weight_128", SHADER, "gemm_weight", ALL);
 
 pub(super) static GEMM_128: Kernel = GEMM;
 pub(super) static GEMM_64: Kernel = GEMM.with("conv2d/gemm_64", TILE_64);
-pub(super) static GEMM_MATRIX: MatrixKernels = matrix_kernels!(Product, "conv2d/gemm_matrix", MATRIX_SHADER, ALL);
+pub(super) static GEMM_MATRIX: MatrixKernels =
+    matrix_kernels!(Product, "conv2d/gemm_matrix", MATRIX_SHADER, WITH_SCALE);
+pub(super) static GEMM_WEIGHT_MATRIX: MatrixKernels =
+    matrix_kernels!(Product, "conv2d/gemm_weight_matrix", WEIGHT_MATRIX_SHADER, WITH_SCALE);
 pub(super) static GEMM_WEIGHT_128: Kernel = GEMM_WEIGHT;
 pub(super) static GEMM_WEIGHT_64: Kernel = GEMM_WEIGHT.with("conv2d/gemm_weight_64", TILE_64);
 pub(super) static PACK: Kernel = Kernel::new::<Product>("conv2d/pack", SHADER, "pack", &[Unused, Read, Unused, Write]);
@@ -65,6 +74,9 @@ uniform! {
         pub y_part: u32,
         pub parts: u32,
         pub first_group: u32,
+        pub left_scale: f32,
+        pub right_scale: f32,
+        pub measured_offset: u32,
     }
 }
 
@@ -77,6 +89,8 @@ pub(super) struct Views<'a> {
     /// Where there is none another one stands in, which is not read.
     pub residual: &'a View,
     pub finish: Finish,
+    /// For matrix units.
+    pub scales: &'a Scales,
 }
 
 fn pair<T: Copy, U: TryFrom<T> + Default>(values: [T; 2]) -> [U; 2] {
@@ -216,9 +230,9 @@ impl Product {
     /// The tiles that a kernel makes, across and down.
     fn tiles(&self, kernel: &Kernel) -> [usize; 2] {
         let tile = tile(kernel);
-        let columns = match kernel.entry {
-            "gemm_weight" => (self.images as usize).next_multiple_of(4) * self.places(),
-            _ => self.images as usize * self.places(),
+        let columns = match makes_weight(kernel) {
+            true => (self.images as usize).next_multiple_of(4) * self.places(),
+            false => self.images as usize * self.places(),
         };
         [columns.div_ceil(tile), (self.rows as usize).div_ceil(tile)]
     }
@@ -229,13 +243,17 @@ impl Product {
         if prefers_large(compiler, many, more) { large } else { small }
     }
 
-    /// In how many parts the inner dimension is made, and how long each is: planes for `gemm`, rows of taps in all
-    /// planes for `gemm_weight`.
+    /// In how many parts the inner dimension is made, and how long each is: planes for y and dx; rows of taps in all planes for
+    /// dweight, or single taps with matrix units.
     fn parts(&self, compiler: &Compiler, kernel: &Kernel) -> (usize, usize) {
         let (length, unit, steps) = match kernel.entry {
             "gemm_weight" => {
                 let taps_x = self.taps[1] as usize;
                 (self.planes as usize * self.taps[0] as usize, 1, taps_x.div_ceil(STEP))
+            }
+            _ if makes_weight(kernel) => {
+                let unit = steps_at_once(kernel);
+                (self.planes as usize * self.taps(), unit, unit / STEP)
             }
             _ => {
                 let unit = steps_at_once(kernel);
@@ -252,7 +270,7 @@ impl Product {
     pub fn dispatch(self, compiler: &mut Compiler, kernel: &'static Kernel, views: &Views) -> Result<()> {
         let packed_row = self.taps() * (self.planes as usize).next_multiple_of(STEP);
         let fitting = compiler.gpu.values_per_binding() / packed_row.max(1);
-        let at_once = if kernel.entry == "gemm_weight" { usize::MAX } else { (fitting / 4 * 4).max(4) };
+        let at_once = if makes_weight(kernel) { usize::MAX } else { (fitting / 4 * 4).max(4) };
         let rows = self.rows as usize;
         for first in (0..rows).step_by(at_once) {
             let product = Product {
@@ -269,8 +287,11 @@ impl Product {
     }
 
     fn dispatch_rows(self, compiler: &mut Compiler, kernel: &'static Kernel, views: &Views) -> Result<()> {
-        let Views { x, weight, bias, y, residual, finish } = *views;
+        let Views { x, weight, bias, y, residual, finish, scales } = *views;
         let (mut product, mut packed) = (self, None);
+        (product.left_scale, product.right_scale) = (scales.left, scales.right);
+        product.measured_offset = scales.offset();
+        let scale = kernel.matrix_source.map(|_| scales.or(bias));
         if is_gemm(kernel) {
             let planes = (self.planes as usize).next_multiple_of(STEP);
             let quads = (self.rows as usize).div_ceil(4);
@@ -286,7 +307,7 @@ impl Product {
         let [across, down] = self.tiles(kernel);
         let factor = packed.as_ref().unwrap_or(weight);
         if parts == 1 {
-            let views = [x, factor, bias, y, residual];
+            let views: Vec<&View> = [x, factor, bias, y, residual].into_iter().chain(scale).collect();
             return product.dispatch_groups(
                 compiler,
                 kernel.finishing(finish),
@@ -307,7 +328,7 @@ impl Product {
             accumulate: 0,
             ..product
         };
-        let views = [x, factor, bias, &sums, residual];
+        let views: Vec<&View> = [x, factor, bias, &sums, residual].into_iter().chain(scale).collect();
         partial.dispatch_groups(compiler, kernel, &views, [across, down, parts], self.flops())?;
         let product = Product { x_offset: sums.offset, ..product };
         let groups = [self.values().div_ceil(64), 1, 1];
@@ -342,7 +363,12 @@ impl Product {
 
 /// Whether a kernel makes y or dx, by ordinary instructions or by matrix units.
 pub(super) fn is_gemm(kernel: &Kernel) -> bool {
-    matches!(kernel.entry, "gemm" | "multiply")
+    kernel.entry == "gemm" || kernel.shader == MATRIX_SHADER.name
+}
+
+/// Whether a kernel makes dweight as such a product.
+fn makes_weight(kernel: &Kernel) -> bool {
+    kernel.entry == "gemm_weight" || kernel.shader == WEIGHT_MATRIX_SHADER.name
 }
 
 /// Height and width of a kernel's tiles.

@@ -8,7 +8,9 @@ use bytemuck::Zeroable;
 
 use super::super::buffer::{Storage, View};
 use super::super::compile::Compiler;
-use super::{INNER, Params, Winograd};
+use super::super::kernel::Kernel;
+use super::super::scale::{self, Scales};
+use super::{INNER, Params, Winograd, matrix_kernel};
 use crate::error::Result;
 
 /// Tiles and channels of a workgroup that transforms.
@@ -72,13 +74,19 @@ impl Winograd {
     /// Adds the dispatches of the gradient. How the sum is cut depends on the shapes and on the size of a binding alone, so
     /// that its bits do not depend on how much a submission may take.
     pub fn weight_gradient(&self, compiler: &mut Compiler, job: &WeightJob) -> Result<()> {
+        let units = matrix_kernel(compiler);
+        let scales = match units {
+            Some(_) => Scales::of_weight(scale::measure(compiler, job.dy)?),
+            None => Scales::FORWARD,
+        };
+        let products = (units.unwrap_or(self.multiply), &scales);
         let rows = Self::cut(job.dweight, |rows| self.fits_gradient(compiler, job, rows));
         let at_once = compiler.images_per_dispatch(&[job.x_image(), job.filters * job.plane()], 1).min(job.images);
         for rows in rows {
             for first in (0..job.images).step_by(at_once) {
                 let images = first..(first + at_once).min(job.images);
                 compiler.reuse_scratch();
-                self.add_images(compiler, job, &rows, images)?;
+                self.add_images(compiler, job, products, &rows, images)?;
             }
         }
         Ok(())
@@ -89,6 +97,7 @@ impl Winograd {
         &self,
         compiler: &mut Compiler,
         job: &WeightJob,
+        (kernel, scales): (&'static Kernel, &Scales),
         rows: &Range<usize>,
         images: Range<usize>,
     ) -> Result<()> {
@@ -134,14 +143,14 @@ impl Winograd {
                 outer: sides[0] as u32,
                 ..of_tiles
             };
-            for (kernel, params, from, to) in
+            for (transform, params, from, to) in
                 [(&self.transforms.input_by_tile, of_x, &x, &v), (&self.transforms.output_by_tile, of_dy, &dy, &u)]
             {
                 let grid = [params.outer as usize / SIDE, tiles / SIDE, 1];
                 let flops = (10 * self.points() * tiles) as u64 * u64::from(params.outer);
-                compiler.dispatch(kernel, &params, &[from, to], grid, flops)?;
+                compiler.dispatch(transform, &params, &[from, to], grid, flops)?;
             }
-            self.multiply(compiler, self.multiply, [&u, &v, &m], [tiles, sides[0], sides[1], part])?;
+            self.multiply(compiler, kernel, [&u, &v, &m], scales, [tiles, sides[0], sides[1], part])?;
             let params = Params {
                 channels: job.channels as u32,
                 outer: sides[0] as u32,

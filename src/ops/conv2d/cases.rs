@@ -35,6 +35,7 @@ pub fn cases() -> Vec<Case> {
         let conv = Conv2d::square(kernel, stride, padding);
         cases.extend(all_directions(conv, [n, c, h, w], filters));
         cases.push(forward(Conv2d { activation: Some(Activation::Relu), ..conv }, [n, c, h, w], filters));
+        cases.extend(backward_through(Activation::Relu, conv, [n, c, h, w], filters));
     }
     let lopsided = Conv2d { kernel: [1, 4], stride: [2, 1], ..Conv2d::square(1, 1, 0).padded(0, 2, 0, 2) };
     cases.extend(all_directions(Conv2d { activation: Some(Activation::Relu), ..lopsided }, [2, 6, 7, 9], 5));
@@ -72,6 +73,7 @@ pub fn cases() -> Vec<Case> {
         cases.extend(all_directions(conv, x, filters));
         cases.push(forward(Conv2d { activation: Some(Activation::RELU6), ..conv }, x, filters));
         cases.push(forward_with_residual(Conv2d { activation: Some(Activation::Hardswish), ..conv }, x, filters));
+        cases.extend(backward_through(Activation::LeakyRelu { negative_slope: 0.1 }, conv, x, filters));
     }
     // A residual in every kernel: many channels, a few, and where the inner dimension is cut.
     for (conv, x, filters) in [
@@ -81,6 +83,8 @@ pub fn cases() -> Vec<Case> {
     ] {
         cases.push(forward_with_residual(conv, x, filters));
         cases.push(forward_with_residual(Conv2d { activation: Some(Activation::Relu), ..conv }, x, filters));
+        cases.extend(backward_through(Activation::RELU6, conv, x, filters));
+        cases.extend(backward_through(Activation::Silu, conv, x, filters));
     }
     cases
 }
@@ -167,8 +171,11 @@ pub fn random_case(random: &mut Random) -> Case {
         }
         _ => {}
     }
-    let (images, direction) = (1 + random.below(5), random.below(3));
-    all_directions(conv, [images, channels, h, w], filters).swap_remove(direction)
+    let x = [1 + random.below(5), channels, h, w];
+    let mut cases = all_directions(conv, x, filters);
+    cases.extend(backward_through(Activation::Relu, conv, x, filters));
+    let direction = random.below(cases.len());
+    cases.swap_remove(direction)
 }
 
 fn forward(conv: Conv2d, x: [usize; 4], filters: usize) -> Case {
@@ -188,6 +195,17 @@ fn forward_with_residual(conv: Conv2d, x: [usize; 4], filters: usize) -> Case {
     Case::new(conv, inputs)
 }
 
+/// Back to the input of a convolution, and through the activation that made it.
+fn backward_through(activation: Activation, conv: Conv2d, x: [usize; 4], filters: usize) -> Option<Case> {
+    let size = [x[2], x[3]];
+    let [oh, ow] = conv.output_size(size).ok()?;
+    let weight = vec![filters, x[1] / conv.groups, conv.kernel[0], conv.kernel[1]];
+    let fill = weight_fill(&weight);
+    let normal = |shape: Vec<usize>| (shape, Fill::Normal(1.0));
+    let op = Conv2dBackwardInput { activation: Some(activation), ..Conv2dBackwardInput::new(conv, size) };
+    Some(Case::new(op, vec![normal(vec![x[0], filters, oh, ow]), (weight, fill), normal(x.to_vec())]))
+}
+
 fn all_directions(conv: Conv2d, x: [usize; 4], filters: usize) -> Vec<Case> {
     let weight = vec![filters, x[1] / conv.groups, conv.kernel[0], conv.kernel[1]];
     let fill = weight_fill(&weight);
@@ -195,10 +213,7 @@ fn all_directions(conv: Conv2d, x: [usize; 4], filters: usize) -> Vec<Case> {
     let dy = vec![x[0], filters, oh, ow];
     vec![
         forward(conv, x, filters),
-        Case::new(
-            Conv2dBackwardInput { conv, size: [x[2], x[3]] },
-            vec![(dy.clone(), Fill::Normal(1.0)), (weight, fill)],
-        ),
+        Case::new(Conv2dBackwardInput::new(conv, [x[2], x[3]]), vec![(dy.clone(), Fill::Normal(1.0)), (weight, fill)]),
         Case::new(Conv2dBackwardWeight(conv), vec![(x.to_vec(), Fill::Normal(1.0)), (dy, Fill::Normal(1.0))]),
     ]
 }
