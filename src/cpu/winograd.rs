@@ -381,10 +381,10 @@ impl<T: Transform<P, M>, const P: usize, const M: usize> Multiply<'_, T, P, M> {
         // How far apart filters and channels lie.
         let (of_filter, of_channel) = if conv.backward { (9, 9 * conv.filters) } else { (9 * conv.channels, 9) };
         let mut taps = [[0.0f32; MOST_LANES]; 9];
-        for start in (0..channels.len()).step_by(lanes) {
-            let present = lanes.min(channels.len() - start);
-            for (row, filter) in self.filters.clone().enumerate() {
-                for lane in 0..present {
+        // Filter by filter, so that a line of the caches is written by channels that follow each other.
+        for (row, filter) in self.filters.clone().enumerate() {
+            for start in (0..channels.len()).step_by(lanes) {
+                for lane in 0..lanes.min(channels.len() - start) {
                     let at = filter * of_filter + (channels.start + start + lane) * of_channel;
                     let source: &[f32; 9] = conv.weight[at..].first_chunk().unwrap_or(&[0.0; 9]);
                     for tap in 0..9 {
