@@ -64,14 +64,34 @@ fn a_folder_of_parts_tells_the_part_of_each_picture() {
 }
 
 #[test]
+fn what_is_no_class_is_left_out() {
+    let files = ["train/happy/1.png", "train/sad/2.png", "test/happy/1.png", "test/sad/2.png"];
+    let folder = pictures(&files);
+    // What file managers, archives and network drives leave behind.
+    for left in ["train/happy/Thumbs.db", "test/sad/desktop.ini", "test/.DS_Store"] {
+        fs::write(folder.path().join(left), b"").unwrap();
+    }
+    for beside in ["__MACOSX/train/happy", "train/@eaDir", "logs"] {
+        fs::create_dir_all(folder.path().join(beside)).unwrap();
+    }
+    fs::write(folder.path().join("logs/run.txt"), b"").unwrap();
+    let set = Dataset::open(folder.path()).unwrap();
+    assert_eq!((set.samples.len(), set.part(Part::Train).len(), set.classes.len()), (4, 2, 2));
+    // Pictures are not left out without a word.
+    fs::create_dir(folder.path().join("angry")).unwrap();
+    fs::write(folder.path().join("angry/1.png"), b"").unwrap();
+    assert!(refused(folder.path()).contains("angry: has pictures and lies beside"), "{}", refused(folder.path()));
+}
+
+#[test]
 fn folders_that_are_no_data_set_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     assert!(refused(&folder.path().join("missing")).contains("missing: "));
-    assert!(refused(folder.path()).contains("has 0 sub-folders"));
+    assert!(refused(folder.path()).contains("has no sub-folders"));
     fs::create_dir(folder.path().join("happy")).unwrap();
     assert!(refused(folder.path()).contains("the class \"happy\" has no pictures"));
     fs::write(folder.path().join("happy/a.png"), b"").unwrap();
-    assert!(refused(folder.path()).contains("has 1 sub-folders"));
+    assert!(refused(folder.path()).contains("has pictures of one class only"));
     // Pictures deeper down would be missed without a word.
     fs::create_dir_all(folder.path().join("sad/more")).unwrap();
     assert!(refused(folder.path()).contains("more is a folder in a class's folder"));

@@ -16,7 +16,7 @@ use super::global::Global;
   vultus devices
   vultus devices --json | jq -r .chosen")]
 pub struct Arguments {
-    /// Print one JSON object: {\"devices\": [...], \"chosen\": NAME}
+    /// Print one JSON object: {"devices": [...], "chosen": NAME}
     #[arg(long)]
     json: bool,
 }

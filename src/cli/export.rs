@@ -10,7 +10,7 @@ use vultus::prepare::Preparation;
 use vultus::weights::safetensors;
 use vultus::{Error, Parameters};
 
-use super::existing::refuse_existing;
+use super::existing::{refuse_existing, refuse_input};
 use super::failure::Failure;
 use super::global::Global;
 use super::recognizer::ModelArguments;
@@ -67,6 +67,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     if arguments.preprocessing && format != Format::Onnx {
         return Err(Failure::Usage("--preprocessing is for ONNX: a safetensors file has no nodes to do it".to_owned()));
     }
+    refuse_input(&arguments.out, arguments.model.name())?;
     refuse_existing(&arguments.out, arguments.force, "--force overwrites it")?;
     arguments.model.check()?;
     let (card, parameters) = arguments.model.load(global)?;

@@ -7,7 +7,7 @@ use clap::value_parser;
 use serde::Serialize;
 use vultus::gpu::Tuned;
 use vultus::nn::vgg16;
-use vultus::{Device, Error, Options};
+use vultus::{Device, Options};
 
 use super::failure::Failure;
 use super::global::Global;
@@ -32,7 +32,7 @@ pub struct Arguments {
     /// The most seconds to spend
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = value_parser!(u64).range(1..=86_400))]
     seconds: u64,
-    /// Print one JSON object: {\"device\", \"operations\": {OPERATION: {\"kernel\", \"milliseconds\", ...}}}
+    /// Print one JSON object: {"device", "operations": {OPERATION: {"kernel", "milliseconds", ...}}}
     #[arg(long)]
     json: bool,
 }
@@ -47,8 +47,8 @@ struct Found {
 pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
     let device = global.device()?;
     let Device::Gpu(gpu) = &device else {
-        let (wish, reason) = ("a GPU to tune".to_owned(), "the CPU has one kernel for each operation".to_owned());
-        return Err(Error::NoDevice { wish, reason }.into());
+        let text = "only a GPU is tuned: choose one by --device, among those that `vultus devices` lists";
+        return Err(Failure::Usage(text.to_owned()));
     };
     gpu.tune_within(Duration::from_secs(arguments.seconds));
     let network = vgg16::base(arguments.input as usize);

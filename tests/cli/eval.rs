@@ -439,7 +439,8 @@ fn places_are_checked_before_anything_is_computed() {
         assert!(output.stdout.is_empty());
     }
     let set = place.set();
-    assert!(messages(&place.eval(&["--faces", "--csv", set.to_str().unwrap()]), 1).contains("directory"));
+    let csv = place.eval(&["--faces", "--csv", set.to_str().unwrap()]);
+    assert!(messages(&csv, 2).contains("this is read by the same command"));
     let model = place.model();
     assert!(messages(&place.eval(&["--faces", "--out", model.to_str().unwrap()]), 1).contains("model.safetensors"));
     let output = vultus().args(["eval", "--faces", "--device", "cpu"]).arg(place.path("missing")).output().unwrap();

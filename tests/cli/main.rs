@@ -109,9 +109,34 @@ fn help_and_version_are_results() {
     ] {
         assert!(help.contains(command), "{help}");
         let help = results(&run(&[command, "--help"]), 0);
-        assert!(help.contains("Examples:\n  vultus "), "{help}");
+        assert!(help.contains("Examples:\n  vultus ") && !help.contains('\\'), "{help}");
     }
     assert_eq!(results(&run(&["--version"]), 0), format!("vultus {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn no_output_overwrites_an_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (list, model, other) = (path("list.csv"), path("model.safetensors"), path("other.safetensors"));
+    let inputs = [&list, &model];
+    inputs.into_iter().for_each(|input| std::fs::write(input, "an input").unwrap());
+    // By another path.
+    let same = &folder.path().join(".").join("list.csv").to_str().unwrap().to_owned();
+    let cases: [&[&str]; 7] = [
+        &["eval", &list, "--csv", same],
+        &["eval", &list, "--model", &model, "--csv", &model],
+        &["train", &list, "--out", same],
+        &["train", &list, "--out", &other, "--log", &list],
+        &["train", &list, "--start", &model, "--out", &model, "--force"],
+        &["weights", "convert", &model, "--out", &model],
+        &["export", "--model", &model, "--out", &model, "--force"],
+    ];
+    for arguments in cases {
+        let said = messages(&run(arguments), 2);
+        assert!(said.contains("this is read by the same command"), "{arguments:?}: {said}");
+    }
+    inputs.into_iter().for_each(|input| assert_eq!(std::fs::read_to_string(input).unwrap(), "an input"));
 }
 
 #[test]

@@ -176,12 +176,12 @@ fn csv_has_a_header_and_a_line_for_each_face() {
     let folder = folder();
     let csv = results(&predict(&folder, &[&astronaut(), "--csv"]), 0);
     let header = "file,width,height,face,x1,y1,x2,y2,probability,left_eye_x,left_eye_y,right_eye_x,right_eye_y,\
-        nose_x,nose_y,left_mouth_x,left_mouth_y,right_mouth_x,right_mouth_y,expression,calm,\"glad, very\",wild";
+        nose_x,nose_y,left_mouth_x,left_mouth_y,right_mouth_x,right_mouth_y,expression,calm,\"glad, very\",wild,error";
     let lines: Vec<&str> = csv.lines().collect();
     assert_eq!((lines.len(), lines[0]), (2, header));
     // The only class whose name needs quotes stands in the line if it is the most probable one.
     let fields: Vec<String> = lines[1].replace("\"glad, very\"", "glad").split(',').map(str::to_owned).collect();
-    assert_eq!(fields.len(), 23);
+    assert_eq!((fields.len(), fields[23].as_str()), (24, ""));
     assert_eq!(fields[..4], [astronaut(), "512".into(), "512".into(), "1".into()]);
     let of = |range: std::ops::Range<usize>| fields[range].iter().map(|f| f.parse().unwrap()).collect::<Vec<f64>>();
     assert!(iou(&of(4..8), &reference_box()) >= 0.6);
@@ -227,11 +227,13 @@ fn one_bad_picture_does_not_stop_the_others() {
     assert_eq!(lines[0]["file"], path(&bad));
     check_astronaut(&lines[1]);
     assert!(text(&output.stderr).contains("vultus: 1 of 2 pictures failed"));
-    // In a table and in CSV there is nothing to say about it.
-    for form in [&[][..], &["--csv"]] {
-        let output = predict(&folder, &[&[path(&bad), &astronaut()], form].concat());
-        assert_eq!(results(&output, 1).lines().count(), 2);
-    }
+    // In a table there is nothing to say about it, and no table if there is nothing else.
+    assert_eq!(results(&predict(&folder, &[path(&bad), &astronaut()]), 1).lines().count(), 2);
+    assert_eq!(results(&predict(&folder, &[path(&bad)]), 1), "");
+    let csv = results(&predict(&folder, &[path(&bad), &astronaut(), "--csv"]), 1);
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines.len(), 3);
+    assert!(lines[1].starts_with(path(&bad)) && lines[1].contains("text.png: "), "{csv}");
 }
 
 #[test]
@@ -242,7 +244,8 @@ fn a_picture_without_faces_is_no_failure() {
     let found = json(&results(&predict(&folder, &[path(&file), "--json"]), 0));
     assert_eq!((number(&found["width"]), found["faces"].as_array().unwrap().len()), (1.0, 0));
     assert!(results(&predict(&folder, &[path(&file)]), 0).contains("no face"));
-    assert_eq!(results(&predict(&folder, &[path(&file), "--csv"]), 0).lines().count(), 1);
+    let csv = results(&predict(&folder, &[path(&file), "--csv"]), 0);
+    assert!(csv.lines().count() == 2 && csv.contains("dot.png,1,1,,,"), "{csv}");
 }
 
 #[test]

@@ -369,9 +369,9 @@ fn pictures_are_scaled_as_the_recognizer_does_it() {
 #[test]
 fn folders_that_are_no_data_set_are_refused() {
     let place = Place::new(&[], 0);
-    place.refuses(&[], 1, "has 0 sub-folders");
+    place.refuses(&[], 1, "has no sub-folders");
     let place = Place::new(&["alone"], 1);
-    place.refuses(&[], 1, "has 1 sub-folders");
+    place.refuses(&[], 1, "has pictures of one class only");
     fs::create_dir(place.faces().join("empty")).unwrap();
     place.refuses(&[], 1, "the class \"empty\" has no pictures");
     fs::remove_dir_all(place.faces()).unwrap();

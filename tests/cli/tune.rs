@@ -19,5 +19,5 @@ fn what_is_found_is_listed_for_each_layer() {
 #[test]
 fn the_cpu_is_not_tuned() {
     let refused = messages(&run(&["tune", "--device", "cpu"]), 2);
-    assert!(refused.contains("GPU"), "{refused}");
+    assert!(refused.contains("only a GPU is tuned") && refused.contains("vultus devices"), "{refused}");
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use vultus::data::{ClassMap, Cleaning, Dataset, Inspected, Inspection, Leakage, inspect, leakage};
 
 use super::class_names::unified;
+use super::existing::refuse_input;
 use super::failure::Failure;
 use super::global::Global;
 
@@ -122,13 +123,7 @@ fn check_place(list: &Path, set: &Path) -> Result<(), Failure> {
     if list.is_dir() {
         return Err(Failure::Usage(format!("{}: this is a folder, the list needs a file", list.display())));
     }
-    let same = std::fs::canonicalize(list).ok().zip(std::fs::canonicalize(set).ok()).is_some_and(|(a, b)| a == b);
-    if same {
-        return Err(Failure::Usage(format!(
-            "{}: this is the data set itself, give the list another name",
-            list.display()
-        )));
-    }
+    refuse_input(list, [set])?;
     let folder = list.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed = |source| vultus::Error::Io { path: folder.to_path_buf(), source };
     Ok(tempfile::tempfile_in(folder).map(drop).map_err(failed)?)

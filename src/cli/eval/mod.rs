@@ -21,6 +21,7 @@ use vultus::wgpu::DeviceType;
 
 use super::class_names::{matched, open_renamed};
 use super::detector::DetectorArguments;
+use super::existing::refuse_input;
 use super::failure::Failure;
 use super::global::Global;
 use super::recognizer::RecognizerArguments;
@@ -121,6 +122,10 @@ enum PartName {
 
 /// Evaluates the recogniser on a data set.
 pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
+    if let Some(csv) = &arguments.csv {
+        let read = [Some(&arguments.data), arguments.votes.as_ref()].into_iter().flatten().map(PathBuf::as_path);
+        refuse_input(csv, read.chain(arguments.recognizer.model.name()))?;
+    }
     let files = Files::plan(arguments.csv.as_deref(), arguments.out.as_deref())?;
     let mut data = open_renamed(&arguments.data, arguments.classes.as_ref(), global)?;
     if let Some(table) = &arguments.votes {

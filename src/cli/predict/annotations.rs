@@ -38,8 +38,9 @@ impl Annotations {
         } else {
             in_folder(out, sources)
         };
+        let read: BTreeSet<PathBuf> = sources.iter().filter_map(place).collect();
         for file in &files {
-            if sources.iter().any(|source| is_file_of(source, file)) {
+            if file.canonicalize().is_ok_and(|file| read.contains(&file)) {
                 let reason = "this is one of the pictures to read: name another place for --annotate";
                 return Err(Failure::Usage(format!("{}: {reason}", file.display())));
             }
@@ -82,10 +83,9 @@ fn in_folder(folder: &Path, sources: &[Source]) -> Vec<PathBuf> {
     sources.iter().map(&mut free).collect()
 }
 
-/// Whether writing this file would overwrite the picture.
-fn is_file_of(source: &Source, file: &Path) -> bool {
-    let Source::File(picture) = source else { return false };
-    matches!((picture.canonicalize(), file.canonicalize()), (Ok(a), Ok(b)) if a == b)
+/// Where a picture really is.
+fn place(source: &Source) -> Option<PathBuf> {
+    if let Source::File(picture) = source { picture.canonicalize().ok() } else { None }
 }
 
 /// Finds out before any work whether there is a place for the files.

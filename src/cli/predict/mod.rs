@@ -51,7 +51,7 @@ pub struct Arguments {
     /// Print one JSON object per picture and line
     #[arg(long, conflicts_with = "csv")]
     json: bool,
-    /// Print comma-separated values, one line per face
+    /// Print comma-separated values: a line for each face, and one for each picture without a face or that cannot be read
     #[arg(long)]
     csv: bool,
     /// Draw boxes and expressions into copies of the pictures: a .png for one picture, a folder for several
@@ -122,17 +122,18 @@ fn predict(
     out: &mut dyn Write,
     annotate: impl FnOnce(RgbImage, &Found) -> Result<(), Error>,
 ) -> Result<Result<(), Error>, Failure> {
+    let classes = predictor.card().classes.len();
     let predicted = source.read().and_then(|image| {
         let found = find(predictor, name, &image)?;
         Ok((image, found))
     });
     match predicted {
         Ok((image, found)) => {
-            report.found(out, &found)?;
+            report.found(out, &found, classes)?;
             Ok(annotate(image, &found))
         }
         Err(error) => {
-            report.failed(out, name, &error.to_string())?;
+            report.failed(out, name, &error.to_string(), classes)?;
             match error {
                 Error::DeviceLost { .. } => Err(error.into()),
                 error => Ok(Err(error)),

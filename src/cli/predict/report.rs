@@ -1,5 +1,6 @@
 //! How results are printed: a table for people, JSON lines or CSV for programs.
 
+use std::cell::Cell;
 use std::io::Write;
 
 use serde::Serialize;
@@ -12,11 +13,11 @@ use crate::cli::table::{Align, Table, widest};
 
 /// How results are printed.
 pub enum Report {
-    /// A table for people.
-    Table(Table<5>),
+    /// A table for people, whose titles are written once there is something to list.
+    Table(Table<5>, Cell<bool>),
     /// One JSON object per picture and line.
     Json,
-    /// One line of comma-separated values per face, after a header.
+    /// Comma-separated values after a header: a line for each face, and for each picture without any.
     Csv,
 }
 
@@ -39,36 +40,38 @@ impl Report {
     pub fn table<'a>(files: impl IntoIterator<Item = &'a str>, card: &ModelCard) -> Self {
         let class = widest(card.classes.iter().map(String::as_str)) + " 100.0%".len();
         let around = card.uncertain_below.map_or(0, |_| Answer::UNCERTAIN.len() + " ()".len());
-        Report::Table(Table::new([
+        let table = Table::new([
             ("FILE", Align::Left, widest(files)),
             ("FACE", Align::Right, 4),
             ("BOX", Align::Left, "1000,1000 - 1000,1000".len()),
             ("EXPRESSION", Align::Left, class + around),
             ("SECOND", Align::Left, class),
-        ]))
+        ]);
+        Report::Table(table, Cell::new(false))
     }
 
     /// Writes what stands before the first result.
     pub fn begin(&self, out: &mut dyn Write, classes: &[String]) -> Result<(), Failure> {
         match self {
-            Report::Table(table) => table.head(out)?,
-            Report::Json => {}
+            Report::Table(..) | Report::Json => {}
             Report::Csv => {
                 let classes = classes.iter().map(|class| format!(",{}", quoted(class))).collect::<String>();
-                writeln!(out, "{WHICH_COLUMNS},{FACE_COLUMNS}{classes}")?;
+                writeln!(out, "{WHICH_COLUMNS},{FACE_COLUMNS}{classes},error")?;
             }
         }
         Ok(())
     }
 
-    /// Writes the faces of a picture, so that a reader has them at once.
-    pub fn found(&self, out: &mut dyn Write, found: &Found) -> Result<(), Failure> {
+    /// Writes the faces of a picture for a model of so many classes, so that a reader has them at once.
+    pub fn found(&self, out: &mut dyn Write, found: &Found, classes: usize) -> Result<(), Failure> {
         match self {
-            Report::Table(table) if found.faces.is_empty() => {
-                let none = [&found.file, "-", "no face", "", ""].map(str::to_owned);
-                table.row(out, none)?;
-            }
-            Report::Table(table) => {
+            Report::Table(table, is_begun) => {
+                if !is_begun.replace(true) {
+                    table.head(out)?;
+                }
+                if found.faces.is_empty() {
+                    table.row(out, [&found.file, "-", "no face", "", ""].map(str::to_owned))?;
+                }
                 for (number, face) in (1..).zip(&found.faces) {
                     table.row(out, cells(found, number, face))?;
                 }
@@ -78,8 +81,13 @@ impl Report {
                 writeln!(out)?;
             }
             Report::Csv => {
+                if found.faces.is_empty() {
+                    let of_picture =
+                        [quoted(&found.file).into_owned(), found.width.to_string(), found.height.to_string()];
+                    writeln!(out, "{}{}", of_picture.join(","), ",".repeat(columns(classes) - of_picture.len()))?;
+                }
                 for (number, face) in (1..).zip(&found.faces) {
-                    writeln!(out, "{}", csv_line(found, number, face))?;
+                    writeln!(out, "{},", csv_line(found, number, face))?;
                 }
             }
         }
@@ -87,13 +95,22 @@ impl Report {
     }
 
     /// Writes that a picture failed, where the form has a place for it.
-    pub fn failed(&self, out: &mut dyn Write, file: &str, error: &str) -> Result<(), Failure> {
-        if let Report::Json = self {
-            serde_json::to_writer(&mut *out, &Unreadable { file, error })?;
-            writeln!(out)?;
+    pub fn failed(&self, out: &mut dyn Write, file: &str, error: &str, classes: usize) -> Result<(), Failure> {
+        match self {
+            Report::Table(..) => {}
+            Report::Json => {
+                serde_json::to_writer(&mut *out, &Unreadable { file, error })?;
+                writeln!(out)?;
+            }
+            Report::Csv => writeln!(out, "{}{}{}", quoted(file), ",".repeat(columns(classes) - 1), quoted(error))?,
         }
         Ok(out.flush()?)
     }
+}
+
+/// The columns of CSV for a model of so many classes.
+fn columns(classes: usize) -> usize {
+    WHICH_COLUMNS.split(',').count() + FACE_COLUMNS.split(',').count() + classes + 1
 }
 
 fn cells(found: &Found, number: usize, face: &FoundFace) -> [String; 5] {
@@ -156,7 +173,7 @@ mod tests {
 
     fn printed(report: &Report, found: &Found) -> String {
         let mut out = Vec::new();
-        let written = report.found(&mut out, found);
+        let written = report.found(&mut out, found, 2);
         assert!(written.is_ok());
         String::from_utf8(out).unwrap()
     }
@@ -164,10 +181,18 @@ mod tests {
     #[test]
     fn a_line_of_csv_has_a_field_for_each_column() {
         let line = printed(&Report::Csv, &found("a,b.png"));
-        assert_eq!(line, "\"a,b.png\",20,30,1,1.5,2,3,4,0.5,10,11,12,13,14,15,16,17,18,19,happy,0.25,0.75\n");
-        // The file's comma, and one column for each of the two classes.
-        let columns = WHICH_COLUMNS.split(',').count() + FACE_COLUMNS.split(',').count();
-        assert_eq!(line.split(',').count() - 1, columns + 2);
+        assert_eq!(line, "\"a,b.png\",20,30,1,1.5,2,3,4,0.5,10,11,12,13,14,15,16,17,18,19,happy,0.25,0.75,\n");
+        // The file's own comma is no column's.
+        assert_eq!(line.split(',').count() - 1, columns(2));
+        let none = printed(&Report::Csv, &Found { faces: Vec::new(), ..found("a") });
+        assert_eq!((none.split(',').count(), &none[..8]), (columns(2), "a,20,30,"));
+        let mut out = Vec::new();
+        assert!(Report::Csv.failed(&mut out, "a", "is \"cut\"", 2).is_ok());
+        let failed = String::from_utf8(out).unwrap();
+        assert_eq!((failed.split(',').count(), failed.ends_with(",\"is \"\"cut\"\"\"\n")), (columns(2), true));
+        let mut out = Vec::new();
+        assert!(Report::Csv.begin(&mut out, &["sad".to_owned(), "happy".to_owned()]).is_ok());
+        assert_eq!(String::from_utf8(out).unwrap().split(',').count(), columns(2));
     }
 
     #[test]
@@ -179,7 +204,10 @@ mod tests {
     #[test]
     fn the_table_shows_the_two_most_probable_classes() {
         let report = Report::table(["a.png"], &card(None));
-        let words: Vec<String> = printed(&report, &found("a.png")).split_whitespace().map(str::to_owned).collect();
+        let printed = [printed(&report, &found("a.png")), printed(&report, &found("b.png"))];
+        // The titles come once, with the first row.
+        assert!(printed[0].starts_with("FILE ") && printed[1].starts_with("b.png "), "{printed:?}");
+        let words: Vec<&str> = printed[0].lines().last().unwrap().split_whitespace().collect();
         assert_eq!(words, ["a.png", "1", "2,2", "-", "3,4", "happy", "75.0%", "sad", "25.0%"]);
     }
 
@@ -188,10 +216,10 @@ mod tests {
         let card = card(Some(0.8));
         let found = judged("a.png", &card);
         let row = printed(&Report::table(["a.png"], &card), &found);
-        let words: Vec<&str> = row.split_whitespace().skip(5).collect();
+        let words: Vec<&str> = row.lines().last().unwrap().split_whitespace().skip(5).collect();
         assert_eq!(words, ["uncertain", "(happy", "75.0%)", "sad", "25.0%"]);
         let line = printed(&Report::Json, &found);
         assert!(line.contains(r#""expression":"uncertain","scores":{"sad":0.25,"happy":0.75}"#), "{line}");
-        assert!(printed(&Report::Csv, &found).ends_with(",uncertain,0.25,0.75\n"));
+        assert!(printed(&Report::Csv, &found).ends_with(",uncertain,0.25,0.75,\n"));
     }
 }

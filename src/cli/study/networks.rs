@@ -10,7 +10,7 @@ use vultus::nn::Trainable;
 use vultus::nn::vgg16::Pooling;
 use vultus::ops::Normalization;
 use vultus::prepare::Augmentation;
-use vultus::train::{Course, Event, Labels, Pictures, Predictor, Recipe, Schedule, adapt, start};
+use vultus::train::{Course, Event, Labels, Pictures, Predictor, Recipe, Rule, Schedule, adapt, start};
 use vultus::weights::WeightFile;
 use vultus::{Device, Options, Parameters, Tensor};
 
@@ -277,6 +277,34 @@ impl<'a> Networks<'a> {
     }
 }
 
+fn rule(rule: Rule) -> &'static str {
+    match rule {
+        Rule::Sgd => "SGD",
+        Rule::Adam => "Adam",
+        Rule::AdamW => "AdamW",
+    }
+}
+
+/// How pictures are varied, in words.
+fn variation(augmentation: &Augmentation) -> String {
+    let Augmentation { flip, shift, rotation, scale, crop, brightness, contrast, noise, erase, erase_area: _ } =
+        *augmentation;
+    let percent = |share: f32| format!("{} %", (1000.0 * share).round() / 10.0);
+    let kinds = [
+        (flip, format!("{} mirrored", percent(flip))),
+        (shift, format!("shifted by up to {} of the side", percent(shift))),
+        (rotation, format!("turned by up to {rotation}°")),
+        (scale, format!("scaled by up to {}", percent(scale))),
+        (crop, format!("up to {} of the sides cut away", percent(crop))),
+        (brightness, format!("brightness changed by up to {}", percent(brightness))),
+        (contrast, format!("contrast changed by up to {}", percent(contrast))),
+        (noise, format!("noise with a standard deviation of {noise}")),
+        (erase, format!("a part of {} erased", percent(erase))),
+    ];
+    let named: Vec<String> = kinds.into_iter().filter(|(amount, _)| *amount > 0.0).map(|(_, words)| words).collect();
+    if named.is_empty() { "none".to_owned() } else { named.join(", ") }
+}
+
 fn settings(way: &Way) -> Vec<(String, String)> {
     let trainable = match &way.trainable {
         Trainable::All => "all layers".to_owned(),
@@ -289,12 +317,24 @@ fn settings(way: &Way) -> Vec<(String, String)> {
         ("margin around a face's box", way.card.margin.to_string()),
         ("epochs", recipe.epochs.to_string()),
         ("batch", recipe.batch.to_string()),
-        ("rule", format!("{:?}", recipe.rule)),
+        ("rule", rule(recipe.rule).to_owned()),
         ("learning rate", format!("{} with warm-up of {} epochs", recipe.learning_rate, recipe.schedule.warm_up)),
         ("weight decay", recipe.weight_decay.to_string()),
         ("label smoothing", recipe.label_smoothing.to_string()),
-        ("variation", if way.augmentation.is_none() { "none".to_owned() } else { format!("{:?}", way.augmentation) }),
+        ("variation", variation(&way.augmentation)),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variation_is_said_in_words() {
+        assert_eq!(variation(&Augmentation::none()), "none");
+        let wanted = "50 % mirrored, shifted by up to 4 % of the side, turned by up to 5°, scaled by up to 5 %";
+        assert_eq!(variation(&Augmentation::light()), wanted);
+    }
 }

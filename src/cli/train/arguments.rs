@@ -1,6 +1,6 @@
 //! The options of `vultus train`, and what they mean.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use clap::builder::RangedU64ValueParser;
@@ -398,6 +398,12 @@ impl Arguments {
         };
         let preprocessing = Normalization { gray: !self.color, ..normalization };
         Ok(ModelCard::new(architecture, classes, self.input.unwrap_or(48), preprocessing))
+    }
+
+    /// The files and folders that are read.
+    pub fn reads(&self) -> impl Iterator<Item = &Path> {
+        let start = self.start.as_ref().and_then(|start| if let Start::File(file) = start { Some(file) } else { None });
+        [Some(&self.data), self.votes.as_ref(), start].into_iter().flatten().chain(&self.test).map(PathBuf::as_path)
     }
 
     /// How it is trained.

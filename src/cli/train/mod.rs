@@ -21,7 +21,7 @@ use vultus::weights::safetensors;
 use vultus::{Device, Parameters};
 
 use super::class_names::{matched, unified};
-use super::existing::refuse_existing;
+use super::existing::{refuse_existing, refuse_input};
 use super::failure::Failure;
 use super::global::Global;
 pub use arguments::{Arguments, augmentation, fine_tuning_rate};
@@ -33,7 +33,10 @@ use progress::Progress;
 /// Trains, saves and tests a model.
 pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
     arguments.check()?;
-    [Some(&arguments.out), arguments.log.as_ref()].into_iter().flatten().try_for_each(|file| check_place(file))?;
+    for file in [Some(&arguments.out), arguments.log.as_ref()].into_iter().flatten() {
+        refuse_input(file, arguments.reads())?;
+        check_place(file)?;
+    }
     let checkpoint = checkpoint(&arguments.out);
     if checkpoint.exists() && !arguments.resume {
         let file = checkpoint.display();

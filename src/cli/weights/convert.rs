@@ -7,6 +7,7 @@ use vultus::weights::safetensors;
 use vultus::weights::{Catalog, Vgg16};
 
 use super::describe;
+use crate::cli::existing::refuse_input;
 use crate::cli::failure::Failure;
 use crate::cli::preprocess::Preprocess;
 use crate::cli::stored::Stored;
@@ -40,6 +41,7 @@ pub struct Arguments {
 
 /// Converts the file.
 pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
+    refuse_input(&arguments.out, [arguments.file.as_path()])?;
     let catalog = Catalog::open(&arguments.file)?;
     let vgg16 = Vgg16::find(&catalog)?;
     if let Some((first, others)) = vgg16.unused().split_first()

@@ -22,8 +22,8 @@ Exit status: 1 also if numbers of a tensor are missing, NaN or infinite; all oth
 pub struct Arguments {
     /// The file
     file: PathBuf,
-    /// Print one JSON object: {\"file\", \"format\", \"bytes\", \"sha256\", \"metadata\", \"tensors\": [{\"name\", \"type\", \"shape\", \"min\",
-    /// \"max\", \"mean\"}]}
+    /// Print one JSON object: {"file", "format", "bytes", "sha256", "metadata", "tensors": [{"name", "type", "shape", "min",
+    /// "max", "mean"}]}
     #[arg(long)]
     json: bool,
 }

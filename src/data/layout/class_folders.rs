@@ -1,6 +1,7 @@
 //! A folder with one sub-folder per class, or with such a folder for each part (`train/happy/…`, `test/happy/…`).
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,8 +10,16 @@ use super::subject::{self, Interned};
 use crate::data::dataset::Dataset;
 use crate::data::sample::{Part, Sample, Source};
 use crate::error::{Error, Result};
+use crate::image::pictures_in;
 
-/// What a folder holds, without hidden entries, sorted. Links count as what they lead to.
+/// What file managers, archives and network drives leave in folders.
+const LEFT_BEHIND: [&str; 6] = ["thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir"];
+
+fn is_left_behind(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".") || LEFT_BEHIND.iter().any(|left| name.eq_ignore_ascii_case(left))
+}
+
+/// What a folder holds, without hidden entries and what systems leave behind, sorted. Links count as what they lead to.
 pub(super) struct Listing {
     pub folders: Vec<PathBuf>,
     pub files: Vec<PathBuf>,
@@ -22,7 +31,7 @@ impl Listing {
         let mut listing = Listing { folders: Vec::new(), files: Vec::new() };
         for entry in fs::read_dir(folder).map_err(failed)? {
             let entry = entry.map_err(failed)?;
-            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            if is_left_behind(&entry.file_name()) {
                 continue;
             }
             let (path, kind) = (entry.path(), entry.file_type().map_err(failed)?);
@@ -38,16 +47,27 @@ impl Listing {
         Ok(listing)
     }
 
-    /// The parts that the sub-folders are, if each is one and they have folders in turn.
+    /// The parts among the sub-folders, if they have folders in turn. What lies beside them must have no pictures then.
     pub(super) fn parts(&self) -> Result<Option<Vec<(PathBuf, Part)>>> {
-        let named = |folder: &PathBuf| Some((folder.clone(), Part::named(folder.file_name()?.to_str()?)?));
-        let Some(parts) = self.folders.iter().map(named).collect::<Option<Vec<_>>>() else { return Ok(None) };
+        let part = |folder: &PathBuf| Part::named(folder.file_name()?.to_str()?);
+        let (parts, others): (Vec<_>, Vec<_>) =
+            self.folders.iter().map(|folder| (folder.clone(), part(folder))).partition(|(_, part)| part.is_some());
+        let parts: Vec<_> = parts.into_iter().filter_map(|(folder, part)| Some((folder, part?))).collect();
+        let mut have_classes = false;
         for (folder, _) in &parts {
-            if !Listing::of(folder)?.folders.is_empty() {
-                return Ok(Some(parts));
+            have_classes |= !Listing::of(folder)?.folders.is_empty();
+        }
+        if !have_classes {
+            return Ok(None);
+        }
+        for (other, _) in others {
+            if !pictures_in(&other)?.is_empty() {
+                let reason =
+                    "has pictures and lies beside folders of parts such as train: move it into one of them, or away";
+                return Err(Error::data(other, reason));
             }
         }
-        Ok(None)
+        Ok(Some(parts))
     }
 }
 
@@ -97,9 +117,14 @@ impl Files {
             return Err(Error::data(folder, format!("the class {class:?} has no pictures")));
         }
         if self.by_class.len() < 2 {
-            let number = self.by_class.len();
-            let reason = format!("has {number} sub-folders with pictures; one for each class is needed");
-            return Err(Error::data(folder, reason));
+            let found = match self.by_class.keys().next() {
+                Some(class) => format!("has pictures of one class only, {class:?}"),
+                None => "has no sub-folders with pictures".to_owned(),
+            };
+            return Err(Error::data(
+                folder,
+                format!("{found}: a sub-folder for each of two classes or more is needed"),
+            ));
         }
         let classes: Vec<String> = self.by_class.keys().cloned().collect();
         let mut subjects = Interned::default();
