@@ -64,7 +64,7 @@ impl Listing {
             if !pictures_in(&other)?.is_empty() {
                 let reason =
                     "has pictures and lies beside folders of parts such as train: move it into one of them, or away";
-                return Err(Error::data(other, reason));
+                return Err(Error::data(&other, reason));
             }
         }
         Ok(Some(parts))
