@@ -10,7 +10,7 @@ use crate::cpu::{self, CpuModel};
 use crate::error::{Error, Result};
 #[cfg(not(target_family = "wasm"))]
 use crate::gpu::Adapter;
-use crate::gpu::{Gpu, GpuModel, GpuPicture};
+use crate::gpu::{Gpu, GpuModel, GpuPicture, Precision};
 use crate::nn::Network;
 use crate::ops::Op;
 use crate::peak::Peak;
@@ -99,6 +99,14 @@ impl Device {
         match self {
             Device::Cpu => None,
             Device::Gpu(gpu) => Some(gpu),
+        }
+    }
+
+    /// Refuses a precision that the device does not compute in.
+    pub(crate) fn check_precision(&self, precision: Precision) -> Result<()> {
+        match self {
+            Device::Cpu => precision.check_on_the_cpu(),
+            Device::Gpu(gpu) => gpu.check_precision(precision),
         }
     }
 

@@ -111,6 +111,9 @@ impl Plan {
             let alike: BTreeSet<&str> = known().filter(|choice| choice.split('/').next() == operation).collect();
             return Err(Error::unknown(&program.name, format!("kernel {name:?}"), alike));
         }
+        if let ModelMemory::Cpu(_) = memory {
+            options.precision.check_on_the_cpu()?;
+        }
         let (program, kernel) = (Arc::new(program), options.kernel.as_deref());
         let executor = match memory {
             ModelMemory::Cpu(_) if !options.bound.is_empty() => {
@@ -118,10 +121,6 @@ impl Plan {
                     &program.name,
                     "there are buffers to be bound (Options::bound) on a GPU only",
                 ));
-            }
-            ModelMemory::Cpu(_) if options.precision.is_by_matrix_units() => {
-                let (device, precision) = ("the CPU".to_owned(), options.precision.name());
-                return Err(Error::Precision { device, precision, reason: "it has no matrix units".to_owned() });
             }
             ModelMemory::Cpu(model) => {
                 Executor::Cpu(Box::new(CpuPlan::new(program.clone(), model, options.checked, kernel)))

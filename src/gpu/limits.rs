@@ -17,7 +17,7 @@ pub(super) const UNIFORMS: u64 = 2;
 
 impl Gpu {
     /// Refuses a precision that needs matrix units where there are none to use.
-    pub(super) fn check_precision(&self, precision: Precision) -> Result<()> {
+    pub(crate) fn check_precision(&self, precision: Precision) -> Result<()> {
         if !precision.is_by_matrix_units() || self.has_matrix_units() {
             return Ok(());
         }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
+
 /// In which precision the layers of a plan compute that make nearly all of its work: convolutions and dense layers, and
 /// their gradients. What else there is computes in f32, and parameters, their gradients and activations are kept in f32.
 ///
@@ -64,6 +66,15 @@ impl Precision {
             Precision::F16 => "f16",
             Precision::Split => "split",
         }
+    }
+
+    /// Refuses what the CPU does not compute in: it has no matrix units.
+    pub(crate) fn check_on_the_cpu(self) -> Result<()> {
+        if !self.is_by_matrix_units() {
+            return Ok(());
+        }
+        let (device, reason) = ("the CPU".to_owned(), "it has no matrix units".to_owned());
+        Err(Error::Precision { device, precision: self.name(), reason })
     }
 
     /// Whether it is one in which matrix units compute.

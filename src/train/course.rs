@@ -96,8 +96,11 @@ impl Course<'_> {
     /// Trains: the parameters that were trained and how it went.
     ///
     /// # Errors
-    /// As [`fit`]; [`Error::Io`] if features cannot be written into the cache.
+    /// As [`fit`]; [`Error::Precision`] if the device does not compute in the recipe's precision; [`Error::Io`] if features
+    /// cannot be written into the cache.
     pub fn run(mut self, prepared: Prepared, mut hear: impl FnMut(Event)) -> Result<Trained> {
+        // Before features are computed.
+        self.device.check_precision(self.recipe.precision)?;
         let network = self.card.training_network(self.dropout)?;
         let (frozen, rest) = network.split(&self.trainable)?;
         // Features are kept as maps; behind the mean over them there are none.

@@ -387,6 +387,8 @@ fn what_is_out_of_range_is_bad_use() {
     place.refuses(&["--margin", "5"], 2, "--margin 5");
     place.refuses(&["--epochs", "0"], 2, "--epochs");
     place.refuses(&["--hidden", "70000"], 2, "70000");
+    let place = Place::new(&["a", "b"], 3);
+    place.refuses(&["--compute", "split"], 2, "the CPU does not compute in the precision split");
 }
 
 #[test]
