@@ -34,8 +34,8 @@ use progress::Progress;
 pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
     arguments.check()?;
     for file in [Some(&arguments.out), arguments.log.as_ref()].into_iter().flatten() {
-        refuse_input(file, arguments.reads())?;
         check_place(file)?;
+        refuse_input(file, arguments.reads())?;
     }
     let checkpoint = checkpoint(&arguments.out);
     if checkpoint.exists() && !arguments.resume {
