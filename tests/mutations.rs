@@ -624,7 +624,7 @@ fn every_wrong_kernel_is_noticed() {
     let mut unnoticed = Vec::new();
     for &(shader, op, kernel, from, to, sign) in MUTATIONS {
         let gpu = mutated(shader, from, to);
-        let family = ["_winograd", "_depthwise", "_pointwise", "_matrix"]
+        let family = ["_winograd", "_depthwise", "_pointwise", "_matrix", "_weight"]
             .into_iter()
             .fold(shader, |name, end| name.split(end).next().unwrap());
         let cases = (Twins::of(family).cases)().into_iter().filter(|case| case.op.name() == op);

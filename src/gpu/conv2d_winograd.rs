@@ -398,7 +398,7 @@ impl Winograd {
             let m = compiler.scratch(inner.div_ceil(part) * values)?;
             for first in (0..job.images).step_by(at_once) {
                 let images = first..(first + at_once).min(job.images);
-                self.convolve_images(compiler, job, piece, [&u, &v, &m], &scales, images, [most, part])?;
+                self.convolve_images(compiler, job, piece, ([&u, &v, &m], &scales), images, [most, part])?;
             }
         }
         Ok(())
@@ -464,8 +464,7 @@ impl Winograd {
         compiler: &mut Compiler,
         job: &Job,
         piece: &Piece,
-        [u, v, m]: [&Storage; 3],
-        scales: &Scales,
+        ([u, v, m], scales): ([&Storage; 3], &Scales),
         images: Range<usize>,
         [most, part]: [usize; 2],
     ) -> Result<()> {
