@@ -102,8 +102,18 @@ impl Device {
         }
     }
 
-    /// Refuses a precision that the device does not compute in.
-    pub(crate) fn check_precision(&self, precision: Precision) -> Result<()> {
+    /// Refuses a precision that the device does not compute in, as plans do that ask for it.
+    ///
+    /// ```
+    /// use vultus::{Device, Error, Precision};
+    ///
+    /// assert!(Device::Cpu.check_precision(Precision::F16Weights).is_ok());
+    /// assert!(matches!(Device::Cpu.check_precision(Precision::Split), Err(Error::Precision { .. })));
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Precision`], which says what is missing.
+    pub fn check_precision(&self, precision: Precision) -> Result<()> {
         match self {
             Device::Cpu => precision.check_on_the_cpu(),
             Device::Gpu(gpu) => gpu.check_precision(precision),
