@@ -1,12 +1,6 @@
 // Convolutions as products of matrices (`shared/conv2d_product.wgsl`) by matrix units (`shared/matrix.wgsl`). The inner
 // dimension is made of planes, filled up to a multiple of 16, of one tap after the other.
 
-@group(0) @binding(6) var<storage, read> measured: array<f32>;
-
-fn scales() -> vec2<f32> {
-    return known_scales(vec2<f32>(product.left_scale, product.right_scale), measured[product.measured_offset]);
-}
-
 // Planes of the part that a workgroup takes, filled up.
 fn part_planes(group: vec3<u32>) -> u32 {
     return (min(product.part, product.planes - group.z * product.part) + STEP - 1u) / STEP * STEP;

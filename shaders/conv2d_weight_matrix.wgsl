@@ -2,12 +2,6 @@
 // (`shared/matrix.wgsl`). The inner dimension is made of all taps of one plane after the other. Columns are channels at one
 // place of the filters after the other, so that four neighbours see the same place of x.
 
-@group(0) @binding(6) var<storage, read> measured: array<f32>;
-
-fn scales() -> vec2<f32> {
-    return known_scales(vec2<f32>(product.left_scale, product.right_scale), measured[product.measured_offset]);
-}
-
 fn inner_range(group: vec3<u32>) -> vec2<u32> {
     let first = group.z * product.part;
     return vec2<u32>(first, min(first + product.part, product.planes * product.taps.x * product.taps.y));

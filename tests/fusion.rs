@@ -101,19 +101,24 @@ fn train(device: &Device, network: &Network, options: &Options) -> (Parameters, 
     (model.parameters().unwrap(), apart)
 }
 
+/// That a training is the same with fused steps and without, and how many activations each goes back through in a step.
+fn check_training(device: &Device, network: &Network, counts: [usize; 2], what: &str, comparison: &mut Comparison) {
+    let (fused, left) = train(device, network, &Options::default());
+    let (wanted, all) = train(device, network, &apart());
+    assert_eq!([left, all], counts, "{what}");
+    for (name, tensor) in &fused {
+        comparison.check(format!("{name}, {what}"), tensor, &wanted[name], ROUNDING);
+    }
+}
+
 #[test]
 fn a_convolution_takes_the_activation_before_it_along_on_the_way_back() {
     let mut comparison = Comparison::default();
     for device in devices() {
         for function in FUNCTIONS {
             let network = network(function);
-            let ((fused, left), (wanted, all)) =
-                (train(&device, &network, &Options::default()), train(&device, &network, &apart()));
             // Two are read by one convolution each; the others by several layers, and by a dense one.
-            assert_eq!((left, all), (3, 5), "{function:?} on {device}");
-            for (name, tensor) in &fused {
-                comparison.check(format!("{name}, {function:?} on {device}"), tensor, &wanted[name], ROUNDING);
-            }
+            check_training(&device, &network, [3, 5], &format!("{function:?} on {device}"), &mut comparison);
         }
     }
     comparison.finish();
@@ -139,12 +144,7 @@ fn a_max_pool_takes_the_relu_before_it_along_on_the_way_back() {
             .flatten()
             .dense("fc", "fc", 5);
         for device in devices() {
-            let ((fused, none), (wanted, two)) =
-                (train(&device, &network, &Options::default()), train(&device, &network, &apart()));
-            assert_eq!((none, two), (0, 2), "{pool:?} on {device}");
-            for (name, tensor) in &fused {
-                comparison.check(format!("{name}, {pool:?} on {device}"), tensor, &wanted[name], ROUNDING);
-            }
+            check_training(&device, &network, [0, 2], &format!("{pool:?} on {device}"), &mut comparison);
         }
     }
     comparison.finish();

@@ -156,10 +156,10 @@ fn compile_for(shader: &str, gpu: &Gpu, precision: Precision) -> vultus::Result<
 }
 
 /// Three steps of a training, with everything by matrix units that can be: the losses, the parameters, and the kernels.
-fn train(precision: Precision) -> (Vec<f32>, Parameters, Vec<String>) {
+fn train(trainable: Trainable, precision: Precision) -> (Vec<f32>, Parameters, Vec<String>) {
     let device = Device::Gpu(gpu());
     let model = device.load(&network(), &network().initialize(1).unwrap()).unwrap();
-    let training = Training { optimizer: Optimizer::Adam(Adam::default()), ..Training::default() };
+    let training = Training { optimizer: Optimizer::Adam(Adam::default()), trainable, ..Training::default() };
     let mut plan = model.compile_training(9, &training, &options(precision)).unwrap();
     let classes: Vec<Option<usize>> = (0..9).map(Some).collect();
     let step = StepOptions { learning_rate: 0.01, seed: 1, ..StepOptions::default() };
@@ -172,10 +172,10 @@ fn train(precision: Precision) -> (Vec<f32>, Parameters, Vec<String>) {
 /// are nearly 0.
 #[test]
 fn trainings_by_matrix_units_go_the_same_way() {
-    let (wanted, parameters, none) = train(Precision::F32);
+    let (wanted, parameters, none) = train(Trainable::All, Precision::F32);
     assert_eq!(none, [""; 0]);
     for (precision, of_loss, of_parameters) in [(Precision::F16, 1e-2, 2e-2), (Precision::Split, 1e-5, 1e-4)] {
-        let (losses, found, used) = train(precision);
+        let (losses, found, used) = train(Trainable::All, precision);
         // Of each of four layers y and dweight, and dx but of the first: in four parts where the step is 2.
         assert_eq!(used.len(), 14, "{used:?}");
         for (loss, wanted) in losses.iter().zip(&wanted) {
@@ -189,6 +189,10 @@ fn trainings_by_matrix_units_go_the_same_way() {
             assert!(mean <= 0.03 * of_parameters, "{name} in {precision}: {mean}");
         }
     }
+    // Of the head alone, y of every layer and its own dweight.
+    let (head, _, used) = train(Trainable::From("fc".to_owned()), Precision::F16);
+    assert_eq!(used.len(), 5, "{used:?}");
+    assert!(head[2] < head[0], "{head:?}");
 }
 
 /// Gradients have any size: f16 must not lose small ones, nor let large ones become infinite.
@@ -196,11 +200,10 @@ fn trainings_by_matrix_units_go_the_same_way() {
 fn gradients_are_brought_to_the_size_of_f16() {
     let conv = Conv2d::square(3, 1, 1);
     let (x, dy, weight) = ([2, 20, 9, 8], [2, 24, 9, 8], [24, 20, 3, 3]);
-    let (rows, features) = (Tensor::from_fn([11, 30], |i| (i as f32 * 0.7).sin()), Tensor::zeros([40, 30]));
     let mut random = Random::new(5);
     let mut normal = |shape: &[usize]| Tensor::from_fn(shape, |_| random.normal());
     let (x, dy, weight) = (normal(&x), normal(&dy), normal(&weight));
-    let (dense_dy, dense_weight) = (normal(&[11, 40]), normal(features.shape()));
+    let (rows, dense_dy, dense_weight) = (normal(&[11, 30]), normal(&[11, 40]), normal(&[40, 30]));
     let through = |scale: f32, dy: &Tensor| Tensor::from_fn(dy.shape(), |i| scale * dy.data()[i]);
     let mut comparison = Comparison::default();
     for scale in [1e-15f32, 1e-7, 1.0, 1e9, 1e15] {
@@ -234,7 +237,7 @@ fn gradients_are_brought_to_the_size_of_f16() {
     comparison.finish();
 }
 
-/// What is no number stays none, and nothing becomes nothing.
+/// NaN stays NaN, and zeros stay zeros.
 #[test]
 fn gradients_of_zeros_and_of_no_numbers() {
     let shapes = ([1, 16, 4, 4], [16, 16, 3, 3]);

@@ -12,10 +12,14 @@ pub fn refuse_existing(file: &Path, allowed: bool, advice: &str) -> Result<(), F
     Err(Failure::Usage(format!("{}: this file exists already; {advice}, or give another --out", file.display())))
 }
 
-/// Refuses to write over a file that the command reads, by whatever path or link it is named.
+/// Whether two paths or links lead to the same file or folder.
+pub fn is_same(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+/// Refuses to write over a file that the command reads.
 pub fn refuse_input<'a>(out: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<(), Failure> {
-    let same = |input: &Path| matches!((out.canonicalize(), input.canonicalize()), (Ok(a), Ok(b)) if a == b);
-    if inputs.into_iter().any(same) {
+    if inputs.into_iter().any(|input| is_same(out, input)) {
         let reason = "this is read by the same command: give the output another name";
         return Err(Failure::Usage(format!("{}: {reason}", out.display())));
     }

@@ -151,31 +151,30 @@ pub(super) fn backward_input(
     dx: &mut [f32],
     scratch: &Scratch,
 ) {
-    if !matches!(algorithm, Algorithm::Winograd2 | Algorithm::Winograd4) {
-        match algorithm {
-            Algorithm::Depthwise => depthwise::backward_input(&op, size, dy, weight, dx, scratch),
-            _ => im2col::backward_input(&op, size, dy, weight, dx, scratch),
+    match algorithm {
+        Algorithm::Direct => im2col::backward_input(&op, size, dy, weight, dx, scratch),
+        Algorithm::Depthwise => depthwise::backward_input(&op, size, dy, weight, dx, scratch),
+        Algorithm::Winograd2 | Algorithm::Winograd4 => {
+            let [images, filters, h, w] = dy.nchw();
+            let conv = Convolution {
+                images,
+                channels: filters,
+                filters: weight.nchw()[1],
+                input: [h, w],
+                output: size,
+                padding: op.padding_before().map(|padding| 2 - padding),
+                weight: weight.data,
+                backward: true,
+                after: None,
+                seen,
+                activation,
+            };
+            return filter(algorithm, &conv, dy.data, dx, scratch);
         }
-        if let (Some(function), Some(seen)) = (activation, seen) {
-            activation::backward_through(function, seen, dx);
-        }
-        return;
     }
-    let [images, filters, h, w] = dy.nchw();
-    let conv = Convolution {
-        images,
-        channels: filters,
-        filters: weight.nchw()[1],
-        input: [h, w],
-        output: size,
-        padding: op.padding_before().map(|padding| 2 - padding),
-        weight: weight.data,
-        backward: true,
-        after: None,
-        seen,
-        activation,
-    };
-    filter(algorithm, &conv, dy.data, dx, scratch);
+    if let (Some(function), Some(seen)) = (activation, seen) {
+        activation::backward_through(function, seen, dx);
+    }
 }
 
 pub(super) fn backward_weight(

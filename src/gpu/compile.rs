@@ -71,6 +71,15 @@ impl<'a> Operands<'a> {
         exactly("inputs", self.inputs)
     }
 
+    /// So many inputs, and another one if there is one more.
+    pub fn inputs_and_last<const N: usize>(&self) -> Result<([&'a Storage; N], Option<&'a Storage>)> {
+        let (first, last) = match self.inputs.split_last() {
+            Some((last, first)) if first.len() == N => (first, Some(*last)),
+            _ => (self.inputs, None),
+        };
+        Ok((exactly("inputs", first)?, last))
+    }
+
     /// The outputs, if there are as many as the operation's kernels write.
     pub fn outputs<const N: usize>(&self) -> Result<[&'a Storage; N]> {
         exactly("outputs", self.outputs)

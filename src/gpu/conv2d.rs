@@ -15,7 +15,7 @@ use super::conv2d_winograd::{self, Job, WeightJob, Winograd};
 use super::finish::{Finish, limits};
 use super::kernel::Kernel;
 use super::residual::Residual;
-use super::scale::{self, Scales};
+use super::scale::Scales;
 use crate::error::Result;
 use crate::ops::{Conv2d, Conv2dBackwardInput, Op};
 use depthwise_rows::ROWS;
@@ -97,37 +97,35 @@ pub(super) fn candidates(op: &Op) -> Vec<&'static str> {
 
 /// The Winograd algorithm for this job: the one that is forced, or else the cheapest where the rules want one.
 fn winograd(compiler: &Compiler, op: &Conv2d, job: &Job) -> Option<&'static Winograd> {
-    // Matrix units take the place of products in workgroup memory.
-    let by_units = conv2d_winograd::matrix_kernel(compiler).is_some();
-    let suits = |algorithm: &Winograd| algorithm.suits(compiler, job) && !(by_units && algorithm.is_blocked());
-    let is_blocked = compiler.is_software() && !by_units;
+    let suits = |algorithm: &Winograd| algorithm.suits(compiler, job);
     let cost = |algorithm: &Winograd| Some(algorithm.cost(job));
-    choose_winograd(compiler, op, [job.inner, job.outer], is_blocked, suits, cost)
+    choose_winograd(compiler, op, [job.inner, job.outer], suits, cost)
 }
 
 /// The same for the gradient of the weights. Its products must save more than the transforms of both factors cost.
 fn winograd_weight(compiler: &Compiler, op: &Conv2d, job: &WeightJob) -> Option<&'static Winograd> {
-    let by_units = conv2d_winograd::matrix_kernel(compiler).is_some();
-    let suits = |algorithm: &Winograd| algorithm.suits_gradient(compiler, job) && !(by_units && algorithm.is_blocked());
-    let is_blocked = compiler.is_software() && !by_units;
+    let suits = |algorithm: &Winograd| algorithm.suits_gradient(compiler, job);
     let cost =
         |algorithm: &Winograd| Some(algorithm.gradient_cost(job)).filter(|cost| 3 * cost <= 2 * job.multiplications());
-    choose_winograd(compiler, op, [job.channels, job.filters], is_blocked, suits, cost)
+    choose_winograd(compiler, op, [job.channels, job.filters], suits, cost)
 }
 
-/// Of the algorithms that suit, the one that is forced, or the cheapest of this form among those that are worth it.
+/// Of the algorithms that suit, the one that is forced, or the cheapest in the device's form among those that are worth it.
 fn choose_winograd(
     compiler: &Compiler,
     op: &Conv2d,
     channels: [usize; 2],
-    is_blocked: bool,
     suits: impl Fn(&Winograd) -> bool,
     cost: impl Fn(&Winograd) -> Option<usize>,
 ) -> Option<&'static Winograd> {
     if !op.suits_winograd() {
         return None;
     }
-    let mut algorithms = conv2d_winograd::ALGORITHMS.iter().filter(|algorithm| suits(algorithm));
+    // Matrix units take the place of products in workgroup memory.
+    let by_units = conv2d_winograd::matrix_kernel(compiler).is_some();
+    let is_blocked = compiler.is_software() && !by_units;
+    let can = |algorithm: &&Winograd| suits(algorithm) && !(by_units && algorithm.is_blocked());
+    let mut algorithms = conv2d_winograd::ALGORITHMS.iter().filter(can);
     match compiler.requested_kernel() {
         Some(name) if name.starts_with("conv2d/") => algorithms.find(|algorithm| algorithm.name == name),
         _ if channels.iter().any(|&channels| channels < MANY_CHANNELS) => None,
@@ -216,18 +214,9 @@ pub(super) fn forward_pooled(
     Ok(true)
 }
 
-/// What a convolution reads, the last if it is there.
-fn forward_inputs<'a>(operands: &Operands<'a>) -> Result<([&'a Storage; 3], Option<&'a Storage>)> {
-    if operands.inputs.len() < 4 {
-        return Ok((operands.inputs()?, None));
-    }
-    let [x, weight, bias, residual] = operands.inputs()?;
-    Ok(([x, weight, bias], Some(residual)))
-}
-
 pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands) -> Result<()> {
     let [y] = operands.outputs()?;
-    let ([x, weight, bias], residual) = forward_inputs(operands)?;
+    let ([x, weight, bias], residual) = operands.inputs_and_last()?;
     let geometry = Geometry::new(op, nchw(operands.shapes[0]), operands.output_shapes[0]);
     let job = Job { residual, ..forward_job(op, &geometry, [x, weight, bias], y, false) };
     if let Some(algorithm) = winograd(compiler, op, &job) {
@@ -287,22 +276,13 @@ pub(super) fn forward(compiler: &mut Compiler, op: &Conv2d, operands: &Operands)
     Ok(())
 }
 
-/// What the gradient of a convolution's input reads: the last if that comes back through an activation.
-fn backward_inputs<'a>(operands: &Operands<'a>) -> Result<([&'a Storage; 2], Option<&'a Storage>)> {
-    if operands.inputs.len() < 3 {
-        return Ok((operands.inputs()?, None));
-    }
-    let [dy, weight, seen] = operands.inputs()?;
-    Ok(([dy, weight], Some(seen)))
-}
-
 pub(super) fn backward_input(
     compiler: &mut Compiler,
     Conv2dBackwardInput { conv: op, size: [height, width], activation }: &Conv2dBackwardInput,
     operands: &Operands,
 ) -> Result<()> {
     let [dx] = operands.outputs()?;
-    let ([dy, weight], seen) = backward_inputs(operands)?;
+    let ([dy, weight], seen) = operands.inputs_and_last()?;
     let x = [operands.shapes[0][0], operands.shapes[1][1] * op.groups, *height, *width];
     let geometry = Geometry::new(op, x, operands.shapes[0]);
     let job = Job {
@@ -335,13 +315,7 @@ pub(super) fn backward_input(
     }
     let ([low, high], finish) = (limits(*activation), Finish::backward(*activation));
     let by_units = compiler.by_matrix_units(&GEMM_MATRIX);
-    let scales = match by_units {
-        Some(_) => {
-            compiler.check_for_matrix_units(weight)?;
-            Scales::of_input(scale::measure(compiler, dy)?)
-        }
-        None => Scales::FORWARD,
-    };
+    let scales = Scales::of_input(compiler, by_units, weight, dy)?;
     for Piece { images, filters, groups } in geometry.pieces(compiler, weight, false) {
         let dy = geometry.y_view(compiler, dy, &images, &filters)?;
         let weight = geometry.weight_view(compiler, weight, &filters)?;
@@ -394,10 +368,7 @@ pub(super) fn backward_weight(compiler: &mut Compiler, op: &Conv2d, operands: &O
         return bias_gradient(compiler, &geometry, dweight, dy, dbias);
     }
     let by_units = compiler.by_matrix_units(&GEMM_WEIGHT_MATRIX);
-    let scales = match by_units {
-        Some(_) => Scales::of_weight(scale::measure(compiler, dy)?),
-        None => Scales::FORWARD,
-    };
+    let scales = Scales::of_weight(compiler, by_units, dy)?;
     for Piece { images, filters, groups } in geometry.pieces(compiler, dweight, false) {
         let x = geometry.x_view(compiler, x, &images)?;
         let dy = geometry.y_view(compiler, dy, &images, &filters)?;

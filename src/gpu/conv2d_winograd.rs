@@ -13,7 +13,7 @@ use super::finish::{Finish, limits};
 use super::kernel::Access::{Read, Unused, Write};
 use super::kernel::{Access, Kernel, MatrixKernels, Shader, matrix_kernels, matrix_shader, shader};
 use super::residual::Residual;
-use super::scale::{self, Scales};
+use super::scale::Scales;
 use super::uniform::uniform;
 use crate::error::Result;
 use crate::ops::Activation;
@@ -373,9 +373,9 @@ impl Winograd {
     /// Adds the dispatches of a convolution.
     pub fn convolve(&self, compiler: &mut Compiler, job: &Job) -> Result<()> {
         let pieces = self.pieces(compiler, job);
-        let scales = match matrix_kernel(compiler) {
-            Some(_) if job.is_gradient() => Scales::of_input(scale::measure(compiler, job.x)?),
-            _ => Scales::FORWARD,
+        let scales = match job.is_gradient() {
+            true => Scales::of_input(compiler, matrix_kernel(compiler), job.weight, job.x)?,
+            false => Scales::FORWARD,
         };
         // Some of the filters of several images do not lie side by side.
         let at_once = if pieces.len() == 1 || job.is_gradient() {

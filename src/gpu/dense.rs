@@ -9,7 +9,7 @@ use super::compile::{Compiler, MAX_GRID, Operands};
 use super::finish::{Finish, limits};
 use super::kernel::Access::{Read, Unused, Write};
 use super::kernel::{Access, Kernel, MatrixKernels, Shader, Variant, matrix_kernels, matrix_shader, shader};
-use super::scale::{self, Scales};
+use super::scale::Scales;
 use super::tiling::{STEP, prefers_large, steps_at_once, units_per_part};
 use super::uniform::uniform;
 use crate::error::Result;
@@ -261,13 +261,7 @@ pub(super) fn backward_input(compiler: &mut Compiler, operands: &Operands) -> Re
     let (out, features) = (operands.shapes[1][0], operands.shapes[1][1]);
     let batch = dy.len / out;
     let by_units = matrix_kernel(compiler, batch);
-    let scales = match by_units {
-        Some(_) => {
-            compiler.check_for_matrix_units(weight)?;
-            Scales::of_input(scale::measure(compiler, dy)?)
-        }
-        None => Scales::FORWARD,
-    };
+    let scales = Scales::of_input(compiler, by_units, weight, dy)?;
     let rows_at_once = compiler.images_per_dispatch(&[features, out], 2 * (features * out) as u64);
     for first in (0..batch).step_by(rows_at_once) {
         let rows = rows_at_once.min(batch - first);
@@ -303,10 +297,7 @@ pub(super) fn backward_weight(compiler: &mut Compiler, operands: &Operands) -> R
     let [out, features] = [operands.output_shapes[0][0], operands.output_shapes[0][1]];
     let batch = dy.len / out;
     let by_units = matrix_kernel(compiler, batch);
-    let scales = match by_units {
-        Some(_) => Scales::of_dense_weight(scale::measure(compiler, dy)?),
-        None => Scales::FORWARD,
-    };
+    let scales = Scales::of_dense_weight(compiler, by_units, dy)?;
     let rows_at_once = compiler.images_per_dispatch(&[features, out], 2 * (features * out) as u64);
     for first in (0..batch).step_by(rows_at_once) {
         let rows = rows_at_once.min(batch - first);

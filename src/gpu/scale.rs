@@ -44,19 +44,33 @@ impl Scales {
     /// Weights times values.
     pub const FORWARD: Scales = Scales { left: WEIGHTS, right: VALUES, measured: None };
 
-    /// Weights times a gradient.
-    pub fn of_input(measured: View) -> Self {
-        Scales { left: WEIGHTS, right: MEASURED, measured: Some(measured) }
+    /// Weights times a gradient, of which the scale is measured if matrix units make the product.
+    pub fn of_input(compiler: &mut Compiler, units: Option<&Kernel>, weight: &Storage, dy: &Storage) -> Result<Self> {
+        if units.is_some() {
+            compiler.check_for_matrix_units(weight)?;
+        }
+        Self::measured(compiler, units, dy, [WEIGHTS, MEASURED])
     }
 
-    /// A gradient times values.
-    pub fn of_weight(measured: View) -> Self {
-        Scales { left: MEASURED, right: VALUES, measured: Some(measured) }
+    /// The same for a gradient times values.
+    pub fn of_weight(compiler: &mut Compiler, units: Option<&Kernel>, dy: &Storage) -> Result<Self> {
+        Self::measured(compiler, units, dy, [MEASURED, VALUES])
     }
 
-    /// Values times a gradient.
-    pub fn of_dense_weight(measured: View) -> Self {
-        Scales { left: VALUES, right: MEASURED, measured: Some(measured) }
+    /// The same for values times a gradient.
+    pub fn of_dense_weight(compiler: &mut Compiler, units: Option<&Kernel>, dy: &Storage) -> Result<Self> {
+        Self::measured(compiler, units, dy, [VALUES, MEASURED])
+    }
+
+    fn measured(
+        compiler: &mut Compiler,
+        units: Option<&Kernel>,
+        dy: &Storage,
+        [left, right]: [f32; 2],
+    ) -> Result<Self> {
+        // Other kernels read no scale.
+        let measured = units.map(|_| measure(compiler, dy)).transpose()?;
+        Ok(Scales { left, right, measured })
     }
 
     /// Where the measured scale lies in its binding.
@@ -71,7 +85,7 @@ impl Scales {
 }
 
 /// Adds the dispatches that measure the scale of a gradient. It is there until the step's end.
-pub(super) fn measure(compiler: &mut Compiler, gradient: &Storage) -> Result<View> {
+fn measure(compiler: &mut Compiler, gradient: &Storage) -> Result<View> {
     let stretches: Vec<_> = compiler.stretches(gradient.len, 1).collect();
     let groups = gradient.len.div_ceil(INVOCATIONS * stretches.len()).min(MOST_GROUPS);
     let largest = compiler.scratch(groups * stretches.len())?;
@@ -132,7 +146,7 @@ mod tests {
             for at in [0, length / 2, length - 1] {
                 for largest in [1.0f32, -3.0, 1e-9, 7e11, -511.9] {
                     let found = scale(largest, at);
-                    assert_eq!(found.to_bits() & 0x7f_ffff, 0, "{found} is no power of two");
+                    assert_eq!(found.to_bits() & 0x7f_ffff, 0, "{found} is not a power of two");
                     assert!((256.0..512.0).contains(&(found * largest.abs())), "{found} for {largest} at {at}");
                 }
                 // Not further than numbers go.

@@ -131,21 +131,22 @@ impl Program {
     /// comes back from these.
     fn activation_before(&self, index: usize) -> Option<(usize, Activation)> {
         let Step { op, inputs, outputs, .. } = &self.steps[index];
-        let takes_one = match op {
-            Op::MaxPool2dBackward(pool) => !pool.relu,
-            Op::Conv2dBackwardInput(conv) => conv.activation.is_none(),
-            _ => false,
+        let is_pool = match op {
+            Op::MaxPool2dBackward(pool) if !pool.relu => true,
+            Op::Conv2dBackwardInput(conv) if conv.activation.is_none() => false,
+            _ => return None,
         };
-        let reader = self.only_reader(*outputs.first().filter(|_| takes_one && !self.keep_activations)?)?;
+        let reader = self.only_reader(outputs[0]).filter(|_| !self.keep_activations)?;
         let Step { op: Op::ActivationBackward(ActivationBackward(activation)), inputs: read, .. } = &self.steps[reader]
         else {
             return None;
         };
-        let seen = read[0];
-        let is_there = !self.steps[index..].iter().any(|step| step.outputs.contains(&seen));
-        let is_of_pool = *activation == Activation::Relu && seen == inputs[0];
-        let fits = if matches!(op, Op::MaxPool2dBackward(_)) { is_of_pool } else { is_there };
-        (fits && read[1..] == outputs[..]).then_some((reader, *activation))
+        let &[seen, dy] = read.as_slice() else { return None };
+        let fits = match is_pool {
+            true => *activation == Activation::Relu && seen == inputs[0],
+            false => !self.steps[index..].iter().any(|step| step.outputs.contains(&seen)),
+        };
+        (fits && dy == outputs[0]).then_some((reader, *activation))
     }
 
     /// The step that reads a value, if it is the only one and nobody else looks at it or at a view of it.

@@ -86,10 +86,10 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     let names: Vec<String> = sources.iter().map(Source::to_string).collect();
     let report = match (arguments.json, arguments.csv) {
         (true, _) => Report::Json,
-        (_, true) => Report::Csv,
+        (_, true) => Report::Csv(predictor.card().classes.clone()),
         _ => Report::table(names.iter().map(String::as_str), predictor.card()),
     };
-    report.begin(out, &predictor.card().classes)?;
+    report.begin(out)?;
     let progress = progress(sources.len(), global);
     let mut failures = Vec::new();
     for (number, (source, name)) in sources.iter().zip(&names).enumerate() {
@@ -122,18 +122,17 @@ fn predict(
     out: &mut dyn Write,
     annotate: impl FnOnce(RgbImage, &Found) -> Result<(), Error>,
 ) -> Result<Result<(), Error>, Failure> {
-    let classes = predictor.card().classes.len();
     let predicted = source.read().and_then(|image| {
         let found = find(predictor, name, &image)?;
         Ok((image, found))
     });
     match predicted {
         Ok((image, found)) => {
-            report.found(out, &found, classes)?;
+            report.found(out, &found)?;
             Ok(annotate(image, &found))
         }
         Err(error) => {
-            report.failed(out, name, &error.to_string(), classes)?;
+            report.failed(out, name, &error.to_string())?;
             match error {
                 Error::DeviceLost { .. } => Err(error.into()),
                 error => Ok(Err(error)),

@@ -18,7 +18,7 @@ pub enum Report {
     /// One JSON object per picture and line.
     Json,
     /// Comma-separated values after a header: a line for each face, and for each picture without any.
-    Csv,
+    Csv(Vec<String>),
 }
 
 /// The columns of CSV that say which face it is.
@@ -51,19 +51,16 @@ impl Report {
     }
 
     /// Writes what stands before the first result.
-    pub fn begin(&self, out: &mut dyn Write, classes: &[String]) -> Result<(), Failure> {
-        match self {
-            Report::Table(..) | Report::Json => {}
-            Report::Csv => {
-                let classes = classes.iter().map(|class| format!(",{}", quoted(class))).collect::<String>();
-                writeln!(out, "{WHICH_COLUMNS},{FACE_COLUMNS}{classes},error")?;
-            }
+    pub fn begin(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        if let Report::Csv(classes) = self {
+            let classes = classes.iter().map(|class| format!(",{}", quoted(class))).collect::<String>();
+            writeln!(out, "{WHICH_COLUMNS},{FACE_COLUMNS}{classes},error")?;
         }
         Ok(())
     }
 
-    /// Writes the faces of a picture for a model of so many classes, so that a reader has them at once.
-    pub fn found(&self, out: &mut dyn Write, found: &Found, classes: usize) -> Result<(), Failure> {
+    /// Writes the faces of a picture, so that a reader has them at once.
+    pub fn found(&self, out: &mut dyn Write, found: &Found) -> Result<(), Failure> {
         match self {
             Report::Table(table, is_begun) => {
                 if !is_begun.replace(true) {
@@ -80,7 +77,7 @@ impl Report {
                 serde_json::to_writer(&mut *out, found)?;
                 writeln!(out)?;
             }
-            Report::Csv => {
+            Report::Csv(classes) => {
                 if found.faces.is_empty() {
                     let of_picture =
                         [quoted(&found.file).into_owned(), found.width.to_string(), found.height.to_string()];
@@ -95,22 +92,24 @@ impl Report {
     }
 
     /// Writes that a picture failed, where the form has a place for it.
-    pub fn failed(&self, out: &mut dyn Write, file: &str, error: &str, classes: usize) -> Result<(), Failure> {
+    pub fn failed(&self, out: &mut dyn Write, file: &str, error: &str) -> Result<(), Failure> {
         match self {
             Report::Table(..) => {}
             Report::Json => {
                 serde_json::to_writer(&mut *out, &Unreadable { file, error })?;
                 writeln!(out)?;
             }
-            Report::Csv => writeln!(out, "{}{}{}", quoted(file), ",".repeat(columns(classes) - 1), quoted(error))?,
+            Report::Csv(classes) => {
+                writeln!(out, "{}{}{}", quoted(file), ",".repeat(columns(classes) - 1), quoted(error))?
+            }
         }
         Ok(out.flush()?)
     }
 }
 
-/// The columns of CSV for a model of so many classes.
-fn columns(classes: usize) -> usize {
-    WHICH_COLUMNS.split(',').count() + FACE_COLUMNS.split(',').count() + classes + 1
+/// The columns of CSV for a model of these classes.
+fn columns(classes: &[String]) -> usize {
+    WHICH_COLUMNS.split(',').count() + FACE_COLUMNS.split(',').count() + classes.len() + 1
 }
 
 fn cells(found: &Found, number: usize, face: &FoundFace) -> [String; 5] {
@@ -173,26 +172,28 @@ mod tests {
 
     fn printed(report: &Report, found: &Found) -> String {
         let mut out = Vec::new();
-        let written = report.found(&mut out, found, 2);
+        let written = report.found(&mut out, found);
         assert!(written.is_ok());
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn a_line_of_csv_has_a_field_for_each_column() {
-        let line = printed(&Report::Csv, &found("a,b.png"));
+        let classes = card(None).classes;
+        let (report, columns) = (Report::Csv(classes.clone()), columns(&classes));
+        let line = printed(&report, &found("a,b.png"));
         assert_eq!(line, "\"a,b.png\",20,30,1,1.5,2,3,4,0.5,10,11,12,13,14,15,16,17,18,19,happy,0.25,0.75,\n");
-        // The file's own comma is no column's.
-        assert_eq!(line.split(',').count() - 1, columns(2));
-        let none = printed(&Report::Csv, &Found { faces: Vec::new(), ..found("a") });
-        assert_eq!((none.split(',').count(), &none[..8]), (columns(2), "a,20,30,"));
+        // The comma in the file's name does not separate columns.
+        assert_eq!(line.split(',').count() - 1, columns);
+        let none = printed(&report, &Found { faces: Vec::new(), ..found("a") });
+        assert_eq!((none.split(',').count(), &none[..8]), (columns, "a,20,30,"));
         let mut out = Vec::new();
-        assert!(Report::Csv.failed(&mut out, "a", "is \"cut\"", 2).is_ok());
+        assert!(report.failed(&mut out, "a", "is \"cut\"").is_ok());
         let failed = String::from_utf8(out).unwrap();
-        assert_eq!((failed.split(',').count(), failed.ends_with(",\"is \"\"cut\"\"\"\n")), (columns(2), true));
+        assert_eq!((failed.split(',').count(), failed.ends_with(",\"is \"\"cut\"\"\"\n")), (columns, true));
         let mut out = Vec::new();
-        assert!(Report::Csv.begin(&mut out, &["sad".to_owned(), "happy".to_owned()]).is_ok());
-        assert_eq!(String::from_utf8(out).unwrap().split(',').count(), columns(2));
+        assert!(report.begin(&mut out).is_ok());
+        assert_eq!(String::from_utf8(out).unwrap().split(',').count(), columns);
     }
 
     #[test]
@@ -220,6 +221,6 @@ mod tests {
         assert_eq!(words, ["uncertain", "(happy", "75.0%)", "sad", "25.0%"]);
         let line = printed(&Report::Json, &found);
         assert!(line.contains(r#""expression":"uncertain","scores":{"sad":0.25,"happy":0.75}"#), "{line}");
-        assert!(printed(&Report::Csv, &found).ends_with(",uncertain,0.25,0.75,\n"));
+        assert!(printed(&Report::Csv(card.classes.clone()), &found).ends_with(",uncertain,0.25,0.75,\n"));
     }
 }

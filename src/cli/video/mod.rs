@@ -20,6 +20,7 @@ use vultus::track::{Tracker, TrackerOptions};
 use vultus::video::FrameRate;
 
 use super::detector::SearchArguments;
+use super::existing::is_same;
 use super::failure::Failure;
 use super::global::Global;
 use super::predictor::Predictor;
@@ -161,13 +162,9 @@ fn report(arguments: &Arguments, seen: &Seen, rate: String, out: &mut dyn Write)
 
 /// Finds out before any work whether the files have places of their own.
 fn check_places(arguments: &Arguments) -> Result<(), Failure> {
-    let is_video = |path: &Path| match (path.canonicalize(), arguments.video.canonicalize()) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => false,
-    };
     let outputs = [("--annotate", &arguments.annotate), ("--page", &arguments.page)];
     for (option, path) in outputs.into_iter().filter_map(|(option, path)| Some((option, path.as_deref()?))) {
-        if is_video(path) {
+        if is_same(path, &arguments.video) {
             let reason = format!("this is the video to read: name another file for {option}");
             return Err(Failure::Usage(format!("{}: {reason}", path.display())));
         }

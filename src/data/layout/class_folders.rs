@@ -50,9 +50,7 @@ impl Listing {
     /// The parts among the sub-folders, if they have folders in turn. What lies beside them must have no pictures then.
     pub(super) fn parts(&self) -> Result<Option<Vec<(PathBuf, Part)>>> {
         let part = |folder: &PathBuf| Part::named(folder.file_name()?.to_str()?);
-        let (parts, others): (Vec<_>, Vec<_>) =
-            self.folders.iter().map(|folder| (folder.clone(), part(folder))).partition(|(_, part)| part.is_some());
-        let parts: Vec<_> = parts.into_iter().filter_map(|(folder, part)| Some((folder, part?))).collect();
+        let parts: Vec<_> = self.folders.iter().filter_map(|folder| Some((folder.clone(), part(folder)?))).collect();
         let mut have_classes = false;
         for (folder, _) in &parts {
             have_classes |= !Listing::of(folder)?.folders.is_empty();
@@ -60,11 +58,11 @@ impl Listing {
         if !have_classes {
             return Ok(None);
         }
-        for (other, _) in others {
-            if !pictures_in(&other)?.is_empty() {
+        for other in self.folders.iter().filter(|folder| part(folder).is_none()) {
+            if !pictures_in(other)?.is_empty() {
                 let reason =
                     "has pictures and lies beside folders of parts such as train: move it into one of them, or away";
-                return Err(Error::data(&other, reason));
+                return Err(Error::data(other, reason));
             }
         }
         Ok(Some(parts))

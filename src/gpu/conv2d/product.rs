@@ -20,10 +20,17 @@ const TILE_64: &[(&str, f64)] = &[("TILE", 64.0)];
 
 const SHADER: Shader = shader!("conv2d", "activation", "chained", "residual", "finish", "conv2d_product", "tiles");
 const MATRIX_SHADER: Shader =
-    matrix_shader!("conv2d_matrix", "activation", "chained", "residual", "finish", "conv2d_product");
+    matrix_shader!("conv2d_matrix", "activation", "chained", "residual", "finish", "conv2d_product", "conv2d_scales");
 
-const WEIGHT_MATRIX_SHADER: Shader =
-    matrix_shader!("conv2d_weight_matrix", "activation", "chained", "residual", "finish", "conv2d_product");
+const WEIGHT_MATRIX_SHADER: Shader = matrix_shader!(
+    "conv2d_weight_matrix",
+    "activation",
+    "chained",
+    "residual",
+    "finish",
+    "conv2d_product",
+    "conv2d_scales"
+);
 
 const GEMM: Kernel = Kernel::new::<Product>("conv2d/gemm_128", SHADER, "gemm", ALL);
 const GEMM_WEIGHT: Kernel = Kernel::new::<Product>("conv2d/gemm_weight_128", SHADER, "gemm_weight", ALL);

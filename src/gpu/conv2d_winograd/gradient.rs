@@ -9,7 +9,7 @@ use bytemuck::Zeroable;
 use super::super::buffer::{Storage, View};
 use super::super::compile::Compiler;
 use super::super::kernel::Kernel;
-use super::super::scale::{self, Scales};
+use super::super::scale::Scales;
 use super::{INNER, Params, Winograd, matrix_kernel};
 use crate::error::Result;
 
@@ -75,10 +75,7 @@ impl Winograd {
     /// that its bits do not depend on how much a submission may take.
     pub fn weight_gradient(&self, compiler: &mut Compiler, job: &WeightJob) -> Result<()> {
         let units = matrix_kernel(compiler);
-        let scales = match units {
-            Some(_) => Scales::of_weight(scale::measure(compiler, job.dy)?),
-            None => Scales::FORWARD,
-        };
+        let scales = Scales::of_weight(compiler, units, job.dy)?;
         let products = (units.unwrap_or(self.multiply), &scales);
         let rows = Self::cut(job.dweight, |rows| self.fits_gradient(compiler, job, rows));
         let at_once = compiler.images_per_dispatch(&[job.x_image(), job.filters * job.plane()], 1).min(job.images);
