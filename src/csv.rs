@@ -16,26 +16,35 @@ use std::borrow::Cow;
 /// What is wrong with its quotes.
 #[cfg(feature = "train")]
 pub(crate) fn fields(line: &str) -> Result<Vec<Cow<'_, str>>, String> {
+    separated(line, ',')
+}
+
+/// As [`fields`], with another separator than a comma.
+///
+/// # Errors
+/// As [`fields`].
+#[cfg(feature = "train")]
+pub(crate) fn separated(line: &str, separator: char) -> Result<Vec<Cow<'_, str>>, String> {
     let (mut fields, mut rest) = (Vec::new(), line);
     loop {
-        let (field, behind) = match rest.trim_start().strip_prefix('"') {
-            Some(quoted) => quoted_field(quoted)?,
+        let (field, behind) = match rest.trim_start_matches(' ').strip_prefix('"') {
+            Some(quoted) => quoted_field(quoted, separator)?,
             None => {
-                let end = rest.find(',').unwrap_or(rest.len());
+                let end = rest.find(separator).unwrap_or(rest.len());
                 (Cow::Borrowed(&rest[..end]), &rest[end..])
             }
         };
         fields.push(field);
-        match behind.strip_prefix(',') {
+        match behind.strip_prefix(separator) {
             Some(more) => rest = more,
             None => return Ok(fields),
         }
     }
 }
 
-/// A field whose opening quote is behind us, and what follows it: nothing, or a comma and more.
+/// A field whose opening quote is behind us, and what follows it: nothing, or a separator and more.
 #[cfg(feature = "train")]
-fn quoted_field(text: &str) -> Result<(Cow<'_, str>, &str), String> {
+fn quoted_field(text: &str, separator: char) -> Result<(Cow<'_, str>, &str), String> {
     let mut from = 0;
     loop {
         let quote = text[from..].find('"').ok_or("a quote is not closed in its line")? + from;
@@ -43,8 +52,8 @@ fn quoted_field(text: &str) -> Result<(Cow<'_, str>, &str), String> {
             from = quote + 2;
             continue;
         }
-        let behind = text[quote + 1..].trim_start();
-        if !behind.is_empty() && !behind.starts_with(',') {
+        let behind = text[quote + 1..].trim_start_matches(' ');
+        if !behind.is_empty() && !behind.starts_with(separator) {
             return Err("there is text behind a closing quote".to_owned());
         }
         let field = &text[..quote];
@@ -77,6 +86,8 @@ mod tests {
         assert_eq!(fields("a,b c,,d").unwrap(), ["a", "b c", "", "d"]);
         assert_eq!(fields("\"a, b\", \"say \"\"x\"\"\" ,c").unwrap(), ["a, b", "say \"x\"", "c"]);
         assert_eq!(fields("\"\",").unwrap(), ["", ""]);
+        assert_eq!(separated("a,b; \"c;d\" ;", ';').unwrap(), ["a,b", "c;d", ""]);
+        assert_eq!(separated("a\t\t\"c\td\"", '\t').unwrap(), ["a", "", "c\td"]);
         assert_eq!(fields("").unwrap(), [""]);
         assert_eq!(fields("5\" wide,ß").unwrap(), ["5\" wide", "ß"]);
         let names = ["plain", "a, b", "say \"x\"", "\"", " space ", "", "ß"];

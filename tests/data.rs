@@ -270,7 +270,7 @@ fn damaged_manifests_are_refused_with_their_line() {
     let texts = [
         ("path,label,label\na,b,c\n", "line 1: has two columns label"),
         ("path,label,x1,y1\na,b,1,2\n", "line 1: has some of the columns x1, y1, x2, y2"),
-        ("path;label\na;b\n", "line 1: begins with \"path;label\"; a list has a header"),
+        ("path:label\na;b\n", "line 1: begins with \"path:label\"; a list has a header"),
         ("\u{0}\u{1}\u{2}", "line 1: begins with"),
         ("", "the list is empty"),
         ("[", "line 1: the end of the list is missing"),
@@ -314,4 +314,58 @@ fn long_lists_are_read_at_once_and_their_pictures_are_not_looked_for() {
     let [first, second] = [&set.samples[0], &set.samples[500]].map(|sample| sample.subject.clone().unwrap());
     assert!(std::sync::Arc::ptr_eq(&first, &second));
     assert!(set.samples[0].decode().unwrap_err().to_string().contains("faces/0.png: "));
+}
+
+#[test]
+fn lists_with_the_usual_names_and_separators_are_understood() {
+    let folder = tempfile::tempdir().unwrap();
+    let wanted = list(&folder, "plain.csv", "path,label,split\na/1.png,happy,train\na/2.png,sad,test\n").unwrap();
+    let alike = [
+        "filename,emotion,usage\na/1.png,happy,Training\na/2.png,sad,PrivateTest\n",
+        "Image;Class;Subset\na/1.png;happy;train\n\"a/2.png\";sad;test\n",
+        "file\texpression\tpart\na/1.png\thappy\ttrain\na/2.png\tsad\ttest\n",
+        "path,label,split\na\\1.png,happy,train\na\\2.png,sad,test\n",
+        "face_x,subDirectory_filePath,expression,split\n3,a/1.png,happy,train\n4,a/2.png,sad,test\n",
+    ];
+    for text in alike {
+        let found = list(&folder, "other.csv", text).unwrap();
+        assert_eq!((&found.classes, found.names()), (&wanted.classes, wanted.names()), "{text}");
+        let parts = |data: &Dataset| data.samples.iter().map(|sample| sample.part).collect::<Vec<_>>();
+        assert_eq!(parts(&found), parts(&wanted), "{text}");
+    }
+    // Two columns that could be the path: ours is.
+    let both = list(&folder, "both.csv", "image,path,label\nx,a/1.png,happy\ny,a/2.png,sad\n").unwrap();
+    assert_eq!(both.names(), wanted.names());
+}
+
+#[test]
+fn data_sets_that_are_not_read_as_they_are_say_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let votes = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF\n\
+                 Training,fer0000000.png,4,0,0,1,3,2,0,0,0,0\n";
+    let error = list(&folder, "fer2013new.csv", votes).unwrap_err().to_string();
+    assert!(error.contains("has no pictures") && error.contains("--votes"), "{error}");
+    let affectnet = pictures(&["train_set/images/0.jpg", "val_set/images/1.jpg"]);
+    for set in ["train_set", "val_set"] {
+        fs::create_dir(affectnet.path().join(set).join("annotations")).unwrap();
+    }
+    for path in [affectnet.path().to_path_buf(), affectnet.path().join("train_set")] {
+        assert!(refused(&path).contains("AffectNet"), "{}", refused(&path));
+    }
+}
+
+#[test]
+fn raf_db_of_kaggle_lies_in_folders_of_its_classes() {
+    let files = ["train/1/train_00001_aligned.jpg", "train/4/train_00002_aligned.jpg", "test/4/test_0001_aligned.jpg"];
+    for root in ["", "DATASET/"] {
+        let folder = pictures(&files.map(|file| format!("{root}{file}")).each_ref().map(String::as_str));
+        let text = "image,label\ntrain_00001_aligned.jpg,1\ntrain_00002_aligned.jpg,4\n";
+        let data = list(&folder, "train_labels.csv", text).unwrap();
+        assert_eq!(data.names(), files[..2].iter().map(|file| format!("{root}{file}")).collect::<Vec<_>>());
+        assert!(data.samples.iter().all(|sample| sample.part == Some(Part::Train) && sample.file().is_file()));
+    }
+    // What is not there stays where the list says that it is.
+    let folder = tempfile::tempdir().unwrap();
+    let data = list(&folder, "train_labels.csv", "image,label\ntrain_1.jpg,1\ntrain_2.jpg,4\n").unwrap();
+    assert_eq!(data.names(), ["train_1.jpg", "train_2.jpg"]);
 }

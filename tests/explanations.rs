@@ -18,7 +18,7 @@ use vultus::weights::{DefaultFile, Store};
 use vultus::{Device, Random};
 
 /// Faces of the test.
-const VARIANTS: usize = 104;
+const VARIANTS: usize = 40;
 /// How they vary. Shifts are fractions of a picture that is three times as wide as the face.
 const VARIATION: Augmentation = Augmentation {
     flip: 0.5,

@@ -11,8 +11,14 @@ use vultus::gpu::kernels;
 use vultus::ops::{Activation, Crop, Dropout, Filter, Normalization, Op, RunState};
 use vultus::{Device, Options, Parameters, Random, Tensor};
 
-/// Random cases per operation.
-const RANDOM_CASES: usize = 100;
+/// Random cases per operation: a hundred, but fewer on a software adapter, which takes minutes for as many convolutions.
+/// `VULTUS_RANDOM_CASES` asks for another number.
+fn number_of_random_cases() -> usize {
+    let asked = std::env::var("VULTUS_RANDOM_CASES").ok();
+    asked.map_or(if gpu().is_software() { 30 } else { 100 }, |text| {
+        text.parse().expect("VULTUS_RANDOM_CASES is a number")
+    })
+}
 
 /// Checks all cases of one operation with all kernels that suit it, and that each of its kernels was used.
 fn check(op: &str) {
@@ -20,7 +26,7 @@ fn check(op: &str) {
     let mut comparison = Comparison::default();
     let mut used = BTreeSet::new();
     let mut random = Random::new(2014);
-    let random_cases: Vec<_> = (0..RANDOM_CASES).map(|_| (twins.random_case)(&mut random)).collect();
+    let random_cases: Vec<_> = (0..number_of_random_cases()).map(|_| (twins.random_case)(&mut random)).collect();
     for (number, case) in (twins.cases)().iter().chain(&random_cases).enumerate() {
         used.extend(twins::check(&gpu(), case, number as u64, &mut comparison));
     }
@@ -88,7 +94,8 @@ every_operation!(
 fn augment() {
     let mut comparison = Comparison::default();
     let mut random = Random::new(2014);
-    let random_cases: Vec<_> = (0..RANDOM_CASES).map(|_| vultus::ops::augment::random_case(&mut random)).collect();
+    let random_cases: Vec<_> =
+        (0..number_of_random_cases()).map(|_| vultus::ops::augment::random_case(&mut random)).collect();
     for (number, case) in vultus::ops::augment::cases().iter().chain(&random_cases).enumerate() {
         twins::check_augment(&gpu(), case, number as u64, &mut comparison);
     }
@@ -99,7 +106,7 @@ fn augment() {
 fn resize() {
     let mut comparison = Comparison::default();
     let mut random = Random::new(2014);
-    for number in 0..RANDOM_CASES {
+    for number in 0..number_of_random_cases() {
         let case = vultus::ops::resize::random_case(&mut random);
         twins::check_resize(&gpu(), &case, number as u64, &mut comparison);
     }

@@ -1,6 +1,6 @@
 //! What the model makes of a part of a photo, and where it looks for that: computed on the window's own device.
 
-use vultus::face::{Detector, DetectorOptions, Face, ModelCard, assemble, needs_base, square_crop};
+use vultus::face::{Analyzer, FaceExpression, Frame, ModelCard, assemble, needs_base, square_crop};
 use vultus::gpu::Gpu;
 use vultus::image::RgbImage;
 use vultus::ops::{Crop, Filter};
@@ -47,6 +47,7 @@ struct Pass {
 
 pub struct Explainer {
     gpu: Gpu,
+    analyzer: Analyzer,
     card: ModelCard,
     picture: Picture,
     plan: Plan,
@@ -55,8 +56,8 @@ pub struct Explainer {
     explained: wgpu::Buffer,
     covering: [Pass; 2],
     weighing: Pass,
-    /// The last part of the photo, and how probable each class is for it.
-    seen: Option<(Crop, Vec<f32>)>,
+    /// The last part of the photo, and what it shows.
+    seen: Option<(Crop, FaceExpression)>,
 }
 
 impl Explainer {
@@ -91,12 +92,15 @@ impl Explainer {
         ];
         let weighed = [(2, probabilities), (3, class), (4, heat.as_entire_binding())];
         let weighing = shaders.pass("weigh", &weighed, [1, 1]);
-        let mut detector = Detector::new(&device, store.load(DefaultFile::Yunet)?, DetectorOptions::default())?;
-        let bounds = Face::meant(detector.detect(&picture)?, None)
-            .map_or([0.0, 0.0, photo.width() as f32, photo.height() as f32], |face| face.bounds);
+        let mut analyzer = Analyzer::builder().device(device).network(card.clone(), parameters).build()?;
+        let faces = analyzer.analyze(&picture)?.faces;
+        let bounds = faces.first().map_or([0.0, 0.0, photo.width() as f32, photo.height() as f32], |face| face.bounds);
         let crop = square_crop(bounds, card.margin, photo.width(), photo.height());
         let heat_map = HeatMap { buffer: heat, width: PLACES, height: PLACES };
-        Ok((Explainer { gpu, card, picture, plan, heat_map, explained, covering, weighing, seen: None }, crop))
+        Ok((
+            Explainer { gpu, analyzer, card, picture, plan, heat_map, explained, covering, weighing, seen: None },
+            crop,
+        ))
     }
 
     /// The names of the classes.
@@ -111,27 +115,26 @@ impl Explainer {
 
     /// Judges a part of the photo and makes its heat map. Only probabilities come back from the device.
     pub fn explain(&mut self, wish: &Wish) -> Result<Answer> {
-        let probabilities = match self.seen.take() {
-            Some((crop, probabilities)) if crop == wish.crop => probabilities,
+        let face = match self.seen.take() {
+            Some((crop, face)) if crop == wish.crop => face,
             _ => self.look(&wish.crop)?,
         };
-        self.seen = Some((wish.crop, probabilities.clone()));
-        let answer = self.card.answer(&probabilities);
-        let expression = answer.name(&self.card.classes).to_owned();
+        let FaceExpression { answer, expression, .. } = face.clone();
+        let probabilities = face.scores.iter().map(|(_, score)| *score).collect();
+        self.seen = Some((wish.crop, face));
         let explained = wish.class.unwrap_or(answer.best);
         self.gpu.queue().write_buffer(&self.explained, 0, bytemuck::bytes_of(&(explained as u32)));
         self.submit(std::slice::from_ref(&self.weighing));
         Ok(Answer { expression, probabilities, explained })
     }
 
-    /// Runs the network on a part of the photo and on its covered copies.
-    fn look(&mut self, crop: &Crop) -> Result<Vec<f32>> {
+    /// What a part of the photo shows; its covered copies go through the network too.
+    fn look(&mut self, crop: &Crop) -> Result<FaceExpression> {
         let filter = Filter::for_crop(crop, self.card.input);
         self.plan.set_picture(&self.picture, &[*crop], filter, &self.card.preprocessing)?;
         self.submit(&self.covering);
         self.plan.execute()?;
-        let all = pollster::block_on(self.plan.output_async(0))?;
-        Ok(all.data()[..self.card.classes.len()].to_vec())
+        Ok(self.analyzer.analyze(Frame::from(&self.picture).face_in(*crop))?.faces.swap_remove(0))
     }
 
     fn submit(&self, passes: &[Pass]) {

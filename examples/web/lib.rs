@@ -4,16 +4,12 @@
 
 use std::path::Path;
 
-use serde_json::json;
-use vultus::face::{self, Detector, DetectorOptions, Face};
+use vultus::face::{self, Analyzer, Frame};
 use vultus::gpu::Adapter;
-use vultus::image::{RgbImage, decode_bytes_within};
+use vultus::image::decode_bytes_within;
 use vultus::weights::{WeightFile, safetensors};
 use vultus::{Device, Error};
 use wasm_bindgen::prelude::*;
-
-/// The smallest face that is looked for, relative to the shorter side of the picture.
-const SMALLEST: f32 = 0.06;
 
 /// The most pixels of a picture: as many bytes as fit one binding of any GPU.
 const MAX_PIXELS: u64 = 40_000_000;
@@ -39,11 +35,7 @@ pub fn needs_base(model: &[u8]) -> Result<bool, JsError> {
 
 /// Finds the faces of pictures and recognises what they show.
 #[wasm_bindgen]
-pub struct Recognizer {
-    device: Device,
-    detector: Detector,
-    recognizer: face::Recognizer,
-}
+pub struct Recognizer(Analyzer);
 
 #[wasm_bindgen]
 impl Recognizer {
@@ -55,41 +47,24 @@ impl Recognizer {
         base: Option<Vec<u8>>,
     ) -> Result<Recognizer, JsError> {
         let device = if processor { Device::Cpu } else { gpu().await? };
-        let detector = Detector::new(&device, weights("yunet", &yunet)?, DetectorOptions::default())?;
-        let base = base.map(|base| weights("the base", &base)).transpose()?;
-        let recognizer = face::Recognizer::new(&device, base, weights("the model", &model)?, 1)?;
-        Ok(Recognizer { device, detector, recognizer })
+        let builder = Analyzer::builder().device(device).detector_weights(weights("yunet", &yunet)?);
+        let builder = builder.model(weights("the model", &model)?);
+        let builder = match base {
+            Some(base) => builder.base(weights("the base", &base)?),
+            None => builder,
+        };
+        Ok(Recognizer(builder.build()?))
     }
 
     /// The faces of a picture (a file's bytes), as the JSON that `vultus predict --json` prints. Where no face is found,
-    /// the whole picture is taken for one, without a box.
+    /// the whole picture is taken for one.
     pub async fn predict(&mut self, file: Vec<u8>) -> Result<String, JsError> {
         let image = decode_bytes_within(Path::new("the picture"), &file, MAX_PIXELS)?;
-        let (width, height) = image.dimensions();
-        let faces = self.faces(&image).await?;
-        let cut = match faces.as_slice() {
-            [] => vec![image],
-            faces => faces.iter().map(|face| self.recognizer.cut(&image, face)).collect::<Result<_, _>>()?,
-        };
-        let tta = self.recognizer.card().tta;
-        let scores = self.recognizer.recognize_faces_async(&cut, tta).await?;
-        let found: Vec<_> = scores.iter().enumerate().map(|(i, scores)| self.found(faces.get(i), scores)).collect();
-        Ok(json!({ "width": width, "height": height, "faces": found }).to_string())
-    }
-
-    async fn faces(&mut self, image: &RgbImage) -> Result<Vec<Face>, Error> {
-        let (width, height) = image.dimensions();
-        let picture = self.device.upload(image.as_raw(), width, height)?;
-        self.detector.set_min_face((SMALLEST * width.min(height) as f32).max(20.0))?;
-        self.detector.detect_async(&picture).await
-    }
-
-    fn found(&self, face: Option<&Face>, scores: &[f32]) -> serde_json::Value {
-        let expression = self.recognizer.card().answer(scores).name(self.recognizer.classes());
-        let scores: serde_json::Map<_, _> =
-            self.recognizer.classes().iter().cloned().zip(scores.iter().map(|&score| json!(score))).collect();
-        let (bounds, probability) = (face.map(|face| face.bounds), face.map(|face| face.probability));
-        json!({ "box": bounds, "probability": probability, "expression": expression, "scores": scores })
+        let mut analysis = self.0.analyze_async(&image).await?;
+        if analysis.faces.is_empty() {
+            analysis = self.0.analyze_async(Frame::from(&image).as_face()).await?;
+        }
+        Ok(serde_json::to_string(&analysis)?)
     }
 }
 

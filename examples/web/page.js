@@ -92,7 +92,7 @@ async function predict(file, name) {
 
 async function show(found, file) {
   await draw(found, file);
-  at("whole").hidden = found.faces.some((face) => face.box);
+  at("whole").hidden = found.faces.some((face) => face.probability !== null);
   at("faces").replaceChildren(...found.faces.map(card));
 }
 
@@ -101,7 +101,7 @@ function card(face, index) {
   const item = document.createElement("li");
   const ranked = Object.entries(face.scores).sort(([, a], [, b]) => b - a);
   const title = document.createElement("h2");
-  title.textContent = face.box ? `${index + 1}: ${face.expression}` : face.expression;
+  title.textContent = face.probability !== null ? `${index + 1}: ${face.expression}` : face.expression;
   item.append(title, ...ranked.map(([name, score]) => bar(name, score)));
   return item;
 }
@@ -132,7 +132,7 @@ async function draw(found, file) {
   context.lineWidth = Math.max(2, unit / 3);
   context.strokeStyle = context.fillStyle = "#ffd400";
   context.font = `${Math.max(12, 3 * unit)}px system-ui, sans-serif`;
-  found.faces.filter((face) => face.box).forEach(({ box: [left, top, right, bottom] }, index) => {
+  found.faces.filter((face) => face.probability !== null).forEach(({ box: [left, top, right, bottom] }, index) => {
     context.strokeRect(left, top, right - left, bottom - top);
     context.fillText(index + 1, left, top - unit);
   });

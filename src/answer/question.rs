@@ -1,24 +1,21 @@
 //! What can be asked of a picture.
 
-/// The smallest face that can be found, in pixels.
-const LEAST_FACE: f32 = 12.0;
+use vultus::face::FaceSize;
 
-/// The side of the smallest face to find, as it is given on the command line or in an address.
+/// The smallest face to find, as it is given on the command line or in an address.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn min_face(text: &str) -> Result<f32, String> {
-    let side = text.parse().map_err(|_| "this is not a number".to_owned())?;
-    checked_min_face(side)
+pub fn min_face(text: &str) -> Result<FaceSize, String> {
+    // What is said before the colon is where the library looked.
+    text.parse().map_err(|error: vultus::Error| error.to_string().trim_start_matches("detector: ").to_owned())
 }
 
-/// The same from a number.
+/// A probability.
 ///
 /// # Errors
-/// As [`min_face`].
-pub fn checked_min_face(side: f32) -> Result<f32, String> {
-    if side.is_finite() && side >= LEAST_FACE {
-        return Ok(side);
-    }
-    Err(format!("the smallest face has at least {LEAST_FACE} pixels"))
+/// What is wrong with it.
+pub fn probability(text: &str) -> Result<f32, String> {
+    let probability = text.parse().ok().filter(|probability| (0.0..=1.0).contains(probability));
+    probability.ok_or_else(|| "a number from 0 to 1 is needed".to_owned())
 }

@@ -1,12 +1,12 @@
 //! The options that say what finds faces, and the detector that they ask for.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use vultus::face::{Detector, DetectorKind, DetectorOptions};
+use vultus::face::{AnalyzerBuilder, Detector, DetectorKind, DetectorOptions, FaceSize};
 use vultus::weights::WeightFile;
 use vultus::{Device, Error};
 
 use super::global::Global;
-use crate::answer::question::min_face;
+use crate::answer::question::{min_face, probability};
 
 /// What finds faces.
 #[derive(Clone, Copy, clap::Args)]
@@ -22,9 +22,13 @@ pub struct DetectorArguments {
 pub struct SearchArguments {
     #[command(flatten)]
     detector: DetectorArguments,
-    /// The side of the smallest face to find, in pixels (12 or more)
-    #[arg(long, value_name = "PIXELS", default_value_t = DetectorOptions::default().min_face, value_parser = min_face)]
-    min_face: f32,
+    /// The smallest face to find, by the longer side of its box: pixels (12 or more), or a part of the picture's longer
+    /// side such as 5% [default: 2%, at least 20 pixels]
+    #[arg(long, value_name = "PIXELS|%", value_parser = min_face)]
+    min_face: Option<FaceSize>,
+    /// Leave out what the detector is less sure to be a face
+    #[arg(long, value_name = "0-1", default_value_t = 0.0, hide_default_value = true, value_parser = probability)]
+    min_probability: f32,
 }
 
 impl DetectorArguments {
@@ -39,9 +43,19 @@ impl DetectorArguments {
 }
 
 impl SearchArguments {
-    /// The detector on a device.
-    pub fn load(&self, device: &Device, global: &Global) -> Result<Detector, Error> {
-        load(self.options(), device, global)
+    /// The detector on a device, for a picture of this size.
+    pub fn load(&self, [width, height]: [u32; 2], device: &Device, global: &Global) -> Result<Detector, Error> {
+        let min_face = self.min_face().pixels(width, height);
+        load(DetectorOptions { min_face, ..self.options() }, device, global)
+    }
+
+    /// What an analyzer is to find.
+    pub fn apply(&self, builder: AnalyzerBuilder) -> AnalyzerBuilder {
+        builder.min_face(self.min_face()).min_probability(self.min_probability)
+    }
+
+    fn min_face(&self) -> FaceSize {
+        self.min_face.unwrap_or_default()
     }
 
     /// Whether a processor finds the faces of one picture sooner than a GPU is started.
@@ -50,8 +64,7 @@ impl SearchArguments {
     }
 
     pub fn options(&self) -> DetectorOptions {
-        let (kind, min_face) = (self.detector.detector, self.min_face);
-        DetectorOptions { kind, min_face, ..DetectorOptions::default() }
+        self.detector.options()
     }
 }
 

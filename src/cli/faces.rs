@@ -16,6 +16,10 @@ pub struct FaceArguments {
     /// The pictures are photos: find the largest face of each that the data set gives no box for
     #[arg(long)]
     pub detect: bool,
+    /// The pictures are faces already, which is what is assumed without --detect; no picture is looked at whether it may be
+    /// a whole photo
+    #[arg(long, conflicts_with = "detect")]
+    pub faces: bool,
     #[command(flatten)]
     pub detector: DetectorArguments,
     /// Turn, scale and move each face so that its eyes come to lie in the same places

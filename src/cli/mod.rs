@@ -2,6 +2,7 @@
 //!
 //! Results go to standard output, everything else to standard error.
 
+mod analyzer;
 mod baseline;
 mod bench;
 mod class_names;
@@ -18,13 +19,14 @@ mod failure;
 mod global;
 mod imported;
 mod inputs;
+mod interrupt;
 mod models;
 mod network;
 mod precision;
 mod predict;
-mod predictor;
 mod prepare;
 mod preprocess;
+mod printable;
 mod protocol;
 mod recognizer;
 mod run;
@@ -45,6 +47,7 @@ use clap::{Parser, Subcommand};
 
 use failure::Failure;
 use global::Global;
+use printable::Printable;
 
 /// Facial expression recognition on the GPU or the CPU.
 #[derive(Parser)]
@@ -125,7 +128,7 @@ impl Command {
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
     let program = Program::parse();
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = Printable(BufWriter::new(io::stdout().lock()));
     let result = program.command.run(&program.global, &mut out);
     // What was found before a failure is still a result.
     let flushed = out.flush().map_err(Failure::Output);

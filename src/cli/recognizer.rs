@@ -66,8 +66,8 @@ impl ModelArguments {
 
 /// A model that was read, on no device yet.
 pub struct ReadModel {
-    card: ModelCard,
-    parameters: Parameters,
+    pub card: ModelCard,
+    pub parameters: Parameters,
 }
 
 /// Floating-point operations for one face that take a processor a tenth of a second at most, while a GPU is started.

@@ -4,13 +4,13 @@ use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use vultus::Error;
-use vultus::face::Detector;
 
+use super::analyzer::builder;
 use super::detector::{self, DetectorArguments};
 use super::failure::{Failure, say};
 use super::global::Global;
-use super::recognizer::RecognizerArguments;
-use crate::serve::{Limits, Ready, Setup};
+use super::recognizer::{ReadModel, RecognizerArguments};
+use crate::serve::{BATCH, Limits, Ready, Setup};
 
 /// Open a page that recognises expressions live, from a camera and in photos
 ///
@@ -99,8 +99,9 @@ fn setup(arguments: &DetectorArguments, recognizer: &RecognizerArguments, global
         Ok((detector::weights(arguments.options(), global)?, recognizer.model.load(global)?))
     };
     let (device, (weights, (card, parameters))) = global.device_beside(read)?;
-    let detector = Detector::new(&device, weights, arguments.options())?;
-    Ok(Setup { device, detector, card, parameters, precision: recognizer.precision, tta: recognizer.tta })
+    let model = ReadModel { card, parameters: parameters.clone() };
+    let builder = builder(device, arguments.options(), weights, model, recognizer);
+    Ok(Setup { analyzer: builder.batch(BATCH).build()?, parameters })
 }
 
 /// The page's address as this machine sees it.

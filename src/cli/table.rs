@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use super::printable::on_one_line;
+
 /// On which side a column's cells stand.
 #[derive(Clone, Copy)]
 pub enum Align {
@@ -29,6 +31,7 @@ impl<const N: usize> Table<N> {
 
     /// Writes a row.
     pub fn row(&self, out: &mut dyn Write, cells: [String; N]) -> io::Result<()> {
+        let cells = cells.map(|cell| on_one_line(&cell));
         let cells = cells.iter().zip(&self.columns).map(|(cell, &(_, align, width))| match align {
             Align::Left => format!("{cell:<width$}"),
             Align::Right => format!("{cell:>width$}"),
@@ -39,5 +42,5 @@ impl<const N: usize> Table<N> {
 
 /// The width of the widest of these.
 pub fn widest<'a>(cells: impl IntoIterator<Item = &'a str>) -> usize {
-    cells.into_iter().map(|cell| cell.chars().count()).max().unwrap_or(0)
+    cells.into_iter().map(|cell| on_one_line(cell).chars().count()).max().unwrap_or(0)
 }

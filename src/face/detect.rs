@@ -1,11 +1,11 @@
 //! Finding faces, by one of two detectors.
 
-use super::boxes::Overlap;
 use super::mtcnn::Mtcnn;
 use super::options::{DetectorKind, DetectorOptions};
 use super::yunet::Yunet;
 use crate::engine::{Device, Picture};
 use crate::error::Result;
+use crate::prepare::Overlap;
 use crate::prepare::face::Face;
 use crate::reading::{Reading, at_once};
 use crate::weights::WeightFile;
@@ -118,14 +118,23 @@ impl Detector {
         self.find(picture, Reading::Async).await
     }
 
-    async fn find(&mut self, picture: &Picture, reading: Reading) -> Result<Vec<Face>> {
+    pub(super) async fn find(&mut self, picture: &Picture, reading: Reading) -> Result<Vec<Face>> {
         let mut faces = match &mut self.search {
             Search::Yunet(yunet) => yunet.find(picture, &self.options, reading).await?,
             Search::Mtcnn(mtcnn) => mtcnn.find(picture, &self.options, reading).await?,
         };
+        // YuNet sees smaller ones too, and what MTCNN's last network corrects can become smaller than its first one looks
+        // for.
+        faces.retain(|face| side(face) >= self.options.min_face);
         faces.sort_by(|a, b| area(b).total_cmp(&area(a)));
         Ok(faces)
     }
+}
+
+/// The longer side of its box.
+fn side(face: &Face) -> f32 {
+    let [x1, y1, x2, y2] = face.bounds;
+    (x2 - x1).max(y2 - y1)
 }
 
 fn area(face: &Face) -> f32 {

@@ -2,48 +2,53 @@
 //!
 //! ```no_run
 //! use std::path::Path;
-//! use vultus::Device;
-//! use vultus::face::{Detector, DetectorOptions, Recognizer};
-//! use vultus::weights::{DefaultFile, Store};
+//! use vultus::face::Analyzer;
 //!
-//! let (device, store) = (Device::best(), Store::open(None)?);
-//! let mut detector = Detector::new(&device, store.load(DefaultFile::Yunet)?, DetectorOptions::default())?;
-//! let mut recognizer = Recognizer::new(&device, None, store.load(DefaultFile::ExpressionModel)?, 8)?;
-//!
-//! let image = vultus::image::decode_file(Path::new("photo.jpg"))?;
-//! let picture = device.upload(&image, image.width(), image.height())?;
-//! let faces = detector.detect(&picture)?;
-//! let crops: Vec<_> = faces.iter().map(|face| recognizer.crop(face, &picture)).collect();
-//! for scores in recognizer.recognize(&picture, &crops)? {
-//!     println!("{}", recognizer.card().answer(&scores).name(recognizer.classes()));
+//! let mut analyzer = Analyzer::builder().build()?;
+//! let photo = vultus::image::decode_file(Path::new("photo.jpg"))?;
+//! for face in analyzer.analyze(&photo)?.faces {
+//!     println!("{:?}: {}", face.bounds, face.expression);
 //! }
 //! # Ok::<(), vultus::Error>(())
 //! ```
+//!
+//! [`Analyzer`] is the way for applications. What it is made of, [`Detector`] and [`Recognizer`], is there for those who
+//! measure or train.
 
+mod analyzer;
 mod answer;
 mod assemble;
 mod boxes;
+mod builder;
 #[cfg(feature = "onnx")]
 mod classifier;
 mod crop;
 mod detect;
 mod explanation;
+mod expression;
+mod face_size;
+mod frame;
 mod hirescam;
 mod model_card;
 mod mtcnn;
 mod occlusion;
 mod options;
+mod readback;
 mod recognize;
 mod yunet;
 
+pub use analyzer::Analyzer;
 pub use answer::Answer;
 pub use assemble::{assemble, needs_base, without_base};
-pub(crate) use boxes::Overlap;
+pub use builder::AnalyzerBuilder;
 #[cfg(feature = "onnx")]
 pub use classifier::{Classifier, from_onnx};
 pub use crop::{cut_square, square_crop};
 pub use detect::Detector;
 pub use explanation::HeatMap;
+pub use expression::{Analysis, AnalysisTimes, FaceExpression, Place, Track};
+pub use face_size::FaceSize;
+pub use frame::{Frame, PixelFormat};
 pub use hirescam::HiResCam;
 pub use model_card::{Architecture, ModelCard, TestTimeAugmentation};
 pub use occlusion::Occlusion;

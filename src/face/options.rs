@@ -6,7 +6,7 @@ use crate::weights::DefaultFile;
 
 /// The least that can be asked for as the side of the smallest face, in pixels. MTCNN looks at so many at a time, and of
 /// fewer YuNet does not see much.
-const LEAST_FACE: f32 = 12.0;
+pub(super) const LEAST_FACE: f32 = 12.0;
 
 /// Which detector finds faces. The boxes of both have about the same size: those of YuNet are 1.02 times as wide and high
 /// in the mean over 24 faces in seven photos, and their centres lie less than 1 % of the size elsewhere. So faces are cut
@@ -63,9 +63,8 @@ impl DetectorKind {
 pub struct DetectorOptions {
     /// What finds them.
     pub kind: DetectorKind,
-    /// The side of the smallest face in pixels, at least 12. MTCNN's time grows with the square of its inverse. YuNet
-    /// leaves out what is smaller, and takes more time only where a picture is so large that such a face would be lost in
-    /// the scaled one.
+    /// The smallest face: the longer side of its box in pixels, at least 12. MTCNN's time grows with the square of its
+    /// inverse. YuNet takes more time only where a picture is so large that such a face would be lost in the scaled one.
     pub min_face: f32,
     /// The score from which on YuNet takes a box for a face: 0 to 1.
     pub score: f32,

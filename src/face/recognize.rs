@@ -190,7 +190,7 @@ impl Recognizer {
         self.judge(faces, tta, Reading::Async).await
     }
 
-    async fn judge(
+    pub(super) async fn judge(
         &mut self,
         faces: &[RgbImage],
         tta: TestTimeAugmentation,
@@ -206,6 +206,11 @@ impl Recognizer {
         Ok(rows)
     }
 
+    /// Whether faces are cut out on the device: the model wants them neither aligned nor prepared.
+    pub(super) fn cuts_on_device(&self) -> bool {
+        self.card.alignment.is_none() && self.card.preparation == Preparation::NONE
+    }
+
     /// What is left out silently would make the answers worse.
     fn check_unprepared(&self) -> Result<()> {
         let refuse = |what: &str| {
@@ -219,7 +224,7 @@ impl Recognizer {
         }
     }
 
-    async fn scores(
+    pub(super) async fn scores(
         &mut self,
         picture: &Picture,
         crops: &[Crop],

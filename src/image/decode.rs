@@ -1,5 +1,6 @@
 //! From a file's bytes to upright 8-bit RGB, within limits that are checked before anything is decoded.
 
+use std::borrow::Cow;
 #[cfg(feature = "files")]
 use std::fs;
 use std::io::Cursor;
@@ -10,10 +11,13 @@ use ::image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbI
 
 use super::jpeg;
 use super::palette::PaletteTiff;
+use super::profile::without_packed_chunks;
+use super::unread;
+use super::wide_tiff::WideTiff;
 use crate::error::{Error, Result};
 
-/// The most pixels that a picture may have: 100 megapixels.
-pub const MAX_PIXELS: u64 = 100_000_000;
+/// The most pixels that a picture may have: 200 megapixels, as many as phones make.
+pub const MAX_PIXELS: u64 = 200_000_000;
 
 /// The largest file that is read: 1 GiB, more than the largest picture needs at 16 bits for each of four channels.
 pub const MAX_FILE_BYTES: u64 = 1 << 30;
@@ -36,6 +40,24 @@ const DECODER_BYTES_PER_PIXEL: u64 = 10;
 /// [`Error::Io`] if the file cannot be read; [`Error::Image`] if it is not an ordinary file, or as [`decode_bytes`].
 #[cfg(feature = "files")]
 pub fn decode_file(path: &Path) -> Result<RgbImage> {
+    read_file(path).map(|decoded| decoded.image)
+}
+
+/// As [`decode_file`], with what is odd about the file.
+///
+/// ```no_run
+/// use std::path::Path;
+///
+/// for warning in vultus::image::read_file(Path::new("photo.jpg"))?.warnings {
+///     println!("photo.jpg: {warning}");
+/// }
+/// # Ok::<(), vultus::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`decode_file`].
+#[cfg(feature = "files")]
+pub fn read_file(path: &Path) -> Result<Decoded> {
     let metadata = fs::metadata(path).map_err(|e| Error::io(path, e))?;
     if metadata.is_dir() {
         return Err(refused(path, "this is a folder, a picture is needed"));
@@ -44,7 +66,7 @@ pub fn decode_file(path: &Path) -> Result<RgbImage> {
         return Err(refused(path, "this is not an ordinary file"));
     }
     check_file_size(path, metadata.len())?;
-    decode_bytes(path, &fs::read(path).map_err(|e| Error::io(path, e))?)
+    decode_with_warnings(path, &fs::read(path).map_err(|e| Error::io(path, e))?, MAX_PIXELS)
 }
 
 /// Decodes a picture's bytes: JPEG (also CMYK), PNG, BMP, GIF, TIFF, WebP or PNM, told apart by their contents. It is
@@ -84,6 +106,34 @@ pub fn decode_bytes(path: &Path, bytes: &[u8]) -> Result<RgbImage> {
 /// As [`decode_bytes`].
 pub fn decode_bytes_within(path: &Path, bytes: &[u8], max_pixels: u64) -> Result<RgbImage> {
     check_file_size(path, bytes.len() as u64)?;
+    decode_with_warnings(path, bytes, max_pixels).map(|decoded| decoded.image)
+}
+
+/// A picture, and what is odd about its file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decoded {
+    /// The picture.
+    pub image: RgbImage,
+    /// What its viewer should know, a sentence each: that the mark of its end is missing, say.
+    pub warnings: Vec<String>,
+}
+
+/// As [`decode_bytes_within`], with what is odd about the file.
+///
+/// ```
+/// use std::path::Path;
+///
+/// // 16 bits of which only the lowest four are used.
+/// let dark = b"P5 2 1 65535\n\0\x0F\0\x01";
+/// let decoded = vultus::image::decode_with_warnings(Path::new("dark.pgm"), dark, 100)?;
+/// assert!(decoded.warnings[0].contains("nearly black"));
+/// # Ok::<(), vultus::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`decode_bytes`].
+pub fn decode_with_warnings(path: &Path, bytes: &[u8], max_pixels: u64) -> Result<Decoded> {
+    check_file_size(path, bytes.len() as u64)?;
     decode(bytes, max_pixels.min(MAX_PIXELS)).map_err(|reason| refused(path, reason))
 }
 
@@ -101,8 +151,13 @@ pub fn decode_bytes_within(path: &Path, bytes: &[u8], max_pixels: u64) -> Result
 /// [`Error::Image`] if this is not a picture, or its head is damaged.
 pub fn stored_size(path: &Path, bytes: &[u8]) -> Result<[u32; 2]> {
     let open = || {
-        let (_, decoder) = decoder(bytes, DECODER_BYTES_PER_PIXEL * MAX_PIXELS)?;
-        Ok(<[u32; 2]>::from(decoder.dimensions()))
+        let (format, max_bytes) = (format(bytes)?, DECODER_BYTES_PER_PIXEL * MAX_PIXELS);
+        if format == ImageFormat::Tiff
+            && let Some(wide) = WideTiff::open(bytes, max_bytes)?
+        {
+            return Ok(<[u32; 2]>::from(wide.dimensions()));
+        }
+        Ok(<[u32; 2]>::from(decoder(format, bytes, max_bytes)?.dimensions()))
     };
     open().map_err(|reason: String| refused(path, reason))
 }
@@ -118,42 +173,120 @@ fn check_file_size(path: &Path, bytes: u64) -> Result<()> {
     Ok(())
 }
 
-fn decode(bytes: &[u8], max_pixels: u64) -> std::result::Result<RgbImage, String> {
+fn decode(bytes: &[u8], max_pixels: u64) -> std::result::Result<Decoded, String> {
+    let format = format(bytes)?;
+    let bytes = &match format {
+        ImageFormat::Jpeg => jpeg::with_tables(bytes),
+        ImageFormat::Png => without_packed_chunks(bytes),
+        _ => Cow::Borrowed(bytes),
+    };
     let max_bytes = DECODER_BYTES_PER_PIXEL * max_pixels;
-    let (format, mut decoder) = decoder(bytes, max_bytes)?;
+    if format == ImageFormat::Tiff
+        && let Some(mut wide) = WideTiff::open(bytes, max_bytes)?
+    {
+        let (width, height) = wide.dimensions();
+        check_size(width, height, max_pixels)?;
+        let orientation = wide.orientation();
+        let (image, said) = wide.read()?;
+        return Ok(Decoded { image: upright(image, orientation), warnings: said.into_iter().collect() });
+    }
+    let decoded = match format {
+        ImageFormat::Jpeg if !jpeg::is_complete(bytes) => {
+            Err("the picture is cut short: its end is missing".to_owned())
+        }
+        _ => decode_as(format, bytes, max_pixels),
+    };
+    let (image, warnings) = match decoded {
+        Ok((image, warning)) => (image, warning.into_iter().collect()),
+        // Cameras forget the mark of the end, or write something of their own in its place.
+        Err(reason) => {
+            let whole = if format == ImageFormat::Jpeg { jpeg::with_end(bytes) } else { None };
+            let (image, _) = decode_as(format, &whole.ok_or(reason)?, max_pixels)?;
+            (
+                image,
+                vec!["the mark of the picture's end is missing or in the wrong place; all pixels are there".to_owned()],
+            )
+        }
+    };
+    Ok(Decoded { image, warnings })
+}
+
+/// The picture of bytes in a format, upright, and what is odd about it.
+fn decode_as(
+    format: ImageFormat,
+    bytes: &[u8],
+    max_pixels: u64,
+) -> std::result::Result<(RgbImage, Option<String>), String> {
+    let max_bytes = DECODER_BYTES_PER_PIXEL * max_pixels;
+    let mut decoder = decoder(format, bytes, max_bytes)?;
     let (width, height) = decoder.dimensions();
     check_size(width, height, max_pixels)?;
     if decoder.total_bytes() > max_bytes {
         return Err(format!("decoded it has {} bytes, at most {max_bytes} are read", decoder.total_bytes()));
     }
-    if format == ImageFormat::Jpeg && !jpeg::is_complete(bytes) {
-        return Err("the picture is cut short: its end is missing".to_owned());
-    }
     // EXIF data that cannot be understood say nothing: the picture stays as it is.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let picture = DynamicImage::from_decoder(decoder).map_err(|e| e.to_string())?;
-    let mut picture = DynamicImage::ImageRgb8(picture.into_rgb8());
-    picture.apply_orientation(orientation);
-    Ok(picture.into_rgb8())
+    let picture = DynamicImage::from_decoder(decoder).map_err(|error| reason(format, bytes, &error.to_string()))?;
+    let warning = dark(&picture);
+    Ok((upright(picture.into_rgb8(), orientation), warning))
 }
 
-/// The format of these bytes and what reads them, with as much memory as it may take.
-fn decoder(bytes: &[u8], max_bytes: u64) -> std::result::Result<(ImageFormat, Box<dyn ImageDecoder + '_>), String> {
+/// What is wrong, in words of our own where a JPEG is coded in a way that is not read.
+fn reason(format: ImageFormat, bytes: &[u8], said: &str) -> String {
+    let unread = if format == ImageFormat::Jpeg { jpeg::unread(bytes) } else { None };
+    unread.map_or_else(|| said.to_owned(), |what| format!("this is {what}"))
+}
+
+fn upright(image: RgbImage, orientation: Orientation) -> RgbImage {
+    let mut picture = DynamicImage::ImageRgb8(image);
+    picture.apply_orientation(orientation);
+    picture.into_rgb8()
+}
+
+/// Whether samples of 16 bits look as if only 12 or fewer were used.
+fn dark(picture: &DynamicImage) -> Option<String> {
+    let brightest = |values: &[u16]| values.iter().copied().max();
+    let brightest = match picture {
+        DynamicImage::ImageLuma16(image) => brightest(image),
+        DynamicImage::ImageRgb16(image) => brightest(image),
+        _ => None,
+    };
+    let brightest = brightest.filter(|value| (1..1 << 12).contains(value))?;
+    let cause = "if fewer than 16 bits were stored, scale the values up";
+    Some(format!("the picture is nearly black: its largest value is {brightest} of 65535; {cause}"))
+}
+
+/// The format of these bytes.
+fn format(bytes: &[u8]) -> std::result::Result<ImageFormat, String> {
     if bytes.is_empty() {
         return Err("the file is empty".to_owned());
     }
-    let format = ::image::guess_format(bytes).ok().filter(ImageFormat::reading_enabled);
-    let format = format.ok_or("this is not a JPEG, PNG, BMP, GIF, TIFF, WebP or PNM picture")?;
+    if bytes.starts_with(b"II\x2B\0") || bytes.starts_with(b"MM\0\x2B") {
+        return Ok(ImageFormat::Tiff);
+    }
+    let known = ::image::guess_format(bytes).ok().filter(ImageFormat::reading_enabled);
+    known.ok_or_else(|| match unread::name(bytes) {
+        Some(name) => format!("this is {name}, which is not read: convert it to JPEG or PNG first"),
+        None => "this is not a JPEG, PNG, BMP, GIF, TIFF, WebP or PNM picture".to_owned(),
+    })
+}
+
+/// What reads these bytes, with as much memory as it may take.
+fn decoder(
+    format: ImageFormat,
+    bytes: &[u8],
+    max_bytes: u64,
+) -> std::result::Result<Box<dyn ImageDecoder + '_>, String> {
     if format == ImageFormat::Tiff
         && let Some(palette) = PaletteTiff::open(bytes, max_bytes)?
     {
-        return Ok((format, Box::new(palette)));
+        return Ok(Box::new(palette));
     }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(max_bytes);
     reader.limits(limits);
-    Ok((format, Box::new(reader.into_decoder().map_err(|e| e.to_string())?)))
+    Ok(Box::new(reader.into_decoder().map_err(|error| reason(format, bytes, &error.to_string()))?))
 }
 
 /// Whether the picture is worth decoding and may be.

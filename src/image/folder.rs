@@ -5,10 +5,15 @@ use std::path::{Path, PathBuf};
 
 use ::image::ImageFormat;
 
+use super::unread;
 use crate::error::{Error, Result};
 
-/// The files of a folder (not of the folders in it) whose extension is that of a format that [`super::decode_file`]
-/// knows, in order of their names. Hidden files (`.name`) are left out. The files are not opened.
+/// More endings of the names of JPEGs.
+const OTHER_JPEG: [&str; 2] = ["jpe", "mpo"];
+
+/// The files of a folder (not of the folders in it) whose extension is that of a picture, in order of their names, also of
+/// formats that [`super::decode_file`] refuses by name (HEIC, AVIF): who is asked for all pictures should not pass over
+/// some in silence. Hidden files (`.name`) are left out. The files are not opened.
 ///
 /// ```no_run
 /// use std::path::Path;
@@ -38,5 +43,9 @@ pub fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>> {
 /// Whether a file's name is that of a picture.
 fn is_picture(path: &Path) -> bool {
     let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
-    !hidden && ImageFormat::from_path(path).is_ok_and(|format| format.reading_enabled())
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    let is_other = extension.is_some_and(|extension| {
+        OTHER_JPEG.contains(&extension.as_str()) || unread::EXTENSIONS.contains(&extension.as_str())
+    });
+    !hidden && (is_other || ImageFormat::from_path(path).is_ok_and(|format| format.reading_enabled()))
 }

@@ -140,9 +140,20 @@ pub fn whole(input: usize, classes: usize) -> Result<Network> {
 /// # Ok::<(), vultus::Error>(())
 /// ```
 pub fn whole_with_widths(input: usize, widths: &[&[usize]], hidden: &[usize], classes: usize) -> Result<Network> {
-    let base = base_with_widths(input, widths).adaptive_avg_pool2d("avgpool", [7, 7]);
+    whole_with_maps(input, widths, 7, hidden, classes)
+}
+
+/// As [`whole_with_widths`], with a head on feature maps of this height and width in the place of 7×7.
+pub(crate) fn whole_with_maps(
+    input: usize,
+    widths: &[&[usize]],
+    side: usize,
+    hidden: &[usize],
+    classes: usize,
+) -> Result<Network> {
+    let base = base_with_widths(input, widths).adaptive_avg_pool2d("avgpool", [side, side]);
     let channels = widths.last().and_then(|w| w.last()).copied().unwrap_or(3);
-    let mut network = base.followed_by(head([channels, 7, 7], Pooling::Flatten, hidden, 0.5, classes))?;
+    let mut network = base.followed_by(head([channels, side, side], Pooling::Flatten, hidden, 0.5, classes))?;
     network.name = "vgg16".to_owned();
     Ok(network)
 }

@@ -1,14 +1,13 @@
 //! How the answer for one face comes about: stages of preparation, filters, feature maps, where it looks, and layer times.
 
 use serde::Serialize;
-use vultus::face::{Face, HiResCam, ModelCard, Occlusion};
+use vultus::face::{Analysis, Face, FaceExpression, HiResCam, ModelCard, Occlusion};
 use vultus::image::RgbImage;
 use vultus::ops::{Crop, Filter, Op};
 use vultus::prepare::{Illumination, Preparation, resize};
 use vultus::report::{data_uri, filters_picture, heat_overlay, maps_picture};
 use vultus::{Device, Error, Options, Parameters, Plan};
 
-use crate::answer::found::{FoundFace, as_map};
 use crate::answer::stages::{self, Framing, Stage};
 
 /// Feature maps that are shown of a layer: more could not be told apart.
@@ -48,18 +47,17 @@ pub enum Method {
 /// The answer. Pictures are PNGs in data URIs.
 #[derive(Serialize)]
 pub struct View {
-    width: u32,
-    height: u32,
-    faces: Vec<FoundFace>,
+    #[serde(flatten)]
+    analysis: Analysis,
     face: Option<usize>,
     stages: Vec<StageView>,
     filters: Option<Filters>,
     maps: Maps,
     layers: Vec<String>,
     explanation: Explanation,
+    /// What the network says of the face as it was looked at: once, without its mirror image.
     expression: String,
-    #[serde(serialize_with = "as_map")]
-    scores: Vec<(String, f32)>,
+    scores: serde_json::Map<String, serde_json::Value>,
     times: Vec<Time>,
 }
 
@@ -147,14 +145,15 @@ impl Inside {
     }
 
     /// Looks at one of the faces of a picture, or at the whole picture where it has none.
-    pub fn view(&mut self, image: &RgbImage, seen: Vec<(Face, Vec<f32>)>, asked: &Question) -> Result<View, Error> {
-        let face = match (asked.face, seen.len()) {
+    pub fn view(&mut self, image: &RgbImage, seen: Analysis, asked: &Question) -> Result<View, Error> {
+        let face = match (asked.face, seen.faces.len()) {
             (_, 0) => None,
             (None, _) => Some(0),
             (Some(face), faces) if face < faces => Some(face),
             (Some(face), faces) => return Err(refused(format!("there is no face {face} among {faces} (from 0)"))),
         };
-        let faces: Vec<Face> = seen.iter().map(|(face, _)| face.clone()).collect();
+        let found = |face: &FaceExpression| face.face.clone();
+        let faces: Vec<Face> = seen.faces.iter().filter_map(found).collect();
         let cut = self.cut(image, face.map(|face| &faces[face]))?;
         let prepared = self.card.preparation.apply(&cut);
         let (maps, scores) = self.run(&prepared, asked.layer.as_deref())?;
@@ -168,17 +167,15 @@ impl Inside {
         let times = times.collect();
         let card = &self.card;
         Ok(View {
-            width: image.width(),
-            height: image.height(),
             stages: self.stages(image, &faces, face, &prepared)?,
-            faces: seen.into_iter().map(|(face, scores)| FoundFace::new(face, card, scores)).collect(),
+            analysis: seen,
             face,
             filters: self.filters.clone(),
             maps,
             layers: self.layers.clone(),
             explanation,
             expression: answer.name(&card.classes).to_owned(),
-            scores: card.classes.iter().cloned().zip(scores).collect(),
+            scores: card.classes.iter().cloned().zip(scores.into_iter().map(Into::into)).collect(),
             times,
         })
     }

@@ -17,15 +17,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{interval, timeout};
-use vultus::face::ModelCard;
-use vultus::track::{TrackedFace, Tracker, TrackerOptions};
+use vultus::face::{Analysis, FaceExpression, FaceSize};
+use vultus::track::{Tracker, TrackerOptions};
 
 use super::machine::{Request, Times, since};
 use super::picture::{Decoded, UNNAMED, decode};
 use super::reply::{RETRY_AFTER, Refusal};
 use super::state::Server;
-use crate::answer::found::{FoundFace, as_map};
-use crate::answer::question::checked_min_face;
+use crate::answer::question::min_face;
 
 /// The side of the smallest face that is looked for unless the page says another.
 const MIN_FACE: f32 = 40.0;
@@ -71,21 +70,10 @@ struct Answer {
     #[serde(rename = "type")]
     kind: &'static str,
     frame: u32,
-    width: u32,
-    height: u32,
-    faces: Vec<LiveFace>,
-    milliseconds: Times,
-}
-
-/// A face in a frame. Its expression is that of the smoothed probabilities, where the page wants it so.
-#[derive(Serialize)]
-struct LiveFace {
-    id: u64,
+    /// Whose expressions are those of the smoothed probabilities, where the page wants it so.
     #[serde(flatten)]
-    found: FoundFace,
-    #[serde(serialize_with = "as_map")]
-    smoothed: Vec<(String, f32)>,
-    since: f64,
+    analysis: Analysis,
+    milliseconds: Times,
 }
 
 /// Opens the WebSocket.
@@ -161,7 +149,7 @@ async fn read(server: &Server, mut stream: SplitStream<WebSocket>, mailbox: &Mai
             }
             Message::Binary(_) => Some(error(None, "a frame is its number in four bytes and then a picture")),
             Message::Text(text) => match serde_json::from_str::<Settings>(&text) {
-                Ok(settings) => match checked_min_face(settings.min_face) {
+                Ok(settings) => match min_face(&settings.min_face.to_string()) {
                     Ok(_) => {
                         *lock(&mailbox.settings) = settings;
                         None
@@ -214,29 +202,28 @@ async fn look(
 ) -> Result<String, Refusal> {
     let Decoded { image, milliseconds, share: _share } =
         decode(server, UNNAMED, frame.bytes, server.limits.frame_pixels).await?;
-    let (width, height) = image.dimensions();
-    let request = Request { picture: image, min_face: settings.min_face };
+    let request = Request { picture: image, min_face: Some(FaceSize::Pixels(settings.min_face)) };
     let late = |_| Refusal::busy("the device did not answer in time");
     let seen = timeout(server.limits.answer, server.engine.look(request)).await.map_err(late)??;
-    let (faces, scores) = seen.faces.into_iter().unzip();
     let failed = |error: vultus::Error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
-    let tracked = tracker.update((frame.arrived - start).as_secs_f64(), faces, scores).map_err(failed)?;
+    let time = (frame.arrived - start).as_secs_f64();
+    let mut analysis = seen.analysis.follow(time, tracker, &server.card).map_err(failed)?;
     let times = Times { decode: milliseconds, total: since(frame.arrived), ..seen.times };
-    server.metrics.seen(tracked.len(), &times);
+    server.metrics.seen(analysis.faces.len(), &times);
     server.metrics.frames.add(1);
-    let faces = tracked.into_iter().map(|face| live_face(&server.card, face, settings.smoothing)).collect();
-    let answer = Answer { kind: "result", frame: frame.number, width, height, faces, milliseconds: times };
+    if settings.smoothing {
+        analysis.faces.iter_mut().for_each(|face| smooth(face, &server.card.classes));
+    }
+    let answer = Answer { kind: "result", frame: frame.number, analysis, milliseconds: times };
     serde_json::to_string(&answer).map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
 }
 
-fn live_face(card: &ModelCard, tracked: TrackedFace, smoothing: bool) -> LiveFace {
-    let TrackedFace { id, face, scores, smoothed, since } = tracked;
-    let mut found = FoundFace::new(face.clone(), card, scores);
-    let averaged = FoundFace::new(face, card, smoothed);
-    if smoothing {
-        (found.expression, found.answer) = (averaged.expression, averaged.answer);
+/// Lets a face express what its averages say.
+fn smooth(face: &mut FaceExpression, classes: &[String]) {
+    if let Some(track) = &face.track {
+        face.answer = track.answer;
+        face.expression = track.answer.name(classes).to_owned();
     }
-    LiveFace { id, found, smoothed: averaged.scores, since }
 }
 
 /// Sends what there is, and asks a silent client whether it is there, until it takes nothing more or the server ends.

@@ -32,7 +32,7 @@ use engine::Engine;
 use guard::Guard;
 pub use limits::Limits;
 use machine::Machine;
-pub use machine::Setup;
+pub use machine::{BATCH, Setup};
 use metrics::Metrics;
 use state::Server;
 
@@ -48,7 +48,7 @@ impl Ready {
     /// # Errors
     /// The setup's, or those of a device that cannot hold the networks.
     pub fn new(setup: impl Fn() -> Result<Setup, Error> + Send + 'static) -> Result<Self, Error> {
-        let make = move || Machine::new(setup()?);
+        let make = move || Ok(Machine::new(setup()?));
         Ok(Ready { machine: make()?, make: Box::new(make) })
     }
 

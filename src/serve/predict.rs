@@ -10,6 +10,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
+use vultus::face::{Analysis, FaceSize};
 
 use super::admission::read_body;
 use super::engine::Trouble;
@@ -18,17 +19,13 @@ use super::machine::{Request, Times, since};
 use super::picture::{Decoded, UNNAMED, decode};
 use super::reply::Refusal;
 use super::state::Server;
-use crate::answer::found::FoundFace;
 use crate::answer::question::min_face;
-
-/// The side of the smallest face that is looked for unless it is said, in pixels.
-const MIN_FACE: f32 = 20.0;
 
 /// What may be asked of a prediction.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wish {
-    /// The side of the smallest face, in pixels.
+    /// The smallest face, in pixels or per cent.
     min_face: Option<String>,
     /// Read by the guard.
     #[serde(default, rename = "token")]
@@ -36,9 +33,9 @@ pub struct Wish {
 }
 
 impl Wish {
-    fn min_face(&self) -> Result<f32, Refusal> {
+    fn min_face(&self) -> Result<Option<FaceSize>, Refusal> {
         let bad = |reason| Refusal::new(StatusCode::BAD_REQUEST, format!("min_face: {reason}"));
-        self.min_face.as_deref().map_or(Ok(MIN_FACE), |text| min_face(text).map_err(bad))
+        self.min_face.as_deref().map(min_face).transpose().map_err(bad)
     }
 }
 
@@ -47,9 +44,8 @@ impl Wish {
 struct Answer {
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
-    width: u32,
-    height: u32,
-    faces: Vec<FoundFace>,
+    #[serde(flatten)]
+    analysis: Analysis,
     milliseconds: Times,
 }
 
@@ -113,19 +109,16 @@ async fn answer(
     server: &Server,
     file: Option<&str>,
     bytes: Bytes,
-    min_face: f32,
+    min_face: Option<FaceSize>,
     arrived: Instant,
 ) -> Result<Answer, Refusal> {
     let name = file.unwrap_or(UNNAMED);
     let Decoded { image, milliseconds, share: _share } = decode(server, name, bytes, server.limits.pixels).await?;
-    let (width, height) = image.dimensions();
     let look = server.engine.look(Request { picture: image, min_face });
     let seen = in_time(server, look).await?;
     let times = Times { decode: milliseconds, total: since(arrived), ..seen.times };
-    server.metrics.seen(seen.faces.len(), &times);
-    let face = |(face, scores)| FoundFace::new(face, &server.card, scores);
-    let faces = seen.faces.into_iter().map(face).collect();
-    Ok(Answer { file: file.map(str::to_owned), width, height, faces, milliseconds: times })
+    server.metrics.seen(seen.analysis.faces.len(), &times);
+    Ok(Answer { file: file.map(str::to_owned), analysis: seen.analysis, milliseconds: times })
 }
 
 /// How the answer for a face of the picture in the body comes about.
@@ -137,7 +130,7 @@ pub async fn inside(
     let (parts, body) = request.into_parts();
     let (bytes, _share) = read_body(body, &parts.headers, &server.memory, &server.limits).await?;
     let Decoded { image, share: _share, .. } = decode(&server, UNNAMED, bytes, server.limits.pixels).await?;
-    let look = server.engine.look_inside(Request { picture: image, min_face: MIN_FACE }, question);
+    let look = server.engine.look_inside(Request { picture: image, min_face: None }, question);
     Ok(Json(in_time(&server, look).await?))
 }
 

@@ -1,7 +1,7 @@
 //! Which of the found faces is which of those that are expected.
 
 use super::motion::centre;
-use crate::face::Overlap;
+use crate::prepare::Overlap;
 
 /// How far a face can be from where it is expected, in its own sizes: what boxes tremble by, and a limit however much
 /// time has passed.

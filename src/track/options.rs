@@ -14,6 +14,9 @@ use crate::error::{Error, Result};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrackerOptions {
+    /// In how many frames in a row a face must be found to be followed, at least 1. What a detector takes for a face in a
+    /// frame or two is left out so.
+    pub min_hits: u32,
     /// From which overlap on a found face is the one that was expected there: 0 to 1, what both boxes have in common as
     /// a part of what they cover together. Faces that overlap less can still be the same one where they are near
     /// enough, as in a video of few frames per second.
@@ -27,9 +30,9 @@ pub struct TrackerOptions {
 }
 
 impl Default for TrackerOptions {
-    /// An overlap of 0.3, a patience of 0.7 s, and averages over 0.4 s.
+    /// Three frames in a row, an overlap of 0.3, a patience of 0.7 s, and averages over 0.4 s.
     fn default() -> Self {
-        TrackerOptions { least_overlap: 0.3, patience: 0.7, smoothing: 0.4 }
+        TrackerOptions { min_hits: 3, least_overlap: 0.3, patience: 0.7, smoothing: 0.4 }
     }
 }
 
@@ -37,6 +40,9 @@ impl TrackerOptions {
     /// Whether everything is within its range.
     pub(super) fn check(&self) -> Result<()> {
         let refuse = |reason: String| Err(Error::invalid("tracker", reason));
+        if self.min_hits == 0 {
+            return refuse("a face must be found in at least 1 frame".to_owned());
+        }
         if !(0.0..=1.0).contains(&self.least_overlap) {
             return refuse(format!("the least overlap {} is not within 0 and 1", self.least_overlap));
         }

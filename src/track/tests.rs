@@ -2,14 +2,17 @@
 
 use super::{TrackedFace, Tracker, TrackerOptions};
 use crate::error::Error;
-use crate::face::Face;
+use crate::prepare::face::Face;
 
 fn face(x: f32, y: f32, side: f32) -> Face {
     Face { bounds: [x, y, x + side, y + side], probability: 0.99, landmarks: [[0.0; 2]; 5] }
 }
 
+/// Faces count from the first frame on.
+const AT_ONCE: TrackerOptions = TrackerOptions { min_hits: 1, least_overlap: 0.3, patience: 0.7, smoothing: 0.4 };
+
 fn tracker() -> Tracker {
-    Tracker::new(TrackerOptions::default()).unwrap()
+    Tracker::new(AT_ONCE).unwrap()
 }
 
 /// The numbers of these faces, which all show the same.
@@ -20,7 +23,7 @@ fn ids(tracker: &mut Tracker, time: f64, faces: Vec<Face>) -> Vec<u64> {
 
 /// What one face that stays shows after it gave these probabilities of the first of two classes at these times.
 fn averaged(smoothing: f64, seen: &[(f64, f32)]) -> TrackedFace {
-    let mut tracker = Tracker::new(TrackerOptions { smoothing, ..TrackerOptions::default() }).unwrap();
+    let mut tracker = Tracker::new(TrackerOptions { smoothing, ..AT_ONCE }).unwrap();
     let mut last = Vec::new();
     for &(time, score) in seen {
         last = tracker.update(time, vec![face(0.0, 0.0, 50.0)], vec![vec![score, 1.0 - score]]).unwrap();
@@ -136,7 +139,7 @@ fn who_returns_in_time_is_known_and_later_is_not() {
     };
     assert_eq!(returning(0.69), [1]);
     assert_eq!(returning(0.71), [2]);
-    let mut hasty = Tracker::new(TrackerOptions { patience: 0.0, ..TrackerOptions::default() }).unwrap();
+    let mut hasty = Tracker::new(TrackerOptions { patience: 0.0, ..AT_ONCE }).unwrap();
     assert_eq!(ids(&mut hasty, 0.0, here()), [1]);
     assert_eq!(ids(&mut hasty, 0.1, here()), [1]);
     ids(&mut hasty, 0.2, vec![]);
@@ -182,6 +185,7 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
 fn options_out_of_range_are_refused() {
     let usual = TrackerOptions::default();
     let wrong = [
+        TrackerOptions { min_hits: 0, ..usual },
         TrackerOptions { least_overlap: f32::NAN, ..usual },
         TrackerOptions { least_overlap: 1.1, ..usual },
         TrackerOptions { patience: -0.1, ..usual },
@@ -192,4 +196,30 @@ fn options_out_of_range_are_refused() {
     for options in wrong {
         assert!(matches!(Tracker::new(options), Err(Error::InvalidArgument { .. })), "{options:?}");
     }
+}
+
+#[test]
+fn what_is_found_in_a_frame_or_two_is_left_out() {
+    let mut tracker = Tracker::new(TrackerOptions::default()).unwrap();
+    let (person, ghost) = (|| face(0.0, 0.0, 50.0), || face(300.0, 200.0, 30.0));
+    let mut see = |frame: u32, faces| ids(&mut tracker, f64::from(frame) / 25.0, faces);
+    assert!(see(0, vec![person(), ghost()]).is_empty());
+    assert!(see(1, vec![person(), ghost()]).is_empty());
+    // The third time in a row; the other one is gone, and what comes in its place begins anew.
+    assert_eq!(see(2, vec![person()]), [1]);
+    assert_eq!(see(3, vec![ghost(), person()]), [1]);
+    assert!(see(4, vec![ghost()]).is_empty());
+    // Who has a number keeps it without three more frames; the next new face gets the next number.
+    assert_eq!(see(5, vec![ghost(), person()]), [2, 1]);
+}
+
+#[test]
+fn a_face_is_averaged_from_the_first_frame_on() {
+    let mut tracker = Tracker::new(TrackerOptions { min_hits: 2, ..AT_ONCE }).unwrap();
+    let mut see =
+        |time, score| tracker.update(time, vec![face(0.0, 0.0, 50.0)], vec![vec![score, 1.0 - score]]).unwrap();
+    assert!(see(1.0, 1.0).is_empty());
+    let tracked = see(1.4, 0.0).remove(0);
+    assert_eq!((tracked.id, tracked.scores), (1, vec![0.0, 1.0]));
+    assert!((tracked.since - 0.4).abs() < 1e-9 && (tracked.smoothed[0] - (-1f32).exp()).abs() < 1e-6);
 }

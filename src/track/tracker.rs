@@ -4,7 +4,7 @@ use super::association::{Expected, associate};
 use super::motion::Motion;
 use super::options::TrackerOptions;
 use crate::error::{Error, Result};
-use crate::face::Face;
+use crate::prepare::face::Face;
 
 /// A face of one frame, with what is known from the frames before.
 ///
@@ -13,7 +13,7 @@ use crate::face::Face;
 /// use vultus::track::{Tracker, TrackerOptions};
 ///
 /// let face = || vec![Face { bounds: [0.0, 0.0, 40.0, 50.0], probability: 1.0, landmarks: [[0.0; 2]; 5] }];
-/// let mut tracker = Tracker::new(TrackerOptions::default())?;
+/// let mut tracker = Tracker::new(TrackerOptions { min_hits: 1, ..TrackerOptions::default() })?;
 /// tracker.update(10.0, face(), vec![vec![1.0, 0.0]])?;
 /// let tracked = &tracker.update(10.5, face(), vec![vec![0.0, 1.0]])?[0];
 /// assert_eq!((tracked.id, tracked.since), (1, 0.5));
@@ -45,17 +45,21 @@ pub struct TrackedFace {
 /// use vultus::track::{Tracker, TrackerOptions};
 ///
 /// let face = || vec![Face { bounds: [0.0, 0.0, 40.0, 50.0], probability: 1.0, landmarks: [[0.0; 2]; 5] }];
-/// let mut tracker = Tracker::new(TrackerOptions { patience: 1.0, ..TrackerOptions::default() })?;
+/// let options = TrackerOptions { min_hits: 2, patience: 1.0, ..TrackerOptions::default() };
+/// let mut tracker = Tracker::new(options)?;
 /// let mut see = |time, faces: Vec<Face>| {
 ///     let scores = vec![vec![0.5, 0.5]; faces.len()];
 ///     tracker.update(time, faces, scores).map(|faces| faces.iter().map(|face| face.id).collect::<Vec<_>>())
 /// };
-/// assert_eq!(see(0.0, face())?, [1]);
+/// // What is found once may not be a face; in two frames it is.
+/// assert!(see(0.0, face())?.is_empty());
+/// assert_eq!(see(0.1, face())?, [1]);
+/// // It is missing for less than a second, then for longer.
 /// assert!(see(0.2, vec![])?.is_empty());
-/// // It was missing for less than a second, then for longer.
 /// assert_eq!(see(0.4, face())?, [1]);
 /// see(0.6, vec![])?;
-/// assert_eq!(see(2.0, face())?, [2]);
+/// see(2.0, face())?;
+/// assert_eq!(see(2.1, face())?, [2]);
 /// # Ok::<(), vultus::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -70,10 +74,13 @@ pub struct Tracker {
     classes: Option<usize>,
 }
 
-/// A face that is followed.
+/// A face that is followed, or that may turn out to be one.
 #[derive(Clone, Debug)]
 struct Track {
-    id: u64,
+    /// None until it was found in enough frames in a row.
+    id: Option<u64>,
+    /// The frames in which it was found.
+    hits: u32,
     first: f64,
     motion: Motion,
     smoothed: Vec<f32>,
@@ -92,8 +99,9 @@ impl Tracker {
     }
 
     /// Takes the faces of the next frame, each with the probabilities of its classes, and says which they are, in the
-    /// same order. The time is in seconds from any beginning and must not fall. A frame without faces is to be given
-    /// too: it says that they are missing.
+    /// same order. Those that were not found in enough frames in a row yet are left out ([`TrackerOptions::min_hits`]). The time
+    /// is in seconds from any beginning and must not fall. A frame without faces is to be given too: it says that they are
+    /// missing.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if the time is no number or lies before the last frame's, or a box or a probability
@@ -105,25 +113,24 @@ impl Tracker {
         self.classes = self.classes.or_else(|| scores.first().map(Vec::len));
         self.forget(time);
         let which = self.which(time, &faces);
-        let known = self.tracks.len();
-        let mut seen = vec![false; known];
+        let mut seen = vec![false; self.tracks.len()];
         let mut tracked = Vec::with_capacity(faces.len());
         for ((face, scores), which) in faces.into_iter().zip(scores).zip(which) {
-            let track = match which {
+            let which = match which {
                 Some(which) => {
                     seen[which] = true;
-                    let track = &mut self.tracks[which];
-                    track.see(time, face.bounds, &scores, self.options.smoothing);
-                    track
+                    self.tracks[which].see(time, face.bounds, &scores, self.options.smoothing);
+                    which
                 }
                 None => self.begin(time, face.bounds, &scores),
             };
-            let (id, smoothed, since) = (track.id, track.smoothed.clone(), time - track.first);
-            tracked.push(TrackedFace { id, face, scores, smoothed, since });
+            if let Some(id) = self.number(which) {
+                let track = &self.tracks[which];
+                let (smoothed, since) = (track.smoothed.clone(), time - track.first);
+                tracked.push(TrackedFace { id, face, scores, smoothed, since });
+            }
         }
-        for (track, _) in self.tracks[..known].iter_mut().zip(seen).filter(|(_, seen)| !seen) {
-            track.missing.get_or_insert(time);
-        }
+        self.miss(time, &seen);
         Ok(tracked)
     }
 
@@ -134,7 +141,7 @@ impl Tracker {
     /// use vultus::track::{Tracker, TrackerOptions};
     ///
     /// let face = || vec![Face { bounds: [0.0, 0.0, 40.0, 50.0], probability: 1.0, landmarks: [[0.0; 2]; 5] }];
-    /// let mut tracker = Tracker::new(TrackerOptions::default())?;
+    /// let mut tracker = Tracker::new(TrackerOptions { min_hits: 1, ..TrackerOptions::default() })?;
     /// tracker.update(100.0, face(), vec![vec![0.5, 0.5]])?;
     /// tracker.reset();
     /// assert_eq!(tracker.update(0.0, face(), vec![vec![0.5, 0.5]])?[0].id, 2);
@@ -186,12 +193,29 @@ impl Tracker {
         associate(&expected, &found, self.options.least_overlap)
     }
 
-    fn begin(&mut self, time: f64, bounds: [f32; 4], scores: &[f32]) -> &mut Track {
-        let (id, place) = (self.next, self.tracks.len());
-        self.next += 1;
+    /// Begins a track; its place.
+    fn begin(&mut self, time: f64, bounds: [f32; 4], scores: &[f32]) -> usize {
         let motion = Motion::new(time, bounds);
-        self.tracks.push(Track { id, first: time, motion, smoothed: scores.to_vec(), missing: None });
-        &mut self.tracks[place]
+        self.tracks.push(Track { id: None, hits: 1, first: time, motion, smoothed: scores.to_vec(), missing: None });
+        self.tracks.len() - 1
+    }
+
+    /// The number of a track that was found in enough frames.
+    fn number(&mut self, which: usize) -> Option<u64> {
+        let track = &mut self.tracks[which];
+        if track.id.is_none() && track.hits >= self.options.min_hits {
+            track.id = Some(self.next);
+            self.next += 1;
+        }
+        track.id
+    }
+
+    /// Takes note of the tracks that were not found. Those without a number are given up: they are none.
+    fn miss(&mut self, time: f64, seen: &[bool]) {
+        for (track, _) in self.tracks.iter_mut().zip(seen).filter(|(_, seen)| !**seen) {
+            track.missing.get_or_insert(time);
+        }
+        self.tracks.retain(|track| track.id.is_some() || track.missing.is_none());
     }
 }
 
@@ -206,6 +230,7 @@ impl Track {
             *smoothed = (f64::from(*smoothed) + weight * (f64::from(score) - f64::from(*smoothed))) as f32;
         }
         self.motion.see(time, bounds);
+        self.hits = self.hits.saturating_add(1);
         self.missing = None;
     }
 }

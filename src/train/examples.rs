@@ -197,6 +197,23 @@ impl<'a> Pictures<'a> {
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// A text that is another one for other pictures, wherever the data set lies: by the names and sizes of all files and the
+    /// pixels of some.
+    fn contents(&self) -> String {
+        let (mut hash, samples) = (Sha256::new(), &self.data.samples);
+        for sample in samples {
+            let size = sample.file().metadata().map_or(0, |file| file.len());
+            hash.update(format!("{} {size} {:?} {:?}\n", sample.name(&self.data.path), sample.face, sample.detected));
+        }
+        for sample in samples.iter().step_by(samples.len().div_ceil(COMPARED).max(1)) {
+            match sample.decode() {
+                Ok(image) => hash.update(image.as_raw()),
+                Err(_) => hash.update("unreadable"),
+            }
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// A text that is another one if a picture is in another place or is another one.
     pub(super) fn stamp(&self, index: usize) -> String {
         let sample = &self.data.samples[index];
@@ -225,7 +242,8 @@ impl Examples for Pictures<'_> {
 
     fn settings(&self) -> String {
         let Pictures { input, normalization, preparation, augmentation, alignment, margin, .. } = self;
-        format!("{input} {normalization:?} {preparation:?} {augmentation:?} {alignment:?} {margin}\n")
+        let contents = self.contents();
+        format!("{input} {normalization:?} {preparation:?} {augmentation:?} {alignment:?} {margin} {contents}\n")
     }
 
     fn write(&self, index: usize, random: Option<&mut Random>, out: &mut [f32]) -> Result<()> {
@@ -252,6 +270,9 @@ impl Varied for Pictures<'_> {
         Ok((picture.into_raw(), variation))
     }
 }
+
+/// Pictures whose pixels tell a data set from another one with files of the same names and sizes.
+const COMPARED: usize = 64;
 
 /// Leaves values as they are.
 pub(super) const PLAIN: Normalization = Normalization { order: Order::Rgb, mean: [0.0; 3], std: [1.0; 3], gray: false };

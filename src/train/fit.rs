@@ -309,6 +309,7 @@ impl Job<'_> {
         let mut hash = Sha256::new();
         hash.update(format!("{:?} {:?} {:?} {}\n", self.recipe, self.trainable, self.network, self.device));
         hash.update(self.examples.settings());
+        hash.update(format!("{:?}\n", self.classes));
         for part in [self.training, self.validation] {
             part.iter().for_each(|&index| hash.update(format!("{index}:{} ", self.labels[index])));
             hash.update("\n");

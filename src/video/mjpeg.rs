@@ -19,11 +19,13 @@ pub(super) struct MjpegReader<R> {
     input: R,
     /// The picture that was read last, from its start to its end.
     frame: Vec<u8>,
+    /// Whether the start of the next picture was read already.
+    is_started: bool,
 }
 
 impl<R: BufRead> MjpegReader<R> {
     pub fn new(input: R) -> Self {
-        MjpegReader { input, frame: Vec::new() }
+        MjpegReader { input, frame: Vec::new(), is_started: false }
     }
 
     /// The bytes of the picture that was read last.
@@ -31,10 +33,10 @@ impl<R: BufRead> MjpegReader<R> {
         &self.frame
     }
 
-    /// Reads the next picture, if there is one.
+    /// Reads the next picture, if there is one. One that has lost its end stops where the next one begins.
     pub fn advance(&mut self) -> Result<bool, Fault> {
         self.frame.clear();
-        if !self.find_start()? {
+        if !std::mem::take(&mut self.is_started) && !self.find_start()? {
             return Ok(false);
         }
         self.frame.extend([0xFF, 0xD8]);
@@ -50,8 +52,14 @@ impl<R: BufRead> MjpegReader<R> {
             match marker {
                 // The end of the image.
                 0xD9 => return Ok(true),
-                // A byte 0xFF of compressed data, a temporary marker, a restart, a start of an image: nothing follows.
-                0x00 | 0x01 | 0xD0..=0xD8 => {}
+                // The start of another image.
+                0xD8 => {
+                    self.frame.truncate(self.frame.len() - 2);
+                    self.is_started = true;
+                    return Ok(true);
+                }
+                // A byte 0xFF of compressed data, a temporary marker, a restart: nothing follows.
+                0x00 | 0x01 | 0xD0..=0xD7 => {}
                 marker => self.segment(marker)?,
             }
         }

@@ -22,7 +22,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod color;
 mod fault;
 mod format;
 mod frame_rate;

@@ -56,7 +56,7 @@ fn planes_become_pixels() {
 
     // Red is 81, 90, 240 and blue is 41, 240, 110 (rounded, so that one more or less comes out).
     let (red, blue) = ([254, 0, 0], [0, 0, 255]);
-    let pixel = |yuv: [u8; 3]| super::color::ToRgb::new(super::color::Range::Limited).pixel(yuv);
+    let pixel = |yuv: [u8; 3]| crate::image::yuv::ToRgb::new(crate::image::yuv::Range::Limited).pixel(yuv);
     assert_eq!([pixel([81, 90, 240]), pixel([41, 240, 110])], [red, blue]);
     // 3 × 3 pixels in 4:2:0 have 2 × 2 chroma values: the last column and row have their own.
     let planes = [[81; 9].as_slice(), &[90, 90, 90, 240], &[240, 240, 240, 110]].concat();
@@ -223,4 +223,37 @@ fn mutated_videos_never_panic() {
             frames(&bytes);
         }
     }
+}
+
+#[test]
+fn a_picture_that_has_lost_its_end_costs_one_frame() {
+    let large =
+        |shift: u32| RgbImage::from_fn(320, 240, |x, y| Rgb([(x / 2 + shift) as u8, y as u8, ((x + y) / 4) as u8]));
+    let pictures: Vec<Vec<u8>> = (0..5).map(|shift| jpeg(&large(9 * shift))).collect();
+    let half = &pictures[1][..pictures[1].len() / 2];
+    // The third has lost nothing but the mark of its end, which shows all of it.
+    let marked = &pictures[3][..pictures[3].len() - 2];
+    let bytes = [&pictures[0], half, &pictures[2], marked, &pictures[4]].concat();
+    let mut reader = open(&bytes).unwrap();
+    let mut read = Vec::new();
+    while reader.advance().unwrap() {
+        read.push((reader.number().unwrap(), reader.image()));
+    }
+    assert_eq!(read.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+    let error = read[1].1.as_ref().unwrap_err().to_string();
+    assert!(error.contains("frame 1: the picture is cut short"), "{error}");
+    for number in [0, 2, 3, 4] {
+        let alone = frames(&pictures[number]).0.remove(0);
+        assert_eq!(*read[number].1.as_ref().unwrap(), alone, "frame {number}");
+    }
+}
+
+#[test]
+fn pixels_that_are_not_square_become_so() {
+    let bytes = y4m("W2 H1 A2:1 Cmono", &[&[16, 235]]);
+    let (read, error) = frames(&bytes);
+    assert_eq!((read[0].dimensions(), error), ((4, 1), None));
+    let row = pixels(&read[0]);
+    assert!(row[0] == [0; 3] && row[3] == [255; 3] && row[1][0] < row[2][0], "{row:?}");
+    assert_eq!(frames(&y4m("W2 H1 A1:3 Cmono", &[&[16, 235]])).0[0].dimensions(), (2, 3));
 }

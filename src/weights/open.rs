@@ -68,7 +68,11 @@ impl<'a> Catalog<'a> {
     }
 }
 
-/// Looks into a zip file of PyTorch or NumPy, told apart by the names in it.
+/// The record of a model of Keras 3 (`.keras`) that holds its weights.
+#[cfg(feature = "import")]
+const KERAS_WEIGHTS: &str = "model.weights.h5";
+
+/// Looks into a zip file of PyTorch, NumPy or Keras, told apart by the names in it.
 #[cfg(feature = "import")]
 fn zipped(source: Source<'_>) -> Result<Catalog<'_>> {
     let records = zip::records(&source)?;
@@ -79,7 +83,21 @@ fn zipped(source: Source<'_>) -> Result<Catalog<'_>> {
     if records.keys().any(|name| name.ends_with(npz::EXTENSION)) {
         return npz::catalog(source, &records);
     }
-    Err(source.refuse("a zip file, but neither of PyTorch (no data.pkl is in it) nor of NumPy (no .npy)"))
+    if let Some(record) = records.get(KERAS_WEIGHTS) {
+        if record.deflated {
+            let reason =
+                format!("{KERAS_WEIGHTS} is packed in it, which Keras does not do: unzip it, and give that file");
+            return Err(source.refuse(reason));
+        }
+        // Its tensors are read piece by piece, so that the checksum is compared here or never.
+        let whole =
+            record.open(&source, 0, record.size).and_then(|mut bytes| std::io::copy(&mut bytes, &mut std::io::sink()));
+        whole.map_err(|error| source.refuse(format!("{KERAS_WEIGHTS}: {error}")))?;
+        return hdf5::catalog(source.part(record.offset, record.size)?);
+    }
+    let reason = "a zip file, but neither of PyTorch (no data.pkl is in it) nor of NumPy (no .npy) nor of Keras (no \
+                  model.weights.h5)";
+    Err(source.refuse(reason))
 }
 
 #[cfg(all(test, not(feature = "import")))]

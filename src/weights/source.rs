@@ -17,6 +17,8 @@ use crate::error::{Error, Result};
 /// An ordinary file, or bytes in memory that stand for one.
 pub(crate) struct Source<'a> {
     path: &'a Path,
+    /// Where it begins in the file.
+    start: u64,
     length: u64,
     bytes: Bytes<'a>,
     /// Once it was asked for.
@@ -43,12 +45,22 @@ impl<'a> Source<'a> {
         }
         let file = File::open(path).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
-        Ok(Source { path, length, bytes: Bytes::File(file), sum: OnceLock::new() })
+        Ok(Source { path, start: 0, length, bytes: Bytes::File(file), sum: OnceLock::new() })
     }
 
     /// Bytes in memory; `path` is only for messages.
     pub fn from_bytes(path: &'a Path, bytes: &'a [u8]) -> Self {
-        Source { path, length: bytes.len() as u64, bytes: Bytes::Memory(bytes), sum: OnceLock::new() }
+        Source { path, start: 0, length: bytes.len() as u64, bytes: Bytes::Memory(bytes), sum: OnceLock::new() }
+    }
+
+    /// A part of it as a file of its own: what lies unpacked in an archive.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] if the file ends before the range does.
+    #[cfg(feature = "import")]
+    pub fn part(self, offset: u64, length: u64) -> Result<Self> {
+        self.check(offset, length)?;
+        Ok(Source { start: self.start + offset, length, sum: OnceLock::new(), ..self })
     }
 
     /// Where the bytes come from, for messages.
@@ -110,9 +122,11 @@ impl<'a> Source<'a> {
             return Ok(sum);
         }
         let sum = match &self.bytes {
-            Bytes::Memory(bytes) => sha256(bytes),
+            Bytes::Memory(bytes) if self.start == 0 && self.length == bytes.len() as u64 => sha256(bytes),
+            #[cfg(not(feature = "files"))]
+            Bytes::Memory(_) => sha256(&self.read(0, self.length)?),
             #[cfg(feature = "files")]
-            Bytes::File(_) => {
+            _ => {
                 let (mut digest, mut block, mut at) = (Sha256::new(), vec![0; 1 << 20], 0);
                 while at < self.length {
                     let block = &mut block[..(self.length - at).min(1 << 20) as usize];
@@ -130,11 +144,11 @@ impl<'a> Source<'a> {
     pub(super) fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         match &self.bytes {
             Bytes::Memory(bytes) => {
-                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+                let start = usize::try_from(self.start.saturating_add(offset)).unwrap_or(usize::MAX).min(bytes.len());
                 (&bytes[start..]).read_exact(out)
             }
             #[cfg(feature = "files")]
-            Bytes::File(file) => crate::file::read_exact_at(file, offset, out),
+            Bytes::File(file) => crate::file::read_exact_at(file, self.start.saturating_add(offset), out),
         }
     }
 }
@@ -176,6 +190,20 @@ mod tests {
             source.section(8, 100).read_to_string(&mut end).unwrap();
             assert_eq!(end, "89");
             assert_eq!(source.sha256().unwrap(), "84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882");
+        }
+    }
+    #[cfg(feature = "import")]
+    #[test]
+    fn a_part_reads_like_a_file_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, bytes) = (folder.path().join("w"), b"0123456789".as_slice());
+        fs::write(&path, bytes).unwrap();
+        for source in [Source::open(&path).unwrap(), Source::from_bytes(&path, bytes)] {
+            let part = source.part(2, 5).unwrap();
+            assert_eq!((part.length(), part.read(1, 3).unwrap().as_slice()), (5, b"345".as_slice()));
+            assert!(part.read(3, 3).is_err());
+            assert_eq!(part.sha256().unwrap(), sha256(b"23456"));
+            assert!(part.part(4, 2).is_err());
         }
     }
 }

@@ -202,12 +202,9 @@ fn training_steps_give_the_same_gradients_on_the_gpu() {
     let folder = tempfile::tempdir().unwrap();
     let (cpu, gpu) = (folder.path().join("cpu.safetensors"), folder.path().join("gpu.safetensors"));
     let convolutions = |first: usize| (0..13).map(|i| [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28][i]).skip(first);
-    for (what, batch, trained) in [
-        ("head", "9", convolutions(13)),
-        ("block5", "2", convolutions(10)),
-        ("block4", "1", convolutions(7)),
-        ("all", "1", convolutions(0)),
-    ] {
+    for (what, batch, trained) in
+        [("head", "9", convolutions(13)), ("block5", "2", convolutions(10)), ("all", "1", convolutions(0))]
+    {
         for (device, path) in [("cpu", &cpu), (adapter().as_str(), &gpu)] {
             let arguments = ["bench", "--train", what, "--batch", batch, "--input", "32", "--runs", "1", "--json"];
             let output = vultus().args(arguments).args(["--device", device, "--dump"]).arg(path).output().unwrap();

@@ -386,6 +386,23 @@ fn the_test_part_is_evaluated_unless_another_is_asked_for() {
 }
 
 #[test]
+fn small_images_are_faces_unless_something_else_is_said() {
+    let place = Place::with(&["calm", "wild"], 2);
+    let output = place.eval(&["--json"]);
+    let guessed = json(&results(&output, 0));
+    assert_eq!(guessed, json(&results(&place.eval(&["--json", "--faces"]), 0)));
+    assert_eq!((&guessed["faces"], &guessed["n"]), (&true.into(), &4.into()));
+    let said = text(&output.stderr);
+    assert!(said.contains("(37×37)") && said.contains("--detect"), "{said}");
+    // There is no face in noise.
+    assert!(messages(&place.eval(&["--detect"]), 1).contains("4 without a face"));
+    assert_eq!(place.eval(&["--detect", "--faces"]).status.code(), Some(2));
+    // One that may be a photo is enough to search them all.
+    place.add("calm/large.png", &noise(300, 7));
+    assert!(messages(&place.eval(&[]), 1).contains("5 without a face"));
+}
+
+#[test]
 fn subjects_are_resampled_where_they_are_known() {
     let place = Place::new();
     for (i, name) in

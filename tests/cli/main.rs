@@ -74,6 +74,13 @@ fn adapter() -> String {
     gpu["name"].as_str().unwrap().to_owned()
 }
 
+/// Whether that adapter computes in software.
+fn is_software() -> bool {
+    let listing = json(&results(&run(&["devices", "--json"]), 0));
+    let kinds: Vec<_> = listing["devices"].as_array().unwrap().iter().map(|device| device["kind"].clone()).collect();
+    !kinds.iter().any(|kind| kind == "integrated" || kind == "discrete" || kind == "virtual")
+}
+
 fn photo(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/photos").join(name)
 }

@@ -436,3 +436,93 @@ fn what_the_cpu_does_not_compute_in_is_refused() {
         assert!(text.contains(precision) && text.contains("choose f32 or f16-weights"), "{text}");
     }
 }
+
+#[test]
+fn pictures_that_are_faces_are_looked_at_as_they_are() {
+    let folder = folder();
+    let face = folder.path().join("48.png");
+    image::RgbImage::from_pixel(48, 40, image::Rgb([90; 3])).save(&face).unwrap();
+    assert!(results(&predict(&folder, &[path(&face), "--detect"]), 0).contains("no face"));
+    let found = json(&results(&predict(&folder, &[path(&face), "--faces", "--json"]), 0));
+    // So small a picture is taken for one without being asked, which is said.
+    let guessed = predict(&folder, &[path(&face), "--json"]);
+    assert_eq!(json(&results(&guessed, 0)), found);
+    assert!(text(&guessed.stderr).contains("taken for a face as a whole"), "{}", text(&guessed.stderr));
+    let faces = found["faces"].as_array().unwrap();
+    assert_eq!((faces.len(), numbers(&faces[0]["box"])), (1, vec![0.0, 0.0, 48.0, 40.0]));
+    assert!(faces[0]["probability"].is_null() && faces[0]["landmarks"].is_null(), "{found}");
+    for other in [&["--min-face", "20"][..], &["--detect"]] {
+        assert_eq!(predict(&folder, &[&[path(&face), "--faces"], other].concat()).status.code(), Some(2));
+    }
+}
+
+#[test]
+fn the_smallest_face_is_a_share_of_the_picture_or_pixels_and_faces_must_be_probable() {
+    let folder = folder();
+    let count = |options: &[&str]| {
+        let photo = astronaut();
+        let arguments = [&[photo.as_str(), "--json"], options].concat();
+        json(&results(&predict(&folder, &arguments), 0))["faces"].as_array().unwrap().len()
+    };
+    // The face is 111 pixels high in a picture of 512, and 0.94 probable.
+    for (options, faces) in [
+        (&["--min-face", "21%"][..], 1),
+        (&["--min-face", "23%"], 0),
+        (&["--min-face", "105"], 1),
+        (&["--min-face", "120"], 0),
+        (&["--min-probability", "0.9"], 1),
+        (&["--min-probability", "0.99"], 0),
+    ] {
+        assert_eq!(count(options), faces, "{options:?}");
+    }
+    for wrong in [["--min-face", "5"], ["--min-face", "101%"], ["--min-probability", "2"], ["--min-face", "many"]] {
+        assert_eq!(predict(&folder, &[&astronaut()[..], wrong[0], wrong[1]]).status.code(), Some(2), "{wrong:?}");
+    }
+}
+
+#[test]
+fn what_is_odd_about_a_file_is_said_and_what_is_not_read_is_named() {
+    let folder = folder();
+    let photo = vultus::image::decode_file(Path::new(&astronaut())).unwrap();
+    let mut jpeg = std::io::Cursor::new(Vec::new());
+    photo.write_to(&mut jpeg, image::ImageFormat::Jpeg).unwrap();
+    let jpeg = jpeg.into_inner();
+    let without = folder.path().join("without end.jpg");
+    fs::write(&without, &jpeg[..jpeg.len() - 2]).unwrap();
+    let output = predict(&folder, &[path(&without)]);
+    results(&output, 0);
+    let said = text(&output.stderr);
+    assert!(said.contains("warning: ") && said.contains("without end.jpg: the mark of the picture's end"), "{said}");
+
+    // A folder with a picture of an iPhone: it is one of two, and not passed over.
+    let holiday = tempfile::tempdir().unwrap();
+    fs::write(holiday.path().join("IMG_0001.HEIC"), b"\0\0\0\x20ftypheic\0\0\0\0mif1heic").unwrap();
+    fs::write(holiday.path().join("a.jpg"), &jpeg).unwrap();
+    let output = predict(&folder, &[path(holiday.path()), "--csv"]);
+    let csv = results(&output, 1);
+    assert!(csv.lines().count() == 3 && csv.contains("this is a HEIC picture"), "{csv}");
+    assert!(text(&output.stderr).contains("1 of 2 pictures failed"), "{}", text(&output.stderr));
+    let said = messages(&predict(&folder, &["https://example.org/photo.jpg"]), 2);
+    assert!(said.contains("curl -s"), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn names_do_nothing_to_a_terminal() {
+    let folder = folder();
+    let name = "a\u{1b}]0;owned\u{7}\u{202e}b.png";
+    let file = folder.path().join(name);
+    fs::copy(astronaut(), &file).unwrap();
+    let missing = folder.path().join("no\u{1b}[31m");
+    for options in [&[][..], &["--csv"], &["--json"]] {
+        let output = predict(&folder, &[&[path(&file), path(&missing)], options].concat());
+        for part in [&output.stdout, &output.stderr] {
+            let said = text(part);
+            assert!(!said.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{options:?}: {said:?}");
+        }
+        let first = text(&output.stdout).lines().find(|line| line.contains("owned")).map(str::to_owned);
+        if options == ["--json"] {
+            assert_eq!(json(&first.unwrap())["file"].as_str(), file.to_str());
+        }
+    }
+}

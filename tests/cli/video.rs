@@ -38,7 +38,8 @@ fn folder() -> TempDir {
 /// `vultus video` on the CPU with the model of this folder.
 fn command(folder: &TempDir, arguments: &[&str]) -> Command {
     let mut command = vultus();
-    command.args(["video", "--device", "cpu", "--min-face", "40", "--model"]);
+    // Faces count from the first frame on, so that all of these few have one.
+    command.args(["video", "--device", "cpu", "--min-face", "40", "--min-hits", "1", "--model"]);
     command.arg(folder.path().join("light.safetensors")).args(arguments);
     command
 }
@@ -90,6 +91,11 @@ fn rows(output: &str) -> Vec<Value> {
     output.lines().map(json).collect()
 }
 
+/// The faces of all frames.
+fn faces(output: &str) -> Vec<Value> {
+    rows(output).iter().flat_map(|row| row["faces"].as_array().unwrap().clone()).collect()
+}
+
 fn frames(output: &str) -> Vec<u64> {
     rows(output).iter().map(|row| row["frame"].as_u64().unwrap()).collect()
 }
@@ -117,12 +123,16 @@ fn names(folder: &TempDir) -> Vec<String> {
 fn a_face_is_followed_through_the_frames() {
     let folder = folder();
     let output = results(&video(&folder, &[path(&clip(&folder)), "--json"]), 0);
-    let rows = rows(&output);
     assert_eq!(frames(&output), [0, 1, 2, 3, 4, 5]);
-    for row in &rows {
-        let frame = row["frame"].as_u64().unwrap();
+    for (frame, row) in rows(&output).into_iter().enumerate() {
         assert!((number(&row["time"]) - frame as f64 / 25.0).abs() < 1e-9, "{row}");
-        assert_eq!(row["face"], 1);
+        assert_eq!((&row["width"], &row["height"]), (&SIDE.into(), &SIDE.into()));
+    }
+    let rows = faces(&output);
+    assert_eq!(rows.len(), 6);
+    for (frame, row) in (0..).zip(&rows) {
+        assert_eq!(row["id"], 1);
+        assert!((number(&row["since"]) - frame as f64 / 25.0).abs() < 1e-9, "{row}");
         assert!(overlap(&numbers(&row["box"]), frame) >= 0.6, "{row}");
         assert_eq!(row["landmarks"].as_array().unwrap().len(), 5);
         for key in ["scores", "smoothed"] {
@@ -139,7 +149,7 @@ fn a_face_is_followed_through_the_frames() {
     let [first, second] = [0, 1].map(|row| number(&rows[row]["scores"]["calm"]));
     let wanted = first + (1.0 - (-0.1f64).exp()) * (second - first);
     assert!((number(&rows[1]["smoothed"]["calm"]) - wanted).abs() < 1e-6);
-    let single = self::rows(&results(&video(&folder, &[path(&clip(&folder)), "--json", "--smoothing", "0"]), 0));
+    let single = faces(&results(&video(&folder, &[path(&clip(&folder)), "--json", "--smoothing", "0"]), 0));
     assert!(single.iter().all(|row| row["scores"] == row["smoothed"]));
 }
 
@@ -172,9 +182,50 @@ fn people_get_a_row_for_each_face() {
     let table = results(&video(&folder, &[path(&clip(&folder))]), 0);
     let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(lines.len(), 2, "{table}");
-    assert_eq!(lines[0], ["FACE", "FROM", "TO", "FRAMES", "EXPRESSIONS"]);
+    assert_eq!(lines[0][..5], ["FACE", "FROM", "TO", "FRAMES", "SHARE"]);
     assert_eq!(lines[1][..4], ["1", "0:00.0", "0:00.2", "6"]);
-    assert!(table.contains('%'), "{table}");
+    // How much of the time, and how probable it was then.
+    assert!(table.contains("% (at "), "{table}");
+}
+
+#[test]
+fn what_is_found_in_two_frames_is_nobody_and_every_frame_has_its_row() {
+    let folder = folder();
+    // The face is there for two frames, gone for one, and there for four.
+    let (with, without) = (pictures(7), RgbImage::new(SIDE, SIDE));
+    let frames = [&with[..2], &[without], &with[3..]].concat();
+    let clip = folder.path().join("clip.y4m");
+    fs::write(&clip, y4m(&frames)).unwrap();
+    let usual = |options: &[&str]| {
+        let mut command = vultus();
+        command.args(["video", "--device", "cpu", "--model"]).arg(folder.path().join("light.safetensors"));
+        results(&command.arg(&clip).args(options).output().unwrap(), 0)
+    };
+    let found = usual(&["--json"]);
+    let ids = |row: &Value| row["faces"].as_array().unwrap().iter().map(|face| face["id"].as_u64()).collect::<Vec<_>>();
+    let ids: Vec<_> = rows(&found).iter().map(ids).collect();
+    assert_eq!((&ids[..5], &ids[5..]), (&vec![vec![]; 5][..], &vec![vec![Some(1)]; 2][..]));
+    let csv = usual(&["--csv"]);
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines.len(), 8, "{csv}");
+    assert!(lines[1].starts_with("0,0,,,") && lines[1].matches(',').count() == 24, "{}", lines[1]);
+    assert!(lines[7].starts_with("6,0.24,1,"), "{}", lines[7]);
+    assert!(usual(&[]).lines().nth(1).unwrap().trim_start().starts_with("1 "));
+}
+
+#[test]
+fn frames_can_be_faces_as_they_are() {
+    let folder = folder();
+    let clip = folder.path().join("clip.y4m");
+    fs::write(&clip, y4m(&vec![RgbImage::from_pixel(48, 48, image::Rgb([90; 3])); 4])).unwrap();
+    let mut command = vultus();
+    command
+        .args(["video", "--device", "cpu", "--json", "--faces", "--model"])
+        .arg(folder.path().join("light.safetensors"));
+    let found = faces(&results(&command.arg(&clip).output().unwrap(), 0));
+    assert_eq!(found.len(), 2, "from the third frame on");
+    assert_eq!(numbers(&found[0]["box"]), [0.0, 0.0, 48.0, 48.0]);
+    assert_eq!((&found[0]["probability"], &found[0]["landmarks"]), (&Value::Null, &Value::Null));
 }
 
 #[test]
@@ -348,9 +399,9 @@ const COPY: &str = "for last; do :; done
 echo \"$*\" >> \"$LOG\"
 case \"$*\" in
 -version) ;;
+*'yuv4mpegpipe -i -'*) cat > \"${last#file:}\" ;;
 *'-i pipe:0 '*) tail -n +2 ;;
 *' -i file:'*) tail -n +2 \"$CLIP\" ;;
-*) cat > \"${last#file:}\" ;;
 esac";
 
 #[cfg(unix)]
@@ -366,7 +417,9 @@ fn other_formats_go_through_ffmpeg() {
     assert_eq!(read(&out).len(), 3);
     let called = fs::read_to_string(&log).unwrap();
     assert!(called.contains(&format!("-i file:{}", path(&other))) && called.contains("-pix_fmt yuv420p -"), "{called}");
-    assert!(called.contains("-v error -nostdin -y -f yuv4mpegpipe -i -"), "{called}");
+    assert!(called.contains("-v error -nostdin -y -f yuv4mpegpipe -i - "), "{called}");
+    // The sound comes from the file that was read.
+    assert!(called.contains(&format!(" -ss 0 -i file:{} -map 0:v:0 -map 1:a? -shortest ", path(&other))), "{called}");
 
     let mut from_pipe = command(&folder, &["-", "--json"]);
     let _bin = with_ffmpeg(from_pipe.env("LOG", &log).stdin(fs::File::open(&other).unwrap()), COPY);
@@ -455,7 +508,7 @@ fn time_in_which_the_model_is_uncertain_is_told() {
     let (clip, page) = (clip(&folder), folder.path().join("page.html"));
     let table = results(&video(&folder, &[path(&clip), "--page", path(&page)]), 0);
     assert!(table.lines().nth(1).unwrap().ends_with("uncertain 100%"), "{table}");
-    let found = rows(&results(&video(&folder, &[path(&clip), "--json"]), 0));
+    let found = faces(&results(&video(&folder, &[path(&clip), "--json"]), 0));
     assert!(found.len() == 6 && found.iter().all(|row| row["expression"] == "uncertain"), "{found:?}");
     let page = fs::read_to_string(page).unwrap();
     assert!(page.contains("uncertain 100%") && !page.contains("Surest moments"));
@@ -465,8 +518,8 @@ fn time_in_which_the_model_is_uncertain_is_told() {
 fn the_default_model_sees_the_astronaut_smile() {
     let folder = folder();
     let clip = folder.path().join("clip.y4m");
-    fs::write(&clip, y4m(&pictures(2))).unwrap();
+    fs::write(&clip, y4m(&pictures(4))).unwrap();
     let output = vultus().args(["video", "--device", "cpu", "--json"]).arg(clip).output().unwrap();
-    let rows = rows(&results(&output, 0));
+    let rows = faces(&results(&output, 0));
     assert!(rows.len() == 2 && rows.iter().all(|row| row["expression"] == "happy"), "{rows:?}");
 }

@@ -37,9 +37,10 @@ sendable! { engine:
 }
 
 sendable! { faces:
-    face::Answer, face::Architecture, face::Classifier, face::Detector, face::DetectorKind, face::DetectorOptions, face::Face, face::HiResCam, face::ModelCard,
-    face::Occlusion,
-    face::Recognizer, face::TestTimeAugmentation, prepare::Alignment, prepare::Augmentation, prepare::Denoise,
+    face::Analysis, face::AnalysisTimes, face::Analyzer, face::AnalyzerBuilder, face::Answer, face::Architecture, face::Classifier, face::Detector, face::DetectorKind, face::DetectorOptions, face::Face, face::FaceExpression, face::FaceSize,
+    face::Frame<'static>, face::HiResCam, face::ModelCard,
+    face::Occlusion, face::PixelFormat, face::Place,
+    face::Recognizer, face::TestTimeAugmentation, face::Track, prepare::Alignment, prepare::Augmentation, prepare::Denoise,
     prepare::Illumination, prepare::Mix, prepare::Preparation, track::TrackedFace, track::Tracker,
     track::TrackerOptions, weights::Catalog<'static>, weights::DefaultFile, weights::Dtype, weights::Entry, weights::Format,
     weights::Match<'static>, weights::Store, weights::Vgg16<'static>, weights::WeightFile, weights::safetensors::Precision,
@@ -54,7 +55,7 @@ sendable! { training:
     train::Epoch, train::Event<'static>, train::Features, train::Frozen<'static>, train::Job<'static>,
     train::Judgement, train::Labels, train::Pictures<'static>, train::Predictor<'static>, train::Recipe, train::Rule,
     train::Schedule, train::Trained, train::Truth,
-    file::Pending,
+    file::Pending, image::Decoded,
 }
 
 #[cfg(feature = "baseline")]

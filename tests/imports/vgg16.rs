@@ -7,6 +7,7 @@ use vultus::weights::safetensors::{self, Precision};
 use vultus::weights::{Catalog, Vgg16};
 use vultus::{Options, Parameters, Tensor};
 
+use crate::archive::{deflated, stored, zip};
 use crate::compare::{Comparison, Golden, devices, photo};
 use crate::{FILES, recipe};
 
@@ -119,10 +120,57 @@ fn what_is_not_vgg16_is_refused_by_what_is_wrong_with_it() {
     refused(&set("features.5.weight", &[12, 9, 3, 3]), &["features.5.weight", "reads 9 channels", "gives 8"]);
     refused(&set("features.5.weight", &[12, 8, 5, 5]), &["features.5.weight", "kernels are 3×3"]);
     refused(&set("features.5.bias", &[11]), &["features.5.bias", "needs 12 values"]);
-    refused(&set("classifier.0.weight", &[64, 32]), &["classifier.0.weight", "reads 32 values", "7×7 give 1568"]);
+    refused(&set("classifier.0.weight", &[64, 33]), &["classifier.0.weight", "reads 33 values", "7×7"]);
     refused(&set("classifier.3.weight", &[64, 65]), &["classifier.3.weight", "reads 65 values"]);
     let without = changed(&|parameters| drop(parameters.remove("features.0.bias")));
     refused(&without, &["features.0.weight", "there is no bias beside it"]);
+}
+
+/// Heads on the means of the feature maps, or on smaller maps, as for pictures of 48 or 96 pixels; also a single layer.
+#[test]
+fn heads_of_other_sizes_are_found_and_their_networks_run() {
+    let base: Parameters =
+        recipe::tiny_vgg16().parameters.into_iter().filter(|(name, _)| name.starts_with("features.")).collect();
+    let channels = base["features.28.bias"].len();
+    for (maps, widths) in [(1, &[5][..]), (3, &[5]), (1, &[9, 5]), (2, &[8, 9, 5])] {
+        let mut parameters = base.clone();
+        let mut inputs = channels * maps * maps;
+        for (i, &width) in widths.iter().enumerate() {
+            let name = format!("classifier.{}", 3 * i);
+            let weight = Tensor::from_fn([width, inputs], |at| (at % 7) as f32 / 70.0 - 0.04);
+            parameters.insert(format!("{name}.weight"), weight);
+            parameters.insert(format!("{name}.bias"), Tensor::zeros([width]));
+            inputs = width;
+        }
+        let bytes = file(&parameters);
+        let catalog = Catalog::from_bytes(Path::new("w"), &bytes).unwrap();
+        let vgg16 = Vgg16::find(&catalog).unwrap();
+        assert_eq!((vgg16.maps(), vgg16.classes(), vgg16.parameters().unwrap() == parameters), (maps, 5, true));
+        // 32 pixels for each of the maps, so that nothing is averaged; or any other size.
+        for input in [32 * maps, 100] {
+            let model = vultus::Device::Cpu.load(&vgg16.network(input).unwrap(), &parameters).unwrap();
+            let mut plan = model.compile(1, &Options::default()).unwrap();
+            let found = plan.run(&Tensor::filled([1, 3, input, input], 0.5)).unwrap().swap_remove(0);
+            assert!((found.data().iter().sum::<f32>() - 1.0).abs() < 1e-5, "{found:?}");
+        }
+    }
+}
+
+/// A model of Keras 3 as it is saved: an archive whose weights are not packed.
+#[test]
+fn the_archive_of_keras_gives_what_its_weights_give() {
+    let name = FILES.into_iter().find(|name| name.ends_with(".h5")).unwrap();
+    let weights = recipe::bytes(name);
+    let wanted = parameters(name, &weights).unwrap();
+    let archive = |record| zip(&[stored("metadata.json", b"{}"), record, stored("config.json", b"{}")]);
+    let found = parameters("m.keras", &archive(stored("model.weights.h5", &weights))).unwrap();
+    assert!(found == wanted);
+    let error = parameters("m.keras", &archive(deflated("model.weights.h5", &weights))).unwrap_err().to_string();
+    assert!(error.contains("model.weights.h5 is packed"), "{error}");
+    let mut damaged = stored("model.weights.h5", &weights);
+    damaged.crc ^= 1;
+    let error = parameters("m.keras", &archive(damaged)).unwrap_err().to_string();
+    assert!(error.contains("checksum"), "{error}");
 }
 
 #[test]

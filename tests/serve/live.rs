@@ -59,6 +59,11 @@ fn frames_are_answered_and_faces_keep_their_numbers() {
         assert_eq!((&result["type"], &result["frame"]), (&"result".into(), &(100 + number).into()), "{result}");
         assert_eq!((&result["width"], &result["height"]), (&560.into(), &512.into()));
         let faces = result["faces"].as_array().unwrap();
+        if number < 2 {
+            // What is found in a frame or two may not be a face.
+            assert!(faces.is_empty(), "{result}");
+            continue;
+        }
         assert_eq!((faces.len(), &faces[0]["id"], &faces[0]["expression"]), (1, &1.into(), &"happy".into()));
         let left = faces[0]["box"][0].as_f64().unwrap();
         assert!((left - 178.1 - 10.0 * f64::from(number)).abs() < 5.0, "{left}");

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use driver::Browser;
 use serde_json::Value;
 use vultus::Device;
-use vultus::face::{Architecture, Detector, DetectorOptions, ModelCard, Recognizer, needs_base};
+use vultus::face::{Analyzer, Architecture, ModelCard};
 use vultus::nn::light;
 use vultus::ops::Normalization;
 use vultus::weights::{DefaultFile, Store, safetensors};
@@ -60,17 +60,10 @@ fn predict(browser: &Browser, options: &str) -> Value {
 fn wanted(model: &Path) -> Vec<([f32; 4], Vec<(String, f32)>)> {
     let image = vultus::image::decode_file(&folder("tests/photos/astronaut.png")).unwrap();
     let store = Store::open(Some(&folder("weights"))).unwrap();
-    let options = DetectorOptions { min_face: 0.06 * 512.0, ..DetectorOptions::default() };
-    let mut detector = Detector::new(&Device::Cpu, store.load(DefaultFile::Yunet).unwrap(), options).unwrap();
-    let picture = Device::Cpu.upload(&image, image.width(), image.height()).unwrap();
-    let faces = detector.detect(&picture).unwrap();
     let model = safetensors::read(model).unwrap();
-    let base = needs_base(&model).unwrap().then(|| store.load(DefaultFile::Vgg16Base).unwrap());
-    let mut recognizer = Recognizer::new(&Device::Cpu, base, model, 1).unwrap();
-    let cut: Vec<_> = faces.iter().map(|face| recognizer.cut(&image, face).unwrap()).collect();
-    let scores = recognizer.recognize_faces(&cut, recognizer.card().tta).unwrap();
-    let named = |scores: Vec<f32>| recognizer.classes().iter().cloned().zip(scores).collect();
-    faces.iter().map(|face| face.bounds).zip(scores.into_iter().map(named)).collect()
+    let builder = Analyzer::builder().device(Device::Cpu).detector_weights(store.load(DefaultFile::Yunet).unwrap());
+    let mut analyzer = builder.model(model).build().unwrap();
+    analyzer.analyze(&image).unwrap().faces.into_iter().map(|face| (face.bounds, face.scores)).collect()
 }
 
 #[track_caller]

@@ -6,6 +6,7 @@ mod judge;
 mod page;
 mod priors;
 mod results;
+mod small;
 mod table;
 mod votes;
 
@@ -63,9 +64,12 @@ pub struct Arguments {
     /// The labelled images: a folder with a sub-folder for each class, or another layout that `vultus data` knows
     #[arg(value_name = "PATH")]
     data: PathBuf,
-    /// The images are faces already: look at all of each instead of searching it for a face
+    /// The images are faces already: look at all of each instead of searching it for a face [default: if they are small]
     #[arg(long)]
     faces: bool,
+    /// The images are photos: search each for its largest face, or the one in the box that the data set gives
+    #[arg(long, conflicts_with = "faces")]
+    detect: bool,
     /// The part of the data set to evaluate [default: test where there is one, else all]
     #[arg(long, value_enum)]
     part: Option<PartName>,
@@ -141,7 +145,8 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     };
     let classes = Classes::of(data, recognizer.classes(), arguments.restrict.as_deref())?;
     classes.note_left_out(global);
-    let detector = match arguments.faces {
+    let are_faces = arguments.faces || (!arguments.detect && small::are_faces(&classes.data, global));
+    let detector = match are_faces {
         true => None,
         false => Some(arguments.detector.load(&device, global)?),
     };
@@ -179,7 +184,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         data: arguments.data.display().to_string(),
         part,
         model: arguments.recognizer.model.name().map(|path| path.display().to_string()),
-        faces: arguments.faces,
+        faces: are_faces,
         detector: found_by,
         tta: results::tta_name(tta),
         uncertain: card.uncertain_below.map(|below| Uncertain::count(below, &answered, &predictions)),

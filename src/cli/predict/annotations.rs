@@ -6,13 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use vultus::Error;
-use vultus::face::Answer;
+use vultus::face::{Answer, FaceExpression};
 use vultus::image::{RgbImage, write_png};
 
+use super::report::Found;
 use super::shard::Shard;
 use super::source::Source;
 use crate::answer::annotate::{self, Mark};
-use crate::answer::found::{Found, FoundFace};
 use crate::cli::failure::Failure;
 
 /// The file for each picture, in the order of the sources.
@@ -52,13 +52,13 @@ impl Annotations {
 
     /// Draws what was found and writes the file of the picture with this number.
     pub fn write(&self, number: usize, mut image: RgbImage, found: &Found) -> Result<(), Error> {
-        let marks: Vec<Mark> = found.faces.iter().map(mark).collect();
+        let marks: Vec<Mark> = found.analysis.faces.iter().map(mark).collect();
         annotate::draw(&mut image, &marks);
         self.files.get(number).map_or(Ok(()), |path| write_png(path, &image))
     }
 }
 
-fn mark(face: &FoundFace) -> Mark {
+fn mark(face: &FaceExpression) -> Mark {
     let Answer { class, probability, .. } = face.answer;
     let share = class.map_or(String::new(), |_| format!(" {:.0}%", 100.0 * probability));
     Mark { bounds: face.bounds, label: format!("{}{share}", face.expression), color: class }

@@ -10,16 +10,17 @@ use std::path::PathBuf;
 
 use indicatif::ProgressBar;
 use vultus::Error;
-use vultus::image::RgbImage;
+use vultus::face::{Analyzer, Frame};
+use vultus::image::{Decoded, RgbImage};
+use vultus::track::TrackerOptions;
 
+use super::analyzer::analyzer;
 use super::detector::SearchArguments;
 use super::failure::{Failure, say};
 use super::global::Global;
-use super::predictor::Predictor;
 use super::recognizer::RecognizerArguments;
-use crate::answer::found::{Found, FoundFace};
 use annotations::Annotations;
-use report::Report;
+use report::{Found, Report};
 use shard::Shard;
 use source::Source;
 
@@ -37,12 +38,14 @@ use source::Source;
   vultus predict holiday/ --shard 2/8 --json > faces.2.jsonl
   curl -s https://example.org/photo.jpg | vultus predict - --json | jq '.faces[].expression'
   vultus predict photo.jpg --model trained.safetensors --min-face 40
+  vultus predict faces/ --faces --csv > faces.csv
 
 JSON, one object per picture and line:
   {\"file\", \"width\", \"height\", \"faces\": [{\"box\": [x1, y1, x2, y2], \"probability\",
    \"landmarks\": [[x, y], ...], \"expression\", \"scores\": {CLASS: probability, ...}}]}
   {\"file\", \"error\"} for a picture that cannot be read
-\"expression\" is the most probable class, or \"uncertain\". All coordinates are pixels of the upright picture. The
+\"expression\" is the most probable class, or \"uncertain\". All coordinates are pixels of the upright picture, in which
+boxes end; landmarks may lie outside. With --faces the box is the picture, and probability and landmarks are null. The
 landmarks are the eyes, the nose and the corners of the mouth, of pairs first the one on the left of the picture.")]
 pub struct Arguments {
     /// Pictures, folders of pictures (without the folders in them), or - for one picture on standard input
@@ -61,11 +64,21 @@ pub struct Arguments {
     /// in order of names, from the Ith on
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
+    /// The pictures are faces already: look at all of each instead of searching it for faces [default: those of at most 64
+    /// pixels each way]
+    #[arg(long, conflicts_with_all = ["min_face", "min_probability"])]
+    faces: bool,
+    /// The pictures are photos, however small they are: search each for faces
+    #[arg(long, conflicts_with = "faces")]
+    detect: bool,
     #[command(flatten)]
     recognizer: RecognizerArguments,
     #[command(flatten)]
     search: SearchArguments,
 }
+
+/// The sides up to which a picture is hardly anything but a face: FER2013's have 48 pixels.
+const SMALL: u32 = 64;
 
 /// Predicts for all pictures.
 pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
@@ -81,20 +94,33 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         sources = shard.part(sources);
         annotations = annotations.map(|annotations| annotations.part(shard));
     }
-    let mut predictor = Predictor::new(&arguments.recognizer, &arguments.search, global, sources.len() == 1)?;
+    let mut analyzer =
+        analyzer(&arguments.recognizer, &arguments.search, TrackerOptions::default(), global, sources.len() == 1)?;
 
     let names: Vec<String> = sources.iter().map(Source::to_string).collect();
     let report = match (arguments.json, arguments.csv) {
         (true, _) => Report::Json,
-        (_, true) => Report::Csv(predictor.card().classes.clone()),
-        _ => Report::table(names.iter().map(String::as_str), predictor.card()),
+        (_, true) => Report::Csv(analyzer.card().classes.clone()),
+        _ => Report::table(names.iter().map(String::as_str), analyzer.card()),
     };
     report.begin(out)?;
     let progress = progress(sources.len(), global);
     let mut failures = Vec::new();
-    for (number, (source, name)) in sources.iter().zip(&names).enumerate() {
-        let annotate = |image, found: &Found| annotations.as_ref().map_or(Ok(()), |a| a.write(number, image, found));
-        if let Err(error) = predict(&mut predictor, source, name, &report, out, annotate)? {
+    let mut small = 0;
+    for (number, source) in sources.iter().enumerate() {
+        let mut is_face = |image: &RgbImage| {
+            let is_small = !arguments.faces && !arguments.detect && image.width().max(image.height()) <= SMALL;
+            small += usize::from(is_small);
+            arguments.faces || is_small
+        };
+        let predicted = predict(&mut analyzer, &mut is_face, source, &report, out)?;
+        let annotated = predicted.and_then(|(Decoded { image, warnings }, found)| {
+            for warning in warnings {
+                progress.suspend(|| global.note(&format!("warning: {source}: {warning}")));
+            }
+            annotations.as_ref().map_or(Ok(()), |annotations| annotations.write(number, image, &found))
+        });
+        if let Err(error) = annotated {
             progress.suspend(|| {
                 if sources.len() > 1 {
                     say(&format!("vultus: {error}"))
@@ -105,6 +131,12 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
         progress.inc(1);
     }
     progress.finish_and_clear();
+    if small > 0 {
+        let what = if sources.len() == 1 { "the picture is".to_owned() } else { format!("{small} pictures are") };
+        global.note(&format!(
+            "{what} no larger than {SMALL} pixels and taken for a face as a whole; --detect searches for faces"
+        ));
+    }
     match (failures.as_slice(), sources.len()) {
         ([], _) => Ok(()),
         ([error], 1) => Err(Failure::Failed(error.to_string())),
@@ -112,42 +144,35 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     }
 }
 
-/// Predicts for one picture and reports it. The inner error is one of this picture alone; after the outer one, nothing
-/// more can be done.
+/// Predicts for one picture and reports it; what it found, and in what. The inner error is one of this picture alone; after
+/// the outer one, nothing more can be done.
 fn predict(
-    predictor: &mut Predictor,
+    analyzer: &mut Analyzer,
+    is_face: &mut dyn FnMut(&RgbImage) -> bool,
     source: &Source,
-    name: &str,
     report: &Report,
     out: &mut dyn Write,
-    annotate: impl FnOnce(RgbImage, &Found) -> Result<(), Error>,
-) -> Result<Result<(), Error>, Failure> {
-    let predicted = source.read().and_then(|image| {
-        let found = find(predictor, name, &image)?;
-        Ok((image, found))
+) -> Result<Result<(Decoded, Found), Error>, Failure> {
+    let file = source.to_string();
+    let predicted = source.read().and_then(|decoded| {
+        let frame = Frame::from(&decoded.image);
+        let analysis = analyzer.analyze(if is_face(&decoded.image) { frame.as_face() } else { frame })?;
+        Ok((decoded, analysis))
     });
     match predicted {
-        Ok((image, found)) => {
+        Ok((decoded, analysis)) => {
+            let found = Found { file, analysis };
             report.found(out, &found)?;
-            Ok(annotate(image, &found))
+            Ok(Ok((decoded, found)))
         }
         Err(error) => {
-            report.failed(out, name, &error.to_string())?;
+            report.failed(out, &file, &error.to_string())?;
             match error {
                 Error::DeviceLost { .. } => Err(error.into()),
                 error => Ok(Err(error)),
             }
         }
     }
-}
-
-/// What is found in one picture.
-fn find(predictor: &mut Predictor, name: &str, image: &RgbImage) -> Result<Found, Error> {
-    let (faces, scores) = predictor.predict(image)?;
-    let card = predictor.card();
-    let faces = faces.into_iter().zip(scores).map(|(face, scores)| FoundFace::new(face, card, scores));
-    let (width, height) = image.dimensions();
-    Ok(Found { file: name.to_owned(), width, height, faces: faces.collect() })
 }
 
 /// A bar on standard error, where there is something to wait for and it does not mix with the results.

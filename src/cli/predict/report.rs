@@ -5,9 +5,8 @@ use std::io::Write;
 
 use serde::Serialize;
 use vultus::csv::quoted;
-use vultus::face::{Answer, ModelCard};
+use vultus::face::{Analysis, Answer, FaceExpression, ModelCard};
 
-use crate::answer::found::{Found, FoundFace};
 use crate::cli::failure::Failure;
 use crate::cli::table::{Align, Table, widest};
 
@@ -28,6 +27,15 @@ const WHICH_COLUMNS: &str = "file,width,height,face";
 pub const FACE_COLUMNS: &str = "x1,y1,x2,y2,probability,\
     left_eye_x,left_eye_y,right_eye_x,right_eye_y,nose_x,nose_y,\
     left_mouth_x,left_mouth_y,right_mouth_x,right_mouth_y,expression";
+
+/// A picture and its faces.
+#[derive(Serialize)]
+pub struct Found {
+    /// The file, as it was named.
+    pub file: String,
+    #[serde(flatten)]
+    pub analysis: Analysis,
+}
 
 #[derive(Serialize)]
 struct Unreadable<'a> {
@@ -66,10 +74,10 @@ impl Report {
                 if !is_begun.replace(true) {
                     table.head(out)?;
                 }
-                if found.faces.is_empty() {
+                if found.analysis.faces.is_empty() {
                     table.row(out, [&found.file, "-", "no face", "", ""].map(str::to_owned))?;
                 }
-                for (number, face) in (1..).zip(&found.faces) {
+                for (number, face) in (1..).zip(&found.analysis.faces) {
                     table.row(out, cells(found, number, face))?;
                 }
             }
@@ -78,12 +86,15 @@ impl Report {
                 writeln!(out)?;
             }
             Report::Csv(classes) => {
-                if found.faces.is_empty() {
-                    let of_picture =
-                        [quoted(&found.file).into_owned(), found.width.to_string(), found.height.to_string()];
+                if found.analysis.faces.is_empty() {
+                    let of_picture = [
+                        quoted(&found.file).into_owned(),
+                        found.analysis.width.to_string(),
+                        found.analysis.height.to_string(),
+                    ];
                     writeln!(out, "{}{}", of_picture.join(","), ",".repeat(columns(classes) - of_picture.len()))?;
                 }
-                for (number, face) in (1..).zip(&found.faces) {
+                for (number, face) in (1..).zip(&found.analysis.faces) {
                     writeln!(out, "{},", csv_line(found, number, face))?;
                 }
             }
@@ -112,7 +123,7 @@ fn columns(classes: &[String]) -> usize {
     WHICH_COLUMNS.split(',').count() + FACE_COLUMNS.split(',').count() + classes.len() + 1
 }
 
-fn cells(found: &Found, number: usize, face: &FoundFace) -> [String; 5] {
+fn cells(found: &Found, number: usize, face: &FaceExpression) -> [String; 5] {
     let [x1, y1, x2, y2] = face.bounds;
     let ranked = face.ranked();
     let score = |rank: usize| {
@@ -127,18 +138,28 @@ fn cells(found: &Found, number: usize, face: &FoundFace) -> [String; 5] {
     [found.file.clone(), number.to_string(), bounds, expression, score(1)]
 }
 
-fn csv_line(found: &Found, number: usize, face: &FoundFace) -> String {
-    let mut fields =
-        vec![quoted(&found.file).into_owned(), found.width.to_string(), found.height.to_string(), number.to_string()];
+fn csv_line(found: &Found, number: usize, face: &FaceExpression) -> String {
+    let mut fields = vec![
+        quoted(&found.file).into_owned(),
+        found.analysis.width.to_string(),
+        found.analysis.height.to_string(),
+        number.to_string(),
+    ];
     fields.extend(face_fields(face));
     fields.join(",")
 }
 
 /// What stands in [`FACE_COLUMNS`] and the columns of the classes.
-pub fn face_fields(face: &FoundFace) -> Vec<String> {
+pub fn face_fields(face: &FaceExpression) -> Vec<String> {
     let mut fields = Vec::new();
-    let numbers = face.bounds.iter().chain([&face.probability]).chain(face.landmarks.as_flattened());
-    fields.extend(numbers.map(f32::to_string));
+    fields.extend(face.bounds.iter().map(f32::to_string));
+    match &face.face {
+        Some(face) => {
+            fields.extend([&face.probability].into_iter().chain(face.landmarks.as_flattened()).map(f32::to_string));
+        }
+        // Nobody looked for it.
+        None => fields.extend(vec![String::new(); 11]),
+    }
     fields.push(quoted(&face.expression).into_owned());
     fields.extend(face.scores.iter().map(|(_, score)| score.to_string()));
     fields
@@ -146,7 +167,7 @@ pub fn face_fields(face: &FoundFace) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use vultus::face::{Architecture, Face};
+    use vultus::face::{AnalysisTimes, Architecture, Face, Place};
     use vultus::ops::Normalization;
 
     use super::*;
@@ -156,14 +177,18 @@ mod tests {
         ModelCard { uncertain_below, ..ModelCard::new(Architecture::Light, classes, 48, Normalization::CAFFE) }
     }
 
+    fn found_in(file: &str, faces: Vec<FaceExpression>) -> Found {
+        let analysis = Analysis { width: 20, height: 30, faces, times: AnalysisTimes::default() };
+        Found { file: file.to_owned(), analysis }
+    }
+
     fn judged(file: &str, card: &ModelCard) -> Found {
         let face = Face {
             bounds: [1.5, 2.0, 3.0, 4.0],
             probability: 0.5,
             landmarks: [[10.0, 11.0], [12.0, 13.0], [14.0, 15.0], [16.0, 17.0], [18.0, 19.0]],
         };
-        let faces = vec![FoundFace::new(face, card, vec![0.25, 0.75])];
-        Found { file: file.to_owned(), width: 20, height: 30, faces }
+        found_in(file, vec![FaceExpression::new(Place::Found(face), [20, 30], card, vec![0.25, 0.75])])
     }
 
     fn found(file: &str) -> Found {
@@ -185,8 +210,11 @@ mod tests {
         assert_eq!(line, "\"a,b.png\",20,30,1,1.5,2,3,4,0.5,10,11,12,13,14,15,16,17,18,19,happy,0.25,0.75,\n");
         // The comma in the file's name does not separate columns.
         assert_eq!(line.split(',').count() - 1, columns);
-        let none = printed(&report, &Found { faces: Vec::new(), ..found("a") });
+        let none = printed(&report, &found_in("a", Vec::new()));
         assert_eq!((none.split(',').count(), &none[..8]), (columns, "a,20,30,"));
+        let whole = FaceExpression::new(Place::Given([0.0, 0.0, 20.0, 30.0]), [20, 30], &card(None), vec![0.25, 0.75]);
+        let whole = printed(&report, &found_in("a", vec![whole]));
+        assert_eq!((whole.split(',').count(), &whole[..21]), (columns, "a,20,30,1,0,0,20,30,,"));
         let mut out = Vec::new();
         assert!(report.failed(&mut out, "a", "is \"cut\"").is_ok());
         let failed = String::from_utf8(out).unwrap();

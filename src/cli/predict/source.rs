@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use vultus::Error;
-use vultus::image::{self, MAX_FILE_BYTES, RgbImage};
+use vultus::image::{self, Decoded, MAX_FILE_BYTES};
 
 use crate::cli::failure::Failure;
 
@@ -28,6 +28,12 @@ impl Source {
                     return Err(Failure::Usage("standard input (-) can be read only once".to_owned()));
                 }
                 sources.push(Source::Stdin);
+            } else if let Some((scheme @ ("http" | "https"), _)) =
+                argument.to_str().and_then(|text| text.split_once("://"))
+            {
+                let reason =
+                    format!("pictures are not fetched from {scheme} addresses: curl -s ADDRESS | vultus predict -");
+                return Err(Failure::Usage(format!("{}: {reason}", argument.display())));
             } else if argument.is_dir() {
                 let pictures = image::pictures_in(argument)?;
                 if pictures.is_empty() {
@@ -42,18 +48,18 @@ impl Source {
         Ok(sources)
     }
 
-    /// Reads the picture.
-    pub fn read(&self) -> Result<RgbImage, Error> {
+    /// Reads the picture, and says what is odd about it.
+    pub fn read(&self) -> Result<Decoded, Error> {
         let stdin = Path::new("standard input");
         match self {
-            Source::File(path) => image::decode_file(path),
+            Source::File(path) => image::read_file(path),
             Source::Stdin => {
                 let mut bytes = Vec::new();
                 // One byte more than may be: what is too large is then refused by its size.
                 let mut limited = io::stdin().lock().take(MAX_FILE_BYTES + 1);
                 let failed = |source| Error::Io { path: stdin.to_path_buf(), source };
                 limited.read_to_end(&mut bytes).map_err(failed)?;
-                image::decode_bytes(stdin, &bytes)
+                image::decode_with_warnings(stdin, &bytes, image::MAX_PIXELS)
             }
         }
     }

@@ -89,7 +89,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
 
 fn detect(arguments: &Arguments, global: &Global, image: &RgbImage) -> Result<Vec<Face>, Error> {
     let device = global.device()?;
-    let mut detector = arguments.search.load(&device, global)?;
+    let mut detector = arguments.search.load(image.dimensions().into(), &device, global)?;
     detector.detect(&device.upload(image.as_raw(), image.width(), image.height())?)
 }
 

@@ -44,7 +44,16 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
             "{file} is the state of an earlier training: go on with it by --resume, or remove it to start anew"
         )));
     }
-    refuse_existing(&arguments.out, arguments.force || arguments.resume, "--force overwrites it")?;
+    let goes_on = arguments.resume && checkpoint.exists();
+    if arguments.resume && !goes_on {
+        let file = checkpoint.display();
+        if arguments.out.exists() && !arguments.force {
+            let reason = "there is nothing to go on with, and the model is there: the training has ended";
+            return Err(Failure::Usage(format!("{file}: {reason}; --force trains anew, or give another --out")));
+        }
+        global.note(&format!("{file}: there is no earlier state, so that the training begins anew"));
+    }
+    refuse_existing(&arguments.out, arguments.force || goes_on, "--force overwrites it")?;
     let data = Dataset::open(&arguments.data)?;
     let data = match &arguments.votes {
         Some(table) => data.with_votes(table)?,

@@ -18,7 +18,7 @@ const SMALL: f32 = 0.5;
 
 /// Warns if what is to be trained on as faces are whole photos. Pictures that cannot be read do not stop the training.
 pub fn warn(arguments: &Arguments, data: &Dataset, training: &[usize], device: &Device, global: &Global) {
-    if arguments.faces.detect || training.is_empty() {
+    if arguments.faces.detect || arguments.faces.faces || training.is_empty() {
         return;
     }
     let step = training.len().div_ceil(LOOKED_AT);

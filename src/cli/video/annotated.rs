@@ -10,16 +10,21 @@ use vultus::file::Pending;
 use vultus::image::RgbImage;
 use vultus::video::{FrameRate, MjpegWriter, Y4mWriter};
 
-use super::ffmpeg::Ffmpeg;
+use super::ffmpeg::{Ffmpeg, Sound};
 use crate::cli::failure::Failure;
 
 /// The quality of pictures in Motion JPEG: no loss is seen, and a tenth of the size.
 const QUALITY: u8 = 92;
 
+/// What ffmpeg writes that has no sound.
+const SILENT: [&str; 5] = ["apng", "avif", "gif", "png", "webp"];
+
 /// A video that is written frame by frame, and appears when it is finished.
 pub struct Annotated {
     file: Pending,
     rate: FrameRate,
+    /// What the file sounds like, where its format has sound.
+    sound: Option<Sound>,
     writer: Writer,
 }
 
@@ -46,12 +51,12 @@ impl Annotated {
     /// # Errors
     /// [`Failure::Usage`] without an extension; [`Failure::Failed`] if there is no place for it, or ffmpeg is needed
     /// and is not there.
-    pub fn plan(path: &Path, rate: FrameRate) -> Result<Self, Failure> {
+    pub fn plan(path: &Path, rate: FrameRate, sound: Option<Sound>) -> Result<Self, Failure> {
         if path.extension().is_none() {
             let reason = "the extension says the format: .y4m and .mjpeg are written here, others by ffmpeg";
             return Err(Failure::Usage(format!("{}: {reason}", path.display())));
         }
-        let annotated = Annotated { file: Pending::new(path)?, rate, writer: Writer::None };
+        let annotated = Annotated { file: Pending::new(path)?, rate, sound, writer: Writer::None };
         if annotated.format() == Format::Other {
             Ffmpeg::check(path)?;
         }
@@ -105,11 +110,18 @@ impl Annotated {
             }
             Format::Mjpeg => Ok(Writer::Mjpeg(MjpegWriter::new(self.file.writer()?, QUALITY))),
             Format::Other => {
-                let (ffmpeg, pipe) = Ffmpeg::encode(self.file.path(), self.file.temporary())?;
+                let (ffmpeg, pipe) = Ffmpeg::encode(self.file.path(), self.file.temporary(), self.sound())?;
                 let writer = Y4mWriter::new(BufWriter::new(pipe), width, height, self.rate).map_err(failed)?;
                 Ok(Writer::Ffmpeg(ffmpeg, writer))
             }
         }
+    }
+
+    /// The sound, unless the file is one of pictures.
+    fn sound(&self) -> Option<&Sound> {
+        let extension = self.file.path().extension().unwrap_or_default().to_ascii_lowercase();
+        let is_silent = extension.to_str().is_some_and(|extension| SILENT.contains(&extension));
+        self.sound.as_ref().filter(|_| !is_silent)
     }
 
     fn format(&self) -> Format {

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -22,14 +22,27 @@ const ADVICE: &str = "Y4M and Motion JPEG need no other program, all else needs 
 pub struct Ffmpeg {
     child: Child,
     said: Option<JoinHandle<String>>,
+    /// Whether it decodes.
+    is_decoder: bool,
+}
+
+/// Where the sound of a video comes from.
+pub struct Sound {
+    pub path: PathBuf,
+    /// Where the video begins in it, in seconds.
+    pub from: f64,
 }
 
 impl Ffmpeg {
     /// Decodes a file to Y4M, which comes out of the pipe. Rotation is applied, colours become those of BT.601.
     pub fn decode_file(path: &Path) -> Result<(Self, ChildStdout), Failure> {
-        let mut name = OsString::from("file:");
-        name.push(path);
-        let mut command = decoder(name);
+        let mut command = match address(path) {
+            Some(address) => {
+                decoder(address.into(), "file,crypto,data,http,https,httpproxy,rtp,rtmp,rtmps,rtsp,srt,tcp,tls,udp")
+            }
+            // A playlist must not make it fetch from elsewhere.
+            None => decoder(as_file(path), LOCAL),
+        };
         command.stdin(Stdio::null());
         let mut ffmpeg = Ffmpeg::start(&mut command, &path.display().to_string())?;
         let out = ffmpeg.child.stdout.take().ok_or_else(no_pipe)?;
@@ -38,7 +51,7 @@ impl Ffmpeg {
 
     /// Decodes what can only be read once, as [`Ffmpeg::decode_file`] does a file.
     pub fn decode_stream(name: &str, mut input: impl Read + Send + 'static) -> Result<(Self, ChildStdout), Failure> {
-        let mut command = decoder("pipe:0".into());
+        let mut command = decoder("pipe:0".into(), LOCAL);
         command.stdin(Stdio::piped());
         let mut ffmpeg = Ffmpeg::start(&mut command, name)?;
         let out = ffmpeg.child.stdout.take().ok_or_else(no_pipe)?;
@@ -63,13 +76,15 @@ impl Ffmpeg {
     }
 
     /// Encodes the Y4M that is written into the pipe to a file whose extension says how, over the file that is there.
-    /// Odd sides get another line of pixels: most codecs cannot have them.
-    pub fn encode(name: &Path, temporary: &Path) -> Result<(Self, ChildStdin), Failure> {
-        let mut out = OsString::from("file:");
-        out.push(temporary);
+    /// Odd sides get another line of pixels: most codecs cannot have them. Sound, if there is any, goes along.
+    pub fn encode(name: &Path, temporary: &Path, sound: Option<&Sound>) -> Result<(Self, ChildStdin), Failure> {
         let mut command = Command::new("ffmpeg");
         command.args(["-v", "error", "-nostdin", "-y", "-f", "yuv4mpegpipe", "-i", "-"]);
-        command.args(["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2"]).arg(out);
+        if let Some(sound) = sound {
+            command.args(["-protocol_whitelist", "file,pipe", "-ss", &sound.from.to_string(), "-i"]);
+            command.arg(as_file(&sound.path)).args(["-map", "0:v:0", "-map", "1:a?", "-shortest"]);
+        }
+        command.args(["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2"]).arg(as_file(temporary));
         command.stdin(Stdio::piped()).stdout(Stdio::null());
         let mut ffmpeg = Ffmpeg::start(&mut command, &name.display().to_string())?;
         let pipe = ffmpeg.child.stdin.take().ok_or_else(no_pipe)?;
@@ -77,25 +92,29 @@ impl Ffmpeg {
     }
 
     fn start(command: &mut Command, name: &str) -> Result<Self, Failure> {
+        // Ctrl-C is for this process, which ends ffmpeg when the rest of the video is written.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(command, 0);
         let started = command.stderr(Stdio::piped()).spawn();
         let mut child = started.map_err(|error| match error.kind() {
             ErrorKind::NotFound => Failure::Failed(format!("{name}: {ADVICE}")),
             _ => Failure::Failed(format!("{name}: ffmpeg cannot be started: {error}")),
         })?;
         let said = child.stderr.take().map(|pipe| thread::spawn(|| last_words(pipe)));
-        Ok(Ffmpeg { child, said })
+        let is_decoder = child.stdout.is_some();
+        Ok(Ffmpeg { child, said, is_decoder })
     }
 
-    /// Waits for its end, for which its pipes must be closed. What it says if it failed.
+    /// Waits for its end, for which its pipes must be closed. What it says if it failed, or, where a video is decoded, if it
+    /// went on after damage.
     pub fn finish(mut self) -> Result<(), String> {
-        match self.ended() {
-            Some(status) if status.success() => Ok(()),
-            Some(status) => {
-                let said = self.said.take().and_then(|said| said.join().ok()).unwrap_or_default();
-                let said = said.trim();
-                Err(if said.is_empty() { format!("ffmpeg failed ({status})") } else { format!("ffmpeg: {said}") })
-            }
-            None => Err("ffmpeg did not end".to_owned()),
+        let Some(status) = self.ended() else { return Err("ffmpeg did not end".to_owned()) };
+        let said = self.said.take().and_then(|said| said.join().ok()).unwrap_or_default();
+        match first_lines(&said) {
+            // Only errors are asked for: with success they mean that something could not be decoded.
+            Some(said) if self.is_decoder || !status.success() => Err(format!("ffmpeg: {said}")),
+            None if !status.success() => Err(format!("ffmpeg failed ({status})")),
+            _ => Ok(()),
         }
     }
 
@@ -122,10 +141,27 @@ impl Drop for Ffmpeg {
     }
 }
 
-fn decoder(input: OsString) -> Command {
+/// What a file may make ffmpeg read.
+const LOCAL: &str = "file,pipe";
+
+/// The address that a path is, of a camera or a server.
+pub fn address(path: &Path) -> Option<&str> {
+    let text = path.to_str()?;
+    let (scheme, _) = text.split_once("://")?;
+    let is_scheme = !scheme.is_empty() && scheme.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '+');
+    is_scheme.then_some(text)
+}
+
+/// The name of a file, which may begin like an address or an option.
+fn as_file(path: &Path) -> OsString {
+    let mut name = OsString::from("file:");
+    name.push(path);
+    name
+}
+
+fn decoder(input: OsString, protocols: &str) -> Command {
     let mut command = Command::new("ffmpeg");
-    // A playlist must not make it fetch from elsewhere.
-    command.args(["-v", "error", "-nostdin", "-protocol_whitelist", "file,pipe", "-i"]).arg(input);
+    command.args(["-v", "error", "-nostdin", "-protocol_whitelist", protocols, "-i"]).arg(input);
     command.args(["-map", "0:v:0", "-vf", "scale=out_color_matrix=bt601:out_range=limited"]);
     command.args(["-f", "yuv4mpegpipe", "-pix_fmt", "yuv420p", "-"]);
     command.stdout(Stdio::piped());
@@ -134,6 +170,16 @@ fn decoder(input: OsString) -> Command {
 
 fn no_pipe() -> Failure {
     Failure::Failed("ffmpeg has no pipe".to_owned())
+}
+
+/// The first lines of what was said, with how many more there are.
+fn first_lines(said: &str) -> Option<String> {
+    let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next()?;
+    match lines.count() {
+        0 => Some(first.to_owned()),
+        more => Some(format!("{first} (and {more} more lines)")),
+    }
 }
 
 /// The end of all that is said.
@@ -157,5 +203,15 @@ mod tests {
         let long = [b"x".repeat(10_000).as_slice(), b"the cause"].concat();
         let kept = last_words(long.as_slice());
         assert!(kept.len() == LAST_WORDS && kept.ends_with("xthe cause"));
+        assert_eq!(first_lines("\n"), None);
+        assert_eq!(first_lines("no such codec\n").as_deref(), Some("no such codec"));
+        assert_eq!(first_lines("one\n\n two\nthree").as_deref(), Some("one (and 2 more lines)"));
+    }
+
+    #[test]
+    fn addresses_are_told_from_files() {
+        let is_address = |text: &str| address(Path::new(text)).is_some();
+        assert!(is_address("rtsp://camera.local/1") && is_address("https://example.org/a.mp4"));
+        assert!(!is_address("a.mp4") && !is_address("://x") && !is_address("dir/x://y") && !is_address("-"));
     }
 }

@@ -16,14 +16,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use vultus::file::Pending;
-use vultus::track::{Tracker, TrackerOptions};
+use vultus::track::TrackerOptions;
 use vultus::video::FrameRate;
 
+use super::analyzer::analyzer;
 use super::detector::SearchArguments;
 use super::existing::is_same;
 use super::failure::Failure;
 use super::global::Global;
-use super::predictor::Predictor;
+use super::interrupt;
 use super::recognizer::RecognizerArguments;
 use annotated::Annotated;
 use course::{Course, Seen};
@@ -34,35 +35,38 @@ use span::{Span, parse_moment};
 /// Recognise the faces in every frame of a video
 ///
 /// Faces are followed from frame to frame, so that each person has a number, and what they show is averaged over a
-/// short time. Prints a table with a row for each face: from when to when it was seen, and which part of that time each
-/// expression took, or the model was uncertain.
+/// short time. Prints a table with a row for each face: from when to when it was seen, which part of that time each
+/// expression took and how probable it was then, and for which part the model was uncertain.
 ///
 /// Y4M (8 bits) and Motion JPEG are read and written without any other program; everything else goes through ffmpeg, if
-/// that is installed. Formats are told by what is in the file, not by its name. Where a video ends within a frame or is
-/// damaged, all frames before are used, everything is written, and the exit status is 1.
+/// that is installed, sound along with it. Formats are told by what is in the file, not by its name; addresses (https://,
+/// rtsp://) are for ffmpeg too. Pixels that are not square become so. Where a video is damaged or ends within a frame, all
+/// other frames are used, everything is written, and the exit status is 1; after Ctrl-C it is 130.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   vultus video clip.mp4
   vultus video clip.mp4 --page clip.html --annotate clip-with-faces.mp4
   vultus video clip.mp4 --csv > faces.csv
-  vultus video talk.mp4 --from 1:30 --to 2:00 --every 5 --json | jq .expression
+  vultus video talk.mp4 --from 1:30 --to 2:00 --every 5 --json | jq '.faces[].expression'
   ffmpeg -i clip.mkv -f yuv4mpegpipe -pix_fmt yuv420p - | vultus video -
   vultus video camera.mjpeg --fps 10 --annotate faces.mjpeg
 
-JSON, one object per frame and face on a line:
-  {\"frame\", \"time\", \"face\", \"box\": [x1, y1, x2, y2], \"probability\", \"landmarks\": [[x, y], ...],
-   \"expression\", \"scores\": {CLASS: probability, ...}, \"smoothed\": {CLASS: probability, ...}}
+JSON, one object per frame on a line, whose faces are predict's with three keys more:
+  {\"frame\", \"time\", \"width\", \"height\", \"faces\": [{\"id\", \"box\": [x1, y1, x2, y2], \"probability\",
+   \"landmarks\": [[x, y], ...], \"expression\", \"scores\": {CLASS: probability, ...},
+   \"smoothed\": {CLASS: probability, ...}, \"since\"}]}
 Frames count from 0, time is in seconds, faces count from 1 in the order in which they appear. \"expression\" is the
-answer for this frame alone, as in predict: a class, or \"uncertain\". CSV has the same columns as predict's behind frame, time and
-face, and then smoothed_CLASS for each class.")]
+answer for this frame alone, as in predict: a class, or \"uncertain\". \"since\" is how many seconds ago the face was first
+found. CSV has a line for each face and for each frame without any: after frame, time and face the columns of predict, and
+then smoothed_CLASS for each class.")]
 pub struct Arguments {
-    /// The video, or - for standard input
-    #[arg(value_name = "FILE|-")]
+    /// The video, - for standard input, or the address of a camera or of a file elsewhere
+    #[arg(value_name = "FILE|-|ADDRESS")]
     video: PathBuf,
-    /// Print one JSON object per frame and face
+    /// Print one JSON object per frame
     #[arg(long, conflicts_with = "csv")]
     json: bool,
-    /// Print comma-separated values, one line per frame and face
+    /// Print comma-separated values: a line for each face of each frame, and one for each frame without a face
     #[arg(long)]
     csv: bool,
     /// Write the video with boxes and expressions drawn into it: .y4m, .mjpeg, or what ffmpeg knows by its extension
@@ -88,6 +92,13 @@ pub struct Arguments {
     #[arg(long, value_name = "SECONDS", default_value_t = TrackerOptions::default().smoothing)]
     #[arg(value_parser = smoothing)]
     smoothing: f64,
+    /// In how many frames in a row a face must be found to count: what is found in fewer is mostly none
+    #[arg(long, value_name = "N", default_value_t = TrackerOptions::default().min_hits)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
+    min_hits: u32,
+    /// The frames are faces already: look at all of each instead of searching it for faces
+    #[arg(long, conflicts_with_all = ["min_face", "min_probability"])]
+    faces: bool,
     #[command(flatten)]
     recognizer: RecognizerArguments,
     #[command(flatten)]
@@ -104,12 +115,15 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     let span = Span::of(arguments)?;
     check_places(arguments)?;
     let source = Source::open(&arguments.video, arguments.fps)?;
-    let annotated = arguments.annotate.as_deref().map(|path| Annotated::plan(path, source.rate())).transpose()?;
-    let options = TrackerOptions { smoothing: arguments.smoothing, ..TrackerOptions::default() };
+    let plan = |path| Annotated::plan(path, source.rate(), source.sound(span.from));
+    let annotated = arguments.annotate.as_deref().map(plan).transpose()?;
+    interrupt::listen();
+    let (min_hits, smoothing) = (arguments.min_hits, arguments.smoothing);
+    let options = TrackerOptions { min_hits, smoothing, ..TrackerOptions::default() };
     let rate = source.rate().to_string();
     let course = Course {
-        predictor: Predictor::new(&arguments.recognizer, &arguments.search, global, false)?,
-        tracker: Tracker::new(options)?,
+        analyzer: analyzer(&arguments.recognizer, &arguments.search, options, global, false)?,
+        is_face: arguments.faces,
         source,
         annotated,
         rows: match (arguments.json, arguments.csv) {
@@ -123,13 +137,24 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     let seen = course.run(global, out)?;
     report(arguments, &seen, rate, out)?;
     if seen.people.all().is_empty() {
-        global.note(&format!("no face was found in {} frames", seen.people.looks()));
+        let (looks, hits) = (seen.people.looks(), arguments.min_hits);
+        let hint =
+            if looks < u64::from(hits) { format!("; it counts after {hits} (--min-hits)") } else { String::new() };
+        global.note(&format!("no face was found in {looks} frames{hint}"));
     }
     match seen.cut {
-        Some(Failure::Failed(reason)) => Err(Failure::Failed(format!("{reason} (the frames before it were used)"))),
+        Some(Failure::Failed(reason)) => Err(Failure::Failed(format!("{reason} (all other frames were used)"))),
+        Some(Failure::Interrupted(reason)) => Err(Failure::Interrupted(format!("{reason}{}", written(arguments)))),
         Some(failure) => Err(failure),
         None => Ok(()),
     }
+}
+
+/// The files that hold what was seen.
+fn written(arguments: &Arguments) -> String {
+    let files: Vec<_> = [&arguments.annotate, &arguments.page].into_iter().flatten().collect();
+    let names: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
+    if names.is_empty() { String::new() } else { format!("; written: {}", names.join(", ")) }
 }
 
 /// Writes what is known at the end: the table and the page.
@@ -153,7 +178,7 @@ fn report(arguments: &Arguments, seen: &Seen, rate: String, out: &mut dyn Write)
         smoothing: arguments.smoothing,
         model: arguments.recognizer.model.name(),
         cut: match &seen.cut {
-            Some(Failure::Failed(reason)) => Some(reason.clone()),
+            Some(Failure::Failed(reason) | Failure::Interrupted(reason)) => Some(reason.clone()),
             _ => None,
         },
     };

@@ -60,7 +60,8 @@ fn overview(facts: &Facts, people: &People, classes: &[String]) -> Section {
         let looks = Cell::count(person.looks);
         [Cell::count(person.id), Cell::number(from), Cell::number(to), looks, Cell::text(expressions(person, classes))]
     };
-    let table = Table::new(["face", "from", "to", "frames", "most of the time"]).rows(people.all().iter().map(row));
+    let table = Table::new(["face", "from", "to", "frames", "share of time (at mean probability)"])
+        .rows(people.all().iter().map(row));
     let section = section.table(table);
     match people.dropped() {
         0 => section,
@@ -87,7 +88,10 @@ fn face(person: &Person, facts: &Facts, people: &People, classes: &[String]) -> 
     let gallery = Gallery::new("Surest moments").note("The surest of each expression.").items(moments);
     let [first, last] = person.seen.map(moment);
     let section = Section::new(format!("Face {}", person.id))
-        .text(format!("From {first} to {last}: {}.", expressions(person, classes)))
+        .text(format!(
+            "From {first} to {last}, by share of time and mean probability: {}.",
+            expressions(person, classes)
+        ))
         .chart(
             "Expressions over time",
             Chart::Timeline(chart),

@@ -1,8 +1,7 @@
 //! What is kept of each face over the whole video. It takes the same memory for an hour as for a minute.
 
-use vultus::face::{Answer, ModelCard, cut_square};
+use vultus::face::{Answer, FaceExpression, ModelCard, Track, cut_square};
 use vultus::image::RgbImage;
-use vultus::track::TrackedFace;
 
 use super::timeline::{Scale, Sums};
 
@@ -39,12 +38,25 @@ pub struct Person {
     pub looks: u64,
     /// In how many of them each class was the answer, smoothed.
     pub counts: Vec<u64>,
+    /// The sum of its smoothed probability in these.
+    pub certainty: Vec<f64>,
     /// In how many of them there was no answer.
     pub uncertain: u64,
     /// The surest moments: at most one for each class, the surest first.
     pub moments: Vec<Moment>,
     /// Sums of the smoothed probabilities for parts of the time.
     pub sums: Sums,
+}
+
+/// How much of the time a class was the answer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Share {
+    /// The class; none for the time without an answer.
+    pub class: Option<usize>,
+    /// The part of the time in which the face was seen.
+    pub of_time: f64,
+    /// The mean of its smoothed probability in that time.
+    pub probability: f64,
 }
 
 /// A moment of a face.
@@ -63,23 +75,24 @@ impl People {
     }
 
     /// Takes note of the faces of a frame.
-    pub fn see(&mut self, time: f64, image: &RgbImage, faces: &[TrackedFace]) {
+    pub fn see(&mut self, time: f64, image: &RgbImage, faces: &[FaceExpression]) {
         self.looks += 1;
         for _ in 0..self.scale.reach(time) {
             self.people.iter_mut().for_each(|person| person.sums.halve());
         }
-        for face in faces {
-            let place = match self.people.iter().position(|person| person.id == face.id) {
+        let tracked = faces.iter().filter_map(|face| Some((face.bounds, face.track.as_ref()?)));
+        for (bounds, track) in tracked {
+            let place = match self.people.iter().position(|person| person.id == track.id) {
                 Some(place) => place,
                 None if self.has_room(time) => {
-                    self.people.push(Person::new(face.id, time, self.card.classes.len()));
+                    self.people.push(Person::new(track.id, time - track.since, self.card.classes.len()));
                     self.people.len() - 1
                 }
                 None => continue,
             };
             let part = self.scale.part(time);
-            let answer = self.card.answer(&face.smoothed);
-            self.people[place].see(time, part, face, answer, self.pictures.then_some(image));
+            let picture = self.pictures.then(|| (image, bounds));
+            self.people[place].see(time, part, track, picture);
         }
     }
 
@@ -118,22 +131,24 @@ impl People {
 
 impl Person {
     fn new(id: u64, time: f64, classes: usize) -> Self {
-        let sums = Sums::new(classes);
-        Person { id, seen: [time; 2], looks: 0, counts: vec![0; classes], uncertain: 0, moments: Vec::new(), sums }
+        let (counts, certainty, sums) = (vec![0; classes], vec![0.0; classes], Sums::new(classes));
+        Person { id, seen: [time; 2], looks: 0, counts, certainty, uncertain: 0, moments: Vec::new(), sums }
     }
 
-    fn see(&mut self, time: f64, part: usize, face: &TrackedFace, answer: Answer, image: Option<&RgbImage>) {
+    fn see(&mut self, time: f64, part: usize, track: &Track, image: Option<(&RgbImage, [f32; 4])>) {
         self.seen[1] = time;
         self.looks += 1;
-        self.sums.add(part, &face.smoothed);
-        let Answer { class: Some(class), probability, .. } = answer else {
+        let scores: Vec<f32> = track.smoothed.iter().map(|(_, score)| *score).collect();
+        self.sums.add(part, &scores);
+        let Answer { class: Some(class), probability, .. } = track.answer else {
             self.uncertain += 1;
             return;
         };
         self.counts[class] += 1;
-        if let Some(image) = image.filter(|_| self.is_surer(class, probability)) {
+        self.certainty[class] += f64::from(probability);
+        if let Some((image, bounds)) = image.filter(|_| self.is_surer(class, probability)) {
             self.moments.retain(|moment| moment.class != class);
-            let picture = picture(image, face.face.bounds);
+            let picture = picture(image, bounds);
             self.moments.push(Moment { time, class, probability, picture });
             self.moments.sort_by(|a, b| b.probability.total_cmp(&a.probability));
             self.moments.truncate(MOMENTS);
@@ -149,14 +164,17 @@ impl Person {
         }
     }
 
-    /// The classes with their parts of the time, the largest first; none that never was the answer. No class stands for
-    /// the time without an answer.
-    pub fn shares(&self) -> Vec<(Option<usize>, f64)> {
-        let counts = self.counts.iter().enumerate().map(|(class, &count)| (Some(class), count));
-        let counts = counts.chain([(None, self.uncertain)]).filter(|(_, count)| *count > 0);
-        let mut shares: Vec<_> =
-            counts.map(|(class, count)| (class, count as f64 / self.looks.max(1) as f64)).collect();
-        shares.sort_by(|a, b| b.1.total_cmp(&a.1));
+    /// The classes with their parts of the time, the largest first; none that never was the answer.
+    pub fn shares(&self) -> Vec<Share> {
+        let share = |count: u64| count as f64 / self.looks.max(1) as f64;
+        let classes = self.counts.iter().zip(&self.certainty).enumerate().map(|(class, (&count, sum))| Share {
+            class: Some(class),
+            of_time: share(count),
+            probability: sum / count.max(1) as f64,
+        });
+        let uncertain = Share { class: None, of_time: share(self.uncertain), probability: 0.0 };
+        let mut shares: Vec<_> = classes.chain([uncertain]).filter(|share| share.of_time > 0.0).collect();
+        shares.sort_by(|a, b| b.of_time.total_cmp(&a.of_time));
         shares
     }
 }
@@ -172,7 +190,7 @@ fn picture(image: &RgbImage, bounds: [f32; 4]) -> RgbImage {
 
 #[cfg(test)]
 mod tests {
-    use vultus::face::{Architecture, Face};
+    use vultus::face::{Architecture, Face, Place};
     use vultus::ops::Normalization;
 
     use super::*;
@@ -182,9 +200,15 @@ mod tests {
         ModelCard::new(Architecture::Light, classes, 48, Normalization::CAFFE)
     }
 
-    fn face(id: u64, smoothed: [f32; 2]) -> TrackedFace {
+    fn judged(card: &ModelCard, id: u64, smoothed: [f32; 2]) -> FaceExpression {
         let face = Face { bounds: [2.0, 2.0, 12.0, 12.0], probability: 1.0, landmarks: [[0.0; 2]; 5] };
-        TrackedFace { id, face, scores: smoothed.to_vec(), smoothed: smoothed.to_vec(), since: 0.0 }
+        let face = FaceExpression::new(Place::Found(face), [20, 20], card, smoothed.to_vec());
+        let track = Track { id, since: 0.0, answer: face.answer, smoothed: face.scores.clone() };
+        FaceExpression { track: Some(track), ..face }
+    }
+
+    fn face(id: u64, smoothed: [f32; 2]) -> FaceExpression {
+        judged(&card(), id, smoothed)
     }
 
     #[test]
@@ -195,7 +219,10 @@ mod tests {
         }
         let [person] = people.all() else { panic!("not one") };
         assert_eq!((person.id, person.seen, person.looks), (3, [10.0, 11.5], 4));
-        assert_eq!(person.shares(), [(Some(0), 0.75), (Some(1), 0.25)]);
+        let shares: Vec<_> = person.shares().iter().map(|share| (share.class, share.of_time)).collect();
+        assert_eq!(shares, [(Some(0), 0.75), (Some(1), 0.25)]);
+        let means = [(0.6 + 0.9 + 0.7) / 3.0, 0.8];
+        assert!(person.shares().iter().zip(means).all(|(share, mean)| (share.probability - mean).abs() < 1e-6));
         let moments: Vec<_> = person.moments.iter().map(|moment| (moment.time, moment.class)).collect();
         assert_eq!(moments, [(10.5, 0), (11.5, 1)]);
         assert_eq!(person.moments[0].picture.dimensions(), (13, 13));
@@ -206,10 +233,11 @@ mod tests {
         let card = ModelCard { uncertain_below: Some(0.65), ..card() };
         let (mut people, image) = (People::new(&card, 0.0, 0.5, true), RgbImage::new(20, 20));
         for (i, score) in [0.6, 0.9, 0.5, 0.45].into_iter().enumerate() {
-            people.see(i as f64 / 2.0, &image, &[face(1, [score, 1.0 - score])]);
+            people.see(i as f64 / 2.0, &image, &[judged(&card, 1, [score, 1.0 - score])]);
         }
         let [person] = people.all() else { panic!("not one") };
-        assert_eq!(person.shares(), [(None, 0.75), (Some(0), 0.25)]);
+        let shares: Vec<_> = person.shares().iter().map(|share| (share.class, share.of_time)).collect();
+        assert_eq!(shares, [(None, 0.75), (Some(0), 0.25)]);
         assert_eq!(person.moments.iter().map(|moment| moment.class).collect::<Vec<_>>(), [0]);
     }
 

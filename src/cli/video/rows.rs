@@ -1,36 +1,35 @@
-//! A line for each face of each frame, for programs.
+//! The faces of each frame, for programs.
 
 use std::io::Write;
 
 use serde::Serialize;
 use vultus::csv::quoted;
-use vultus::face::ModelCard;
-use vultus::track::TrackedFace;
+use vultus::face::Analysis;
 
-use crate::answer::found::{FoundFace, as_map};
 use crate::cli::failure::Failure;
 use crate::cli::predict::report::{FACE_COLUMNS, face_fields};
 
-/// How each face of each frame is printed.
+/// How the faces of each frame are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rows {
     /// Not at all.
     None,
-    /// As a JSON object on a line of its own.
+    /// As a JSON object for each frame, on a line of its own.
     Json,
-    /// As a line of comma-separated values, after a header.
+    /// As lines of comma-separated values after a header: one for each face, and one for each frame without any.
     Csv,
 }
 
+/// The columns of CSV that say which frame and face it is.
+const WHICH_COLUMNS: &str = "frame,time,face";
+
+/// A frame as it is written.
 #[derive(Serialize)]
-struct Row {
+struct Row<'a> {
     frame: u64,
     time: f64,
-    face: u64,
     #[serde(flatten)]
-    found: FoundFace,
-    #[serde(serialize_with = "as_map")]
-    smoothed: Vec<(String, f32)>,
+    analysis: &'a Analysis,
 }
 
 impl Rows {
@@ -40,7 +39,7 @@ impl Rows {
             let columns = |prefix: &str| -> String {
                 classes.iter().map(|class| format!(",{}", quoted(&format!("{prefix}{class}")))).collect()
             };
-            writeln!(out, "frame,time,face,{FACE_COLUMNS}{}{}", columns(""), columns("smoothed_"))?;
+            writeln!(out, "{WHICH_COLUMNS},{FACE_COLUMNS}{}{}", columns(""), columns("smoothed_"))?;
         }
         Ok(())
     }
@@ -50,23 +49,31 @@ impl Rows {
         self,
         out: &mut dyn Write,
         (frame, time): (u64, f64),
-        faces: &[TrackedFace],
-        card: &ModelCard,
+        analysis: &Analysis,
+        classes: &[String],
     ) -> Result<(), Failure> {
-        if self == Rows::None {
-            return Ok(());
-        }
-        for TrackedFace { id, face, scores, smoothed, .. } in faces {
-            let found = FoundFace::new(face.clone(), card, scores.clone());
-            if self == Rows::Csv {
-                let mut fields = vec![frame.to_string(), rounded(time).to_string(), id.to_string()];
-                fields.extend(face_fields(&found));
-                fields.extend(smoothed.iter().map(f32::to_string));
-                writeln!(out, "{}", fields.join(","))?;
-            } else {
-                let smoothed = card.classes.iter().cloned().zip(smoothed.iter().copied()).collect();
-                serde_json::to_writer(&mut *out, &Row { frame, time: rounded(time), face: *id, found, smoothed })?;
+        let time = rounded(time);
+        match self {
+            Rows::None => return Ok(()),
+            Rows::Json => {
+                serde_json::to_writer(&mut *out, &Row { frame, time, analysis })?;
                 writeln!(out)?;
+            }
+            Rows::Csv if analysis.faces.is_empty() => {
+                let columns = WHICH_COLUMNS.split(',').count() + FACE_COLUMNS.split(',').count() + 2 * classes.len();
+                writeln!(out, "{frame},{time}{}", ",".repeat(columns - 2))?;
+            }
+            Rows::Csv => {
+                for face in &analysis.faces {
+                    let (id, smoothed) = match &face.track {
+                        Some(track) => (track.id.to_string(), track.smoothed.as_slice()),
+                        None => (String::new(), [].as_slice()),
+                    };
+                    let mut fields = vec![frame.to_string(), time.to_string(), id];
+                    fields.extend(face_fields(face));
+                    fields.extend(smoothed.iter().map(|(_, score)| score.to_string()));
+                    writeln!(out, "{}", fields.join(","))?;
+                }
             }
         }
         Ok(out.flush()?)

@@ -10,7 +10,7 @@ use vultus::Error;
 use vultus::image::RgbImage;
 use vultus::video::{FrameRate, VideoFormat, VideoReader};
 
-use super::ffmpeg::Ffmpeg;
+use super::ffmpeg::{Ffmpeg, Sound, address};
 use crate::cli::failure::Failure;
 
 type Input = Box<dyn Read + Send>;
@@ -31,6 +31,10 @@ impl Source {
     /// # Errors
     /// [`Failure::Failed`] if it cannot be read or is no video, or is one for ffmpeg and that is not there.
     pub fn open(path: &Path, rate: FrameRate) -> Result<Self, Failure> {
+        if address(path).is_some() {
+            let (ffmpeg, out) = Ffmpeg::decode_file(path)?;
+            return Self::through(path.to_path_buf(), Some(ffmpeg), Box::new(out), None, rate);
+        }
         let is_stdin = path == Path::new("-");
         let name = if is_stdin { PathBuf::from("standard input") } else { path.to_path_buf() };
         let failed = |source| Error::Io { path: name.clone(), source };
@@ -56,11 +60,27 @@ impl Source {
             (false, None) => Ffmpeg::decode_stream(&name.to_string_lossy(), whole)
                 .map(|(ffmpeg, out)| (Some(ffmpeg), Box::new(out) as Input))?,
         };
+        Self::through(name, ffmpeg, input, file_length.filter(|_| is_own), rate)
+    }
+
+    fn through(
+        name: PathBuf,
+        ffmpeg: Option<Ffmpeg>,
+        input: Input,
+        length: Option<u64>,
+        rate: FrameRate,
+    ) -> Result<Self, Failure> {
         let progress = Rc::new(Progress::default());
         match VideoReader::open(&name, Counted { input, progress: progress.clone() }, rate) {
-            Ok(reader) => Ok(Source { name, reader, progress, length: file_length.filter(|_| is_own), ffmpeg }),
+            Ok(reader) => Ok(Source { name, reader, progress, length, ffmpeg }),
             Err(error) => Err(cause(&name, error, ffmpeg.filter(|_| progress.ended.get()))),
         }
+    }
+
+    /// Where the sound of the video is, from a moment on: in a file that ffmpeg reads.
+    pub fn sound(&self, from: f64) -> Option<Sound> {
+        let is_file = self.ffmpeg.is_some() && self.name.is_file();
+        is_file.then(|| Sound { path: self.name.clone(), from })
     }
 
     /// Reads the next frame; says whether there was one.

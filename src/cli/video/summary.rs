@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use vultus::face::Answer;
 
-use super::people::{People, Person};
+use super::people::{People, Person, Share};
 use super::span::moment;
 use crate::cli::table::{Align, Table, widest};
 
@@ -20,7 +20,7 @@ pub fn write(out: &mut dyn Write, people: &People, classes: &[String]) -> io::Re
         ("FROM", Align::Right, width(1)),
         ("TO", Align::Right, width(2)),
         ("FRAMES", Align::Right, width(3)),
-        ("EXPRESSIONS", Align::Left, width(4)),
+        ("SHARE OF TIME (AT MEAN PROBABILITY)", Align::Left, width(4)),
     ]);
     table.head(out)?;
     rows.into_iter().try_for_each(|row| table.row(out, row))
@@ -31,11 +31,13 @@ fn cells(person: &Person, classes: &[String]) -> [String; 5] {
     [person.id.to_string(), from, to, person.looks.to_string(), expressions(person, classes)]
 }
 
-/// The expressions that a face showed the longest, with their parts of the time.
+/// The expressions that a face showed the longest, with their parts of the time and, while they were the answer, their
+/// mean probability.
 pub fn expressions(person: &Person, classes: &[String]) -> String {
-    let shares = person.shares();
-    let name =
-        |class: Option<usize>| class.map_or(Some(Answer::UNCERTAIN), |class| classes.get(class).map(String::as_str));
-    let named = shares.iter().take(NAMED).filter_map(|&(class, share)| Some((name(class)?, share)));
-    named.map(|(name, share)| format!("{name} {:.0}%", 100.0 * share)).collect::<Vec<_>>().join(", ")
+    let named = |share: &Share| {
+        let of_time = 100.0 * share.of_time;
+        let Some(class) = share.class else { return Some(format!("{} {of_time:.0}%", Answer::UNCERTAIN)) };
+        Some(format!("{} {of_time:.0}% (at {:.0}%)", classes.get(class)?, 100.0 * share.probability))
+    };
+    person.shares().iter().take(NAMED).filter_map(named).collect::<Vec<_>>().join(", ")
 }

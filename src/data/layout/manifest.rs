@@ -74,7 +74,10 @@ impl Manifest {
             check_box(face)?;
         }
 
-        let file = self.path.parent().unwrap_or(Path::new("")).join(entry.path);
+        // As Windows writes paths.
+        let is_windows = entry.path.contains('\\') && !entry.path.contains('/');
+        let path = if is_windows { entry.path.replace('\\', "/") } else { entry.path.to_owned() };
+        let file = self.path.parent().unwrap_or(Path::new("")).join(path);
         let subject = given(entry.subject).or_else(|| subject::of_file(&file).map(str::to_owned));
         let file: Arc<Path> = file.into();
         let key = (file.clone(), entry.face.map(|face| face.map(f32::to_bits)));

@@ -1,5 +1,6 @@
 //! A manifest as CSV with a header: `path,label`, and `subject`, `split`, `face` (or `x1,y1,x2,y2`) and votes for classes
-//! (`votes_happy`, `votes_sad` …, `votes_unknown`) where they are known.
+//! (`votes_happy`, `votes_sad` …, `votes_unknown`) where they are known. Other usual names of columns and other separators
+//! than commas are understood.
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -23,7 +24,19 @@ struct Columns {
     corners: Option<[usize; 4]>,
     /// Columns of votes, and for which class.
     votes: Vec<(usize, String)>,
+    /// What stands between fields.
+    separator: char,
 }
+
+/// What columns are called, ours first: the names that data sets and tools give to the same.
+const PATH: [&str; 9] =
+    ["path", "file", "filename", "file_name", "filepath", "image", "image_path", "img", "subdirectory_filepath"];
+const LABEL: [&str; 6] = ["label", "emotion", "expression", "class", "category", "target"];
+const SUBJECT: [&str; 4] = ["subject", "subject_id", "person", "identity"];
+const SPLIT: [&str; 4] = ["split", "part", "usage", "subset"];
+
+/// What separates fields, besides commas: spreadsheets of many languages write semicolons.
+const SEPARATORS: [char; 3] = [',', ';', '\t'];
 
 /// What names of columns of votes begin with.
 const VOTES: &str = "votes_";
@@ -31,6 +44,13 @@ const VOTES: &str = "votes_";
 impl Columns {
     /// The columns of a header, or what is wrong with it.
     fn of(header: &[u8]) -> std::result::Result<Self, String> {
+        let with = |&separator: &char| Self::separated(header, separator);
+        // What is wrong is said for commas.
+        SEPARATORS.iter().find_map(|separator| with(separator).ok()).map_or_else(|| Self::separated(header, ','), Ok)
+    }
+
+    fn separated(header: &[u8], separator: char) -> std::result::Result<Self, String> {
+        let record = |line| record(line, separator);
         let names: Vec<String> = record(header)?.iter().map(|name| name.trim().to_ascii_lowercase()).collect();
         let column = |wanted: &str| {
             let mut found = (0..names.len()).filter(|&column| names[column] == wanted);
@@ -39,7 +59,11 @@ impl Columns {
                 (column, None) => Ok(column),
             }
         };
-        let needed = |wanted: &str| column(wanted)?.ok_or_else(|| format!("has no column {wanted}"));
+        let any = |wanted: &[&str]| {
+            let found = wanted.iter().map(|name| column(name)).collect::<std::result::Result<Vec<_>, String>>()?;
+            Ok::<_, String>(found.into_iter().flatten().next())
+        };
+        let needed = |wanted: &[&str]| any(wanted)?.ok_or_else(|| format!("has no column {}", wanted[0]));
         let corners = match [column("x1")?, column("y1")?, column("x2")?, column("y2")?] {
             [Some(x1), Some(y1), Some(x2), Some(y2)] => Some([x1, y1, x2, y2]),
             [None, None, None, None] => None,
@@ -59,19 +83,20 @@ impl Columns {
         }
         Ok(Columns {
             number: names.len(),
-            path: needed("path")?,
-            label: needed("label")?,
-            subject: column("subject")?,
-            split: column("split")?,
+            path: needed(&PATH)?,
+            label: needed(&LABEL)?,
+            subject: any(&SUBJECT)?,
+            split: any(&SPLIT)?,
             face: column("face")?,
             corners,
             votes: votes.collect(),
+            separator,
         })
     }
 
     /// Adds the entry that a line is.
     fn add(&self, line: &[u8], number: u64, manifest: &mut Manifest) -> std::result::Result<(), String> {
-        let fields = record(line)?;
+        let fields = record(line, self.separator)?;
         if fields.len() != self.number {
             return Err(format!("has {} fields, the header has {}", fields.len(), self.number));
         }
@@ -107,14 +132,19 @@ fn column_twice(names: &[String], column: usize) -> bool {
     names[..column].contains(&names[column])
 }
 
-fn record(line: &[u8]) -> std::result::Result<Vec<Cow<'_, str>>, String> {
-    csv::fields(str::from_utf8(line).map_err(|error| format!("is not UTF-8: {error}"))?)
+fn record(line: &[u8], separator: char) -> std::result::Result<Vec<Cow<'_, str>>, String> {
+    csv::separated(str::from_utf8(line).map_err(|error| format!("is not UTF-8: {error}"))?, separator)
 }
 
 /// Whether a file that begins with this line is such a list.
 pub(super) fn is_header(line: &[u8]) -> bool {
-    let names = record(line).unwrap_or_default();
-    ["path", "label"].iter().all(|wanted| names.iter().any(|name| name.trim().eq_ignore_ascii_case(wanted)))
+    SEPARATORS.iter().any(|&separator| {
+        let names = record(line, separator).unwrap_or_default();
+        let has = |wanted: &[&str]| {
+            names.iter().any(|name| wanted.iter().any(|wanted| name.trim().eq_ignore_ascii_case(wanted)))
+        };
+        has(&PATH) && has(&LABEL)
+    })
 }
 
 /// Reads such a list.

@@ -37,7 +37,8 @@ impl Dataset {
     /// - RAF-DB's `list_patition_label.txt`, its pictures beside it or in `aligned`;
     /// - a manifest, paths relative to its folder: CSV with the columns `path` and `label` (and `subject`, `split`,
     ///   `face` or `x1`, `y1`, `x2`, `y2` where they are known), a JSON list of objects with such keys, or one object per
-    ///   line. A face is a box in pixels, `x1 y1 x2 y2`;
+    ///   line. A face is a box in pixels, `x1 y1 x2 y2`. Columns of CSV may have other usual names (`filename`, `image`,
+    ///   `emotion`, `expression`, `class`, `usage`), and semicolons or tabs between them;
     /// - a folder with one of these lists.
     ///
     /// No picture is opened here, and that a manifest's pictures exist is not checked.
@@ -55,6 +56,11 @@ impl Dataset {
         }
         if let Some(parts) = listing.parts()? {
             return class_folders::open_parts(path, &parts);
+        }
+        if let Some(folder) = affectnet(&listing) {
+            let reason = "looks like AffectNet: annotations in NumPy files beside the pictures are not read. Give a list \
+                          instead, such as AffectNet's CSV with subDirectory_filePath and expression, or path and label";
+            return Err(Error::data(&folder, reason));
         }
         if jaffe::is_jaffe(&listing) {
             return jaffe::open(path, &listing);
@@ -92,6 +98,13 @@ impl Dataset {
     }
 }
 
+/// A folder of AffectNet: `images` and `annotations` side by side, or a set with both.
+fn affectnet(listing: &Listing) -> Option<PathBuf> {
+    let is_set = |folder: &Path| folder.join("images").is_dir() && folder.join("annotations").is_dir();
+    let sets = listing.folders.iter().flat_map(|folder| [folder.parent(), Some(folder.as_path())]).flatten();
+    sets.into_iter().find(|folder| is_set(folder)).map(Path::to_path_buf)
+}
+
 /// The data set of a list in a folder, called after the folder.
 fn in_folder(folder: &Path, list: &Path) -> Result<Dataset> {
     Ok(Dataset { path: folder.to_path_buf(), ..open_list(list)? })
@@ -116,7 +129,11 @@ fn open_list(path: &Path) -> Result<Dataset> {
         Some(b'[') => manifest_json::open_list(path),
         Some(b'{') => manifest_json::open_lines(path),
         _ if fer2013::is_header(line) => fer2013::open(path),
-        _ if manifest_csv::is_header(line) => manifest_csv::open(path),
+        _ if manifest_csv::is_header(line) => manifest_csv::open(path).map(raf_db::placed),
+        _ if votes::is_header(line) => {
+            let reason = "a table of votes, as FER+'s, has no pictures: open FER2013's table, and give this as --votes";
+            Err(Error::data(path, reason))
+        }
         _ if raf_db::is_line(&text) => raf_db::open(path),
         None => Err(Error::data(path, "the list is empty")),
         Some(_) => {

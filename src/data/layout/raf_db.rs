@@ -56,6 +56,29 @@ pub(super) fn open(path: &Path) -> Result<Dataset> {
     Ok(Dataset { path: place.root(path), classes: CLASSES.map(str::to_owned).to_vec(), samples: samples.collect() })
 }
 
+/// The data set of a list of RAF-DB as it is on Kaggle (`train_labels.csv`: `image,label`), whose pictures lie in folders of
+/// their classes' numbers, `train/5/train_00001_aligned.jpg` or in `DATASET`. Others are left as they are.
+pub(super) fn placed(mut data: Dataset) -> Dataset {
+    let folder = data.path.parent().unwrap_or(Path::new("")).to_path_buf();
+    let place = |sample: &Sample, class: &str| {
+        let name = sample.file().file_name()?.to_str()?;
+        let (part, _) = name.split_once('_').filter(|(part, _)| matches!(*part, "train" | "test"))?;
+        let within = Path::new(part).join(class).join(name);
+        let places = [folder.join(&within), folder.join("DATASET").join(&within)];
+        Some((Part::named(part)?, places.into_iter().find(|place| place.is_file())?))
+    };
+    let Dataset { classes, samples, .. } = &data;
+    let is_elsewhere = |sample: &Sample| !sample.file().is_file() && place(sample, &classes[sample.label]).is_some();
+    if samples.first().is_some_and(is_elsewhere) {
+        for sample in &mut data.samples {
+            if let Some((part, file)) = place(sample, &data.classes[sample.label]) {
+                (sample.part, sample.source) = (Some(part), Source::File(file.into()));
+            }
+        }
+    }
+    data
+}
+
 /// Where the pictures are.
 struct Place {
     folder: PathBuf,

@@ -138,6 +138,13 @@ fn record(line: &[u8]) -> std::result::Result<Vec<Cow<'_, str>>, String> {
     csv::fields(str::from_utf8(line).map_err(|error| format!("is not UTF-8: {error}"))?)
 }
 
+/// Whether a file that begins with this line is such a table, as FER+ writes it.
+pub(super) fn is_header(line: &[u8]) -> bool {
+    let names: Vec<String> = record(line).unwrap_or_default().iter().map(|name| name.trim().to_lowercase()).collect();
+    let has = |wanted: &str| names.iter().any(|name| name == wanted);
+    NAMES.iter().any(|name| has(name)) && ["happiness", "sadness", "anger"].into_iter().all(has)
+}
+
 /// What the columns of a header hold.
 fn columns(names: &[Cow<str>], classes: &mut Vec<String>) -> std::result::Result<Vec<Column>, String> {
     let before = classes.len();

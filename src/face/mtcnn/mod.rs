@@ -3,12 +3,13 @@
 mod boxes;
 mod proposals;
 
-use super::boxes::{Bounds, Overlap, suppress};
+use super::boxes::{Bounds, suppress};
 use super::options::DetectorOptions;
 use crate::engine::{Device, Options, Picture, Plan};
 use crate::error::Result;
 use crate::nn::{Network, mtcnn};
 use crate::ops::{Crop, Filter, Normalization};
+use crate::prepare::Overlap;
 use crate::prepare::face::Face;
 use crate::reading::Reading;
 use crate::tensor::Parameters;

@@ -4,11 +4,12 @@ use crate::engine::{Device, Options, Picture, Plan};
 use crate::error::Result;
 use crate::nn::mtcnn::pnet;
 use crate::ops::{Crop, Filter, Normalization};
+use crate::prepare::Overlap;
 use crate::reading::Reading;
 use crate::tensor::Parameters;
 
 use super::boxes::{Candidate, corrected, squared};
-use crate::face::boxes::{Bounds, Overlap, suppress};
+use crate::face::boxes::{Bounds, suppress};
 use crate::face::options::DetectorOptions;
 
 /// Pixels that a cell of P-Net looks at, each way: no smaller face can be found.

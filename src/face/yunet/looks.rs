@@ -33,21 +33,21 @@ pub(super) struct Look {
     pub sides: Range<f32>,
 }
 
-/// The ways to look at a picture of this size for faces from this side on; none if it is smaller than such a face.
+/// The ways to look at a picture of this size for faces from this side on; none if it is smaller than such a face. Smaller
+/// faces are seen too: left out before, they could not cover what is taken for a larger one in their place.
 pub(super) fn looks(width: u32, height: u32, min_face: f32) -> Vec<Look> {
     if (width.min(height) as f32) < min_face {
         return Vec::new();
     }
     let longer = width.max(height);
     let scale = (LONGEST as f32 / longer as f32).min(1.0);
-    let mut looks = vec![Look::whole(width, height, scale, min_face..f32::INFINITY)];
+    let mut looks = vec![Look::whole(width, height, scale, 0.0..f32::INFINITY)];
     if longer as f32 * scale > FILLED {
-        let least = (MOST_SEEN / scale).max(min_face);
-        looks.push(Look::whole(width, height, scale * QUARTER, least..f32::INFINITY));
+        looks.push(Look::whole(width, height, scale * QUARTER, MOST_SEEN / scale..f32::INFINITY));
     }
     let seen = LEAST_SEEN / scale;
     if min_face < seen {
-        looks.push(Look::tiled(width, height, min_face..2.0 * seen));
+        looks.push(Look::tiled(width, height, 0.0..2.0 * seen));
     }
     looks
 }
@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(looks(2560, 1440, 20.0).len(), 2);
         let seen = looks(4000, 3000, 20.0);
         assert_eq!((seen[0].size, seen[1].size), ([960, 1280], [240, 320]));
-        assert_eq!((seen[2].sides.clone(), seen[2].parts.len()), (20.0..62.5, 4 * 3));
+        assert_eq!((seen[2].sides.clone(), seen[2].parts.len()), (0.0..62.5, 4 * 3));
         // The faces are large enough for the scaled picture.
         assert_eq!(looks(4000, 3000, 32.0).len(), 2);
     }

@@ -4,12 +4,13 @@
 mod decode;
 mod looks;
 
-use super::boxes::{Overlap, suppress};
+use super::boxes::suppress;
 use super::options::DetectorOptions;
 use crate::engine::{Device, Options, Picture, Plan};
 use crate::error::Result;
 use crate::nn::yunet;
 use crate::ops::{Filter, Normalization, Order};
+use crate::prepare::Overlap;
 use crate::prepare::face::Face;
 use crate::reading::Reading;
 use crate::tensor::Parameters;

@@ -3,9 +3,10 @@
 use std::io::{self, BufRead, Read};
 
 use ::image::RgbImage;
+use ::image::imageops::{self, FilterType};
 
 use super::header::{Header, Planes};
-use crate::video::color::ToRgb;
+use crate::image::yuv::ToRgb;
 use crate::video::fault::Fault;
 use crate::video::frame_rate::FrameRate;
 
@@ -30,8 +31,9 @@ impl<R: BufRead> Y4mReader<R> {
         Ok(Y4mReader { input, header, colors: ToRgb::new(header.range), frame: Vec::new() })
     }
 
+    /// Width and height of the frames' pictures.
     pub fn size(&self) -> (u32, u32) {
-        (self.header.width, self.header.height)
+        self.header.square_size()
     }
 
     pub fn rate(&self) -> Option<FrameRate> {
@@ -55,8 +57,18 @@ impl<R: BufRead> Y4mReader<R> {
         if read < bytes { Err(Fault::CutShort) } else { Ok(true) }
     }
 
-    /// The frame that was read last.
+    /// The frame that was read last, in square pixels.
     pub fn image(&self) -> RgbImage {
+        let stored = self.stored();
+        let (width, height) = self.header.square_size();
+        if stored.dimensions() == (width, height) {
+            stored
+        } else {
+            imageops::resize(&stored, width, height, FilterType::Triangle)
+        }
+    }
+
+    fn stored(&self) -> RgbImage {
         let (width, height) = (self.header.width as usize, self.header.height as usize);
         let (luma, chroma) = self.frame.split_at(self.frame.len().min(width * height));
         let (chroma_width, chroma_height) = self.header.chroma_size();

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use ::image::RgbImage;
 
 use super::header::MAGIC;
-use crate::video::color::{chroma, luma};
+use crate::image::yuv::{chroma, luma};
 use crate::video::frame_rate::FrameRate;
 
 /// Writes an uncompressed video (4:2:0, BT.601, limited range), half of the size of its pictures, which all programs

@@ -12,7 +12,9 @@ use crate::weights::layout::Layout;
 use crate::weights::safetensors::channels;
 
 /// Height and width of the feature maps that VGG16's own first dense layer reads.
-const POOLED: usize = 7;
+const MAPS: usize = 7;
+/// The most that they may be, for an input of 1024 pixels.
+const MOST_MAPS: usize = 32;
 
 /// A layer as the file has it.
 struct Found<'c> {
@@ -53,14 +55,14 @@ impl<'c> Vgg16<'c> {
         let mut finder = Finder { catalog, matches: Vec::new() };
         let kernels = finder.kernels(&convolutions)?;
         let widths = finder.convolutions(&convolutions, kernels)?;
-        let outputs =
+        let (maps, outputs) =
             finder.dense(&dense, kernels, widths.last().and_then(|block| block.last()).copied().unwrap_or(0))?;
         let matches = finder.matches;
         let mut used: BTreeSet<String> = matches.iter().map(|found| found.entry.name.clone()).collect();
         let packed = matches.iter().filter(|found| found.entry.dtype == Dtype::I8);
         used.extend(packed.map(|found| channels::scale_name(&found.entry.name)));
         let unused = of_network(catalog).into_iter().filter(|entry| !used.contains(&entry.name)).collect();
-        Ok(Vgg16 { catalog, matches, unused, widths, dense: outputs })
+        Ok(Vgg16 { catalog, matches, unused, widths, maps, dense: outputs })
     }
 }
 
@@ -174,9 +176,10 @@ impl<'c> Finder<'c> {
         Ok(widths)
     }
 
-    /// Matches the dense layers behind feature maps with this many channels; their numbers of outputs.
-    fn dense(&mut self, dense: &[Found<'c>], kernels: Kernels, channels: usize) -> Result<Vec<usize>> {
-        let mut inputs = channels * POOLED * POOLED;
+    /// Matches the dense layers behind feature maps with this many channels; the maps' height and width, and the numbers of
+    /// outputs.
+    fn dense(&mut self, dense: &[Found<'c>], kernels: Kernels, channels: usize) -> Result<(usize, Vec<usize>)> {
+        let (mut maps_side, mut inputs) = (MAPS, channels * MAPS * MAPS);
         let mut outputs = Vec::new();
         for (i, layer) in dense.iter().enumerate() {
             let &[first, second] = layer.weight.shape.as_slice() else {
@@ -186,13 +189,21 @@ impl<'c> Finder<'c> {
             };
             let by_input = layer.transposed.unwrap_or(kernels == Kernels::Hwio);
             let (input, out) = if by_input { (first, second) } else { (second, first) };
+            if i == 0
+                && let Some(side) = (1..=MOST_MAPS).find(|side| channels * side * side == input)
+            {
+                (maps_side, inputs) = (side, input);
+            }
             if input != inputs {
-                let before =
-                    if i == 0 { format!("{channels} feature maps of 7×7") } else { "the layer before it".to_owned() };
+                let before = if i == 0 {
+                    format!("{channels} feature maps of 7×7 (or of another square)")
+                } else {
+                    "the layer before it".to_owned()
+                };
                 return Err(self.refuse(layer.weight, format!("it reads {input} values, but {before} give {inputs}")));
             }
             let channels_last = i == 0 && layer.channels_last.unwrap_or(kernels == Kernels::Hwio);
-            let maps = if channels_last { [POOLED, POOLED, channels] } else { [inputs, 1, 1] };
+            let maps = if channels_last { [maps_side, maps_side, channels] } else { [inputs, 1, 1] };
             let layout = match (by_input, channels_last) {
                 (false, false) => None,
                 (true, _) => Some(Layout::permute(&[maps[0], maps[1], maps[2], out], &[3, 2, 0, 1], vec![out, inputs])),
@@ -204,7 +215,7 @@ impl<'c> Finder<'c> {
             outputs.push(out);
             inputs = out;
         }
-        Ok(outputs)
+        Ok((maps_side, outputs))
     }
 
     /// Notes a layer's weight and its bias, which must have a number for each of the weight's outputs.

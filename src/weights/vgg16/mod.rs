@@ -19,7 +19,8 @@ use crate::tensor::Parameters;
 ///
 /// Its convolutions are told by their kernels of 3×3 and the order in which they stand, its dense layers by their two
 /// dimensions; in a file with a graph, both by the graph. Kernels in the order H, W, in, out, dense weights by input and
-/// first dense weights for features in the order H, W, C are turned into PyTorch's.
+/// first dense weights for features in the order H, W, C are turned into PyTorch's. The head may have any number of dense
+/// layers, on feature maps of 7×7, on their means, or on maps of another size, as small inputs give them.
 ///
 /// ```no_run
 /// use std::path::Path;
@@ -38,6 +39,8 @@ pub struct Vgg16<'c> {
     matches: Vec<Match<'c>>,
     unused: Vec<&'c Entry>,
     widths: Vec<Vec<usize>>,
+    /// Height and width of the feature maps that the first dense layer reads.
+    maps: usize,
     dense: Vec<usize>,
 }
 
@@ -95,8 +98,14 @@ impl<'c> Vgg16<'c> {
         self.dense.last().copied().unwrap_or(0)
     }
 
+    /// Height and width of the feature maps that the head reads: 7 as VGG16's own, 1 where it reads their means or the input
+    /// is of 32 to 63 pixels.
+    pub fn maps(&self) -> usize {
+        self.maps
+    }
+
     /// The network for pictures of this height and width: up to the last dense layer and a softmax, or only the
-    /// convolutional base where the file has no more.
+    /// convolutional base where the file has no more. Feature maps of another size than the head reads are averaged to it.
     ///
     /// # Errors
     /// [`crate::Error::Shape`] if the input is too small for five pools.
@@ -104,7 +113,7 @@ impl<'c> Vgg16<'c> {
         let widths: Vec<&[usize]> = self.widths.iter().map(Vec::as_slice).collect();
         match self.dense.split_last() {
             None => Ok(vgg16::base_with_widths(input, &widths)),
-            Some((&classes, hidden)) => vgg16::whole_with_widths(input, &widths, hidden, classes),
+            Some((&classes, hidden)) => vgg16::whole_with_maps(input, &widths, self.maps, hidden, classes),
         }
     }
 

@@ -1,11 +1,11 @@
-//! From the colours of videos to those of pictures and back: ITU-R BT.601 with 8 bits.
+//! From luma and chroma to RGB and back: ITU-R BT.601 with 8 bits.
 //!
-//! Y4M does not say which matrix its colours were made with. BT.601 is what programs take for it; colours of BT.709
-//! then are off by a little, mostly in saturated greens and reds.
+//! Neither Y4M nor the NV12 of a camera says which matrix its colours were made with. BT.601 is what programs take for
+//! it; colours of BT.709 then are off by a little, mostly in saturated greens and reds.
 
 /// Which values a video uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Range {
+pub(crate) enum Range {
     /// 16 to 235 for luma, 16 to 240 for chroma: what nearly all videos have.
     Limited,
     /// 0 to 255, as in JPEG.
@@ -17,7 +17,7 @@ const BITS: u32 = 16;
 
 /// Factors of the way to RGB, times 2^16.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct ToRgb {
+pub(crate) struct ToRgb {
     black: i32,
     luma: i32,
     red_v: i32,
@@ -53,13 +53,13 @@ impl ToRgb {
 }
 
 /// Luma of a colour, limited range.
-pub(super) fn luma(rgb: [u8; 3]) -> u8 {
+pub(crate) fn luma(rgb: [u8; 3]) -> u8 {
     let [r, g, b] = rgb.map(f32::from);
     (16.0 + (0.299 * r + 0.587 * g + 0.114 * b) * (219.0 / 255.0)).round() as u8
 }
 
 /// Both chroma values of a colour whose channels may be means of several pixels', limited range.
-pub(super) fn chroma([r, g, b]: [f32; 3]) -> [u8; 2] {
+pub(crate) fn chroma([r, g, b]: [f32; 3]) -> [u8; 2] {
     let light = 0.299 * r + 0.587 * g + 0.114 * b;
     let value = |difference: f32, scale: f32| (128.0 + difference / scale * (224.0 / 255.0)).round() as u8;
     [value(b - light, 1.772), value(r - light, 1.402)]

@@ -2,6 +2,8 @@
 //! that helps.
 #![cfg(feature = "files")]
 
+mod odd;
+
 use std::fs;
 use std::io::Cursor;
 use std::path::Path;
@@ -324,7 +326,7 @@ fn changed_bytes_do_no_harm() {
 #[test]
 fn what_is_not_a_picture_is_refused() {
     assert_refused(decode(b""), &["the file is empty"]);
-    for text in ["no picture", "<svg xmlns=\"http://www.w3.org/2000/svg\"/>", "\0\0\0\x1cftypavif"] {
+    for text in ["no picture", "<svg xmlns=\"http://www.w3.org/2000/svg\"/>", "\0\0\0\x1cftyp????"] {
         assert_refused(decode(text.as_bytes()), &["picture: this is not a JPEG, PNG"]);
     }
 }
@@ -342,7 +344,7 @@ fn pictures_without_pixels_are_refused() {
 
 #[test]
 fn pictures_that_are_too_large_are_refused_before_they_are_decoded() {
-    let parts = ["20000×20000 pixels are 400.0 megapixels", "at most 100"];
+    let parts = ["20000×20000 pixels are 400.0 megapixels", "at most 200"];
     assert_refused(decode(b"P6 20000 20000 255\n"), &parts);
     // The size of a JPEG stands in its frame header, behind the marker 0xFFC0, the length and the precision.
     let mut jpeg = encode(quarters(8, 8), ImageFormat::Jpeg);
