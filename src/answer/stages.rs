@@ -1,10 +1,10 @@
 //! The stages of preparation as pictures.
 
 use vultus::Error;
-use vultus::face::{Face, square_crop};
+use vultus::face::{Face, ModelCard, square_crop};
 use vultus::image::RgbImage;
 use vultus::ops::{Crop, Normalization, Order};
-use vultus::prepare::{Alignment, Preparation, centre_crop, regions, resize};
+use vultus::prepare::{Alignment, Preparation, regions, resize};
 
 use super::annotate::{self, Mark};
 use super::draw::{BLACK, WHITE, disc};
@@ -16,13 +16,39 @@ const LARGEST_FACE: u32 = 1024;
 const SMALLEST_OUTLINED: u32 = 448;
 
 /// How a face is cut out.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Framing {
     /// Turned and scaled by the eyes.
-    Eyes,
-    /// The square around the box.
-    Box,
-    /// The square in the middle: the picture is a face.
-    Middle,
+    Eyes(Alignment),
+    /// The square around the box, whose side is so many times the box's longer side.
+    Box(f32),
+    /// All of the picture, which is a face.
+    Whole,
+}
+
+/// All that is done to a face before a network computes with it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Recipe {
+    pub framing: Framing,
+    pub preparation: Preparation,
+    /// Height and width of what the network takes.
+    pub size: u32,
+    pub normalization: Normalization,
+    /// Whether the parts of the face, which networks are not given, are shown too.
+    pub regions: bool,
+}
+
+impl Recipe {
+    /// What a model's card asks for.
+    pub fn of(card: &ModelCard) -> Self {
+        Recipe {
+            framing: card.alignment.map_or(Framing::Box(card.margin), Framing::Eyes),
+            preparation: card.preparation,
+            size: u32::try_from(card.input).unwrap_or(u32::MAX),
+            normalization: card.preprocessing,
+            regions: false,
+        }
+    }
 }
 
 /// A picture on the way.
@@ -56,15 +82,8 @@ struct Framed {
 }
 
 /// All stages of one face, which is one of those found or, if none is chosen, the whole picture.
-pub fn all(
-    image: RgbImage,
-    faces: &[Face],
-    chosen: Option<usize>,
-    framing: Framing,
-    preparation: &Preparation,
-    size: u32,
-) -> Result<Vec<Stage>, Error> {
-    let framed = frame(&image, chosen.map(|number| &faces[number]), &framing)?;
+pub fn all(image: RgbImage, faces: &[Face], chosen: Option<usize>, recipe: &Recipe) -> Result<Vec<Stage>, Error> {
+    let framed = frame(&image, chosen.map(|number| &faces[number]), recipe.framing)?;
     let detected = chosen.map(|number| (marked(&image, faces, number), found(faces, number)));
     let mut stages = vec![Stage { number: 1, title: "Input", detail: dimensions(&image), image }];
     let mut add = |number, title, detail, image| stages.push(Stage { number, title, detail, image });
@@ -73,28 +92,41 @@ pub fn all(
     }
     let mut last = framed.image.clone();
     add(3, framed.title, framed.detail, framed.image);
+    let Recipe { preparation, size, normalization, .. } = recipe;
     for (name, image) in preparation.stages(&last) {
         last = image.clone();
         match name {
-            "gray" => add(4, "Gray", "luma, BT.601".to_owned(), image),
+            "gray" => add(4, "Gray", LUMA.to_owned(), image),
             "denoise" => add(5, "Denoised", preparation.denoise.to_string(), image),
             _ => add(6, "Illumination", preparation.illumination.to_string(), image),
         }
     }
-    let resized = resize(&last, &Crop::whole(last.width(), last.height()), size, size);
-    let (normalised, [low, high]) = normalised(&resized, &Normalization::CAFFE);
-    add(7, "Resized", dimensions(&resized), resized);
-    add(8, "Normalised", format!("BGR, {low:.0} to {high:.0}"), normalised);
-    if let Some(landmarks) = framed.landmarks {
+    let mut given = resize(&last, &Crop::whole(last.width(), last.height()), *size, *size);
+    add(7, "Resized", dimensions(&given), given.clone());
+    if normalization.gray {
+        given = Preparation { gray: true, ..Preparation::NONE }.apply(&given);
+        add(8, "Gray", LUMA.to_owned(), given.clone());
+    }
+    let (normalised, [low, high]) = normalised(&given, normalization);
+    let order = match (normalization.gray, normalization.order) {
+        (true, _) => "gray in each channel",
+        (_, Order::Rgb) => "RGB",
+        (_, Order::Bgr) => "BGR",
+    };
+    add(9, "Normalised", format!("{order}, {low:.1} to {high:.1}"), normalised);
+    if let Some(landmarks) = framed.landmarks.filter(|_| recipe.regions) {
         let regions = regions(&landmarks, last.width(), last.height());
-        add(9, "Regions", "from the landmarks".to_owned(), outlined(&last, &regions));
-        for ((number, title), (_, crop)) in (10..).zip(["Eyes", "Nose", "Mouth"]).zip(regions) {
+        add(10, "Regions", "from the landmarks".to_owned(), outlined(&last, &regions));
+        for ((number, title), (_, crop)) in (11..).zip(["Eyes", "Nose", "Mouth"]).zip(regions) {
             let part = resize(&last, &crop, crop.width, crop.height);
             add(number, title, dimensions(&part), part);
         }
     }
     Ok(stages)
 }
+
+/// How colours become gray.
+const LUMA: &str = "luma, BT.601";
 
 fn dimensions(image: &RgbImage) -> String {
     format!("{} × {}", image.width(), image.height())
@@ -105,10 +137,9 @@ fn found(faces: &[Face], number: usize) -> String {
 }
 
 /// Cuts the face out.
-fn frame(image: &RgbImage, face: Option<&Face>, framing: &Framing) -> Result<Framed, Error> {
+fn frame(image: &RgbImage, face: Option<&Face>, framing: Framing) -> Result<Framed, Error> {
     match (framing, face) {
-        (Framing::Eyes, Some(face)) => {
-            let alignment = Alignment::default();
+        (Framing::Eyes(alignment), Some(face)) => {
             let side = alignment.native_side(&face.landmarks);
             Ok(Framed {
                 image: alignment.align(image, &face.landmarks, side)?,
@@ -117,11 +148,15 @@ fn frame(image: &RgbImage, face: Option<&Face>, framing: &Framing) -> Result<Fra
                 detail: format!("by the eyes, {side} × {side}"),
             })
         }
-        (Framing::Box, Some(face)) => {
-            let crop = square_crop(face.bounds, 1.0, image.width(), image.height());
-            Ok(cropped(image, &crop, Some(face), "box"))
+        (Framing::Box(margin), Some(face)) => {
+            let crop = square_crop(face.bounds, margin, image.width(), image.height());
+            Ok(cropped(image, &crop, Some(face), &format!("{margin} of the box")))
         }
-        _ => Ok(cropped(image, &centre_crop(image.width(), image.height()), face, "middle")),
+        _ => {
+            let landmarks = face.map(|face| face.landmarks);
+            let detail = format!("all of it, {}", dimensions(image));
+            Ok(Framed { image: image.clone(), landmarks, title: "Cropped", detail })
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod bench;
 mod class_names;
 mod classifier;
 mod compare;
+mod completions;
 mod data;
 mod detector;
 mod devices;
@@ -43,7 +44,7 @@ mod weights;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use failure::Failure;
 use global::Global;
@@ -99,6 +100,8 @@ enum Command {
     Bench(bench::Arguments),
     Tune(tune::Arguments),
     Weights(weights::Arguments),
+    Completions(completions::CompletionArguments),
+    Man(completions::ManualArguments),
 }
 
 impl Command {
@@ -121,6 +124,11 @@ impl Command {
             Command::Bench(arguments) => bench::run(arguments, global, out),
             Command::Tune(arguments) => tune::run(arguments, global, out),
             Command::Weights(arguments) => weights::run(arguments, out),
+            Command::Completions(arguments) => {
+                completions::complete(arguments, Program::command(), out);
+                Ok(())
+            }
+            Command::Man(arguments) => completions::manual(arguments, Program::command(), out),
         }
     }
 }

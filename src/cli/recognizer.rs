@@ -28,8 +28,8 @@ pub struct ModelArguments {
 pub struct RecognizerArguments {
     #[command(flatten)]
     pub model: ModelArguments,
-    /// How often to look at each face: flip looks at its mirror image too and averages the probabilities, which takes
-    /// twice as long [default: what the model recommends]
+    /// Test-time augmentation: flip also looks at the mirror image and averages the probabilities, which takes twice as long
+    /// [default: what the model recommends]
     #[arg(long, value_name = "none|flip", value_parser = PossibleValuesParser::new(["none", "flip"]).map(tta))]
     pub tta: Option<TestTimeAugmentation>,
     /// How a GPU computes: f16-weights halves what it reads of the network's weights, and changes the probabilities a

@@ -100,7 +100,7 @@ fn overall(evaluation: &Evaluation) -> Section {
     let table = Table::new(["measure", "value", "95\u{A0}% interval"])
         .row(share("accuracy", evaluation.accuracy, known.map(|known| known.accuracy)))
         .row(share("balanced accuracy", evaluation.balanced_accuracy, known.map(|known| known.balanced_accuracy)))
-        .row(share("right class among the two most probable", evaluation.top2, known.map(|known| known.top2)))
+        .row(share("top-2 accuracy", evaluation.top2, known.map(|known| known.top2)))
         .row(figure("Cohen’s kappa", evaluation.kappa, known.and_then(|known| known.kappa)))
         .row(figure("log loss", Some(evaluation.log_loss), known.map(|known| known.log_loss)))
         .row(figure("expected calibration error", Some(evaluation.ece), None));

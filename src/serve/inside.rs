@@ -4,11 +4,11 @@ use serde::Serialize;
 use vultus::face::{Analysis, Face, FaceExpression, HiResCam, ModelCard, Occlusion};
 use vultus::image::RgbImage;
 use vultus::ops::{Crop, Filter, Op};
-use vultus::prepare::{Illumination, Preparation, resize};
+use vultus::prepare::resize;
 use vultus::report::{data_uri, filters_picture, heat_overlay, maps_picture};
 use vultus::{Device, Error, Options, Parameters, Plan};
 
-use crate::answer::stages::{self, Framing, Stage};
+use crate::answer::stages::{self, Recipe, Stage};
 
 /// Feature maps that are shown of a layer: more could not be told apart.
 const SHOWN_MAPS: usize = 64;
@@ -167,7 +167,7 @@ impl Inside {
         let times = times.collect();
         let card = &self.card;
         Ok(View {
-            stages: self.stages(image, &faces, face, &prepared)?,
+            stages: self.stages(image, &faces, face)?,
             analysis: seen,
             face,
             filters: self.filters.clone(),
@@ -226,31 +226,12 @@ impl Inside {
         Ok(Explanation { method: asked.method, class: classes[number].clone(), layer, image })
     }
 
-    /// The steps of `vultus prepare`, and what this model is given.
-    fn stages(
-        &self,
-        image: &RgbImage,
-        faces: &[Face],
-        face: Option<usize>,
-        prepared: &RgbImage,
-    ) -> Result<Vec<StageView>, Error> {
-        let preparation = Preparation { illumination: Illumination::Equalize, ..Preparation::default() };
-        let side = u32::try_from(self.card.input).unwrap_or(u32::MAX);
-        let all = |framing| stages::all(image.clone(), faces, face, framing, &preparation, side);
-        // Eyes that lie in one place cannot be turned upright; the box will do.
-        let steps = all(Framing::Eyes).or_else(|_| all(Framing::Box))?;
+    /// The steps from the picture to what this model is given.
+    fn stages(&self, image: &RgbImage, faces: &[Face], face: Option<usize>) -> Result<Vec<StageView>, Error> {
+        let recipe = Recipe::of(&self.card);
         let view = |stage: Stage| StageView { title: stage.title, image: data_uri(&stage.image), detail: stage.detail };
-        let mut views: Vec<StageView> = steps.into_iter().map(view).collect();
-        let given = resize(prepared, &Crop::whole(prepared.width(), prepared.height()), side, side);
-        let given = if self.card.preprocessing.gray { gray(&given) } else { given };
-        let detail = format!("what this model is given, {side} × {side}");
-        views.push(StageView { title: "Network input", detail, image: data_uri(&given) });
-        Ok(views)
+        Ok(stages::all(image.clone(), faces, face, &recipe)?.into_iter().map(view).collect())
     }
-}
-
-fn gray(image: &RgbImage) -> RgbImage {
-    Preparation::default().apply(image)
 }
 
 fn refused(reason: String) -> Error {

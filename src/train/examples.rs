@@ -189,10 +189,16 @@ impl<'a> Pictures<'a> {
         self.augmentation.is_none()
     }
 
+    /// A text that is another one if pictures are treated otherwise.
+    pub(super) fn treatment(&self) -> String {
+        let Pictures { input, normalization, preparation, augmentation, alignment, margin, .. } = self;
+        format!("{input} {normalization:?} {preparation:?} {augmentation:?} {alignment:?} {margin}\n")
+    }
+
     /// A text that is another one for other pictures, or if they are treated otherwise.
     pub(super) fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
-        hash.update(self.settings());
+        hash.update(self.treatment());
         (0..self.data.samples.len()).for_each(|index| hash.update(self.stamp(index)));
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -241,9 +247,7 @@ impl Examples for Pictures<'_> {
     }
 
     fn settings(&self) -> String {
-        let Pictures { input, normalization, preparation, augmentation, alignment, margin, .. } = self;
-        let contents = self.contents();
-        format!("{input} {normalization:?} {preparation:?} {augmentation:?} {alignment:?} {margin} {contents}\n")
+        format!("{}{}\n", self.treatment(), self.contents())
     }
 
     fn write(&self, index: usize, random: Option<&mut Random>, out: &mut [f32]) -> Result<()> {

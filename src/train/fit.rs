@@ -339,7 +339,8 @@ struct Fitting<'a> {
 
 impl<'a> Fitting<'a> {
     fn new(job: Job<'a>) -> Result<Self> {
-        let identity = job.identity();
+        // It takes a look at many pictures, and is of use to checkpoints only.
+        let identity = if job.checkpoint.is_some() { job.identity() } else { String::new() };
         let model = job.device.load(job.network, &job.start)?;
         let options = Options { precision: job.recipe.precision, ..Options::default() };
         let plan = model.compile_training(job.recipe.batch, &job.training_settings()?, &options)?;

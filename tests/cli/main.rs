@@ -237,3 +237,18 @@ fn quiet_is_quiet_and_messages_never_mix_with_results() {
     results(&output, 0);
     assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
 }
+
+#[test]
+fn shells_and_manuals_know_every_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let completions = results(&run(&["completions", shell]), 0);
+        for word in ["predict", "video", "min-face", "prepare"] {
+            assert!(completions.contains(word), "{shell}: {word}");
+        }
+    }
+    let page = results(&run(&["man"]), 0);
+    assert!(page.contains(".SH SYNOPSIS") && page.contains("predict"), "{page}");
+    let page = results(&run(&["man", "predict"]), 0);
+    assert!(page.contains(".TH vultus-predict 1") && page.contains("\\-\\-annotate"), "{page}");
+    assert!(messages(&run(&["man", "dance"]), 2).contains("there is no command \"dance\""));
+}

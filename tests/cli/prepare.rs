@@ -5,10 +5,14 @@ use std::path::Path;
 use std::process::Output;
 
 use image::{GenericImage, Rgb, RgbImage};
+use vultus::Device;
+use vultus::face::{Analyzer, ModelCard};
 use vultus::image::decode_file;
+use vultus::ops::Crop;
 use vultus::prepare::{Preparation, resize};
+use vultus::weights::{DefaultFile, Store};
 
-use crate::{messages, photo, results, text, vultus};
+use crate::{messages, photo, results, vultus};
 
 /// `vultus prepare` on the CPU.
 fn prepare(picture: &Path, out: &Path, arguments: &[&str]) -> Output {
@@ -33,73 +37,74 @@ fn is_gray(image: &RgbImage) -> bool {
     image.pixels().all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2])
 }
 
-const STAGES: [&str; 12] = [
-    "01_input.png",
-    "02_detected.png",
-    "03_aligned.png",
-    "04_gray.png",
-    "05_denoised.png",
-    "06_illumination.png",
-    "07_resized.png",
-    "08_normalised.png",
-    "09_regions.png",
-    "10_eyes.png",
-    "11_nose.png",
-    "12_mouth.png",
-];
+/// What the default model is given, and the steps to it.
+const OF_MODEL: [&str; 6] =
+    ["01_input.png", "02_detected.png", "03_cropped.png", "07_resized.png", "08_gray.png", "09_normalised.png"];
 
 #[test]
-fn every_stage_is_written_and_follows_from_the_one_before() {
+fn the_steps_are_those_of_the_model() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("stages");
-    let output = prepare(&photo("astronaut.png"), &out, &["--size", "96", "--illumination", "equalize"]);
-    let listed = results(&output, 0);
-    assert_eq!(names(&out), [STAGES.as_slice(), &["sheet.png"]].concat());
+    let listed = results(&prepare(&photo("astronaut.png"), &out, &[]), 0);
+    assert_eq!(names(&out), [OF_MODEL.as_slice(), &["sheet.png"]].concat());
     assert_eq!(names(folder.path()), ["stages"], "nothing else is left");
     for name in names(&out) {
         assert!(listed.contains(out.join(&name).to_str().unwrap()), "{listed}");
     }
-    let input = picture(&out, STAGES[0]);
+    let model = Store::open(Some(Path::new("weights"))).unwrap().load(DefaultFile::ExpressionModel).unwrap();
+    let card = ModelCard::from_file(&model).unwrap();
+    let input = picture(&out, OF_MODEL[0]);
     assert_eq!(input, decode_file(&photo("astronaut.png")).unwrap());
-    assert_ne!(picture(&out, STAGES[1]), input, "a box is drawn");
-    let aligned = picture(&out, STAGES[2]);
+    assert_ne!(picture(&out, OF_MODEL[1]), input, "a box is drawn");
+    // What the library cuts out of the picture for this model.
+    let mut analyzer = Analyzer::builder().device(Device::Cpu).model(model);
+    analyzer =
+        analyzer.detector_weights(Store::open(Some(Path::new("weights"))).unwrap().load(DefaultFile::Yunet).unwrap());
+    let face = analyzer.build().unwrap().analyze(&input).unwrap().faces.remove(0).face.unwrap();
+    let cut = card.cut(&input, &face).unwrap();
+    assert_eq!(picture(&out, OF_MODEL[2]), cut);
+    let side = card.input as u32;
+    let scaled = resize(&cut, &Crop::whole(cut.width(), cut.height()), side, side);
+    assert_eq!(picture(&out, OF_MODEL[3]), scaled);
+    let gray = Preparation { gray: true, ..Preparation::NONE }.apply(&scaled);
+    assert_eq!((picture(&out, OF_MODEL[4]), card.preprocessing.gray), (gray, true));
+    let normalised = picture(&out, OF_MODEL[5]);
+    assert_eq!((normalised.iter().min(), normalised.iter().max()), (Some(&0), Some(&255)));
+    // Three cells in a row or more.
+    let sheet = picture(&out, "sheet.png");
+    assert!(sheet.width() > 3 * 250 && sheet.pixels().any(|pixel| pixel.0 == [255; 3]));
+}
+
+#[test]
+fn other_steps_can_be_tried_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("stages");
+    let other = ["--align", "--denoise", "median:1", "--illumination", "equalize", "--size", "96", "--regions"];
+    results(&prepare(&photo("astronaut.png"), &out, &other), 0);
+    let steps = ["03_aligned.png", "05_denoised.png", "06_illumination.png", "07_resized.png", "08_gray.png"];
+    let regions = ["10_regions.png", "11_eyes.png", "12_nose.png", "13_mouth.png"];
+    let all = [&OF_MODEL[..2], &steps, &OF_MODEL[5..], &regions, &["sheet.png"]].concat();
+    assert_eq!(names(&out), all);
+    let aligned = picture(&out, steps[0]);
     assert!(!is_gray(&aligned) && aligned.width() == aligned.height());
     let preparation = Preparation {
         denoise: "median:1".parse().unwrap(),
         illumination: "equalize".parse().unwrap(),
-        ..Preparation::default()
+        ..Preparation::NONE
     };
-    for ((_, wanted), name) in preparation.stages(&aligned).iter().zip(&STAGES[3..6]) {
+    for ((_, wanted), name) in preparation.stages(&aligned).iter().zip(&steps[1..3]) {
         assert_eq!(picture(&out, name), *wanted, "{name}");
     }
-    assert_eq!(picture(&out, STAGES[6]).dimensions(), (96, 96));
-    let normalised = picture(&out, STAGES[7]);
-    assert_eq!((normalised.iter().min(), normalised.iter().max()), (Some(&0), Some(&255)));
-    for name in &STAGES[9..] {
+    assert_eq!(picture(&out, steps[3]).dimensions(), (96, 96));
+    for name in &regions[1..] {
         let (width, height) = picture(&out, name).dimensions();
         assert!(width < aligned.width() && height < aligned.height() / 2, "{name}: {width}×{height}");
     }
-    // Four cells in a row, three rows.
-    let sheet = picture(&out, "sheet.png");
-    assert!(sheet.width() > 4 * 250 && sheet.height() > 3 * 250 && sheet.pixels().any(|pixel| pixel.0 == [255; 3]));
-}
-
-#[test]
-fn what_is_switched_off_has_no_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let out = folder.path();
-    let off = ["--no-align", "--color", "--denoise", "none", "--illumination", "none", "--quiet"];
-    let output = prepare(&photo("astronaut.png"), out, &off);
-    results(&output, 0);
-    assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
-    let first = ["01_input.png", "02_detected.png", "03_cropped.png"];
-    assert_eq!(names(out), [first.as_slice(), &STAGES[6..], &["sheet.png"]].concat());
-    // The face's box, about 87 by 110 pixels.
-    assert!((100..120).contains(&picture(out, first[2]).width()));
-    assert!(!is_gray(&picture(out, "07_resized.png")));
-    // A second run takes the place of the first.
-    results(&prepare(&photo("astronaut.png"), out, &["--no-align", "--size", "50"]), 0);
-    assert_eq!(picture(out, "07_resized.png").dimensions(), (50, 50));
+    // Of a model that wants colours.
+    let colored = folder.path().join("vgg16");
+    results(&prepare(&photo("astronaut.png"), &colored, &["--color", "--size", "50"]), 0);
+    assert!(!names(&colored).contains(&"08_gray.png".to_owned()));
+    assert_eq!(picture(&colored, "07_resized.png").dimensions(), (50, 50));
 }
 
 #[test]
@@ -108,16 +113,16 @@ fn a_picture_that_is_a_face_needs_no_face_to_be_found() {
     let flat = folder.path().join("flat.png");
     RgbImage::from_fn(60, 40, |x, y| Rgb([(3 * x + y) as u8; 3])).save(&flat).unwrap();
     let out = folder.path().join("flat");
-    let output = prepare(&flat, &out, &["--faces"]);
+    let output = prepare(&flat, &out, &["--faces", "--regions"]);
     assert!(messages(&output, 0).contains("no face was found"));
-    let middle = ["01_input.png", "03_cropped.png"];
-    assert_eq!(names(&out), [middle.as_slice(), &STAGES[3..8], &["sheet.png"]].concat());
-    assert_eq!(picture(&out, middle[1]).dimensions(), (40, 40));
+    let whole = ["01_input.png", "03_cropped.png"];
+    assert_eq!(names(&out), [whole.as_slice(), &OF_MODEL[3..], &["sheet.png"]].concat());
+    assert_eq!(picture(&out, whole[1]), decode_file(&flat).unwrap());
 
     let out = folder.path().join("face");
-    results(&prepare(&photo("astronaut_face_224.png"), &out, &["--faces"]), 0);
-    assert!(names(&out).contains(&"12_mouth.png".to_owned()));
-    assert_eq!(picture(&out, middle[1]), decode_file(&photo("astronaut_face_224.png")).unwrap());
+    results(&prepare(&photo("astronaut_face_224.png"), &out, &["--faces", "--regions"]), 0);
+    assert!(names(&out).contains(&"13_mouth.png".to_owned()));
+    assert_eq!(picture(&out, whole[1]), decode_file(&photo("astronaut_face_224.png")).unwrap());
 }
 
 #[test]
@@ -132,8 +137,8 @@ fn one_of_several_faces_is_chosen_by_its_number() {
     pair.save(&path).unwrap();
     let side = |number: &str| {
         let out = folder.path().join(number);
-        results(&prepare(&path, &out, &["--face", number]), 0);
-        f64::from(picture(&out, STAGES[2]).width())
+        results(&prepare(&path, &out, &["--face", number, "--align"]), 0);
+        f64::from(picture(&out, "03_aligned.png").width())
     };
     let ratio = side("2") / side("1");
     // The second is 0.65 of the first; landmarks are found within a few pixels.

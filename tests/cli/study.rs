@@ -79,7 +79,9 @@ fn methods_are_compared_on_the_same_split() {
     assert!(found["methods"][0]["evaluation"]["accuracy"].as_f64().unwrap() > 0.9, "{found}");
     assert!(out.path().join("head-epochs.csv").exists() && !out.path().join("hog-linear-epochs.csv").exists());
     let page = fs::read_to_string(out.path().join("report.html")).unwrap();
-    for part in ["Methods", "Confusion matrix", "The surest answers", "Where it looks", "Settings", "data:image/png"] {
+    for part in
+        ["Methods", "Confusion matrix", "Most confident predictions", "Where it looks", "Settings", "data:image/png"]
+    {
         assert!(page.contains(part), "{part} is missing");
     }
     // What pictures are made of may spell anything.

@@ -138,7 +138,7 @@ fn check_matrix_units(
 ) -> Vec<String> {
     let mut used = Vec::new();
     // Shaders that stand in for the units are slow.
-    if case.op.flops(&case.shapes(), &[wanted[0].shape().to_vec()]) > 1 << 22 {
+    if case.op.flops(&case.shapes(), &[wanted[0].shape().to_vec()]) > 1 << 24 {
         return used;
     }
     let replaced = |name: &&str| MATRIX_UNITS_REPLACE.contains(name);

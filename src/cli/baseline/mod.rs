@@ -62,7 +62,7 @@ pub struct Arguments {
     /// What is measured of each face
     #[arg(long, value_enum, value_delimiter = ',', default_value = "drlbp,lbp,hog")]
     features: Vec<FeatureName>,
-    /// What tells the classes apart
+    /// Classifier
     #[arg(long, value_enum, value_delimiter = ',', default_value = "linear,rbf")]
     svm: Vec<SvmName>,
     /// Rows and columns of the grid of cells of DRLBP and LBP

@@ -13,7 +13,7 @@ use super::existing::refuse_input;
 use super::failure::Failure;
 use super::global::Global;
 
-/// Say what is in a data set, and what is wrong with it
+/// Inspect a data set: what is in it, and what is wrong with it
 ///
 /// Every picture is decoded: counted are classes, parts, sizes and people; found are pictures that cannot be read or are
 /// blank, and those that stand in the set twice, pixel for pixel: with different labels, or in training and test. A data

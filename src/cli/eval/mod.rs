@@ -59,7 +59,7 @@ JSON, one object:
    \"votes\": {\"table\", \"rule\", \"voted\", \"judged\", \"log_loss\", \"entropy\", \"own_labels\"},
    \"uncertain\": {\"below\", \"n\", \"share\", \"accuracy_of_others\"},
    \"left_out\": {CLASS: count}, \"without_face\": [...], \"unreadable\": [...]}
-The confusion matrix has a row for each true class. What is a part of nothing is null.")]
+The confusion matrix has a row for each true class. Undefined values (0/0) are null.")]
 pub struct Arguments {
     /// The labelled images: a folder with a sub-folder for each class, or another layout that `vultus data` knows
     #[arg(value_name = "PATH")]

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use indicatif::ProgressBar;
 use vultus::Error;
 use vultus::face::{Analyzer, Frame};
-use vultus::image::{Decoded, RgbImage};
+use vultus::image::Decoded;
 use vultus::track::TrackerOptions;
 
 use super::analyzer::analyzer;
@@ -60,25 +60,20 @@ pub struct Arguments {
     /// Draw boxes and expressions into copies of the pictures: a .png for one picture, a folder for several
     #[arg(long, value_name = "OUT")]
     annotate: Option<PathBuf>,
-    /// Take only a part of the pictures, for N jobs of which each has another I, from 1 to N: every Nth picture of the list
-    /// in order of names, from the Ith on
+    /// Process only shard I of N: every Nth picture of the list in order of names, from the Ith on
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
-    /// The pictures are faces already: look at all of each instead of searching it for faces [default: those of at most 64
-    /// pixels each way]
+    /// The pictures are faces already: look at all of each instead of searching it for faces
     #[arg(long, conflicts_with_all = ["min_face", "min_probability"])]
     faces: bool,
-    /// The pictures are photos, however small they are: search each for faces
-    #[arg(long, conflicts_with = "faces")]
-    detect: bool,
     #[command(flatten)]
     recognizer: RecognizerArguments,
     #[command(flatten)]
     search: SearchArguments,
 }
 
-/// The sides up to which a picture is hardly anything but a face: FER2013's have 48 pixels.
-const SMALL: u32 = 64;
+/// The sides up to which a picture may well be a face by itself: FER2013's have 48 pixels, RAF-DB's 100.
+const SMALL: u32 = 128;
 
 /// Predicts for all pictures.
 pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
@@ -108,12 +103,11 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     let mut failures = Vec::new();
     let mut small = 0;
     for (number, source) in sources.iter().enumerate() {
-        let mut is_face = |image: &RgbImage| {
-            let is_small = !arguments.faces && !arguments.detect && image.width().max(image.height()) <= SMALL;
-            small += usize::from(is_small);
-            arguments.faces || is_small
-        };
-        let predicted = predict(&mut analyzer, &mut is_face, source, &report, out)?;
+        let predicted = predict(&mut analyzer, arguments.faces, source, &report, out)?;
+        if let Ok((Decoded { image, .. }, found)) = &predicted {
+            let is_small = image.width().max(image.height()) <= SMALL;
+            small += usize::from(is_small && found.analysis.faces.is_empty());
+        }
         let annotated = predicted.and_then(|(Decoded { image, warnings }, found)| {
             for warning in warnings {
                 progress.suspend(|| global.note(&format!("warning: {source}: {warning}")));
@@ -132,10 +126,8 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
     }
     progress.finish_and_clear();
     if small > 0 {
-        let what = if sources.len() == 1 { "the picture is".to_owned() } else { format!("{small} pictures are") };
-        global.note(&format!(
-            "{what} no larger than {SMALL} pixels and taken for a face as a whole; --detect searches for faces"
-        ));
+        let of = format!("in {small} of {} pictures, of at most {SMALL} pixels, no face was found", sources.len());
+        global.note(&format!("{of}: if they are faces already, --faces looks at all of each"));
     }
     match (failures.as_slice(), sources.len()) {
         ([], _) => Ok(()),
@@ -148,7 +140,7 @@ pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Resul
 /// the outer one, nothing more can be done.
 fn predict(
     analyzer: &mut Analyzer,
-    is_face: &mut dyn FnMut(&RgbImage) -> bool,
+    is_face: bool,
     source: &Source,
     report: &Report,
     out: &mut dyn Write,
@@ -156,7 +148,7 @@ fn predict(
     let file = source.to_string();
     let predicted = source.read().and_then(|decoded| {
         let frame = Frame::from(&decoded.image);
-        let analysis = analyzer.analyze(if is_face(&decoded.image) { frame.as_face() } else { frame })?;
+        let analysis = analyzer.analyze(if is_face { frame.as_face() } else { frame })?;
         Ok((decoded, analysis))
     });
     match predicted {

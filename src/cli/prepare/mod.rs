@@ -7,60 +7,70 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use vultus::Error;
-use vultus::face::Face;
+use vultus::face::{Face, ModelCard};
 use vultus::image::{RgbImage, decode_file, write_png};
+use vultus::ops::Normalization;
 use vultus::prepare::{Denoise, Illumination, Preparation};
 
 use super::detector::SearchArguments;
 use super::failure::Failure;
 use super::global::Global;
+use super::recognizer::ModelArguments;
 use super::table::{Align, Table, widest};
-use crate::answer::stages::{self, Framing, Stage};
+use crate::answer::stages::{self, Framing, Recipe, Stage};
 
 /// Show each step from a photo to what the network sees
 ///
-/// Finds the face, turns it upright by the eyes, takes out colour and noise, evens out the light, and scales and
-/// normalises it as VGG16 is fed. Every stage is written as a PNG, with a part of the picture for eyes, nose and mouth,
-/// and all of them side by side as sheet.png.
+/// Finds the face, cuts it out and prepares, scales and normalises it as the model's card asks for. Every stage is written as
+/// a PNG, and all of them side by side as sheet.png. Options try out other steps than the model's own.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   vultus prepare photo.jpg --out stages
-  vultus prepare photo.jpg --out stages --denoise nlm:5:15:8 --illumination gamma:0.7
+  vultus prepare photo.jpg --out stages --model vgg16
+  vultus prepare photo.jpg --out stages --align --denoise nlm:5:15:8 --illumination clahe:8:2 --regions
   vultus prepare group.jpg --out stages --face 2 --size 48
-  vultus prepare cropped-face.png --out stages --faces --denoise none --color
+  vultus prepare cropped-face.png --out stages --faces
 
-Stages, in this order: 01_input (upright), 02_detected, 03_aligned (03_cropped with --no-align or --faces), 04_gray,
-05_denoised, 06_illumination, 07_resized, 08_normalised (its range of values shown as black to white), 09_regions,
-10_eyes, 11_nose, 12_mouth. What is switched off has no file.")]
+Stages, in this order: 01_input (upright), 02_detected, 03_cropped (03_aligned where faces are turned by the eyes), 04_gray,
+05_denoised, 06_illumination, 07_resized, 08_gray (where the network itself is fed gray), 09_normalised (its range of values
+shown as black to white); with --regions also 10_regions, 11_eyes, 12_nose, 13_mouth. What is not done has no file.")]
 pub struct Arguments {
     /// The picture
     #[arg(value_name = "IMAGE")]
     picture: PathBuf,
-    /// The folder for the stages; it is made if only itself is missing
+    /// Output folder (created; its parent must exist)
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// The picture is a face already: its middle is taken as it is
-    #[arg(long, conflicts_with_all = ["face", "no_align"])]
+    /// The picture is a face already: all of it is taken
+    #[arg(long, conflicts_with_all = ["face", "align", "no_align"])]
     faces: bool,
     /// Which face, counted from 1 by size as `vultus predict` does [default: the most probable]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     face: Option<u32>,
-    /// Cut out the square around the face's box instead of aligning the face by its eyes
+    /// Turn and scale the face by its eyes, whatever the model wants
+    #[arg(long, conflicts_with = "no_align")]
+    align: bool,
+    /// Cut out the square around the face's box, whatever the model wants
     #[arg(long)]
     no_align: bool,
     /// How noise is taken out: none, median[:RADIUS], bilateral[:RADIUS:SIGMA_SPACE:SIGMA_VALUE] or
-    /// nlm[:PATCH:WINDOW:STRENGTH]
-    #[arg(long, value_name = "FILTER", default_value = "median:1")]
-    denoise: Denoise,
-    /// How light is evened out: none, equalize, clahe[:TILES:CLIP] or gamma[:GAMMA]
-    #[arg(long, value_name = "METHOD", default_value = "clahe:8:2")]
-    illumination: Illumination,
-    /// Keep the colour
+    /// nlm[:PATCH:WINDOW:STRENGTH] [default: the model's way]
+    #[arg(long, value_name = "FILTER")]
+    denoise: Option<Denoise>,
+    /// How light is evened out: none, equalize, clahe[:TILES:CLIP] or gamma[:GAMMA] [default: the model's way]
+    #[arg(long, value_name = "METHOD")]
+    illumination: Option<Illumination>,
+    /// Keep the colour, whatever the model wants
     #[arg(long)]
     color: bool,
-    /// The side of what the network sees, in pixels
-    #[arg(long, value_name = "PIXELS", default_value_t = 224, value_parser = clap::value_parser!(u32).range(8..=2048))]
-    size: u32,
+    /// The side of what the network sees, in pixels [default: the model's]
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(8..=2048))]
+    size: Option<u32>,
+    /// Also write the parts of the face that its landmarks tell: eyes, nose and mouth
+    #[arg(long)]
+    regions: bool,
+    #[command(flatten)]
+    model: ModelArguments,
     #[command(flatten)]
     search: SearchArguments,
 }
@@ -68,23 +78,38 @@ pub struct Arguments {
 /// Makes all stages, and then writes them.
 pub fn run(arguments: &Arguments, global: &Global, out: &mut dyn Write) -> Result<(), Failure> {
     check_place(&arguments.out)?;
+    arguments.model.check()?;
+    let recipe = arguments.recipe(&arguments.model.load(global)?.0);
     let image = decode_file(&arguments.picture)?;
     let faces = detect(arguments, global, &image)?;
     let chosen = choose(arguments, &faces)?;
-    if chosen.is_none() {
+    if chosen.is_none() && arguments.regions {
         global.note("no face was found in it: there are no regions of eyes, nose and mouth");
     }
-    let framing = match (arguments.faces, arguments.no_align) {
-        (true, _) => Framing::Middle,
-        (_, true) => Framing::Box,
-        _ => Framing::Eyes,
-    };
-    let preparation =
-        Preparation { gray: !arguments.color, denoise: arguments.denoise, illumination: arguments.illumination };
-    let stages = stages::all(image, &faces, chosen, framing, &preparation, arguments.size)?;
+    let stages = stages::all(image, &faces, chosen, &recipe)?;
     write(&arguments.out, &stages)?;
     report(&arguments.out, &stages, out)?;
     Ok(())
+}
+
+impl Arguments {
+    /// What is done, as the model's card asks unless something else is asked for.
+    fn recipe(&self, card: &ModelCard) -> Recipe {
+        let own = Recipe::of(card);
+        let framing = match (self.faces, self.align, self.no_align) {
+            (true, ..) => Framing::Whole,
+            (_, true, _) => Framing::Eyes(card.alignment.unwrap_or_default()),
+            (.., true) => Framing::Box(card.margin),
+            _ => own.framing,
+        };
+        let preparation = Preparation {
+            gray: own.preparation.gray && !self.color,
+            denoise: self.denoise.unwrap_or(own.preparation.denoise),
+            illumination: self.illumination.unwrap_or(own.preparation.illumination),
+        };
+        let normalization = Normalization { gray: own.normalization.gray && !self.color, ..own.normalization };
+        Recipe { framing, preparation, size: self.size.unwrap_or(own.size), normalization, regions: self.regions }
+    }
 }
 
 fn detect(arguments: &Arguments, global: &Global, image: &RgbImage) -> Result<Vec<Face>, Error> {

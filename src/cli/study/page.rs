@@ -124,7 +124,7 @@ fn surest(networks: &Networks, data: &Dataset, outcome: &Outcome) -> Section {
         };
         Gallery::new(title).items(answers.into_iter().filter_map(item).take(SHOWN))
     };
-    Section::new("The surest answers").gallery(gallery("Right", true)).gallery(gallery("Wrong", false))
+    Section::new("Most confident predictions").gallery(gallery("Incorrect", false)).gallery(gallery("Correct", true))
 }
 
 /// Loss and accuracy of the trainings.
@@ -138,7 +138,7 @@ fn courses<'a>(outcomes: impl Iterator<Item = &'a Outcome> + Clone) -> Section {
     let training = chart("loss", Unit::Number, |epoch| Some(f64::from(epoch.loss)));
     let validation = chart("loss", Unit::Number, |epoch| epoch.validation.map(|validation| validation.loss));
     let accuracy = chart("accuracy", Unit::Percent, |epoch| epoch.validation.map(|validation| validation.accuracy));
-    Section::new("The course of training")
+    Section::new("Training curves")
         .text(
             "Of the first split. A tenth of its training part is kept for validation and chooses the epoch that is \
              tested; the test part has no say.",

@@ -184,13 +184,16 @@ fn first_lines(said: &str) -> Option<String> {
 
 /// The end of all that is said.
 fn last_words(mut pipe: impl Read) -> String {
-    let (mut said, mut part) = (Vec::new(), [0; 1024]);
+    let (mut said, mut part, mut is_cut) = (Vec::new(), [0; 1024], false);
     while let Ok(count @ 1..) = pipe.read(&mut part) {
         said.extend(&part[..count]);
         let too_many = said.len().saturating_sub(LAST_WORDS);
         said.drain(..too_many);
+        is_cut |= too_many > 0;
     }
-    String::from_utf8_lossy(&said).into_owned()
+    let said = String::from_utf8_lossy(&said).into_owned();
+    // The first line is the end of one then.
+    said.split_once('\n').filter(|_| is_cut).map(|(_, rest)| rest.to_owned()).unwrap_or(said)
 }
 
 #[cfg(test)]
@@ -203,6 +206,8 @@ mod tests {
         let long = [b"x".repeat(10_000).as_slice(), b"the cause"].concat();
         let kept = last_words(long.as_slice());
         assert!(kept.len() == LAST_WORDS && kept.ends_with("xthe cause"));
+        let lines = [b"xy\n".repeat(1000).as_slice(), b"the cause\n"].concat();
+        assert!(last_words(lines.as_slice()).starts_with("xy\n"));
         assert_eq!(first_lines("\n"), None);
         assert_eq!(first_lines("no such codec\n").as_deref(), Some("no such codec"));
         assert_eq!(first_lines("one\n\n two\nthree").as_deref(), Some("one (and 2 more lines)"));

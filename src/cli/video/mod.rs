@@ -84,11 +84,10 @@ pub struct Arguments {
     /// End before this moment
     #[arg(long, value_name = "MOMENT", value_parser = parse_moment)]
     to: Option<f64>,
-    /// Frames per second of a video that does not say so, as Motion JPEG: a number or a ratio such as 30000/1001
+    /// Frame rate, if the video has none (Motion JPEG): a number or a ratio such as 30000/1001
     #[arg(long, value_name = "RATE", default_value = "25")]
     fps: FrameRate,
-    /// Over how many seconds what a face shows is averaged: what is that long ago counts a third of what is now; 0 for
-    /// single frames
+    /// Smoothing time constant in seconds (exponential; 0 for single frames)
     #[arg(long, value_name = "SECONDS", default_value_t = TrackerOptions::default().smoothing)]
     #[arg(value_parser = smoothing)]
     smoothing: f64,

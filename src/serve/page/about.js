@@ -40,7 +40,7 @@ function purpose({ model: { not_for: notFor } }) {
   return el(
     'section',
     { class: 'sheet warning' },
-    el('h2', { text: 'What it must not be used for' }),
+    el('h2', { text: 'Limits of use' }),
     el('p', { text: words }),
   );
 }
@@ -62,9 +62,9 @@ const inWords = (name) => {
 };
 
 function facts({ version, device, detector, model: card }) {
-  const passes = { flip: 'as it is and mirrored', none: 'once' };
+  const passes = { flip: 'horizontal flip', none: 'none' };
   return sheet(
-    'What runs here',
+    'This server',
     pairs([
       ['vultus', version],
       ['Device', device],
@@ -75,10 +75,10 @@ function facts({ version, device, detector, model: card }) {
       ['Input', `${card.input}×${card.input} pixels`],
       ['Margin of the crop', card.margin],
       ['Alignment', card.alignment ?? 'none'],
-      ['Each face is looked at', passes[card.tta] ?? card.tta],
+      ['Test-time augmentation', passes[card.tta] ?? card.tta],
       ['Preparation', card.preparation],
-      ['Says that it is uncertain', known(card.uncertain_below) ? `below ${percent(card.uncertain_below)}` : 'never'],
-      ['Calibrated by a temperature of', card.temperature],
+      ['Uncertain', known(card.uncertain_below) ? `below ${percent(card.uncertain_below)}` : 'never'],
+      ['Calibration temperature', card.temperature],
       ['Trained on', card.trained_on],
       ['Licence', card.license],
       ...Object.entries(card.notes ?? {}).map(([name, text]) => [inWords(name), text]),
@@ -94,9 +94,9 @@ const NUMBERS = [
 ];
 
 function accuracy({ model: { measured } }) {
-  if (typeof measured === 'string' && measured) return sheet('How good it is', el('p', { text: measured }));
+  if (typeof measured === 'string' && measured) return sheet('Accuracy', el('p', { text: measured }));
   if (!Array.isArray(measured) || measured.length === 0)
-    return sheet('How good it is', el('p', { text: 'Nothing was measured for this model.' }));
+    return sheet('Accuracy', el('p', { text: 'Nothing was measured for this model.' }));
   const head = el(
     'tr',
     {},
@@ -117,7 +117,7 @@ function accuracy({ model: { measured } }) {
     table,
   );
   return sheet(
-    'How good it is',
+    'Accuracy',
     scroll,
     el('p', {
       class: 'muted small',
@@ -147,9 +147,9 @@ function interfaces({ limits }) {
     el(
       'p',
       {},
-      'All of it is described in ',
+      'API reference: ',
       link('openapi.json', 'openapi.json'),
-      '; the card of the model is at ',
+      '. Model card: ',
       link('api/model', '/api/model'),
       '.',
     ),

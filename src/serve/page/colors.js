@@ -31,6 +31,8 @@ export function seriesOf(name, index) {
 const cache = new Map();
 const probe = document.createElement('span');
 probe.hidden = true;
+// Canvases keep their colours where the system forces its own upon everything else.
+probe.style.forcedColorAdjust = 'none';
 
 /** The present value of a colour of the style sheet, for canvases. */
 export function colorOf(name) {

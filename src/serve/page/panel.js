@@ -48,7 +48,7 @@ export class Panel {
     this.#offer([]);
     this.#nobody();
     setText(this.#name, 'No face yet');
-    setText(this.#more, 'The surest answer appears here.');
+    setText(this.#more, 'Your result will appear here.');
   }
 
   #face(face, smooth) {

@@ -8,10 +8,10 @@ const EVERY = 400;
 const STAGES = [
   ['decode', 'Decode', 'reading the JPEG'],
   ['detect', 'Detect', 'finding the faces'],
-  ['prepare', 'Prepare', 'cutting them out'],
+  ['prepare', 'Crop', 'cutting faces out'],
   ['network', 'Network', 'the classification'],
-  ['wait', 'Wait', 'until the frames before were done'],
-  ['reply', 'Reply', 'the way there and back'],
+  ['wait', 'Queue', 'until earlier frames were done'],
+  ['reply', 'Round trip', 'the network, there and back'],
 ];
 
 export class Speed {
