@@ -66,7 +66,7 @@ fn assert_same(found: &Analysis, wanted: &Analysis) {
 #[should_panic(expected = "bounds")]
 fn a_comparison_tells_other_scores_apart() {
     let mut analyzer = analyzer(&Device::Cpu);
-    let found = analyzer.analyze(&astronaut()).unwrap();
+    let found = analyzer.analyze(astronaut()).unwrap();
     let mut other = found.clone();
     other.faces[0].scores[1].1 += 2e-4;
     assert_same(&other, &found);
@@ -149,7 +149,7 @@ fn a_part_that_is_given_as_a_face_is_not_searched() {
     let whole = analyzer.analyze(Frame::from(&cut).as_face()).unwrap();
     assert_eq!((whole.faces[0].bounds, &whole.faces[0].scores), ([0.0, 0.0, 90.0, 100.0], &found.faces[0].scores));
     // Nothing would be found in it.
-    assert!(analyzer.analyze(&RgbImage::new(48, 48)).unwrap().faces.is_empty());
+    assert!(analyzer.analyze(RgbImage::new(48, 48)).unwrap().faces.is_empty());
     let json = serde_json::to_value(&whole).unwrap();
     assert_eq!(json["faces"][0]["box"], serde_json::json!([0.0, 0.0, 90.0, 100.0]));
     assert!(json["faces"][0]["probability"].is_null() && json["faces"][0].get("id").is_none(), "{json}");

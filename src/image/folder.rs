@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 
 use ::image::ImageFormat;
 
-use super::unread;
 use crate::error::{Error, Result};
 
-/// More endings of the names of JPEGs.
-const OTHER_JPEG: [&str; 2] = ["jpe", "mpo"];
+/// More endings of the names of JPEGs, and those of pictures that are refused by their formats' names.
+const OTHERS: [&str; 11] = ["jpe", "mpo", "heic", "heif", "hif", "avif", "jxl", "jp2", "dng", "cr3", "cr2"];
 
 /// The files of a folder (not of the folders in it) whose extension is that of a picture, in order of their names, also of
 /// formats that [`super::decode_file`] refuses by name (HEIC, AVIF): who is asked for all pictures should not pass over
@@ -44,8 +43,6 @@ pub fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>> {
 fn is_picture(path: &Path) -> bool {
     let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
-    let is_other = extension.is_some_and(|extension| {
-        OTHER_JPEG.contains(&extension.as_str()) || unread::EXTENSIONS.contains(&extension.as_str())
-    });
+    let is_other = extension.is_some_and(|extension| OTHERS.contains(&extension.as_str()));
     !hidden && (is_other || ImageFormat::from_path(path).is_ok_and(|format| format.reading_enabled()))
 }

@@ -1,8 +1,5 @@
 //! Pictures that are known and not read.
 
-/// Endings of the names of pictures that are not read. In a folder they count as pictures, so that nobody misses them.
-pub(super) const EXTENSIONS: [&str; 9] = ["heic", "heif", "hif", "avif", "jxl", "jp2", "dng", "cr3", "cr2"];
-
 /// What these bytes are, if it is known: ISO/IEC 14496-12 (a box of the kind `ftyp` with a brand), JPEG XL, JPEG 2000.
 pub(super) fn name(bytes: &[u8]) -> Option<&'static str> {
     if bytes.starts_with(b"\xFF\x0A") || bytes.starts_with(b"\0\0\0\x0CJXL \r\n\x87\n") {

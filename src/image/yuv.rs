@@ -9,6 +9,7 @@ pub(crate) enum Range {
     /// 16 to 235 for luma, 16 to 240 for chroma: what nearly all videos have.
     Limited,
     /// 0 to 255, as in JPEG.
+    #[cfg(any(feature = "video", test))]
     Full,
 }
 
@@ -31,6 +32,7 @@ impl ToRgb {
         // BT.601: 1.402 = 2 (1 − 0.299), 1.772 = 2 (1 − 0.114), and what of both is left for green.
         let (black, luma, chroma) = match range {
             Range::Limited => (16, 255.0 / 219.0, 255.0 / 224.0),
+            #[cfg(any(feature = "video", test))]
             Range::Full => (0, 1.0, 1.0),
         };
         let fixed = |factor: f64| (factor * f64::from(1 << BITS)).round() as i32;
@@ -53,12 +55,14 @@ impl ToRgb {
 }
 
 /// Luma of a colour, limited range.
+#[cfg(any(feature = "video", test))]
 pub(crate) fn luma(rgb: [u8; 3]) -> u8 {
     let [r, g, b] = rgb.map(f32::from);
     (16.0 + (0.299 * r + 0.587 * g + 0.114 * b) * (219.0 / 255.0)).round() as u8
 }
 
 /// Both chroma values of a colour whose channels may be means of several pixels', limited range.
+#[cfg(any(feature = "video", test))]
 pub(crate) fn chroma([r, g, b]: [f32; 3]) -> [u8; 2] {
     let light = 0.299 * r + 0.587 * g + 0.114 * b;
     let value = |difference: f32, scale: f32| (128.0 + difference / scale * (224.0 / 255.0)).round() as u8;

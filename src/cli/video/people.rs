@@ -91,7 +91,7 @@ impl People {
                 None => continue,
             };
             let part = self.scale.part(time);
-            let picture = self.pictures.then(|| (image, bounds));
+            let picture = self.pictures.then_some((image, bounds));
             self.people[place].see(time, part, track, picture);
         }
     }
