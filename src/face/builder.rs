@@ -61,7 +61,7 @@ impl Analyzer {
 const BATCH: usize = 8;
 
 impl AnalyzerBuilder {
-    /// Where to compute; [`Device::best`] unless it is said.
+    /// Where to compute; `Device::best` unless it is said, in browsers the processor.
     pub fn device(self, device: Device) -> Self {
         AnalyzerBuilder { device: Some(device), ..self }
     }
@@ -142,7 +142,7 @@ impl AnalyzerBuilder {
             Some(network) => network,
             None => network(self.model, self.base)?,
         };
-        let device = self.device.unwrap_or_else(Device::best);
+        let device = self.device.unwrap_or_else(default_device);
         let detector = Detector::new(&device, weights, self.detector)?;
         let is_hardware = device.gpu().is_some_and(|gpu| gpu.info().device_type != wgpu::DeviceType::Cpu);
         let batch = self.batch.unwrap_or(if is_hardware { BATCH } else { 1 });
@@ -152,6 +152,17 @@ impl AnalyzerBuilder {
         let readback = Readback::default();
         Ok(Analyzer { device, detector, recognizer, tta, min_face, min_probability, tracker, readback })
     }
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn default_device() -> Device {
+    Device::best()
+}
+
+/// A browser's GPU must be waited for.
+#[cfg(target_family = "wasm")]
+fn default_device() -> Device {
+    Device::Cpu
 }
 
 /// The card and all parameters of a model's file, or of the default model.
