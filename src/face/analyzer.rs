@@ -87,9 +87,9 @@ impl Analyzer {
     /// preparation: then the picture is read back, since the processor does that.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if the picture is on another device, its smallest face is out of range, or a face is to
-    /// be aligned whose eyes are less than a pixel apart; [`Error::Limit`] or [`Error::Device`] if the device cannot work
-    /// on a picture of its size; [`Error::DeviceLost`] if it is gone.
+    /// [`crate::Error::InvalidArgument`] if the picture is on another device, its smallest face is out of range, or a face
+    /// is to be aligned whose eyes are less than a pixel apart; [`crate::Error::Limit`] or [`crate::Error::Device`] if the
+    /// device cannot work on a picture of its size; [`crate::Error::DeviceLost`] if it is gone.
     pub fn analyze<'a>(&mut self, frame: impl Into<Frame<'a>>) -> Result<Analysis> {
         let frame = [frame.into()];
         at_once(self.all(&frame, Reading::Blocking)).swap_remove(0)
