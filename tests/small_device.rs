@@ -69,7 +69,9 @@ fn the_twins_agree_on_a_small_device() {
                 < Some(1 << 20)
         };
         for (seed, case) in (twins.cases)().iter().chain(&random_cases).filter(fitting).enumerate() {
-            twins::check(&small(), case, seed as u64, &mut comparison);
+            // Where work is cut does not depend on the precision: one of the two that matrix units compute in is enough.
+            let is_wanted = |kernel: &str| !kernel.ends_with("by matrix units in f16");
+            twins::check_with(&small(), case, seed as u64, is_wanted, &mut comparison);
         }
     }
     comparison.finish();
