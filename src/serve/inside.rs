@@ -57,7 +57,8 @@ pub struct View {
     explanation: Explanation,
     /// What the network says of the face as it was looked at: once, without its mirror image.
     expression: String,
-    scores: serde_json::Map<String, serde_json::Value>,
+    #[serde(serialize_with = "in_order")]
+    scores: Vec<(String, f32)>,
     times: Vec<Time>,
 }
 
@@ -175,7 +176,7 @@ impl Inside {
             layers: self.layers.clone(),
             explanation,
             expression: answer.name(&card.classes).to_owned(),
-            scores: card.classes.iter().cloned().zip(scores.into_iter().map(Into::into)).collect(),
+            scores: card.classes.iter().cloned().zip(scores).collect(),
             times,
         })
     }
@@ -232,6 +233,11 @@ impl Inside {
         let view = |stage: Stage| StageView { title: stage.title, image: data_uri(&stage.image), detail: stage.detail };
         Ok(stages::all(image.clone(), faces, face, &recipe)?.into_iter().map(view).collect())
     }
+}
+
+/// An object whose keys stand in the order of the classes.
+fn in_order<S: serde::Serializer>(scores: &[(String, f32)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(scores.iter().map(|(class, score)| (class, score)))
 }
 
 fn refused(reason: String) -> Error {

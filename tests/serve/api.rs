@@ -92,6 +92,21 @@ fn what_is_no_picture_is_refused_with_a_reason() {
 }
 
 #[test]
+fn scores_stand_in_the_order_of_the_classes() {
+    let server = Server::start(&[]);
+    let view = server.post("/api/inside", &png(&astronaut()));
+    assert_eq!(view.status, 200, "{}", view.text());
+    // Of the face, and of the look into it. By the alphabet surprise would be the last.
+    let objects: Vec<&str> = view.text().split("\"scores\":{").skip(1).collect();
+    assert_eq!(objects.len(), 2);
+    for scores in objects {
+        let (scores, _) = scores.split_once('}').unwrap();
+        let keys: Vec<&str> = scores.split(',').filter_map(|score| Some(score.split_once(':')?.0)).collect();
+        assert_eq!((keys.len(), keys.last()), (8, Some(&"\"contempt\"")), "{scores}");
+    }
+}
+
+#[test]
 fn the_inside_of_a_face_has_all_its_parts() {
     let server = Server::start(&["--model", "vgg16"]);
     let photo = png(&astronaut());
